@@ -1,0 +1,1 @@
+"""GraphQL over HTTP and websocket: routes, types, resolvers, limits and errors."""

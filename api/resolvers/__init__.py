@@ -1,0 +1,1 @@
+"""Thin fields: input to service call to payload, one module per feature."""

@@ -1,0 +1,1 @@
+"""GraphQL types, inputs and payloads, one module per feature."""

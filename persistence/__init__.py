@@ -1,0 +1,1 @@
+"""SQL: rows in, dataclasses out; the database, its embedded server and the event log."""

@@ -1,0 +1,1 @@
+"""Payment systems behind `domain.ports`: one module each, and the sandbox."""

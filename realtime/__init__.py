@@ -1,0 +1,1 @@
+"""Live updates: wake-ups, the stamped feed, shared subscriptions and their websocket."""

@@ -1,0 +1,1 @@
+"""Background work: consumers of the feed, jobs and schedules."""
