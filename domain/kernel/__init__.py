@@ -1,0 +1,1 @@
+"""Building blocks every feature shares: money, ids, errors, events and transitions."""

@@ -1,0 +1,105 @@
+"""What can be wrong with a request, as typed errors the API shows as `userErrors`.
+
+A use case raises one of these; the transaction rolls back, so nothing is half done. Each carries
+the facts a client can act on and `path`, the input field it is about (GraphQL spelling).
+"""
+
+from collections.abc import Sequence
+
+
+class DomainError(Exception):
+    """A request that cannot be done as asked. `code` is the API's UserErrorCode."""
+
+    code = "INVALID_INPUT"
+
+    def __init__(self, message: str, *path: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = path
+
+
+class InvalidInput(DomainError):
+    """A field's value is not acceptable."""
+
+
+class NotFound(DomainError):
+    """What was named does not exist, or is not the actor's to see: both answer the same."""
+
+    code = "NOT_FOUND"
+
+
+class IllegalTransition(DomainError):
+    """The aggregate's status does not allow the change."""
+
+    code = "ILLEGAL_TRANSITION"
+
+    def __init__(self, message: str, current: str, allowed: Sequence[str], *path: str) -> None:
+        super().__init__(message, *path)
+        self.current = current
+        self.allowed = tuple(allowed)
+
+
+class VersionConflict(DomainError):
+    """The aggregate changed since the client read it."""
+
+    code = "VERSION_CONFLICT"
+
+    def __init__(self, current_version: int, *path: str) -> None:
+        super().__init__(f"expectedVersion is out of date, the current version is {current_version}", *path)
+        self.current_version = current_version
+
+
+class IdempotencyKeyReused(DomainError):
+    """The same key came with another request."""
+
+    code = "IDEMPOTENCY_KEY_REUSED"
+
+    def __init__(self) -> None:
+        super().__init__("this key was used for a different request", "idempotencyKey")
+
+
+class InsufficientStock(DomainError):
+    """Fewer units can be had than were asked for (the shopper's own holds count as available)."""
+
+    code = "INSUFFICIENT_STOCK"
+
+    def __init__(self, sku: str, requested: int, available: int, *path: str) -> None:
+        super().__init__(f"{requested} of {sku} asked for, {available} available", *path)
+        self.sku = sku
+        self.requested = requested
+        self.available = available
+
+
+class CartClosed(DomainError):
+    """The cart no longer takes changes (placed, merged, expired, or a payment is under way)."""
+
+    code = "CART_CLOSED"
+
+
+class CartIncomplete(DomainError):
+    """The cart lacks what an order needs; `missing` names the fields."""
+
+    code = "CART_INCOMPLETE"
+
+    def __init__(self, missing: Sequence[str]) -> None:
+        super().__init__(f"the cart still needs: {', '.join(missing)}", "cartToken")
+        self.missing = tuple(missing)
+
+
+class PaymentDeclined(DomainError):
+    """The provider said no; `decline_code` is its reason."""
+
+    code = "PAYMENT_DECLINED"
+
+    def __init__(self, decline_code: str) -> None:
+        super().__init__(f"the payment was declined: {decline_code}", "payment")
+        self.decline_code = decline_code
+
+
+class AccessDenied(Exception):
+    """The actor may not ask for this at all (GraphQL error UNAUTHENTICATED or FORBIDDEN)."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message

@@ -1,0 +1,96 @@
+"""Money as whole minor units of one ISO 4217 currency, so that sums are exact."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+
+from iso4217 import Currency as IsoCurrency
+
+from domain.kernel.errors import InvalidInput
+
+MAX_AMOUNT_MINOR = 10**15
+"""Largest amount accepted from outside, in minor units: far above any order, far below bigint."""
+
+
+@lru_cache(maxsize=512)
+def exponent_of(currency: str) -> int:
+    """Return how many decimals `currency` has by ISO 4217 (JPY 0, USD 2, KWD 3).
+
+    Raises InvalidInput when the code is not an ISO 4217 currency with minor units.
+    """
+    try:
+        exponent = IsoCurrency(currency).exponent
+    except ValueError:
+        exponent = None
+    if exponent is None:
+        raise InvalidInput(f"{currency[:8]!r} is not an ISO 4217 currency code", "currency")
+    return int(exponent)
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An amount in whole minor units (cents, fils, yen) of one currency.
+
+    Arithmetic across currencies raises ValueError: mixing them is a defect, never an input.
+    """
+
+    amount_minor: int
+    currency: str
+
+    @classmethod
+    def from_decimal(cls, amount: Decimal, currency: str) -> "Money":
+        """Read an exact decimal amount; raises InvalidInput when it has more decimals than the currency."""
+        exponent = exponent_of(currency)
+        try:
+            minor = amount.scaleb(exponent)
+            whole = int(minor)
+        except (InvalidOperation, ValueError, OverflowError):
+            raise InvalidInput("amount is not a finite number", "amount") from None
+        if minor != whole:
+            raise InvalidInput(f"{currency} has {exponent} decimals, amount has more", "amount")
+        if abs(whole) > MAX_AMOUNT_MINOR:
+            raise InvalidInput("amount is too large", "amount")
+        return cls(whole, currency)
+
+    @classmethod
+    def zero(cls, currency: str) -> "Money":
+        """Return nothing, in `currency`."""
+        return cls(0, currency)
+
+    @property
+    def amount(self) -> Decimal:
+        """The amount as an exact decimal with the currency's own number of decimals."""
+        return Decimal(self.amount_minor).scaleb(-exponent_of(self.currency))
+
+    def __add__(self, other: "Money") -> "Money":
+        self._same_currency(other)
+        return Money(self.amount_minor + other.amount_minor, self.currency)
+
+    def __sub__(self, other: "Money") -> "Money":
+        self._same_currency(other)
+        return Money(self.amount_minor - other.amount_minor, self.currency)
+
+    def __mul__(self, quantity: int) -> "Money":
+        return Money(self.amount_minor * quantity, self.currency)
+
+    def allocate(self, weights: Sequence[int]) -> list["Money"]:
+        """Split into parts proportional to `weights` whose sum is exactly this amount.
+
+        Largest-remainder method (Hamilton): every part gets its floor, and the minor units
+        left over go to the largest remainders, earliest first. All-zero weights share evenly.
+        """
+        if not weights or any(weight < 0 for weight in weights):
+            raise ValueError("weights must be non-negative and at least one")
+        shares = list(weights) if sum(weights) else [1] * len(weights)
+        total, sign = sum(shares), -1 if self.amount_minor < 0 else 1
+        amount = abs(self.amount_minor)
+        parts = [amount * share // total for share in shares]
+        by_remainder = sorted(range(len(shares)), key=lambda i: (-(amount * shares[i] % total), i))
+        for index in by_remainder[: amount - sum(parts)]:
+            parts[index] += 1
+        return [Money(sign * part, self.currency) for part in parts]
+
+    def _same_currency(self, other: "Money") -> None:
+        if self.currency != other.currency:
+            raise ValueError(f"cannot mix {self.currency} with {other.currency}")

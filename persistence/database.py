@@ -1,0 +1,62 @@
+"""The way to PostgreSQL: one engine a process, reads without a transaction, writes in one."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import orjson
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+
+class Database:
+    """A small pool of connections to one database.
+
+    `read()` runs each statement on its own (autocommit: no BEGIN or COMMIT to pay for);
+    `transaction()` is for services, the worker and the stamper alone.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 10, statement_cache_size: int = 500) -> None:
+        """Prepare a pool for `url` (postgresql://…); nothing connects before it is used.
+
+        `statement_cache_size` must be 0 behind a transaction pooler such as pgbouncer.
+        """
+        self.url = _asyncpg_url(url)
+        self.engine: AsyncEngine = create_async_engine(
+            self.url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=10,
+            pool_use_lifo=True,
+            json_serializer=_dumps,
+            json_deserializer=orjson.loads,
+            connect_args={
+                "statement_cache_size": statement_cache_size,
+                "prepared_statement_cache_size": statement_cache_size,
+                "server_settings": {"application_name": "ordertide", "jit": "off"},
+            },
+        )
+        self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Borrow a connection on which every statement stands alone."""
+        async with self._autocommit.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """Borrow a connection for one transaction: committed at the end, rolled back on error."""
+        async with self.engine.begin() as connection:
+            yield connection
+
+    async def close(self) -> None:
+        """Close every pooled connection."""
+        await self.engine.dispose()
+
+
+def _asyncpg_url(url: str) -> URL:
+    return make_url(url).set(drivername="postgresql+asyncpg")
+
+
+def _dumps(value: object) -> str:
+    return orjson.dumps(value).decode()

@@ -1,0 +1,62 @@
+"""Idempotency keys: claim a key first in the transaction, store the answer last in it."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.kernel.errors import IdempotencyKeyReused
+
+_CLAIM = text(
+    """
+    INSERT INTO idempotency_keys (scope, key, request_hash, created_at)
+    VALUES (:scope, :key, :request_hash, :now) ON CONFLICT DO NOTHING RETURNING true
+    """
+)
+_FIND = text("SELECT request_hash, response FROM idempotency_keys WHERE scope = :scope AND key = :key")
+_ANSWER = text(
+    "UPDATE idempotency_keys SET response = CAST(:response AS jsonb) WHERE scope = :scope AND key = :key"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A key within its scope (operation and actor or cart), and the hash of the request."""
+
+    scope: str
+    key: str
+    request_hash: bytes
+
+
+def claim_for(scope: str, key: str, request: object) -> Claim:
+    """Build a claim; `request` is whatever JSON-like facts make two requests the same."""
+    packed = orjson.dumps(request, option=orjson.OPT_SORT_KEYS, default=str)
+    return Claim(scope, key, hashlib.sha256(packed).digest())
+
+
+async def take(connection: AsyncConnection, claim: Claim, now: datetime) -> dict[str, Any] | None:
+    """Take the key, or return the stored answer of the request that took it before.
+
+    A concurrent request with the same key waits here until the first one commits. Raises
+    IdempotencyKeyReused when the key was taken for another request.
+    """
+    values = {"scope": claim.scope, "key": claim.key}
+    taken = await connection.execute(_CLAIM, {**values, "request_hash": claim.request_hash, "now": now})
+    if taken.first() is not None:
+        return None
+    row = (await connection.execute(_FIND, values)).one()
+    if bytes(row.request_hash) != claim.request_hash:
+        raise IdempotencyKeyReused
+    return dict(row.response or {})
+
+
+async def answer(connection: AsyncConnection, claim: Claim, response: dict[str, Any]) -> None:
+    """Store the answer to a key taken before, in the same transaction as its effect."""
+    await connection.execute(
+        _ANSWER,
+        {"scope": claim.scope, "key": claim.key, "response": orjson.dumps(response).decode()},
+    )

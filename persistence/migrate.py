@@ -1,0 +1,55 @@
+"""Bringing a database to the newest revision, safely when several processes try at once."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from persistence.database import Database
+
+# Any fixed number: whoever migrates holds this advisory lock, the others wait and find it done.
+_LOCK = 7_021_946_331
+
+
+async def migrate(database: Database) -> None:
+    """Upgrade `database` to the newest revision; a no-op when it is there already."""
+    async with database.engine.connect() as connection:
+        await connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _LOCK})
+        await connection.commit()
+        try:
+            await connection.run_sync(_upgrade)
+            await connection.commit()
+        finally:
+            await connection.rollback()
+            await connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": _LOCK})
+            await connection.commit()
+
+
+async def is_current(database: Database) -> bool:
+    """Say whether the database is at the newest revision (false when it has none at all)."""
+    async with database.read() as connection:
+        known = await connection.scalar(text("SELECT to_regclass('alembic_version')"))
+        if known is None:
+            return False
+        found = await connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return bool(found == newest_revision())
+
+
+def newest_revision() -> str | None:
+    """Return the newest revision this code knows."""
+    return ScriptDirectory.from_config(alembic_config()).get_current_head()
+
+
+def alembic_config() -> Config:
+    """Return Alembic's settings; there is no alembic.ini to keep in step."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parents[1] / "migrations"))
+    return config
+
+
+def _upgrade(connection: Connection) -> None:
+    config = alembic_config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

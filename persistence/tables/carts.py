@@ -1,0 +1,58 @@
+"""Carts and their lines."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+)
+
+from domain.carts import CartStatus
+from persistence.tables.base import JSON, key, metadata, moment, one_of, text_column
+
+carts = Table(
+    "carts",
+    metadata,
+    key(),
+    Column("channel_id", Uuid, ForeignKey("channels.id"), nullable=False),
+    Column("status", Text, nullable=False),
+    Column("version", Integer, nullable=False, server_default="1"),
+    # Part of what the secret token is derived from: raising it revokes the old token.
+    Column("token_generation", Integer, nullable=False, server_default="1"),
+    text_column("currency"),
+    Column("email", Text),
+    Column("customer_id", Uuid),
+    Column("shipping_address", JSON),
+    Column("billing_address", JSON),
+    # The delivery rate chosen, and its price when it was chosen.
+    Column("delivery_rate_id", Uuid, ForeignKey("delivery_rates.id", ondelete="SET NULL")),
+    Column("order_id", Uuid),
+    moment("created_at"),
+    moment("active_at"),
+    moment("abandoned_at", optional=True),
+    moment("closed_at", optional=True),
+    Index("ix_carts_active_at", "active_at", postgresql_where="status = 'ACTIVE'"),
+    Index("ix_carts_abandoned_at", "abandoned_at", postgresql_where="status = 'ABANDONED'"),
+    one_of("status", CartStatus),
+)
+
+cart_lines = Table(
+    "cart_lines",
+    metadata,
+    key(),
+    Column("cart_id", Uuid, ForeignKey("carts.id", ondelete="CASCADE"), nullable=False),
+    Column("variant_id", Uuid, ForeignKey("variants.id"), nullable=False, index=True),
+    Column("quantity", Integer, nullable=False),
+    # In the channel's currency, as it was when the line was last changed.
+    Column("unit_price_minor", BigInteger, nullable=False),
+    Column("position", Integer, nullable=False),
+    UniqueConstraint("cart_id", "variant_id"),
+    CheckConstraint("quantity > 0", name="quantity"),
+    CheckConstraint("unit_price_minor >= 0", name="unit_price"),
+)

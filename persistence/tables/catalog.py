@@ -1,0 +1,70 @@
+"""Products, their variants, and a price per variant and channel."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Computed,
+    ForeignKey,
+    Index,
+    Integer,
+    Table,
+    Text,
+    Uuid,
+)
+from sqlalchemy.dialects.postgresql import TSVECTOR
+
+from persistence.tables.base import key, metadata, moment, text_column
+
+products = Table(
+    "products",
+    metadata,
+    key(),
+    text_column("name"),
+    text_column("description", optional=True),
+    Column("version", Integer, nullable=False, server_default="1"),
+    moment("created_at"),
+    moment("archived_at", optional=True),
+    Column(
+        "search",
+        TSVECTOR,
+        Computed(
+            "to_tsvector('simple'::regconfig, name || ' ' || coalesce(description, ''))",
+            persisted=True,
+        ),
+    ),
+    Index("ix_products_search", "search", postgresql_using="gin"),
+    CheckConstraint("name <> ''", name="name"),
+)
+
+variants = Table(
+    "variants",
+    metadata,
+    key(),
+    Column("product_id", Uuid, ForeignKey("products.id"), nullable=False, index=True),
+    Column("sku", Text, nullable=False, unique=True),
+    text_column("name"),
+    Column("barcode", Text, index=True),
+    Column("weight_grams", Integer),
+    Column("length_mm", Integer),
+    Column("width_mm", Integer),
+    Column("height_mm", Integer),
+    Column("position", Integer, nullable=False, server_default="0"),
+    Column("version", Integer, nullable=False, server_default="1"),
+    moment("created_at"),
+    moment("archived_at", optional=True),
+    CheckConstraint("sku <> ''", name="sku"),
+    CheckConstraint("weight_grams >= 0", name="weight"),
+    CheckConstraint("length_mm > 0 AND width_mm > 0 AND height_mm > 0", name="box"),
+)
+
+prices = Table(
+    "prices",
+    metadata,
+    Column("variant_id", Uuid, ForeignKey("variants.id"), primary_key=True),
+    Column("channel_id", Uuid, ForeignKey("channels.id"), primary_key=True, index=True),
+    Column("amount_minor", BigInteger, nullable=False),
+    text_column("currency"),
+    moment("changed_at"),
+    CheckConstraint("amount_minor >= 0", name="amount"),
+)

@@ -1,0 +1,34 @@
+"""Sales channels and the locations that serve each, in order of preference."""
+
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey, Integer, Table, Text, Uuid
+
+from persistence.tables.base import JSON, key, metadata, moment, text_column
+
+channels = Table(
+    "channels",
+    metadata,
+    key(),
+    Column("slug", Text, nullable=False, unique=True),
+    text_column("name"),
+    text_column("currency"),
+    Column("locale", Text, nullable=False, server_default="en"),
+    # Serve from every location, those created later too, when no list was given.
+    Column("serves_all_locations", Boolean, nullable=False, server_default="false"),
+    # Orders of this total (minor units) or more wait for a person; null: none does.
+    Column("review_from_minor", BigInteger),
+    Column("settings", JSON, nullable=False, server_default="{}"),
+    Column("version", Integer, nullable=False, server_default="1"),
+    moment("created_at"),
+    moment("archived_at", optional=True),
+    CheckConstraint("slug ~ '^[a-z0-9][a-z0-9-]{0,62}$'", name="slug"),
+    CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
+    CheckConstraint("review_from_minor >= 0", name="review_from"),
+)
+
+channel_locations = Table(
+    "channel_locations",
+    metadata,
+    Column("channel_id", Uuid, ForeignKey("channels.id"), primary_key=True),
+    Column("location_id", Uuid, ForeignKey("locations.id"), primary_key=True, index=True),
+    Column("rank", Integer, nullable=False),
+)

@@ -1,0 +1,90 @@
+"""Orders and their lines; the human number comes from a sequence of its own."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    Sequence,
+    Table,
+    Text,
+    Uuid,
+)
+
+from domain.orders import OrderFulfillmentStatus, OrderPaymentStatus, OrderStatus
+from persistence.tables.base import JSON, key, metadata, moment, one_of, text_column
+
+order_numbers = Sequence("order_numbers", metadata=metadata, start=100001)
+
+orders = Table(
+    "orders",
+    metadata,
+    key(),
+    Column("number", Text, nullable=False, unique=True),
+    Column("channel_id", Uuid, ForeignKey("channels.id"), nullable=False),
+    Column("cart_id", Uuid, ForeignKey("carts.id"), unique=True),
+    Column("customer_id", Uuid, index=True),
+    text_column("status"),
+    # Derived from payments and fulfillment orders by the domain, kept here for lists and filters.
+    text_column("payment_status"),
+    text_column("fulfillment_status"),
+    Column("version", Integer, nullable=False, server_default="1"),
+    Column("token_generation", Integer, nullable=False, server_default="1"),
+    Column("email", Text),
+    text_column("currency"),
+    Column("shipping_address", JSON, nullable=False),
+    Column("billing_address", JSON),
+    Column("delivery", JSON),
+    Column("subtotal_minor", BigInteger, nullable=False),
+    Column("shipping_minor", BigInteger, nullable=False),
+    Column("tax_minor", BigInteger, nullable=False),
+    Column("discount_minor", BigInteger, nullable=False),
+    Column("total_minor", BigInteger, nullable=False),
+    Column("reason", Text),
+    Column("imported", Boolean, nullable=False, server_default="false"),
+    # The number the order had where it was imported from, unique with its source.
+    Column("external_source", Text),
+    Column("external_id", Text),
+    moment("placed_at"),
+    moment("closed_at", optional=True),
+    Index("ix_orders_placed_at", "placed_at", "id"),
+    Index("ix_orders_channel_id_placed_at", "channel_id", "placed_at", "id"),
+    Index(
+        "uq_orders_external",
+        "external_source",
+        "external_id",
+        unique=True,
+        postgresql_where="external_id IS NOT NULL",
+    ),
+    CheckConstraint(
+        "total_minor = subtotal_minor + shipping_minor + tax_minor - discount_minor", name="total"
+    ),
+    one_of("status", OrderStatus),
+    one_of("payment_status", OrderPaymentStatus),
+    one_of("fulfillment_status", OrderFulfillmentStatus),
+)
+
+order_lines = Table(
+    "order_lines",
+    metadata,
+    key(),
+    Column("order_id", Uuid, ForeignKey("orders.id", ondelete="CASCADE"), nullable=False),
+    # Null when the variant of an imported order is not in the catalogue.
+    Column("variant_id", Uuid, ForeignKey("variants.id"), index=True),
+    text_column("sku"),
+    text_column("name"),
+    Column("quantity", Integer, nullable=False),
+    Column("unit_price_minor", BigInteger, nullable=False),
+    Column("total_minor", BigInteger, nullable=False),
+    Column("quantity_shipped", Integer, nullable=False, server_default="0"),
+    Column("quantity_returned", Integer, nullable=False, server_default="0"),
+    Column("position", Integer, nullable=False),
+    Index("ix_order_lines_order_id", "order_id", "position"),
+    CheckConstraint("quantity > 0", name="quantity"),
+    CheckConstraint("quantity_shipped BETWEEN 0 AND quantity", name="quantity_shipped"),
+    CheckConstraint("quantity_returned BETWEEN 0 AND quantity", name="quantity_returned"),
+    CheckConstraint("total_minor = unit_price_minor * quantity", name="total"),
+)

@@ -1,0 +1,68 @@
+"""Payments and their transactions: every call to a provider is an intent row first."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    Table,
+    Text,
+    Uuid,
+)
+
+from domain.payments import PaymentStatus, TransactionKind, TransactionStatus
+from persistence.tables.base import JSON, key, metadata, moment, one_of, text_column
+
+payments = Table(
+    "payments",
+    metadata,
+    key(),
+    Column("cart_id", Uuid, ForeignKey("carts.id"), index=True),
+    Column("order_id", Uuid, ForeignKey("orders.id"), index=True),
+    text_column("provider"),
+    text_column("method"),
+    text_column("status"),
+    text_column("currency"),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("authorized_minor", BigInteger, nullable=False, server_default="0"),
+    Column("captured_minor", BigInteger, nullable=False, server_default="0"),
+    Column("refunded_minor", BigInteger, nullable=False, server_default="0"),
+    Column("provider_reference", Text),
+    Column("version", Integer, nullable=False, server_default="1"),
+    # What placing the order still needs when the answer comes late: idempotency scope and key.
+    Column("placement", JSON),
+    moment("created_at"),
+    CheckConstraint("amount_minor >= 0", name="amount"),
+    CheckConstraint("captured_minor BETWEEN 0 AND authorized_minor", name="captured"),
+    CheckConstraint("refunded_minor BETWEEN 0 AND captured_minor", name="refunded"),
+    CheckConstraint("authorized_minor BETWEEN 0 AND amount_minor", name="authorized"),
+    one_of("status", PaymentStatus),
+)
+
+payment_transactions = Table(
+    "payment_transactions",
+    metadata,
+    key(),
+    Column("payment_id", Uuid, ForeignKey("payments.id"), nullable=False, index=True),
+    text_column("kind"),
+    text_column("status"),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("provider_reference", Text),
+    Column("decline_code", Text),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    moment("requested_at"),
+    # When the sweep may ask the provider about it again.
+    moment("next_attempt_at"),
+    moment("settled_at", optional=True),
+    Index(
+        "ix_payment_transactions_next_attempt_at",
+        "next_attempt_at",
+        postgresql_where="status IN ('REQUESTED', 'ACTION_REQUIRED')",
+    ),
+    CheckConstraint("amount_minor >= 0", name="amount"),
+    CheckConstraint("(status IN ('SUCCEEDED', 'FAILED')) = (settled_at IS NOT NULL)", name="settled"),
+    one_of("kind", TransactionKind),
+    one_of("status", TransactionStatus),
+)

@@ -1,0 +1,41 @@
+"""Delivery rates: what a channel offers, to which countries, for which weights and values."""
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Integer,
+    Table,
+    Text,
+    Uuid,
+)
+
+from persistence.tables.base import key, metadata, moment, text_column
+
+delivery_rates = Table(
+    "delivery_rates",
+    metadata,
+    key(),
+    Column("channel_id", Uuid, ForeignKey("channels.id"), nullable=False, index=True),
+    text_column("carrier"),
+    text_column("service"),
+    # ISO 3166-1 alpha-2; null serves every country.
+    Column("countries", ARRAY(Text)),
+    # Bands are [min, max): null max is open.
+    Column("min_weight_grams", Integer, nullable=False, server_default="0"),
+    Column("max_weight_grams", Integer),
+    Column("min_value_minor", BigInteger, nullable=False, server_default="0"),
+    Column("max_value_minor", BigInteger),
+    Column("price_minor", BigInteger, nullable=False),
+    Column("min_days", Integer),
+    Column("max_days", Integer),
+    Column("position", Integer, nullable=False, server_default="0"),
+    moment("created_at"),
+    moment("archived_at", optional=True),
+    CheckConstraint("price_minor >= 0", name="price"),
+    CheckConstraint("min_weight_grams >= 0 AND max_weight_grams > min_weight_grams", name="weight_band"),
+    CheckConstraint("min_value_minor >= 0 AND max_value_minor > min_value_minor", name="value_band"),
+    CheckConstraint("min_days >= 0 AND max_days >= min_days", name="days"),
+)
