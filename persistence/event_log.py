@@ -8,10 +8,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.kernel.events import Event
+from persistence.idempotency import Claim
 
 # One parameter a column however many events, so that the statement is always the same text.
-_APPEND = text(
-    """
+_INSERT = """
     INSERT INTO event_outbox
            (kind, aggregate, aggregate_id, version, channel_id, payload, actor, occurred_at)
     SELECT kind, aggregate, aggregate_id, version, channel_id, payload, :actor, occurred_at
@@ -19,7 +19,15 @@ _APPEND = text(
            (kind text, aggregate text, aggregate_id uuid, version int, channel_id uuid,
             payload jsonb, occurred_at timestamptz)) WITH ORDINALITY AS e
      ORDER BY ordinality
+"""
+_APPEND = text(_INSERT)
+_APPEND_WITH_ANSWER = text(
     """
+    WITH answered AS (
+        UPDATE idempotency_keys SET response = CAST(:response AS jsonb)
+         WHERE scope = :scope AND key = :key)
+    """
+    + _INSERT
 )
 
 
@@ -27,6 +35,26 @@ async def append(connection: AsyncConnection, actor: str, events: Sequence[Event
     """Append `events` in their order; call it after the aggregates are locked and saved."""
     if events:
         await connection.execute(_APPEND, {"actor": actor, "events": encode(events)})
+
+
+async def append_with_answer(
+    connection: AsyncConnection,
+    actor: str,
+    events: Sequence[Event],
+    claim: Claim,
+    response: dict[str, Any],
+) -> None:
+    """Append `events` and store the answer to an idempotency key, in one statement."""
+    await connection.execute(
+        _APPEND_WITH_ANSWER,
+        {
+            "actor": actor,
+            "events": encode(events),
+            "scope": claim.scope,
+            "key": claim.key,
+            "response": orjson.dumps(response).decode(),
+        },
+    )
 
 
 def encode(events: Sequence[Event]) -> str:

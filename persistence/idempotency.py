@@ -18,9 +18,6 @@ _CLAIM = text(
     """
 )
 _FIND = text("SELECT request_hash, response FROM idempotency_keys WHERE scope = :scope AND key = :key")
-_ANSWER = text(
-    "UPDATE idempotency_keys SET response = CAST(:response AS jsonb) WHERE scope = :scope AND key = :key"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +49,3 @@ async def take(connection: AsyncConnection, claim: Claim, now: datetime) -> dict
     if bytes(row.request_hash) != claim.request_hash:
         raise IdempotencyKeyReused
     return dict(row.response or {})
-
-
-async def answer(connection: AsyncConnection, claim: Claim, response: dict[str, Any]) -> None:
-    """Store the answer to a key taken before, in the same transaction as its effect."""
-    await connection.execute(
-        _ANSWER,
-        {"scope": claim.scope, "key": claim.key, "response": orjson.dumps(response).decode()},
-    )

@@ -1,0 +1,160 @@
+"""From domain errors to what clients read: typed user errors, or GraphQL errors with a code."""
+
+from collections.abc import Callable
+from enum import Enum
+
+import strawberry
+
+from domain.kernel import errors as domain
+
+
+@strawberry.enum(description="What went wrong, for programs; enums only grow.")
+class UserErrorCode(Enum):
+    """Codes of user errors."""
+
+    INVALID_INPUT = "INVALID_INPUT"
+    NOT_FOUND = "NOT_FOUND"
+    ILLEGAL_TRANSITION = "ILLEGAL_TRANSITION"
+    VERSION_CONFLICT = "VERSION_CONFLICT"
+    IDEMPOTENCY_KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"
+    INSUFFICIENT_STOCK = "INSUFFICIENT_STOCK"
+    CART_CLOSED = "CART_CLOSED"
+    CART_INCOMPLETE = "CART_INCOMPLETE"
+    PAYMENT_DECLINED = "PAYMENT_DECLINED"
+
+
+@strawberry.interface(
+    description="Why a mutation did not do what was asked. Concrete types add facts a client can act on."
+)
+class UserError:
+    """What every user error tells; `path` names the input field it is about."""
+
+    code: UserErrorCode
+    message: str
+    path: list[str] | None
+
+
+@strawberry.type(description="For codes that need no facts of their own.")
+class GeneralError(UserError):
+    """A code and a message."""
+
+
+@strawberry.type
+class InvalidInputError(UserError):
+    """A field's value is not acceptable."""
+
+
+@strawberry.type
+class NotFoundError(UserError):
+    """What was named does not exist, or is not yours."""
+
+
+@strawberry.type
+class IllegalTransitionError(UserError):
+    """The status does not allow the change."""
+
+    current: str
+    allowed: list[str]
+
+
+@strawberry.type
+class VersionConflictError(UserError):
+    """It changed since it was read."""
+
+    current_version: int
+
+
+@strawberry.type
+class InsufficientStockError(UserError):
+    """Fewer units can be had than were asked for."""
+
+    sku: str
+    requested: int
+    available: int
+
+
+@strawberry.type
+class CartIncompleteError(UserError):
+    """The cart lacks what an order needs."""
+
+    missing: list[str]
+
+
+@strawberry.type
+class PaymentDeclinedError(UserError):
+    """The provider said no."""
+
+    decline_code: str
+
+
+USER_ERROR_TYPES: tuple[type[UserError], ...] = (
+    GeneralError,
+    InvalidInputError,
+    NotFoundError,
+    IllegalTransitionError,
+    VersionConflictError,
+    InsufficientStockError,
+    CartIncompleteError,
+    PaymentDeclinedError,
+)
+"""Types only reachable through the interface: the schema has to be told of them."""
+
+
+def user_error(error: domain.DomainError) -> UserError:
+    """Return the typed user error of a domain error."""
+    code = UserErrorCode(error.code)
+    path = list(error.path) or None
+    make = _BUILDERS.get(type(error))
+    if make is None:
+        return GeneralError(code=code, message=error.message, path=path)
+    return make(error, code, path)
+
+
+def _invalid(error: domain.InvalidInput, code: UserErrorCode, path: list[str] | None) -> UserError:
+    return InvalidInputError(code=code, message=error.message, path=path)
+
+
+def _not_found(error: domain.NotFound, code: UserErrorCode, path: list[str] | None) -> UserError:
+    return NotFoundError(code=code, message=error.message, path=path)
+
+
+def _illegal(error: domain.IllegalTransition, code: UserErrorCode, path: list[str] | None) -> UserError:
+    return IllegalTransitionError(
+        code=code, message=error.message, path=path, current=error.current, allowed=list(error.allowed)
+    )
+
+
+def _conflict(error: domain.VersionConflict, code: UserErrorCode, path: list[str] | None) -> UserError:
+    return VersionConflictError(
+        code=code, message=error.message, path=path, current_version=error.current_version
+    )
+
+
+def _short(error: domain.InsufficientStock, code: UserErrorCode, path: list[str] | None) -> UserError:
+    return InsufficientStockError(
+        code=code,
+        message=error.message,
+        path=path,
+        sku=error.sku,
+        requested=error.requested,
+        available=error.available,
+    )
+
+
+def _incomplete(error: domain.CartIncomplete, code: UserErrorCode, path: list[str] | None) -> UserError:
+    return CartIncompleteError(code=code, message=error.message, path=path, missing=list(error.missing))
+
+
+def _declined(error: domain.PaymentDeclined, code: UserErrorCode, path: list[str] | None) -> UserError:
+    return PaymentDeclinedError(code=code, message=error.message, path=path, decline_code=error.decline_code)
+
+
+_BUILDERS: dict[type[domain.DomainError], Callable[..., UserError]] = {
+    domain.InvalidInput: _invalid,
+    domain.NotFound: _not_found,
+    domain.IllegalTransition: _illegal,
+    domain.VersionConflict: _conflict,
+    domain.InsufficientStock: _short,
+    domain.CartIncomplete: _incomplete,
+    domain.PaymentDeclined: _declined,
+}

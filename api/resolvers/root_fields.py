@@ -1,0 +1,70 @@
+"""The only way to declare a root field: it names who may use it, and user errors become payloads."""
+
+import functools
+from collections.abc import Awaitable, Callable
+from enum import Enum
+from typing import Any
+
+import strawberry
+
+from api.context import Info
+from api.errors import user_error
+from domain.kernel.errors import DomainError
+from services import access
+from services.access import Permission
+
+
+class Openness(Enum):
+    """Who may use a root field that no permission guards."""
+
+    PUBLIC = "anyone"
+    TOKEN = "whoever holds the aggregate's secret token (checked by the use case)"  # noqa: S105 - not a secret
+
+
+Access = Permission | Openness
+PUBLIC = Openness.PUBLIC
+TOKEN = Openness.TOKEN
+
+ACCESS_KEY = "ordertide.access"
+"""Where a root field's declared access is kept in its metadata; a test walks the schema for it."""
+
+
+def query(access_rule: Access) -> Callable[[Callable[..., Awaitable[Any]]], Any]:
+    """Declare a query field that `access_rule` guards."""
+
+    def decorate(resolver: Callable[..., Awaitable[Any]]) -> Any:
+        @functools.wraps(resolver)
+        async def run(*args: Any, **kwargs: Any) -> Any:
+            check(kwargs["info"], access_rule)
+            return await resolver(*args, **kwargs)
+
+        return strawberry.field(
+            resolver=run, metadata={ACCESS_KEY: access_rule}, description=resolver.__doc__
+        )
+
+    return decorate
+
+
+def mutation(payload: type, access_rule: Access) -> Callable[[Callable[..., Awaitable[Any]]], Any]:
+    """Declare a mutation whose domain errors answer as `payload(user_errors=[...])`."""
+
+    def decorate(resolver: Callable[..., Awaitable[Any]]) -> Any:
+        @functools.wraps(resolver)
+        async def run(*args: Any, **kwargs: Any) -> Any:
+            check(kwargs["info"], access_rule)
+            try:
+                return await resolver(*args, **kwargs)
+            except DomainError as error:
+                return payload(user_errors=[user_error(error)])
+
+        return strawberry.mutation(
+            resolver=run, metadata={ACCESS_KEY: access_rule}, description=resolver.__doc__
+        )
+
+    return decorate
+
+
+def check(info: Info, access_rule: Access) -> None:
+    """Raise AccessDenied unless the actor may use the field."""
+    if isinstance(access_rule, Permission):
+        access.require(info.context.actor, access_rule)

@@ -1,0 +1,30 @@
+"""The schema: every feature's root fields assembled."""
+
+import strawberry
+from strawberry.schema.config import StrawberryConfig
+
+from api.errors import USER_ERROR_TYPES
+from api.resolvers.channels import ChannelsMutation, ChannelsQuery
+
+
+@strawberry.type
+class Query(ChannelsQuery):
+    """Everything that can be read."""
+
+
+@strawberry.type
+class Mutation(ChannelsMutation):
+    """Everything that can be changed.
+
+    Payloads are nullable, so that one failing field never takes the others' results with it.
+    """
+
+
+def build_schema() -> strawberry.Schema:
+    """Return the schema; one a process."""
+    return strawberry.Schema(
+        query=Query,
+        mutation=Mutation,
+        types=USER_ERROR_TYPES,
+        config=StrawberryConfig(disable_field_suggestions=True),
+    )

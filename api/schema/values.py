@@ -1,0 +1,75 @@
+"""Values that many types share: nodes, money and addresses."""
+
+from decimal import Decimal
+
+import strawberry
+
+from domain.kernel.money import Money as DomainMoney
+
+
+@strawberry.interface
+class Node:
+    """Anything with a global id."""
+
+    id: strawberry.ID
+
+
+@strawberry.type(
+    description="An amount in one currency; amount carries exactly the currency's own number of "
+    "decimals (JPY 0, USD 2, KWD 3)."
+)
+class Money:
+    """An exact amount."""
+
+    amount: Decimal
+    currency: str
+
+    @classmethod
+    def of(cls, money: DomainMoney) -> "Money":
+        """Return the GraphQL form of domain money."""
+        return cls(amount=money.amount, currency=money.currency)
+
+    @classmethod
+    def of_minor(cls, amount_minor: int, currency: str) -> "Money":
+        """Return the GraphQL form of an amount in minor units."""
+        return cls.of(DomainMoney(amount_minor, currency))
+
+
+@strawberry.input
+class MoneyInput:
+    """An exact amount, with at most as many decimals as the currency has."""
+
+    amount: Decimal
+    currency: str
+
+
+@strawberry.type
+class Address:
+    """A postal address."""
+
+    name: str
+    company: str | None
+    line1: str
+    line2: str | None
+    city: str
+    region: str | None
+    postal_code: str | None
+    country: str
+    phone: str | None
+
+
+@strawberry.input(
+    description="country is ISO 3166-1 alpha-2. What else is required follows from the country."
+)
+class AddressInput:
+    """A postal address as a client sends it."""
+
+    name: str
+    line1: str
+    city: str
+    country: str
+    company: str | None = None
+    line2: str | None = None
+    region: str | None = None
+    postal_code: str | None = None
+    phone: str | None = None

@@ -1,0 +1,34 @@
+"""Sales channels: where the shop sells, in which currency, from which locations."""
+
+import re
+from dataclasses import dataclass
+from uuid import UUID
+
+from domain.kernel.errors import InvalidInput
+from domain.kernel.money import exponent_of
+from domain.kernel.quantities import require_text
+
+_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+MAX_NAME_LENGTH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One place of selling; every price and order in it is in its one currency."""
+
+    id: UUID
+    slug: str
+    name: str
+    currency: str
+    version: int = 1
+
+
+def check_new(slug: str, name: str, currency: str) -> tuple[str, str, str]:
+    """Return slug, name and currency cleaned; raises InvalidInput naming the field."""
+    if not _SLUG.fullmatch(slug):
+        raise InvalidInput("use 1 to 63 of a-z, 0-9 and '-', not beginning with '-'", "slug")
+    try:
+        exponent_of(currency)
+    except InvalidInput as error:
+        raise InvalidInput(error.message, "currency") from None
+    return slug, require_text(name, MAX_NAME_LENGTH, "name"), currency

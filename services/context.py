@@ -1,0 +1,112 @@
+"""What every use case is given: who asks, the database, the clock, and one way to write."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.inventory import HoldPolicy
+from domain.kernel.events import Event
+from domain.ports import Clock, PaymentProviders
+from persistence import event_log, idempotency
+from persistence.database import Database
+from services.access import Actor
+from services.tokens import TokenSigner
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        """Return the present moment, in UTC."""
+        return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What one process offers to all its use cases; made once, by app/bootstrap.py."""
+
+    database: Database
+    tokens: TokenSigner
+    holds: HoldPolicy
+    payment_providers: PaymentProviders = field(default_factory=dict)
+    clock: Clock = field(default_factory=SystemClock)
+    abandon_after_seconds: int = 3600
+    # Told after each commit that appended events: a stamper in the same process wakes up.
+    committed: Callable[[], None] = lambda: None
+
+
+class Transaction:
+    """One write on its way: a connection, one `now`, and the events and answer to store with it."""
+
+    def __init__(self, connection: AsyncConnection, actor: str, now: datetime) -> None:
+        """Wrap an open transaction; services get one from ServiceContext.transaction()."""
+        self.connection = connection
+        self.actor = actor
+        self.now = now
+        self._events: list[Event] = []
+        self._claim: idempotency.Claim | None = None
+        self._response: dict[str, Any] | None = None
+
+    def emit(self, *events: Event) -> None:
+        """Append events, written with the commit; call it with the aggregates' locks held."""
+        self._events.extend(events)
+
+    async def replay(self, claim: idempotency.Claim | None) -> dict[str, Any] | None:
+        """Take the key, or return the answer stored under it (None without a key or when new)."""
+        if claim is None:
+            return None
+        stored = await idempotency.take(self.connection, claim, self.now)
+        if stored is None:
+            self._claim = claim
+        return stored
+
+    def answer(self, response: dict[str, Any]) -> None:
+        """Set what a later request with the same key is answered with: ids, never secrets."""
+        self._response = response
+
+    async def finish(self) -> None:
+        """Write the answer and the events, in one statement where there are both."""
+        if self._claim is not None:
+            await event_log.append_with_answer(
+                self.connection, self.actor, self._events, self._claim, self._response or {}
+            )
+        else:
+            await event_log.append(self.connection, self.actor, self._events)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceContext:
+    """One request's view of the environment."""
+
+    environment: Environment
+    actor: Actor
+    request_id: str
+    _reading: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False, compare=False)
+
+    def now(self) -> datetime:
+        """Return the present moment, in UTC."""
+        return self.environment.clock.now()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Borrow a connection for statements that stand alone.
+
+        One at a time a request: fields resolved side by side never hold two connections, which
+        would let a full pool wait for itself.
+        """
+        async with self._reading, self.environment.database.read() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """Open the one transaction of a write; events and answer are stored when it ends well."""
+        async with self.environment.database.transaction() as connection:
+            transaction = Transaction(connection, self.actor.label, self.now())
+            yield transaction
+            await transaction.finish()
+        self.environment.committed()
