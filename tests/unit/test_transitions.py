@@ -1,0 +1,30 @@
+"""Status tables: what is not in them cannot happen."""
+
+import pytest
+
+from domain import carts, orders, payments
+from domain.kernel.errors import IllegalTransition
+from domain.kernel.transitions import check_transition
+from domain.orders import OrderStatus
+
+TABLES = (carts.TRANSITIONS, orders.TRANSITIONS, payments.TRANSACTION_TRANSITIONS)
+
+
+def test_an_allowed_change_has_to_be_made() -> None:
+    assert check_transition(orders.TRANSITIONS, OrderStatus.OPEN, OrderStatus.CANCELED, "the order")
+
+
+def test_repeating_a_change_is_no_change() -> None:
+    assert not check_transition(orders.TRANSITIONS, OrderStatus.CANCELED, OrderStatus.CANCELED, "the order")
+
+
+def test_a_refused_change_names_what_would_be_allowed() -> None:
+    with pytest.raises(IllegalTransition) as refused:
+        check_transition(orders.TRANSITIONS, OrderStatus.OPEN, OrderStatus.REJECTED, "the order")
+    assert refused.value.current == "OPEN"
+    assert refused.value.allowed == ("CANCELED", "COMPLETED")
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_no_status_leads_to_itself(table: dict[str, set[str]]) -> None:
+    assert all(status not in reachable for status, reachable in table.items())
