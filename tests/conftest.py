@@ -1,0 +1,83 @@
+"""What every test may ask for: real PostgreSQL, clean, and fast to get.
+
+- `connection`: one connection inside a transaction that is rolled back; for SQL that need not commit.
+- `database`: a `Database` whose commits are real; every table is emptied before the test.
+- `fresh_database_url`: a database of the test's own, for tests that start processes.
+"""
+
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from persistence.database import Database
+from tests.postgres import TestServer, reset
+
+_FOLDER = pytest.StashKey[Path]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the run, of however many processes, one folder."""
+    given = getattr(config, "workerinput", {}).get("ordertide_folder")
+    config.stash[_FOLDER] = Path(given or tempfile.mkdtemp(prefix="ordertide-test-"))
+
+
+def pytest_configure_node(node: object) -> None:
+    """Tell a worker process (of xdist) which folder the run has."""
+    node.workerinput["ordertide_folder"] = str(node.config.stash[_FOLDER])  # type: ignore[attr-defined]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the folder with the process that made it."""
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(config.stash[_FOLDER], ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres(pytestconfig: pytest.Config) -> Iterator[TestServer]:
+    """The server of this run."""
+    server = TestServer(pytestconfig.stash[_FOLDER])
+    yield server
+    server.release()
+
+
+@pytest.fixture(scope="session")
+async def database_url(postgres: TestServer) -> AsyncIterator[str]:
+    """The database of this test process."""
+    url = await postgres.clone()
+    yield url
+    await postgres.drop(url)
+
+
+@pytest.fixture(scope="session")
+async def _worker_database(database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def database(_worker_database: Database, database_url: str) -> Database:
+    """This process's database, emptied; what the test commits is really committed."""
+    await reset(database_url)
+    return _worker_database
+
+
+@pytest.fixture
+async def connection(database: Database) -> AsyncIterator[AsyncConnection]:
+    """A connection in a transaction that is rolled back after the test."""
+    async with database.engine.connect() as connection:
+        await connection.begin()
+        yield connection
+        await connection.rollback()
+
+
+@pytest.fixture
+async def fresh_database_url(postgres: TestServer) -> AsyncIterator[str]:
+    """A migrated, empty database that nobody else uses, dropped afterwards."""
+    url = await postgres.clone()
+    yield url
+    await postgres.drop(url)

@@ -1,0 +1,257 @@
+"""The embedded PostgreSQL as real processes meet it: shared, killed, left behind, in awkward places."""
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Self
+
+import asyncpg
+import psutil
+import pytest
+
+from persistence.embedded import EmbeddedServer, EmbeddedServerError
+
+_SETTINGS = {"fsync": "off", "shared_buffers": "16MB"}
+
+# A user of the server in a process of its own: says its address, works until its input ends.
+_USER = """
+import sys
+from pathlib import Path
+from persistence.embedded import EmbeddedServer
+server = EmbeddedServer.acquire(Path(sys.argv[1]), {"fsync": "off", "shared_buffers": "16MB"})
+print(server.url, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A folder that only its owner may enter, as `mktemp -d` makes them; nothing runs in it afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="ordertide-home-"))
+    yield folder
+    _wait_until(lambda: not _processes(folder), "a process of the server is left")
+    shutil.rmtree(folder)
+
+
+def test_data_stays_from_one_start_to_the_next(home: Path) -> None:
+    with EmbeddedServer.acquire(home, _SETTINGS) as server:
+        _value(server.url, "CREATE TABLE kept AS SELECT 42 AS answer")
+
+    assert _processes(home) == []
+    with EmbeddedServer.acquire(home) as server:
+        assert _value(server.url, "SELECT answer FROM kept") == 42
+
+
+def test_it_is_durable_and_deaf_to_the_network(home: Path) -> None:
+    with EmbeddedServer.acquire(home, {"shared_buffers": "16MB"}) as server:
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            assert _value(server.url, f"SHOW {setting}") == "on"
+        assert _value(server.url, "SHOW listen_addresses") == ""
+
+
+def test_processes_share_it_and_the_last_one_stops_it(home: Path) -> None:
+    with _User(home) as first, _User(home) as second:
+        assert first.url == second.url
+        postmaster = _postmaster(home)
+
+        first.leave()
+        assert _value(second.url, "SELECT 1") == 1
+        assert _postmaster(home) == postmaster
+
+        second.leave()
+        assert _processes(home) == []
+
+
+def test_many_processes_may_start_it_at_once(home: Path) -> None:
+    users = [_User(home) for _ in range(6)]
+
+    assert len({user.url for user in users}) == 1
+    assert len(_keepers(home)) == 1
+    for user in users:
+        assert _value(user.url, "SELECT 1") == 1
+        user.leave()
+
+
+def test_a_killed_user_neither_takes_it_from_the_others_nor_leaves_it_for_ever(home: Path) -> None:
+    with _User(home) as first, _User(home) as second:
+        assert first.url == second.url
+        postmaster = _postmaster(home)
+
+        first.kill()
+        time.sleep(0.5)
+        assert _value(second.url, "SELECT 1") == 1
+        assert _postmaster(home) == postmaster
+
+        second.kill()
+        _wait_until(lambda: not _processes(home), "the server outlives its last user")
+
+
+def test_a_killed_postmaster_comes_back_with_everything_committed(home: Path) -> None:
+    with EmbeddedServer.acquire(home) as server:
+        _value(server.url, "CREATE TABLE kept AS SELECT 42 AS answer")
+        killed = _postmaster(home)
+
+        os.kill(killed, signal.SIGKILL)
+        _wait_until(lambda: _postmaster(home) not in {0, killed}, "nobody started it again")
+        server.ensure_alive()
+
+        assert _value(server.url, "SELECT answer FROM kept") == 42
+
+
+def test_several_processes_survive_the_death_of_the_keeper(home: Path) -> None:
+    with EmbeddedServer.acquire(home, _SETTINGS) as server, _User(home) as other:
+        assert other.url == server.url
+        _value(server.url, "CREATE TABLE kept AS SELECT 42 AS answer")
+        (keeper,) = _keepers(home)
+
+        keeper.kill()
+        _wait_until(lambda: not _processes(home), "the server outlives its keeper")
+        server.ensure_alive()
+        server.ensure_alive()
+
+        assert len(_keepers(home)) == 1
+        assert _value(other.url, "SELECT answer FROM kept") == 42
+
+
+@pytest.mark.parametrize("of", ["ended", "living"])
+def test_a_stale_postmaster_pid_is_no_hindrance(home: Path, of: str) -> None:
+    with EmbeddedServer.acquire(home, _SETTINGS) as server:
+        socket = server.url.split("host=")[1].split("&")[0]
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    number = os.getpid() if of == "living" else ended.pid
+    data = home / "postgres" / "data"
+    (data / "postmaster.pid").write_text(
+        f"{number}\n{data}\n1700000000\n5432\n{socket}\n\n  1234567  9\nready\n"
+    )
+
+    with EmbeddedServer.acquire(home) as server:
+        assert _value(server.url, "SELECT 1") == 1
+
+
+def test_a_path_longer_than_any_socket_may_have(home: Path) -> None:
+    long = home / ("a long name with spaces, and 'quotes' " * 3) / ("deeper " * 10)
+
+    with EmbeddedServer.acquire(long, _SETTINGS) as server:
+        assert len(str(long)) > 150
+        assert _value(server.url, "SELECT 1") == 1
+
+
+def test_no_permission_of_a_folder_above_changes(home: Path) -> None:
+    with EmbeddedServer.acquire(home / "inside", _SETTINGS):
+        assert home.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_making_that_was_cut_short_is_begun_again(home: Path) -> None:
+    unfinished = home / "postgres" / "data.unfinished"
+    unfinished.mkdir(parents=True)
+    (unfinished / "PG_VERSION").write_text("18\n")
+
+    with EmbeddedServer.acquire(home, _SETTINGS) as server:
+        assert _value(server.url, "SELECT 1") == 1
+
+
+def test_data_of_another_version_are_refused_with_what_to_do(home: Path) -> None:
+    data = home / "postgres" / "data"
+    data.mkdir(parents=True)
+    (data / "PG_VERSION").write_text("9\n")
+
+    with pytest.raises(EmbeddedServerError, match=r"made by PostgreSQL 9.*dump"):
+        EmbeddedServer.acquire(home)
+
+
+def test_a_server_that_cannot_start_says_why(home: Path) -> None:
+    EmbeddedServer.acquire(home, _SETTINGS).release()
+    with (home / "postgres" / "data" / "postgresql.conf").open("a") as file:
+        file.write("no_such_setting = 1\n")
+
+    with pytest.raises(EmbeddedServerError, match="no_such_setting"):
+        EmbeddedServer.acquire(home)
+
+
+class _User:
+    """A process that uses the server of a home."""
+
+    def __init__(self, home: Path) -> None:
+        self._url = ""
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _USER, str(home)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    @property
+    def url(self) -> str:
+        """Wait until the process has its address, and return it."""
+        if not self._url:
+            assert self._process.stdout is not None
+            self._url = self._process.stdout.readline().strip()
+            assert self._url, "the process did not get a server"
+        return self._url
+
+    def leave(self) -> None:
+        """End in good order."""
+        self._process.communicate(timeout=60)
+
+    def kill(self) -> None:
+        """End as by `kill -9`."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.communicate()
+
+
+def _processes(home: Path) -> list[psutil.Process]:
+    """The living processes of PostgreSQL in this home."""
+    return _living(lambda one: one.name() == "postgres" and one.cwd().startswith(str(home)))
+
+
+def _keepers(home: Path) -> list[psutil.Process]:
+    words = {"persistence.embedded_keeper", str(home / "postgres")}
+    return _living(lambda one: words <= set(one.cmdline()))
+
+
+def _living(is_wanted: Callable[[psutil.Process], bool]) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if is_wanted(process):
+                found.append(process)
+        except psutil.Error:  # ended meanwhile, a zombie, or another user's
+            continue
+    return found
+
+
+def _postmaster(home: Path) -> int:
+    try:
+        return int((home / "postgres" / "data" / "postmaster.pid").read_text().split()[0])
+    except (FileNotFoundError, IndexError):
+        return 0
+
+
+def _wait_until(holds: Callable[[], bool], else_say: str) -> None:
+    end = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < end, else_say
+        time.sleep(0.05)
+
+
+def _value(url: str, statement: str) -> object:
+    async def ask() -> object:
+        connection = await asyncpg.connect(url)
+        try:
+            return await connection.fetchval(statement)
+        finally:
+            await connection.close()
+
+    return asyncio.run(ask())

@@ -1,0 +1,136 @@
+"""Real PostgreSQL for tests: one server a run, one migrated template, clones of it for whoever asks."""
+
+import asyncio
+import fcntl
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+from sqlalchemy.engine import make_url
+
+from persistence.database import Database
+from persistence.embedded import EmbeddedServer
+from persistence.migrate import migrate
+
+# Tests lose nothing when the machine does: only here is the cluster not durable.
+_FAST = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "128MB", "max_wal_size": "1GB"}
+
+_RESET = """
+DO $$
+DECLARE one text;
+BEGIN
+    SET LOCAL session_replication_role = replica;
+    FOR one IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP
+        CONTINUE WHEN one = 'alembic_version';
+        EXECUTE format('DELETE FROM public.%I', one);
+    END LOOP;
+    FOR one IN SELECT tablename FROM pg_tables WHERE schemaname = 'test_seed' LOOP
+        EXECUTE format('INSERT INTO public.%1$I OVERRIDING SYSTEM VALUE SELECT * FROM test_seed.%1$I', one);
+    END LOOP;
+    FOR one IN SELECT sequencename FROM pg_sequences WHERE schemaname = 'public' LOOP
+        EXECUTE format('ALTER SEQUENCE public.%I RESTART', one);
+    END LOOP;
+END $$
+"""
+
+# What migrations themselves put into tables, kept aside so that a reset can bring it back.
+_KEEP_SEED = """
+CREATE SCHEMA test_seed;
+DO $$
+DECLARE one text; filled boolean;
+BEGIN
+    FOR one IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP
+        CONTINUE WHEN one = 'alembic_version';
+        EXECUTE format('SELECT EXISTS (SELECT FROM public.%I)', one) INTO filled;
+        IF filled THEN
+            EXECUTE format('CREATE TABLE test_seed.%1$I AS SELECT * FROM public.%1$I', one);
+        END IF;
+    END LOOP;
+END $$
+"""
+
+
+class TestServer:
+    """The server of this test run, shared by all its processes; `run` names what belongs to it."""
+
+    __test__ = False
+
+    def __init__(self, folder: Path) -> None:
+        """Use the server of ORDERTIDE_TEST_DATABASE_URL, else an embedded one in `folder`."""
+        self._folder = folder
+        self._run = folder.name.replace("-", "_").lower()
+        given = os.environ.get("ORDERTIDE_TEST_DATABASE_URL")
+        self._embedded = None if given else EmbeddedServer.acquire(folder, _FAST)
+        self._url = make_url(given or self._embedded.url)  # type: ignore[union-attr]
+
+    async def clone(self) -> str:
+        """Make a database of its own, migrated and empty, and return its URL."""
+        template = await asyncio.to_thread(self._locked_template)
+        name = f"{self._run}_{uuid4().hex[:12]}"
+        async with self._administrator() as connection:
+            await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY wal_log')
+        return self.url(name)
+
+    async def drop(self, url: str) -> None:
+        """Remove a database again, whoever is still connected."""
+        async with self._administrator() as connection:
+            await connection.execute(f'DROP DATABASE IF EXISTS "{make_url(url).database}" WITH (FORCE)')
+
+    async def drop_all(self) -> None:
+        """Remove every database of this run; only needed on a server that outlives it."""
+        async with self._administrator() as connection:
+            names = await connection.fetch(
+                "SELECT datname FROM pg_database WHERE starts_with(datname, $1)", self._run
+            )
+            for row in names:
+                await connection.execute(f'DROP DATABASE IF EXISTS "{row[0]}" WITH (FORCE)')
+
+    def url(self, name: str) -> str:
+        """Return the URL of a database of this server."""
+        return self._url.set(database=name).render_as_string(hide_password=False)
+
+    def release(self) -> None:
+        """Give back this process's share."""
+        if self._embedded is not None:
+            self._embedded.release()
+
+    def _locked_template(self) -> str:
+        with (self._folder / "template.lock").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            return asyncio.run(self._template())
+
+    async def _template(self) -> str:
+        name = f"{self._run}_template"
+        async with self._administrator() as connection:
+            if await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", name):
+                return name
+            unfinished = f"{name}_{uuid4().hex[:8]}"
+            await connection.execute(f'CREATE DATABASE "{unfinished}"')
+            database = Database(self.url(unfinished), pool_size=1)
+            await migrate(database)
+            await database.close()
+            seed = await asyncpg.connect(self.url(unfinished))
+            await seed.execute(_KEEP_SEED)
+            await seed.close()
+            await connection.execute(f'ALTER DATABASE "{unfinished}" RENAME TO "{name}"')
+        return name
+
+    @asynccontextmanager
+    async def _administrator(self) -> AsyncIterator[asyncpg.Connection]:
+        connection = await asyncpg.connect(self._url.render_as_string(hide_password=False))
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+
+async def reset(url: str) -> None:
+    """Empty every table, start every sequence anew, and bring back what migrations had put there."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(_RESET)
+    finally:
+        await connection.close()
