@@ -1,0 +1,179 @@
+"""Every setting, read once from the environment and handed on by the composition root.
+
+Settings are variables with the prefix ORDERTIDE_; docs/operations.md says when to change which.
+"""
+
+import contextlib
+import os
+import secrets
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import platformdirs
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+PREFIX = "ORDERTIDE_"
+
+_SECRET_KEY_BYTES = 32
+_DAY_SECONDS = 24 * 60 * 60
+_BUS_SCHEMES = ("memory", "postgres", "postgresql", "redis", "rediss")
+
+
+class ConfigurationError(Exception):
+    """Settings that cannot work; `problems` has one line for each, naming the variable and what to do."""
+
+    def __init__(self, problems: list[str]) -> None:
+        """Take the problems, each a line that stands by itself."""
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def _default_home() -> Path:
+    # A folder of its own also for root: PostgreSQL, which then runs as another user, must get at it.
+    return Path("/var/lib/ordertide") if os.geteuid() == 0 else platformdirs.user_data_path("ordertide")
+
+
+def _postgresql_url(value: str) -> str:
+    try:
+        backend = make_url(value).get_backend_name()
+    except ArgumentError:
+        backend = ""
+    if backend not in {"postgresql", "postgres"}:
+        raise ValueError("write it as postgresql://user:password@host:5432/database")
+    return value
+
+
+def _bus_url(value: str) -> str:
+    scheme, separator, _ = value.partition("://")
+    if not separator or scheme not in _BUS_SCHEMES:
+        raise ValueError("write it as memory://, postgres:// (the database's own), or redis://host:6379/0")
+    return value
+
+
+PostgresqlUrl = Annotated[str, AfterValidator(_postgresql_url)]
+BusUrl = Annotated[str, AfterValidator(_bus_url)]
+
+
+class Settings(BaseSettings):
+    """What a deployment may choose. Get it from `load_settings`, which explains mistakes."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="ignore")
+
+    home: Path = Field(default_factory=_default_home)
+    """Where the embedded PostgreSQL and the secret key made for it live."""
+
+    database_url: PostgresqlUrl | None = None
+    """The PostgreSQL to use; without it an embedded one runs under `home`."""
+
+    database_direct_url: PostgresqlUrl | None = None
+    """The same database past a transaction pooler, for LISTEN and leases."""
+
+    database_pool_size: int = Field(default=10, ge=1, le=200)
+    """Connections each process keeps; a request uses at most one at a time."""
+
+    database_statement_cache_size: int = Field(default=500, ge=0)
+    """Prepared statements each connection keeps; 0 behind a transaction pooler such as pgbouncer."""
+
+    bus_url: BusUrl = "postgres://"
+    """How processes wake each other: memory:// (one process), postgres:// (the database's own), redis://…"""
+
+    secret_key: SecretStr | None = Field(default=None, min_length=32)
+    """Signs tokens and cursors; every process of a deployment needs the same."""
+
+    host: str = "127.0.0.1"
+    """The address to serve on."""
+
+    port: int = Field(default=8000, ge=0, le=65535)
+    """The port to serve on; 0 takes any free one."""
+
+    ide: bool = False
+    """Whether a browser that opens /graphql gets an IDE."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least that is logged."""
+
+    cart_hold_seconds: int = Field(default=900, ge=1)
+    """How long a cart holds its stock after the shopper's last change."""
+
+    cart_hold_max_seconds: int = Field(default=7200, ge=1)
+    """How long a cart holds its stock at most, however often it changes."""
+
+    cart_abandon_seconds: int = Field(default=3600, ge=1)
+    """How long after the shopper's last change a cart counts as abandoned."""
+
+    feed_retention_seconds: int = Field(default=30 * _DAY_SECONDS, ge=1)
+    """How long events stay readable; what a durable consumer has not read yet stays longer."""
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the embedded PostgreSQL is the database."""
+        return self.database_url is None
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.cart_hold_max_seconds < self.cart_hold_seconds:
+            raise ValueError(
+                f"{PREFIX}CART_HOLD_MAX_SECONDS ({self.cart_hold_max_seconds}) is less than "
+                f"{PREFIX}CART_HOLD_SECONDS ({self.cart_hold_seconds}): raise it, or lower the other"
+            )
+        if self.embedded and self.database_direct_url is not None:
+            raise ValueError(
+                f"{PREFIX}DATABASE_DIRECT_URL goes with {PREFIX}DATABASE_URL, which is not set: set both"
+            )
+        if not self.embedded and self.secret_key is None:
+            raise ValueError(
+                f"{PREFIX}SECRET_KEY is needed with {PREFIX}DATABASE_URL, the same for every process: make "
+                "one with python3 -c 'import secrets; print(secrets.token_urlsafe(32))' and keep it"
+            )
+        return self
+
+    def signing_key(self) -> bytes:
+        """Return the secret key; with the embedded database it is made at the first call.
+
+        It is kept under `home`. Raises `ConfigurationError` where `home` cannot be written.
+        """
+        if self.secret_key is not None:
+            return self.secret_key.get_secret_value().encode()
+        path = self.home.expanduser() / "secret.key"
+        try:
+            return path.read_bytes() if path.exists() else _make_key(path)
+        except OSError as error:
+            problem = f"cannot keep a secret key in {path.parent} ({error.strerror}): set another folder"
+            raise ConfigurationError([f"{PREFIX}HOME: {problem}"]) from error
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings from the environment; `overrides` (from the command line) win over it.
+
+    Raises `ConfigurationError`, which names every variable that is wrong and says what to do.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        raise ConfigurationError([_explain(dict(detail)) for detail in error.errors()]) from None
+
+
+def _explain(detail: dict[str, Any]) -> str:
+    problem = str(detail["msg"]).removeprefix("Value error, ")
+    if not detail["loc"]:
+        return problem
+    name = f"{PREFIX}{str(detail['loc'][0]).upper()}"
+    # Neither URLs nor keys are repeated: they hold secrets, and this goes to logs.
+    shown = "" if name.endswith(("_URL", "_KEY")) else f" (it is {str(detail['input'])!r})"
+    return f"{name}: {problem[:1].lower()}{problem[1:]}{shown}"
+
+
+def _make_key(path: Path) -> bytes:
+    """Make a key that only we can read; where another process is first, take that one's."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".secret.") as draft:  # its mode is 0600
+        draft.write(secrets.token_urlsafe(_SECRET_KEY_BYTES).encode())
+        draft.flush()
+        os.fsync(draft.fileno())
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(draft.name)
+    return path.read_bytes()
