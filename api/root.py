@@ -4,18 +4,16 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from api.errors import USER_ERROR_TYPES
-from api.resolvers.catalog import CatalogMutation, CatalogQuery
 from api.resolvers.channels import ChannelsMutation, ChannelsQuery
-from api.resolvers.locations import LocationsMutation
 
 
 @strawberry.type
-class Query(CatalogQuery, ChannelsQuery):
+class Query(ChannelsQuery):
     """Everything that can be read."""
 
 
 @strawberry.type
-class Mutation(CatalogMutation, ChannelsMutation, LocationsMutation):
+class Mutation(ChannelsMutation):
     """Everything that can be changed.
 
     Payloads are nullable, so that one failing field never takes the others' results with it.

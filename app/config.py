@@ -78,6 +78,9 @@ class Settings(BaseSettings):
     database_statement_cache_size: int = Field(default=500, ge=0)
     """Prepared statements each connection keeps; 0 behind a transaction pooler such as pgbouncer."""
 
+    migrate_on_start: bool = True
+    """Whether `serve` and `worker` bring the database to the newest revision first."""
+
     bus_url: BusUrl = "postgres://"
     """How processes wake each other: memory:// (one process), postgres:// (the database's own), redis://…"""
 
@@ -92,6 +95,18 @@ class Settings(BaseSettings):
 
     ide: bool = False
     """Whether a browser that opens /graphql gets an IDE."""
+
+    max_body_bytes: int = Field(default=4 * 1024 * 1024, ge=1024)
+    """The longest HTTP body that is read."""
+
+    query_cost_limit: int = Field(default=50_000, ge=1)
+    """What one GraphQL operation may cost: about as many fields as its answer may have."""
+
+    rate_limit_per_second: float = Field(default=5000, ge=0)
+    """Requests one address, or one app, may send each process a second on average; 0 is no limit."""
+
+    rate_limit_burst: float = Field(default=10_000, ge=1)
+    """Requests it may send at once."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least that is logged."""
@@ -131,16 +146,16 @@ class Settings(BaseSettings):
             )
         return self
 
-    def signing_key(self) -> str:
+    def signing_key(self) -> bytes:
         """Return the secret key; with the embedded database it is made at the first call.
 
         It is kept under `home`. Raises `ConfigurationError` where `home` cannot be written.
         """
         if self.secret_key is not None:
-            return self.secret_key.get_secret_value()
+            return self.secret_key.get_secret_value().encode()
         path = self.home.expanduser() / "secret.key"
         try:
-            return path.read_text() if path.exists() else _make_key(path)
+            return path.read_bytes() if path.exists() else _make_key(path)
         except OSError as error:
             problem = f"cannot keep a secret key in {path.parent} ({error.strerror}): set another folder"
             raise ConfigurationError([f"{PREFIX}HOME: {problem}"]) from error
@@ -167,7 +182,7 @@ def _explain(detail: dict[str, Any]) -> str:
     return f"{name}: {problem[:1].lower()}{problem[1:]}{shown}"
 
 
-def _make_key(path: Path) -> str:
+def _make_key(path: Path) -> bytes:
     """Make a key that only we can read; where another process is first, take that one's."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".secret.") as draft:  # its mode is 0600
@@ -176,4 +191,4 @@ def _make_key(path: Path) -> str:
         os.fsync(draft.fileno())
         with contextlib.suppress(FileExistsError):
             path.hardlink_to(draft.name)
-    return path.read_text()
+    return path.read_bytes()

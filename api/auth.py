@@ -1,0 +1,54 @@
+"""From a bearer token to an actor: who asks, before any field is resolved."""
+
+import time
+from collections import OrderedDict
+
+from domain.kernel.errors import AccessDenied
+from services import apps
+from services.access import ANONYMOUS, Actor
+from services.context import Environment
+
+_TRUSTED_SECONDS = 2.0
+_REMEMBERED = 10_000
+_LONGEST_TOKEN = 4_096
+
+
+class Authenticator:
+    """Reads `Authorization: Bearer TOKEN`, over HTTP and in a websocket's connection_init alike.
+
+    A token found good is trusted for two seconds before the database is asked again, which is how
+    long a revoked one may live on. Tokens of customers and staff (JWT) will be told apart here, by
+    their form: an app's token has a prefix of its own.
+    """
+
+    def __init__(self, environment: Environment) -> None:
+        """Start with nothing remembered."""
+        self._environment = environment
+        self._known: OrderedDict[str, tuple[Actor, float]] = OrderedDict()
+
+    async def actor(self, authorization: str | None) -> Actor:
+        """Return who asks; anonymous without the header.
+
+        Raises AccessDenied (UNAUTHENTICATED) for a header that is not a token of ours.
+        """
+        if not authorization:
+            return ANONYMOUS
+        scheme, _, token = authorization.partition(" ")
+        token = token.strip()
+        if scheme.lower() != "bearer" or not token or len(token) > _LONGEST_TOKEN:
+            raise AccessDenied("UNAUTHENTICATED", "send the token as Authorization: Bearer TOKEN")
+        known = self._known.get(token)
+        if known is not None and known[1] > time.monotonic():
+            return known[0]
+        actor = await apps.actor_of(self._environment, token)
+        if actor is None:
+            self._known.pop(token, None)
+            raise AccessDenied("UNAUTHENTICATED", "the token is not valid, or no longer")
+        self._remember(token, actor)
+        return actor
+
+    def _remember(self, token: str, actor: Actor) -> None:
+        self._known[token] = (actor, time.monotonic() + _TRUSTED_SECONDS)
+        self._known.move_to_end(token)
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)

@@ -1,0 +1,202 @@
+"""GraphQL documents made ready: parsed, measured and validated once, then remembered."""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from graphql import (
+    ArgumentNode,
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    GraphQLSchema,
+    Node,
+    ObjectFieldNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    StringValueNode,
+    Visitor,
+    parse,
+    specified_rules,
+    validate,
+    visit,
+)
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
+
+from api import limits
+from api.limits import Limits, QueryTooCostly, Weight
+
+_RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
+_SECRETS = frozenset({"token", "cartToken", "orderToken"})
+_REMEMBERED_CHARACTERS = 8_000_000
+_REMEMBERED_WEIGHTS = 64
+
+
+class PreparedDocument:
+    """One valid document and what is known of it whatever its variables."""
+
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode, bounds: Limits) -> None:
+        """Measure the parts that do not depend on variables."""
+        self.document = document
+        self.operations = tuple(
+            definition
+            for definition in document.definitions
+            if isinstance(definition, OperationDefinitionNode)
+        )
+        self.names_secrets = _names_secrets(document)
+        self._schema = schema
+        self._bounds = bounds
+        self._page_sizes = limits.page_size_variables(document)
+        self._weights: dict[tuple[int, tuple[Any, ...]], Weight] = {}
+
+    def operation(self, name: str | None) -> OperationDefinitionNode:
+        """Return the operation to run; raises GraphQLError when `name` does not tell which."""
+        if name is None:
+            if len(self.operations) == 1:
+                return self.operations[0]
+            raise GraphQLError(
+                "the document has no operation"
+                if not self.operations
+                else "the document has several operations: operationName must say which"
+            )
+        for operation in self.operations:
+            if operation.name is not None and operation.name.value == name:
+                return operation
+        raise GraphQLError("the document has no operation with this operationName")
+
+    def cost(self, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> int:
+        """Return what the operation costs; raises QueryTooCostly."""
+        sizes = tuple(
+            size if isinstance(size := variables.get(name), int) else None for name in self._page_sizes
+        )
+        key = (id(operation), sizes)
+        weight = self._weights.get(key)
+        if weight is None:
+            weight = limits.weigh(self._schema, self.document, operation, variables)
+            if len(self._weights) < _REMEMBERED_WEIGHTS:
+                self._weights[key] = weight
+        limits.check_weight(weight, self._bounds)
+        return weight.cost
+
+
+class Documents:
+    """The documents of one schema, the most recently used kept ready (bounded by their length)."""
+
+    def __init__(self, schema: GraphQLSchema, bounds: Limits) -> None:
+        """Start empty."""
+        self._schema = schema
+        self._bounds = bounds
+        self._ready: OrderedDict[str, PreparedDocument] = OrderedDict()
+        self._characters = 0
+
+    def prepare(self, source: str) -> PreparedDocument:
+        """Return `source` parsed, within bounds and valid.
+
+        Raises QueryTooCostly, or DocumentRefused with what is wrong with it.
+        """
+        known = self._ready.get(source)
+        if known is not None:
+            self._ready.move_to_end(source)
+            return known
+        prepared = self._make(source)
+        self._ready[source] = prepared
+        self._characters += len(source)
+        while self._characters > _REMEMBERED_CHARACTERS:
+            self._characters -= len(self._ready.popitem(last=False)[0])
+        return prepared
+
+    def _make(self, source: str) -> PreparedDocument:
+        bounds = self._bounds
+        if len(source) > bounds.length:
+            raise QueryTooCostly(f"the document is longer than {bounds.length} characters")
+        document = self._parse(source)
+        limits.check_shape(document, bounds)
+        prepared = PreparedDocument(self._schema, document, bounds)
+        for operation in prepared.operations:
+            # Before validation, whose rules would follow a bomb of fragments to its end.
+            limits.check_weight(limits.weigh(self._schema, document, operation, {}), bounds)
+            limits.check_mutations(operation, _count_root_fields(document, operation), bounds)
+        if errors := validate(self._schema, document, _RULES, max_errors=20, hide_suggestions=True):
+            raise DocumentRefused(errors)
+        _check_strings(document)
+        return prepared
+
+    def _parse(self, source: str) -> DocumentNode:
+        try:
+            return parse(source, max_tokens=self._bounds.tokens)
+        except GraphQLError as error:
+            if "token limit" in error.message or "tokens" in error.message:
+                raise QueryTooCostly(f"the document has more than {self._bounds.tokens} tokens") from None
+            raise DocumentRefused([error]) from None
+
+
+class DocumentRefused(Exception):
+    """The document is not GraphQL, or not GraphQL that this schema can answer."""
+
+    def __init__(self, errors: list[GraphQLError]) -> None:
+        super().__init__(errors[0].message)
+        self.errors = errors
+
+
+def _count_root_fields(document: DocumentNode, operation: OperationDefinitionNode) -> int:
+    fragments = {
+        definition.name.value: definition.selection_set
+        for definition in document.definitions
+        if isinstance(definition, FragmentDefinitionNode)
+    }
+
+    def walk(selections: SelectionSetNode) -> Iterator[FieldNode]:
+        for selection in selections.selections:
+            if isinstance(selection, FieldNode):
+                yield selection
+            elif isinstance(selection, FragmentSpreadNode):
+                spread = fragments.pop(selection.name.value, None)  # Once: merging makes more spreads one.
+                if spread is not None:
+                    yield from walk(spread)
+            else:
+                yield from walk(selection.selection_set)  # type: ignore[attr-defined]
+
+    return sum(1 for _ in walk(operation.selection_set))
+
+
+class _Strings(Visitor):
+    """Finds string literals that PostgreSQL cannot store."""
+
+    def enter_string_value(self, node: StringValueNode, *_: Any) -> None:
+        if "\0" in node.value:
+            raise DocumentRefused([GraphQLError("a string contains a NUL character", node)])
+
+
+def _check_strings(document: DocumentNode) -> None:
+    source = document.loc.source.body if document.loc else ""
+    if "\\u" in source or "\0" in source:
+        visit(document, _Strings())
+
+
+class _Secrets(Visitor):
+    """Finds arguments and input fields that carry cart or order tokens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found = False
+
+    def enter_argument(self, node: ArgumentNode, *_: Any) -> None:
+        self._see(node)
+
+    def enter_object_field(self, node: ObjectFieldNode, *_: Any) -> None:
+        self._see(node)
+
+    def _see(self, node: Node) -> None:
+        self.found = self.found or node.name.value in _SECRETS  # type: ignore[attr-defined]
+
+
+def _names_secrets(document: DocumentNode) -> bool:
+    source = document.loc.source.body if document.loc else ""
+    if "oken" not in source:
+        return False
+    visitor = _Secrets()
+    visit(document, visitor)
+    return visitor.found

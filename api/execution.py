@@ -1,0 +1,203 @@
+"""Running GraphQL: one way for every transport, straight on graphql-core over the Strawberry schema."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from inspect import isawaitable
+from typing import Any, cast
+
+import strawberry
+from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode
+from graphql.execution import (
+    Executor,
+    create_source_event_stream,
+    execute_subscription_event,
+)
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+
+from api.context import RequestContext
+from api.documents import DocumentRefused, Documents, PreparedDocument
+from api.faults import Fault, RequestRefused, fault, fault_of, internal
+from api.limits import Limits, QueryTooCostly
+
+Answer = dict[str, Any]
+"""A GraphQL response as clients read it; `data` is absent when the request was refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class GraphQLRequest:
+    """What a client asks, whatever the transport."""
+
+    query: str
+    operation_name: str | None = None
+    variables: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A request that may run: its document is valid and within bounds."""
+
+    document: PreparedDocument
+    definition: OperationDefinitionNode
+    variables: Mapping[str, Any]
+    cost: int
+
+    @property
+    def kind(self) -> str:
+        """Say query, mutation or subscription."""
+        return self.definition.operation.value
+
+    @property
+    def name(self) -> str | None:
+        """The operation's own name, if the client gave one."""
+        return self.definition.name.value if self.definition.name else None
+
+    @property
+    def names_secrets(self) -> bool:
+        """Whether a cart or order token is among what it sends."""
+        return self.document.names_secrets or _has_secret_key(self.variables)
+
+
+class Execution(StrawberryGraphQLCoreExecutionContext):
+    """One execution; a subscription's events each get a context of their own."""
+
+    def build_per_event_executor(self, payload: Any) -> Executor[Any]:
+        """Return the executor of one event.
+
+        It gets loaders of its own, so that nothing read for an earlier event is shown again, and
+        an empty cache of collected fields: graphql-core shares that cache between events while its
+        keys are made anew for each, so it would grow for as long as the subscription lives.
+        """
+        executor = cast("Execution", super().build_per_event_executor(payload))
+        executor._relevant_sub_fields = {}  # noqa: SLF001 - the leak is in exactly this attribute
+        executor.context_value = RequestContext.of(self.context_value.service)
+        return executor
+
+
+class Engine:
+    """The schema, ready to answer; one a process, told nothing of HTTP or websockets."""
+
+    def __init__(self, schema: strawberry.Schema, limits: Limits | None = None) -> None:
+        """Take the schema and the bounds of one request."""
+        self._schema = schema._schema  # noqa: SLF001 - Strawberry names the graphql-core schema so
+        self._documents = Documents(self._schema, limits or Limits())
+
+    def prepare(self, request: GraphQLRequest, request_id: str) -> Operation:
+        """Return the operation that `request` names, valid and within bounds.
+
+        Raises RequestRefused.
+        """
+        try:
+            document = self._documents.prepare(request.query)
+            definition = document.operation(request.operation_name)
+            cost = document.cost(definition, request.variables)
+        except QueryTooCostly as error:
+            raise RequestRefused([fault("QUERY_TOO_COSTLY", str(error))]) from None
+        except DocumentRefused as error:
+            raise RequestRefused([fault_of(each, request_id) for each in error.errors]) from None
+        except GraphQLError as error:
+            raise RequestRefused([fault_of(error, request_id)]) from None
+        if (path := _unstorable(request.variables)) is not None:
+            raise RequestRefused(
+                [fault("BAD_USER_INPUT", f"{path} contains a character that no text may have (NUL)")]
+            )
+        return Operation(document, definition, request.variables, cost)
+
+    async def execute(self, operation: Operation, context: RequestContext) -> Answer:
+        """Run a query or mutation; never raises for anything a client or resolver did wrong."""
+        request_id = context.service.request_id
+        executor = self._executor(operation, context)
+        if isinstance(executor, list):
+            return {"errors": [fault_of(error, request_id) for error in executor]}
+        try:
+            result = executor.execute_operation()
+            if isawaitable(result):
+                result = await result
+        except Exception as error:  # noqa: BLE001 - the last line before the transport
+            return {"errors": [internal(error, request_id)]}
+        return _answer(cast("ExecutionResult", result), operation, request_id)
+
+    async def subscribe(self, operation: Operation, context: RequestContext) -> AsyncGenerator[Answer]:
+        """Run a subscription: its answers as they come.
+
+        Raises RequestRefused when it cannot start (bad variables, not allowed, a bad cursor).
+        """
+        request_id = context.service.request_id
+        executor = self._executor(operation, context)
+        if isinstance(executor, list):
+            raise RequestRefused([fault_of(error, request_id) for error in executor])
+        stream = create_source_event_stream(executor)
+        if isawaitable(stream):
+            stream = await stream
+        if isinstance(stream, ExecutionResult):
+            raise RequestRefused([fault_of(error, request_id) for error in stream.errors or ()])
+        return self._events(executor, cast("AsyncIterator[Any]", stream), operation, request_id)
+
+    async def _events(
+        self,
+        executor: Executor[Any],
+        stream: AsyncIterator[Any],
+        operation: Operation,
+        request_id: str,
+    ) -> AsyncGenerator[Answer]:
+        try:
+            async for payload in stream:
+                result = execute_subscription_event(executor.build_per_event_executor(payload))
+                if isawaitable(result):
+                    result = await result
+                yield _answer(result, operation, request_id)
+        except Exception as error:  # noqa: BLE001 - the source failed: the client is told, then it ends
+            located = GraphQLError(str(error), executor.operation, original_error=error)
+            yield {"errors": [fault_of(located, request_id)]}
+        finally:
+            if close := getattr(stream, "aclose", None):
+                await close()
+
+    def _executor(self, operation: Operation, context: RequestContext) -> list[GraphQLError] | Executor[Any]:
+        return Execution.build(
+            self._schema,
+            operation.document.document,
+            None,
+            context,
+            cast("dict[str, Any]", operation.variables),
+            operation.definition.name.value if operation.definition.name else None,
+            hide_suggestions=True,
+            max_coercion_errors=20,
+        )
+
+
+def _answer(result: ExecutionResult, operation: Operation, request_id: str) -> Answer:
+    answer: Answer = {"data": result.data}
+    if result.errors:
+        faults: list[Fault] = [fault_of(error, request_id) for error in result.errors]
+        answer["errors"] = faults
+    answer["extensions"] = {"cost": operation.cost}
+    return answer
+
+
+def _unstorable(variables: Mapping[str, Any]) -> str | None:
+    """Return the path of the first string that PostgreSQL cannot store; deep input never recurses."""
+    stack: list[tuple[str, Any]] = [("variables", variables)]
+    while stack:
+        path, value = stack.pop()
+        if isinstance(value, str):
+            if "\0" in value:
+                return path
+        elif isinstance(value, Mapping):
+            for key, item in value.items():
+                stack.append((f"{path}.{key}", item))
+        elif isinstance(value, list):
+            stack.extend((f"{path}[{index}]", item) for index, item in enumerate(value))
+    return None
+
+
+def _has_secret_key(variables: Mapping[str, Any]) -> bool:
+    stack: list[Any] = [variables]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, Mapping):
+            if not {"token", "cartToken", "orderToken"}.isdisjoint(value):
+                return True
+            stack.extend(value.values())
+        elif isinstance(value, list):
+            stack.extend(value)
+    return False

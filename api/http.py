@@ -1,0 +1,229 @@
+"""GraphQL over HTTP: a thin route of our own, after the GraphQL-over-HTTP specification.
+
+Every answer is JSON with `data` or `errors`, whatever came in; no body, header or query string may
+make it fail with 500.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Protocol
+
+import orjson
+from starlette.types import Receive, Scope, Send
+
+from api import http_request
+from api.context import RequestContext
+from api.execution import Answer, Engine, GraphQLRequest, Operation
+from api.faults import RequestRefused, fault, internal
+from api.http_request import BadRequest, MediaType
+from api.metrics import observe_request
+from api.rate_limit import RateLimiter
+from domain.kernel.errors import AccessDenied
+from services.access import Actor
+from services.context import Environment, ServiceContext
+
+
+class Authenticate(Protocol):
+    """Whoever turns a bearer header into an actor."""
+
+    async def actor(self, authorization: str | None) -> Actor:
+        """Return who asks; raises AccessDenied."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HttpOptions:
+    """Settings of the route. `max_body_bytes` bounds what is read before anything is parsed."""
+
+    max_body_bytes: int = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What goes back."""
+
+    status: int
+    answer: Answer
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    label: str = "none"
+
+
+class GraphQLHttp:
+    """The ASGI application behind POST /graphql, and GET with a query."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        environment: Environment,
+        authenticator: Authenticate,
+        limiter: RateLimiter,
+        options: HttpOptions | None = None,
+    ) -> None:
+        """Take what every request needs."""
+        self._engine = engine
+        self._environment = environment
+        self._authenticator = authenticator
+        self._limiter = limiter
+        self._options = options or HttpOptions()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        started = perf_counter()
+        headers = http_request.headers_of(scope)
+        media = http_request.accepted(headers.get(b"accept"))
+        try:
+            reply = await self._reply(scope, receive, headers, media)
+        except BadRequest as error:
+            reply = Reply(error.status, {"errors": [fault(error.code, error.message)]}, error.headers)
+        except ClientGone:
+            return
+        except Exception as error:  # noqa: BLE001 - no input may end without a JSON answer
+            reply = Reply(500, {"errors": [internal(error, request_id_of(scope))]})
+        observe_request(reply.label, reply.answer, perf_counter() - started)
+        await _send(send, reply, media or MediaType.JSON)
+
+    async def _reply(
+        self, scope: Scope, receive: Receive, headers: Mapping[bytes, bytes], media: MediaType | None
+    ) -> Reply:
+        if media is None:
+            raise BadRequest(406, "accept application/json or application/graphql-response+json")
+        is_get = scope["method"] == "GET"
+        if is_get:
+            request = http_request.from_query_string(scope["query_string"])
+        elif scope["method"] == "POST":
+            http_request.check_content_type(headers.get(b"content-type"))
+            body = await self._body(headers, receive)
+            request = http_request.from_body(body)
+        else:
+            raise BadRequest(405, "use POST", headers=((b"allow", b"GET, POST"),))
+        try:
+            return await self._run(scope, headers, request, media, is_get=is_get)
+        except RequestRefused as error:
+            return _refused(error, media)
+
+    async def _run(
+        self,
+        scope: Scope,
+        headers: Mapping[bytes, bytes],
+        request: GraphQLRequest,
+        media: MediaType,
+        *,
+        is_get: bool,
+    ) -> Reply:
+        request_id = request_id_of(scope)
+        actor = await self._actor(headers)
+        wait_seconds = self._limiter.wait_seconds(actor.label if actor.id else address_of(scope))
+        if wait_seconds > 0:
+            return _too_many(wait_seconds)
+        operation = self._engine.prepare(request, request_id)
+        if is_get:
+            _check_get(operation)
+        if operation.kind == "subscription":
+            raise RequestRefused(
+                [fault("BAD_USER_INPUT", "subscriptions are served on the websocket at this address")]
+            )
+        context = RequestContext.of(ServiceContext(self._environment, actor, request_id))
+        answer = await self._engine.execute(operation, context)
+        status = 200 if "data" in answer or media is MediaType.JSON else 400
+        return Reply(status, answer, label=operation.kind)
+
+    async def _actor(self, headers: Mapping[bytes, bytes]) -> Actor:
+        authorization = headers.get(b"authorization")
+        if authorization is None:
+            return await self._authenticator.actor(None)
+        try:
+            return await self._authenticator.actor(authorization.decode("latin-1"))
+        except AccessDenied as error:
+            raise RequestRefused([fault(error.code, error.message)]) from None
+
+    async def _body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
+        longest = self._options.max_body_bytes
+        too_long = BadRequest(413, f"the body is longer than {longest} bytes")
+        declared = headers.get(b"content-length", b"")
+        if declared.isdigit() and int(declared[:20]) > longest:
+            raise too_long
+        message = await receive()
+        if not message.get("more_body") and message["type"] == "http.request":
+            body: bytes = message["body"]
+            if len(body) > longest:
+                raise too_long
+            return body
+        parts = []
+        length = 0
+        while message["type"] == "http.request":
+            parts.append(message["body"])
+            length += len(message["body"])
+            if length > longest:
+                raise too_long
+            if not message.get("more_body"):
+                return b"".join(parts)
+            message = await receive()
+        raise ClientGone
+
+
+class ClientGone(Exception):
+    """The client closed the connection before its request was whole."""
+
+
+def request_id_of(scope: Scope) -> str:
+    """Return the id that api/asgi.py gave the request."""
+    return str(scope.get("ordertide.request_id", ""))
+
+
+def address_of(scope: Scope) -> str:
+    """Return the address of whoever sent the request (the server resolves trusted proxies)."""
+    client = scope.get("client")
+    return str(client[0]) if client else "unknown"
+
+
+def _check_get(operation: Operation) -> None:
+    if operation.kind == "mutation":
+        raise BadRequest(405, "a mutation must be sent by POST", headers=((b"allow", b"POST"),))
+    if operation.names_secrets:
+        raise BadRequest(
+            405,
+            "tokens are secrets and addresses are logged: send this query by POST",
+            headers=((b"allow", b"POST"),),
+        )
+
+
+_STATUS = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403, "RATE_LIMITED": 429, "INTERNAL": 500}
+
+
+def _refused(error: RequestRefused, media: MediaType) -> Reply:
+    """Answer without data: application/json means 200 (as old clients expect), else 4xx or 5xx."""
+    code = error.errors[0]["extensions"]["code"]
+    status = 200 if media is MediaType.JSON else _STATUS.get(code, 400)
+    return Reply(status, {"errors": error.errors})
+
+
+def _too_many(wait_seconds: float) -> Reply:
+    seconds = max(1, round(wait_seconds))
+    error = fault("RATE_LIMITED", f"too many requests, try again in {seconds} s", retryAfterSeconds=seconds)
+    return Reply(429, {"errors": [error]}, ((b"retry-after", str(seconds).encode()),))
+
+
+async def _send(send: Send, reply: Reply, media: MediaType) -> None:
+    body = _encode(reply.answer)
+    await send(
+        {
+            "type": "http.response.start",
+            "status": reply.status,
+            "headers": [
+                (b"content-type", media.content_type),
+                (b"content-length", str(len(body)).encode()),
+                (b"cache-control", b"no-store"),
+                *reply.headers,
+            ],
+        }
+    )
+    await send({"type": "http.response.body", "body": body})
+
+
+def _encode(answer: Answer) -> bytes:
+    try:
+        return orjson.dumps(answer)
+    except (TypeError, ValueError) as error:
+        # A lone surrogate or an integer past 64 bits: nothing we own, so nothing to show.
+        return orjson.dumps({"errors": [internal(error, "")]})

@@ -1,0 +1,69 @@
+"""SQL of apps: who holds which token (by its hash) and what it allows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from persistence.tables.access import apps
+
+_COLUMNS = (apps.c.id, apps.c.name, apps.c.permissions, apps.c.created_at, apps.c.revoked_at)
+_ALL = select(*_COLUMNS).order_by(apps.c.created_at, apps.c.id)
+
+
+@dataclass(frozen=True, slots=True)
+class AppRow:
+    """One app as stored, without its token's hash."""
+
+    id: UUID
+    name: str
+    permissions: tuple[str, ...]
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+async def create(
+    connection: AsyncConnection,
+    app_id: UUID,
+    name: str,
+    token_hash: bytes,
+    permissions: Sequence[str],
+    now: datetime,
+) -> None:
+    """Insert an app; its token is known by its hash alone."""
+    await connection.execute(
+        insert(apps).values(
+            id=app_id, name=name, token_hash=token_hash, permissions=list(permissions), created_at=now
+        )
+    )
+
+
+async def by_token_hash(connection: AsyncConnection, token_hash: bytes) -> AppRow | None:
+    """Return the app whose token has this hash, unless it was revoked."""
+    statement = select(*_COLUMNS).where(apps.c.token_hash == token_hash, apps.c.revoked_at.is_(None))
+    row = (await connection.execute(statement)).first()
+    return _app(row) if row else None
+
+
+async def list_all(connection: AsyncConnection) -> list[AppRow]:
+    """Return every app, revoked ones too, oldest first."""
+    return [_app(row) for row in await connection.execute(_ALL)]
+
+
+async def revoke(connection: AsyncConnection, app_id: UUID, now: datetime) -> bool:
+    """Revoke an app's token for good; False when there is none to revoke."""
+    statement = (
+        update(apps)
+        .where(apps.c.id == app_id, apps.c.revoked_at.is_(None))
+        .values(revoked_at=now)
+        .returning(apps.c.id)
+    )
+    return (await connection.execute(statement)).first() is not None
+
+
+def _app(row: Row[*tuple[Any, ...]]) -> AppRow:
+    return AppRow(row.id, row.name, tuple(row.permissions), row.created_at, row.revoked_at)

@@ -1,0 +1,132 @@
+"""A real server process for tests, over a real database, asked over real HTTP."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+
+from domain.inventory import HoldPolicy
+from persistence.database import Database
+from services import apps
+from services.access import SYSTEM
+from services.context import Environment, ServiceContext
+from services.tokens import TokenSigner
+
+SECRET_KEY = "a key that only tests use, 32 chars+"
+_ORDERTIDE = str(Path(sys.executable).with_name("ordertide"))
+_SECONDS_TO_START = 60
+
+
+class Server:
+    """One `ordertide serve` and a client for it; `token` is an app's with every permission."""
+
+    def __init__(self, process: subprocess.Popen[str], port: int, token: str, log: Path) -> None:
+        self.process = process
+        self.port = port
+        self.token = token
+        self.log = log
+        self.url = f"http://127.0.0.1:{port}"
+        self.http = httpx.Client(base_url=self.url, timeout=30)
+
+    def graphql(self, query: str, token: str | None = None, **variables: Any) -> dict[str, Any]:
+        """Ask one GraphQL request by POST; `token` "" asks anonymously, None as the all-powerful app."""
+        answer = self.http.post(
+            "/graphql", json={"query": query, "variables": variables}, headers=self.headers(token)
+        )
+        return dict(answer.json())
+
+    def headers(self, token: str | None = None) -> dict[str, str]:
+        """Return the authorization header."""
+        token = self.token if token is None else token
+        return {"authorization": f"Bearer {token}"} if token else {}
+
+    def kill(self) -> None:
+        """Let it die without a word."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> int:
+        """Ask it to stop and return its exit code."""
+        self.process.terminate()
+        return self.process.wait(timeout=30)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.http.close()
+        if self.process.poll() is None:
+            self.stop()
+
+
+async def app_token(database_url: str, *permissions: str) -> str:
+    """Make an app and return its token; without permissions named it may do everything."""
+    database = Database(database_url, pool_size=1)
+    try:
+        environment = Environment(database, TokenSigner(SECRET_KEY), HoldPolicy(900, 7200))
+        context = ServiceContext(environment, SYSTEM, "test")
+        return await apps.create(context, "tests", list(permissions) or [apps.ALL_PERMISSIONS])
+    finally:
+        await database.close()
+
+
+@contextmanager
+def running_server(
+    database_url: str, token: str, folder: Path, *arguments: str, **settings: str
+) -> Iterator[Server]:
+    """Run `ordertide serve` on a free port until the block ends; `settings` as in `CART_HOLD_SECONDS`."""
+    port = free_port()
+    log = folder / f"server-{port}.log"
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("ORDERTIDE_")},
+        "ORDERTIDE_DATABASE_URL": database_url,
+        "ORDERTIDE_SECRET_KEY": SECRET_KEY,
+        **{f"ORDERTIDE_{name.upper()}": value for name, value in settings.items()},
+    }
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            [_ORDERTIDE, "serve", "--port", str(port), *arguments],
+            env=environment,
+            stdout=out,
+            stderr=out,
+            text=True,
+        )
+    with Server(process, port, token, log) as server:
+        _wait_until_ready(server)
+        yield server
+
+
+def free_port() -> int:
+    """Return a port nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def metric(server: Server, name: str) -> float:
+    """Return the sum of one metric over its labels."""
+    text = server.http.get("/metrics").text
+    return sum(float(value) for value in re.findall(rf"^{name}(?:{{.*}})? (\S+)$", text, re.MULTILINE))
+
+
+def _wait_until_ready(server: Server) -> None:
+    end = time.monotonic() + _SECONDS_TO_START
+    while time.monotonic() < end:
+        if server.process.poll() is not None:
+            break
+        try:
+            if server.http.get("/readyz").status_code == httpx.codes.OK:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.05)
+    raise AssertionError(f"the server did not get ready:\n{server.log.read_text()}")
