@@ -1,17 +1,70 @@
 """Dataloaders: many fields ask, one statement answers. One set a request, one connection a time."""
 
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 from strawberry.dataloader import DataLoader
 
+from domain.catalog import Product, Variant
+from domain.kernel.money import Money
+from persistence import availability, catalog
 from services.context import ServiceContext
+
+K = TypeVar("K")
+V = TypeVar("V")
+Batch = Callable[[AsyncConnection, Sequence[K]], Awaitable[Mapping[K, V]]]
 
 
 class Loaders:
     """The loaders of one request; each is made when first asked for.
 
-    A feature adds its loaders here as cached properties over a batch function in `persistence`.
+    A feature adds a method here over a batch function of `persistence`: keys in, rows by key out.
     """
 
     def __init__(self, service: ServiceContext) -> None:
         """Bind to the request, whose `read()` lets one statement at a time through."""
         self.service = service
-        self._made: dict[object, DataLoader] = {}  # type: ignore[type-arg]
+        self._made: dict[object, DataLoader[Any, Any]] = {}
+
+    def over(self, name: object, batch: Batch[K, V]) -> DataLoader[K, V | None]:
+        """Return this request's loader `name`; what `batch` does not find loads as None."""
+        loader = self._made.get(name)
+        if loader is None:
+
+            async def load(keys: list[K]) -> list[V | None]:
+                async with self.service.read() as connection:
+                    found = await batch(connection, keys)
+                return [found.get(key) for key in keys]
+
+            loader = self._made[name] = DataLoader(load_fn=load)
+        return loader
+
+    def products(self) -> DataLoader[UUID, Product | None]:
+        """Products by id."""
+        return self.over("products", catalog.products_by_id)
+
+    def variants(self) -> DataLoader[UUID, Variant | None]:
+        """Variants by id."""
+        return self.over("variants", catalog.variants_by_id)
+
+    def variants_of(self) -> DataLoader[UUID, list[Variant] | None]:
+        """Variants by their product's id."""
+        return self.over("variants_of", catalog.variants_of)
+
+    def prices(self, channel_id: UUID) -> DataLoader[UUID, Money | None]:
+        """Prices in one channel, by variant id."""
+
+        async def batch(connection: AsyncConnection, ids: Sequence[UUID]) -> Mapping[UUID, Money]:
+            return await catalog.prices_of(connection, channel_id, ids)
+
+        return self.over(("prices", channel_id), batch)
+
+    def units(self, channel_id: UUID) -> DataLoader[UUID, int | None]:
+        """Units on sale in one channel, by variant id."""
+
+        async def batch(connection: AsyncConnection, ids: Sequence[UUID]) -> Mapping[UUID, int]:
+            return await availability.units(connection, channel_id, ids)
+
+        return self.over(("units", channel_id), batch)

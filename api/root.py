@@ -4,16 +4,18 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from api.errors import USER_ERROR_TYPES
+from api.resolvers.catalog import CatalogMutation, CatalogQuery
 from api.resolvers.channels import ChannelsMutation, ChannelsQuery
+from api.resolvers.locations import LocationsMutation
 
 
 @strawberry.type
-class Query(ChannelsQuery):
+class Query(CatalogQuery, ChannelsQuery):
     """Everything that can be read."""
 
 
 @strawberry.type
-class Mutation(ChannelsMutation):
+class Mutation(CatalogMutation, ChannelsMutation, LocationsMutation):
     """Everything that can be changed.
 
     Payloads are nullable, so that one failing field never takes the others' results with it.

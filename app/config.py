@@ -146,16 +146,16 @@ class Settings(BaseSettings):
             )
         return self
 
-    def signing_key(self) -> bytes:
+    def signing_key(self) -> str:
         """Return the secret key; with the embedded database it is made at the first call.
 
         It is kept under `home`. Raises `ConfigurationError` where `home` cannot be written.
         """
         if self.secret_key is not None:
-            return self.secret_key.get_secret_value().encode()
+            return self.secret_key.get_secret_value()
         path = self.home.expanduser() / "secret.key"
         try:
-            return path.read_bytes() if path.exists() else _make_key(path)
+            return path.read_text() if path.exists() else _make_key(path)
         except OSError as error:
             problem = f"cannot keep a secret key in {path.parent} ({error.strerror}): set another folder"
             raise ConfigurationError([f"{PREFIX}HOME: {problem}"]) from error
@@ -182,7 +182,7 @@ def _explain(detail: dict[str, Any]) -> str:
     return f"{name}: {problem[:1].lower()}{problem[1:]}{shown}"
 
 
-def _make_key(path: Path) -> bytes:
+def _make_key(path: Path) -> str:
     """Make a key that only we can read; where another process is first, take that one's."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".secret.") as draft:  # its mode is 0600
@@ -191,4 +191,4 @@ def _make_key(path: Path) -> bytes:
         os.fsync(draft.fileno())
         with contextlib.suppress(FileExistsError):
             path.hardlink_to(draft.name)
-    return path.read_bytes()
+    return path.read_text()

@@ -25,10 +25,15 @@ class Channel:
 
 def check_new(slug: str, name: str, currency: str) -> tuple[str, str, str]:
     """Return slug, name and currency cleaned; raises InvalidInput naming the field."""
-    if not _SLUG.fullmatch(slug):
+    if not is_slug(slug):
         raise InvalidInput("use 1 to 63 of a-z, 0-9 and '-', not beginning with '-'", "slug")
     try:
         exponent_of(currency)
     except InvalidInput as error:
         raise InvalidInput(error.message, "currency") from None
     return slug, require_text(name, MAX_NAME_LENGTH, "name"), currency
+
+
+def is_slug(text: str) -> bool:
+    """Say whether a channel could have this slug; what could not need not be looked for."""
+    return _SLUG.fullmatch(text) is not None

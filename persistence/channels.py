@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, insert, select, text
+from sqlalchemy import Row, bindparam, insert, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,6 +21,7 @@ _COLUMNS = (
     channels.c.version,
 )
 _ALL = select(*_COLUMNS).where(channels.c.archived_at.is_(None)).order_by(channels.c.slug)
+_BY_SLUG = select(*_COLUMNS).where(channels.c.slug == bindparam("slug"), channels.c.archived_at.is_(None))
 _SERVE_FROM_ALL = text(
     """
     INSERT INTO channel_locations (channel_id, location_id, rank)
@@ -88,9 +89,14 @@ async def by_ids(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID,
 
 async def by_slug(connection: AsyncConnection, slug: str) -> Channel | None:
     """Return the channel with this slug, unless it is archived."""
-    statement = select(*_COLUMNS).where(channels.c.slug == slug, channels.c.archived_at.is_(None))
-    row = (await connection.execute(statement)).first()
+    row = (await connection.execute(_BY_SLUG, {"slug": slug})).first()
     return _channel(row) if row else None
+
+
+async def by_slugs(connection: AsyncConnection, slugs: Sequence[str]) -> dict[str, Channel]:
+    """Return channels by slug, unless they are archived."""
+    statement = select(*_COLUMNS).where(channels.c.slug.in_(slugs), channels.c.archived_at.is_(None))
+    return {row.slug: _channel(row) for row in await connection.execute(statement)}
 
 
 def _channel(row: Row[*tuple[Any, ...]]) -> Channel:

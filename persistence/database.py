@@ -7,6 +7,8 @@ import orjson
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from persistence.json_text import json_text
+
 
 class Database:
     """A small pool of connections to one database.
@@ -27,7 +29,7 @@ class Database:
             max_overflow=0,
             pool_timeout=10,
             pool_use_lifo=True,
-            json_serializer=_dumps,
+            json_serializer=json_text,
             json_deserializer=orjson.loads,
             connect_args={
                 "statement_cache_size": statement_cache_size,
@@ -56,7 +58,3 @@ class Database:
 
 def _asyncpg_url(url: str) -> URL:
     return make_url(url).set(drivername="postgresql+asyncpg")
-
-
-def _dumps(value: object) -> str:
-    return orjson.dumps(value).decode()

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.kernel.events import Event
 from persistence.idempotency import Claim
+from persistence.json_text import json_text
 
 # One parameter a column however many events, so that the statement is always the same text.
 _INSERT = """
@@ -52,14 +52,14 @@ async def append_with_answer(
             "events": encode(events),
             "scope": claim.scope,
             "key": claim.key,
-            "response": orjson.dumps(response).decode(),
+            "response": json_text(response),
         },
     )
 
 
 def encode(events: Sequence[Event]) -> str:
     """Return events as the JSON array the outbox statement takes."""
-    return orjson.dumps([_record(event) for event in events]).decode()
+    return json_text([_record(event) for event in events])
 
 
 def _record(event: Event) -> dict[str, Any]:

@@ -51,6 +51,17 @@ async def create(
     return channel
 
 
+async def get(context: ServiceContext, slug: str) -> Channel:
+    """Return the channel with this slug; raises NotFound."""
+    channel = None
+    if decide.is_slug(slug):
+        async with context.read() as connection:
+            channel = await rows.by_slug(connection, slug)
+    if channel is None:
+        raise NotFound("no channel has this slug", "channel")
+    return channel
+
+
 async def list_all(context: ServiceContext) -> list[Channel]:
     """Return the channels anybody may see."""
     async with context.read() as connection:

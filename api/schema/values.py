@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import strawberry
 
+from domain.addresses import Address as DomainAddress
 from domain.kernel.money import Money as DomainMoney
 
 
@@ -57,6 +58,11 @@ class Address:
     country: str
     phone: str | None
 
+    @classmethod
+    def of(cls, address: DomainAddress) -> "Address":
+        """Return the GraphQL form of an address."""
+        return cls(**address.to_json())  # type: ignore[arg-type]
+
 
 @strawberry.input(
     description="country is ISO 3166-1 alpha-2. What else is required follows from the country."
@@ -73,3 +79,17 @@ class AddressInput:
     region: str | None = None
     postal_code: str | None = None
     phone: str | None = None
+
+    def to_domain(self) -> DomainAddress:
+        """Return the address, still to be checked."""
+        return DomainAddress(
+            name=self.name,
+            line1=self.line1,
+            city=self.city,
+            country=self.country,
+            company=self.company,
+            line2=self.line2,
+            region=self.region,
+            postal_code=self.postal_code,
+            phone=self.phone,
+        )

@@ -4,7 +4,8 @@ A use case raises one of these; the transaction rolls back, so nothing is half d
 the facts a client can act on and `path`, the input field it is about (GraphQL spelling).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 
 class DomainError(Exception):
@@ -16,6 +17,16 @@ class DomainError(Exception):
         super().__init__(message)
         self.message = message
         self.path = path
+
+
+@contextmanager
+def under(*prefix: str) -> Iterator[None]:
+    """Put `prefix` before the path of any domain error raised inside: checks stay ignorant of nesting."""
+    try:
+        yield
+    except DomainError as error:
+        error.path = (*prefix, *error.path)
+        raise
 
 
 class InvalidInput(DomainError):

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
+from fractions import Fraction
 from functools import lru_cache
 
 from iso4217 import Currency as IsoCurrency
@@ -11,6 +12,7 @@ from domain.kernel.errors import InvalidInput
 
 MAX_AMOUNT_MINOR = 10**15
 """Largest amount accepted from outside, in minor units: far above any order, far below bigint."""
+_MAX_DIGITS = 40
 
 
 @lru_cache(maxsize=512)
@@ -42,13 +44,18 @@ class Money:
     def from_decimal(cls, amount: Decimal, currency: str) -> "Money":
         """Read an exact decimal amount; raises InvalidInput when it has more decimals than the currency."""
         exponent = exponent_of(currency)
-        try:
-            minor = amount.scaleb(exponent)
-            whole = int(minor)
-        except (InvalidOperation, ValueError, OverflowError):
-            raise InvalidInput("amount is not a finite number", "amount") from None
-        if minor != whole:
+        if not amount.is_finite():
+            raise InvalidInput("amount is not a finite number", "amount")
+        sign, digits, shift = amount.as_tuple()
+        # Bounded before anything is computed: 1E+999999 must not become a million digits.
+        if len(digits) > _MAX_DIGITS or amount.adjusted() > _MAX_DIGITS:
+            raise InvalidInput("amount is too large or has too many digits", "amount")
+        minor = Fraction(int("".join(map(str, digits)))) * Fraction(10) ** max(
+            int(shift) + exponent, -_MAX_DIGITS
+        )
+        if minor.denominator != 1:
             raise InvalidInput(f"{currency} has {exponent} decimals, amount has more", "amount")
+        whole = -minor.numerator if sign else minor.numerator
         if abs(whole) > MAX_AMOUNT_MINOR:
             raise InvalidInput("amount is too large", "amount")
         return cls(whole, currency)

@@ -1,9 +1,13 @@
 """Quantities of units from outside: bounded before anything computes with them."""
 
+import re
+
 from domain.kernel.errors import InvalidInput
 
 MAX_QUANTITY = 1_000_000
 """Most units one input may name."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def require_positive(quantity: int, *path: str) -> int:
@@ -28,6 +32,11 @@ def require_storable(text: str, longest: int, *path: str) -> str:
     """Return `text` unchanged if PostgreSQL can store it; raises InvalidInput naming `path`."""
     if len(text) > longest:
         raise InvalidInput(f"must be at most {longest} characters", *path)
-    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+    if not is_storable(text):
         raise InvalidInput("contains a character that cannot be stored", *path)
     return text
+
+
+def is_storable(text: str) -> bool:
+    """Say whether PostgreSQL could hold `text`; what it could not need not be looked for."""
+    return "\0" not in text and _SURROGATE.search(text) is None

@@ -37,7 +37,14 @@ carts = Table(
     moment("active_at"),
     moment("abandoned_at", optional=True),
     moment("closed_at", optional=True),
+    # No hold of the cart ends before: when the sweep has to look at it next. Null: it has none.
+    moment("holds_due_at", optional=True),
     Index("ix_carts_active_at", "active_at", postgresql_where="status = 'ACTIVE'"),
+    Index(
+        "ix_carts_holds_due_at",
+        "holds_due_at",
+        postgresql_where="holds_due_at IS NOT NULL AND status IN ('ACTIVE', 'CHECKOUT', 'ABANDONED')",
+    ),
     Index("ix_carts_abandoned_at", "abandoned_at", postgresql_where="status = 'ABANDONED'"),
     one_of("status", CartStatus),
 )

@@ -36,7 +36,7 @@ def test_the_environment_sets_and_the_command_line_wins(monkeypatch: pytest.Monk
     settings = load_settings(port=9001)
 
     assert not settings.embedded
-    assert settings.signing_key() == _KEY.encode()
+    assert settings.signing_key() == _KEY
     assert settings.port == 9001
     assert settings.bus_url == "postgres://"
     assert _KEY not in repr(settings)

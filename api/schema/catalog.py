@@ -1,0 +1,254 @@
+"""GraphQL types of the catalogue."""
+
+from collections.abc import Awaitable
+from datetime import datetime
+from typing import NamedTuple
+
+import strawberry
+
+from api.context import Info
+from api.errors import UserError
+from api.scalars import decode_id, encode_id
+from api.schema.availability import Availability
+from api.schema.values import Money, MoneyInput, Node
+from domain import catalog as domain
+from domain.channels import Channel
+from domain.kernel.errors import InvalidInput
+
+
+class Offer(NamedTuple):
+    """Price and units of a variant in a channel, read together with it."""
+
+    price: Money | None
+    available: int
+    as_of: datetime
+
+
+@strawberry.type(description="The outer size of one packed unit, in millimetres.")
+class Box:
+    """A size."""
+
+    length_mm: int
+    width_mm: int
+    height_mm: int
+
+    @classmethod
+    def of(cls, box: domain.Box) -> "Box":
+        """Return the GraphQL form of a box."""
+        return cls(length_mm=box.length_mm, width_mm=box.width_mm, height_mm=box.height_mm)
+
+
+@strawberry.type
+class ProductVariant(Node):
+    """What is sold, stocked and shipped: one SKU."""
+
+    sku: str
+    name: str
+    barcode: str | None
+    weight_grams: int | None
+    box: Box | None
+    version: int
+    row: strawberry.Private[domain.Variant]
+    channel: strawberry.Private[Channel | None]
+    offer: strawberry.Private[Offer | None]
+    parent: strawberry.Private["Product | None"]
+
+    @classmethod
+    def of(
+        cls,
+        variant: domain.Variant,
+        channel: Channel | None = None,
+        offer: Offer | None = None,
+        parent: "Product | None" = None,
+    ) -> "ProductVariant":
+        """Return the GraphQL form of a variant, priced in `channel` (null: in none)."""
+        box = variant.box
+        return cls(
+            id=encode_id("ProductVariant", variant.id),
+            sku=variant.sku,
+            name=variant.name,
+            barcode=variant.barcode,
+            weight_grams=variant.weight_grams,
+            box=None if box is None else Box.of(box),
+            version=variant.version,
+            row=variant,
+            channel=channel,
+            offer=offer,
+            parent=parent,
+        )
+
+    @strawberry.field(description="The product it is a variant of.")  # type: ignore[untyped-decorator]
+    async def product(self, info: Info) -> "Product":
+        """Return the product."""
+        if self.parent is not None:
+            return self.parent
+        product = await info.context.loaders.products().load(self.row.product_id)
+        assert product is not None, "a foreign key holds every variant to its product"  # noqa: S101
+        return Product.of(product, self.channel)
+
+    @strawberry.field(  # type: ignore[untyped-decorator]
+        graphql_type=Money | None,
+        description="Price in the channel the query named; null where none is named or none is set.",
+    )
+    def price(self, info: Info) -> Awaitable[Money | None] | Money | None:
+        """Return the price: at once where it came with the row, else through the loader."""
+        if self.channel is None:
+            return None
+        return self._load_price(info, self.channel) if self.offer is None else self.offer.price
+
+    @strawberry.field(  # type: ignore[untyped-decorator]
+        graphql_type=Availability | None,
+        description="Units on sale in the channel the query named; null where none is named.",
+    )
+    def availability(self, info: Info) -> Awaitable[Availability | None] | Availability | None:
+        """Return the availability: at once where it came with the row, else through the loader."""
+        if self.channel is None:
+            return None
+        if self.offer is None:
+            return self._load_availability(info, self.channel)
+        return self._availability(self.channel, self.offer.available, self.offer.as_of)
+
+    async def _load_price(self, info: Info, channel: Channel) -> Money | None:
+        money = await info.context.loaders.prices(channel.id).load(self.row.id)
+        return None if money is None else Money.of(money)
+
+    async def _load_availability(self, info: Info, channel: Channel) -> Availability:
+        as_of = info.context.service.now()
+        units = await info.context.loaders.units(channel.id).load(self.row.id)
+        return self._availability(channel, units or 0, as_of)
+
+    def _availability(self, channel: Channel, available: int, as_of: datetime) -> Availability:
+        return Availability(sku=self.sku, channel=channel.slug, available=available, as_of=as_of)
+
+
+@strawberry.type
+class Product(Node):
+    """What a shop shows: a name over one or more variants."""
+
+    name: str
+    description: str | None
+    version: int
+    archived: bool
+    row: strawberry.Private[domain.Product]
+    channel: strawberry.Private[Channel | None]
+    loaded: strawberry.Private[list[ProductVariant] | None]
+
+    @classmethod
+    def of(
+        cls,
+        product: domain.Product,
+        channel: Channel | None = None,
+        variants: list[domain.Variant] | None = None,
+    ) -> "Product":
+        """Return the GraphQL form of a product, its variants priced in `channel` (null: in none)."""
+        made = cls(
+            id=encode_id("Product", product.id),
+            name=product.name,
+            description=product.description,
+            version=product.version,
+            archived=product.archived,
+            row=product,
+            channel=channel,
+            loaded=None,
+        )
+        if variants is not None:
+            made.loaded = [ProductVariant.of(variant, channel, parent=made) for variant in variants]
+        return made
+
+    @strawberry.field(  # type: ignore[untyped-decorator]
+        graphql_type=list[ProductVariant], description="Its variants that are not archived, in their order."
+    )
+    def variants(self, info: Info) -> Awaitable[list[ProductVariant]] | list[ProductVariant]:
+        """Return the variants: at once where they came with the row, else through the loader."""
+        return self._load_variants(info) if self.loaded is None else self.loaded
+
+    async def _load_variants(self, info: Info) -> list[ProductVariant]:
+        variants = await info.context.loaders.variants_of().load(self.row.id)
+        return [ProductVariant.of(variant, self.channel, parent=self) for variant in variants or []]
+
+
+@strawberry.input(one_of=True, description="A variant by id or by SKU.")
+class VariantRef:
+    """Exactly one way to name a variant."""
+
+    id: strawberry.Maybe[strawberry.ID]
+    sku: strawberry.Maybe[str]
+
+    def to_domain(self, *path: str) -> domain.VariantRef:
+        """Return the reference; raises InvalidInput or NotFound for an id that is not a variant's."""
+        if self.sku is not None:
+            return domain.VariantRef(sku=self.sku.value)
+        if self.id is None:
+            raise InvalidInput("name the variant by id or by sku", *path)
+        return domain.VariantRef(id=decode_id("ProductVariant", self.id.value, *path, "id"))
+
+
+@strawberry.input
+class BoxInput:
+    """The outer size of one packed unit, in millimetres."""
+
+    length_mm: int
+    width_mm: int
+    height_mm: int
+
+    def to_domain(self) -> domain.Box:
+        """Return the box, still to be checked."""
+        return domain.Box(self.length_mm, self.width_mm, self.height_mm)
+
+
+@strawberry.input
+class VariantPriceInput:
+    """A price in one channel, in that channel's currency."""
+
+    channel: str
+    price: MoneyInput
+
+    def to_domain(self) -> domain.PriceDraft:
+        """Return the price, still to be checked."""
+        return domain.PriceDraft(self.channel, self.price.amount, self.price.currency)
+
+
+@strawberry.input
+class VariantCreateInput:
+    """A new variant; without a name it takes its product's."""
+
+    sku: str
+    prices: list[VariantPriceInput]
+    name: str | None = None
+    weight_grams: int | None = None
+    barcode: str | None = None
+    box: BoxInput | None = None
+
+    def to_domain(self) -> domain.VariantDraft:
+        """Return the draft, still to be checked."""
+        return domain.VariantDraft(
+            sku=self.sku,
+            name=self.name,
+            prices=[price.to_domain() for price in self.prices],
+            barcode=self.barcode,
+            weight_grams=self.weight_grams,
+            box=self.box.to_domain() if self.box else None,
+        )
+
+
+@strawberry.input
+class ProductCreateInput:
+    """A new product with its variants."""
+
+    name: str
+    variants: list[VariantCreateInput]
+    description: str | None = None
+
+    def to_domain(self) -> domain.ProductDraft:
+        """Return the draft, still to be checked."""
+        return domain.ProductDraft(
+            self.name, self.description, [variant.to_domain() for variant in self.variants]
+        )
+
+
+@strawberry.type
+class ProductPayload:
+    """A product, or why there is none."""
+
+    product: Product | None = None
+    user_errors: list[UserError] = strawberry.field(default_factory=list)
