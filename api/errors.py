@@ -100,6 +100,13 @@ USER_ERROR_TYPES: tuple[type[UserError], ...] = (
 """Types only reachable through the interface: the schema has to be told of them."""
 
 
+def user_errors(error: domain.DomainError) -> list[UserError]:
+    """Return everything that is wrong, each as its typed user error."""
+    if isinstance(error, domain.Several):
+        return [user_error(one) for one in error.errors]
+    return [user_error(error)]
+
+
 def user_error(error: domain.DomainError) -> UserError:
     """Return the typed user error of a domain error."""
     code = UserErrorCode(error.code)

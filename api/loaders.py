@@ -7,9 +7,10 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 from strawberry.dataloader import DataLoader
 
+from domain.carts import Cart
 from domain.catalog import Product, Variant
 from domain.kernel.money import Money
-from persistence import availability, catalog
+from persistence import availability, carts, catalog
 from services.context import ServiceContext
 
 K = TypeVar("K")
@@ -68,3 +69,7 @@ class Loaders:
             return await availability.units(connection, channel_id, ids)
 
         return self.over(("units", channel_id), batch)
+
+    def carts(self) -> DataLoader[UUID, Cart | None]:
+        """Carts by id."""
+        return self.over("carts", carts.load_by_ids)

@@ -4,18 +4,19 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from api.errors import USER_ERROR_TYPES
+from api.resolvers.carts import CartsMutation, CartsQuery
 from api.resolvers.catalog import CatalogMutation, CatalogQuery
 from api.resolvers.channels import ChannelsMutation, ChannelsQuery
 from api.resolvers.locations import LocationsMutation
 
 
 @strawberry.type
-class Query(CatalogQuery, ChannelsQuery):
+class Query(CartsQuery, CatalogQuery, ChannelsQuery):
     """Everything that can be read."""
 
 
 @strawberry.type
-class Mutation(CatalogMutation, ChannelsMutation, LocationsMutation):
+class Mutation(CartsMutation, CatalogMutation, ChannelsMutation, LocationsMutation):
     """Everything that can be changed.
 
     Payloads are nullable, so that one failing field never takes the others' results with it.

@@ -1,7 +1,26 @@
-"""Carts: what they are and which changes they allow."""
+"""Carts: what they are, what they amount to, and which changes they allow."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
+from uuid import UUID
+
+from domain.addresses import Address
+from domain.catalog import Variant
+from domain.channels import Channel
+from domain.kernel.errors import CartClosed, InvalidInput, NotFound, VersionConflict, under
+from domain.kernel.ids import new_id
+from domain.kernel.money import MAX_AMOUNT_MINOR
+from domain.kernel.totals import Totals
+from domain.shipping import DeliveryRate, options
+
+MAX_LINES = 1_500
+"""Most lines of one cart."""
+
+MAX_LINE_QUANTITY = 100_000
+"""Most units of one line: one cart must not take a whole shop off sale by mistake."""
 
 
 class CartStatus(StrEnum):
@@ -20,3 +39,248 @@ TRANSITIONS: Mapping[CartStatus, Set[CartStatus]] = {
     CartStatus.CHECKOUT: {CartStatus.COMPLETED, CartStatus.ACTIVE, CartStatus.ABANDONED},
     CartStatus.ABANDONED: {CartStatus.ACTIVE, CartStatus.EXPIRED},
 }
+
+CHANGEABLE = frozenset({CartStatus.ACTIVE, CartStatus.ABANDONED})
+"""Statuses in which a shopper may change the cart; a change makes an abandoned one active again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A variant as the cart's channel sells it now; a price of None: it does not."""
+
+    variant: Variant
+    price_minor: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CartLine:
+    """One variant in a cart, at the price it had when the line was last changed.
+
+    `held` is how many units are held for it until `hold_expires_at`, `offered_minor` the price
+    the channel asks now (None: no longer sold).
+    """
+
+    id: UUID
+    variant: Variant
+    quantity: int
+    unit_price_minor: int
+    position: int
+    offered_minor: int | None
+    held: int = 0
+    hold_expires_at: datetime | None = None
+
+    @property
+    def total_minor(self) -> int:
+        """Quantity times price, in minor units."""
+        return self.quantity * self.unit_price_minor
+
+    @property
+    def is_secured(self) -> bool:
+        """Say whether every unit of the line is held."""
+        return self.held == self.quantity
+
+
+# No slots: what a cart amounts to is computed once and kept.
+@dataclass(frozen=True)
+class Cart:
+    """A shopper's cart with everything that is decided on."""
+
+    id: UUID
+    channel: Channel
+    status: CartStatus
+    version: int
+    token_generation: int
+    created_at: datetime
+    active_at: datetime
+    email: str | None = None
+    lines: tuple[CartLine, ...] = ()
+    shipping_address: Address | None = None
+    billing_address: Address | None = None
+    delivery_rate_id: UUID | None = None
+    rates: tuple[DeliveryRate, ...] = ()
+    """The channel's rate table, of which some apply."""
+    order_id: UUID | None = None
+    customer_id: UUID | None = None
+
+    @property
+    def currency(self) -> str:
+        """The channel's."""
+        return self.channel.currency
+
+    @cached_property
+    def subtotal_minor(self) -> int:
+        """Sum of the lines, in minor units."""
+        return sum(line.total_minor for line in self.lines)
+
+    @cached_property
+    def weight_grams(self) -> int:
+        """Weight of all units; a variant without a weight counts nothing."""
+        return sum(line.quantity * (line.variant.weight_grams or 0) for line in self.lines)
+
+    @cached_property
+    def applicable_rates(self) -> list[DeliveryRate]:
+        """The delivery rates the shopper may choose from; none for an empty cart."""
+        if not self.lines:
+            return []
+        country = self.shipping_address.country if self.shipping_address else None
+        return options(self.rates, country, self.weight_grams, self.subtotal_minor)
+
+    @cached_property
+    def delivery_rate(self) -> DeliveryRate | None:
+        """The rate chosen, while it applies."""
+        return next((rate for rate in self.applicable_rates if rate.id == self.delivery_rate_id), None)
+
+    @cached_property
+    def totals(self) -> Totals:
+        """What the cart amounts to. Taxes and discounts are features to come: nothing until then."""
+        rate = self.delivery_rate
+        return Totals(self.currency, self.subtotal_minor, rate.price_minor if rate else 0)
+
+    @property
+    def unsecured(self) -> list[CartLine]:
+        """Lines whose stock is not held, or not all of it."""
+        return [line for line in self.lines if not line.is_secured]
+
+    def line(self, line_id: UUID) -> CartLine:
+        """Return one line; raises NotFound naming lineId."""
+        for line in self.lines:
+            if line.id == line_id:
+                return line
+        raise NotFound("the cart has no such line", "lineId")
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What cartUpdate sets; a field that `names` does not list stays as it is."""
+
+    names: frozenset[str]
+    email: str | None = None
+    shipping_address: Address | None = None
+    billing_address: Address | None = None
+
+
+def check_changeable(cart: Cart) -> None:
+    """Raise CartClosed unless a shopper may change the cart."""
+    if cart.status not in CHANGEABLE:
+        raise CartClosed(f"the cart is {cart.status.value} and takes no changes", "cartToken")
+
+
+def check_version(current: int, expected: int | None) -> None:
+    """Raise VersionConflict when the client has read another version than the current one."""
+    if expected is not None and expected != current:
+        raise VersionConflict(current, "expectedVersion")
+
+
+def check_quantity(quantity: int) -> int:
+    """Return how many units a line may have; raises InvalidInput naming quantity."""
+    if not 1 <= quantity <= MAX_LINE_QUANTITY:
+        raise InvalidInput(f"must be between 1 and {MAX_LINE_QUANTITY}", "quantity")
+    return quantity
+
+
+def add(cart: Cart, offer: Offer | None, quantity: int) -> tuple[Cart, CartLine]:
+    """Return the cart with more units of a variant, and the line: one line a variant, at today's price.
+
+    Raises NotFound when it is unknown or not sold here and InvalidInput for a quantity, a number of
+    lines or a total beyond the limits.
+    """
+    check_quantity(quantity)
+    variant, price_minor = check_offer(offer)
+    present = next((line for line in cart.lines if line.variant.id == variant.id), None)
+    if present is not None:
+        return _with_line(cart, _resized(present, present.quantity + quantity, price_minor))
+    if len(cart.lines) >= MAX_LINES:
+        raise InvalidInput(f"a cart has at most {MAX_LINES} lines", "variant")
+    position = cart.lines[-1].position + 1 if cart.lines else 0
+    line = CartLine(new_id(), variant, quantity, price_minor, position, price_minor)
+    return _checked(replace(cart, lines=(*cart.lines, line))), line
+
+
+def resize(cart: Cart, line_id: UUID, quantity: int) -> tuple[Cart, CartLine]:
+    """Return the cart with a line of exactly `quantity` units, at today's price, and that line.
+
+    Raises NotFound for an unknown line or one no longer sold, InvalidInput beyond the limits.
+    """
+    line = cart.line(line_id)
+    if line.offered_minor is None or line.variant.archived:
+        raise NotFound("this channel no longer sells it: remove the line", "lineId")
+    return _with_line(cart, _resized(line, quantity, line.offered_minor))
+
+
+def remove(cart: Cart, line_id: UUID) -> tuple[Cart, CartLine]:
+    """Return the cart without a line, and that line; raises NotFound for an unknown one."""
+    line = cart.line(line_id)
+    return replace(cart, lines=tuple(one for one in cart.lines if one.id != line_id)), line
+
+
+def check_rate(cart: Cart) -> DeliveryRate:
+    """Return the delivery rate the cart names; raises NotFound unless it applies to the cart."""
+    if cart.delivery_rate is None:
+        raise NotFound("the cart has no such delivery option", "deliveryOptionId")
+    return cart.delivery_rate
+
+
+def without_stale_rate(cart: Cart) -> Cart:
+    """Return the cart, its delivery rate dropped if that no longer applies."""
+    if cart.delivery_rate_id is None or cart.delivery_rate is not None:
+        return cart
+    return replace(cart, delivery_rate_id=None)
+
+
+def with_holds(cart: Cart, expiries: Mapping[UUID, datetime | None]) -> Cart:
+    """Return the cart whose named lines are wholly held, until the given moments."""
+    return replace(
+        cart,
+        lines=tuple(
+            replace(line, held=line.quantity, hold_expires_at=expiries[line.id])
+            if line.id in expiries
+            else line
+            for line in cart.lines
+        ),
+    )
+
+
+def fill(cart: Cart, wanted: Iterable[tuple[Offer | None, int]]) -> tuple[Cart, dict[UUID, int]]:
+    """Return a new cart with all its lines, and by line id which wanted one it came from first.
+
+    The same variant named twice is one line. Raises NotFound for an offer of None or one the
+    channel does not sell, InvalidInput beyond the limits, each naming lines.N.
+    """
+    lines: dict[UUID, CartLine] = {}
+    origins: dict[UUID, int] = {}
+    for index, (offer, quantity) in enumerate(wanted):
+        with under("lines", str(index)):
+            check_quantity(quantity)
+            variant, price_minor = check_offer(offer)
+            present = lines.get(variant.id)
+            if present is None:
+                line = CartLine(new_id(), variant, quantity, price_minor, len(lines), price_minor)
+                origins[line.id] = index
+            else:
+                line = _resized(present, present.quantity + quantity, price_minor)
+            lines[variant.id] = line
+    return _checked(replace(cart, lines=tuple(lines.values()))), origins
+
+
+def check_offer(offer: Offer | None) -> tuple[Variant, int]:
+    """Return a variant and its price; raises NotFound when it is unknown or not sold here."""
+    if offer is None:
+        raise NotFound("there is no such variant", "variant")
+    if offer.price_minor is None or offer.variant.archived:
+        raise NotFound("this channel does not sell it", "variant")
+    return offer.variant, offer.price_minor
+
+
+def _resized(line: CartLine, quantity: int, price_minor: int) -> CartLine:
+    return replace(line, quantity=check_quantity(quantity), unit_price_minor=price_minor)
+
+
+def _with_line(cart: Cart, line: CartLine) -> tuple[Cart, CartLine]:
+    lines = tuple(line if one.id == line.id else one for one in cart.lines)
+    return _checked(replace(cart, lines=lines)), line
+
+
+def _checked(cart: Cart) -> Cart:
+    if cart.subtotal_minor > MAX_AMOUNT_MINOR:
+        raise InvalidInput("the cart's total would be too large", "quantity")
+    return cart

@@ -8,7 +8,7 @@ from typing import Any
 import strawberry
 
 from api.context import Info
-from api.errors import user_error
+from api.errors import user_errors
 from domain.kernel.errors import DomainError
 from services import access
 from services.access import Permission
@@ -55,7 +55,7 @@ def mutation(payload: type, access_rule: Access) -> Callable[[Callable[..., Awai
             try:
                 return await resolver(*args, **kwargs)
             except DomainError as error:
-                return payload(user_errors=[user_error(error)])
+                return payload(user_errors=user_errors(error))
 
         return strawberry.mutation(
             resolver=run, metadata={ACCESS_KEY: access_rule}, description=resolver.__doc__

@@ -6,6 +6,7 @@ import strawberry
 
 from domain.addresses import Address as DomainAddress
 from domain.kernel.money import Money as DomainMoney
+from domain.kernel.totals import Totals as DomainTotals
 
 
 @strawberry.interface
@@ -42,6 +43,29 @@ class MoneyInput:
 
     amount: Decimal
     currency: str
+
+
+@strawberry.type(description="What a cart or an order amounts to; total is the exact sum, less the discount.")
+class Totals:
+    """Amounts, part by part."""
+
+    subtotal: Money
+    shipping: Money
+    tax: Money
+    discount: Money
+    total: Money
+
+    @classmethod
+    def of(cls, totals: DomainTotals) -> "Totals":
+        """Return the GraphQL form of totals."""
+        currency = totals.currency
+        return cls(
+            subtotal=Money.of_minor(totals.subtotal_minor, currency),
+            shipping=Money.of_minor(totals.shipping_minor, currency),
+            tax=Money.of_minor(totals.tax_minor, currency),
+            discount=Money.of_minor(totals.discount_minor, currency),
+            total=Money.of_minor(totals.total_minor, currency),
+        )
 
 
 @strawberry.type

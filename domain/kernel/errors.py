@@ -19,6 +19,14 @@ class DomainError(Exception):
         self.path = path
 
 
+class Several(DomainError):
+    """More than one thing is wrong; clients are told each."""
+
+    def __init__(self, errors: Sequence[DomainError]) -> None:
+        super().__init__("; ".join(error.message for error in errors))
+        self.errors = tuple(errors)
+
+
 @contextmanager
 def under(*prefix: str) -> Iterator[None]:
     """Put `prefix` before the path of any domain error raised inside: checks stay ignorant of nesting."""

@@ -1,0 +1,222 @@
+"""GraphQL types of carts."""
+
+from datetime import datetime
+from functools import lru_cache
+
+import strawberry
+
+from api.context import Info
+from api.errors import UserError
+from api.scalars import encode_id
+from api.schema.catalog import ProductVariant, VariantRef
+from api.schema.channels import Channel
+from api.schema.values import Address, AddressInput, Money, Node, Totals
+from domain import carts as domain
+from domain.channels import Channel as DomainChannel
+from domain.shipping import DeliveryRate, offer
+
+CartStatus = strawberry.enum(domain.CartStatus, description="Life of a cart.")
+
+RATE = "DeliveryOption"
+LINE = "CartLine"
+
+
+@strawberry.type
+class CartLine:
+    """One variant in a cart, at the price it had when the line was last changed."""
+
+    id: strawberry.ID
+    variant: ProductVariant
+    quantity: int
+    unit_price: Money
+    total: Money
+    hold_expires_at: datetime | None = strawberry.field(
+        description="Until when all its units are held; null when they are not."
+    )
+
+    @classmethod
+    def of(cls, line: domain.CartLine, channel: DomainChannel) -> "CartLine":
+        """Return the GraphQL form of a line."""
+        return cls(
+            id=encode_id(LINE, line.id),
+            variant=ProductVariant.of(line.variant, channel),
+            quantity=line.quantity,
+            unit_price=Money.of_minor(line.unit_price_minor, channel.currency),
+            total=Money.of_minor(line.total_minor, channel.currency),
+            hold_expires_at=line.hold_expires_at if line.is_secured else None,
+        )
+
+
+@strawberry.type
+class DeliveryOption:
+    """A way to have the cart delivered; the times are estimates."""
+
+    id: strawberry.ID
+    carrier: str
+    service: str
+    price: Money
+    earliest: datetime | None
+    latest: datetime | None
+
+    @classmethod
+    def of(cls, rate: DeliveryRate, currency: str, now: datetime) -> "DeliveryOption":
+        """Return the GraphQL form of a rate that applies."""
+        option = offer(rate, currency, now)
+        return cls(
+            id=encode_id(RATE, option.id),
+            carrier=option.carrier,
+            service=option.service,
+            price=Money.of(option.price),
+            earliest=option.earliest,
+            latest=option.latest,
+        )
+
+
+@strawberry.type
+class Cart(Node):
+    """A shopper's cart; its lines hold real stock until their holds expire."""
+
+    row: strawberry.Private[domain.Cart]
+    status: CartStatus  # type: ignore[valid-type]
+    version: int
+    email: str | None
+
+    @classmethod
+    def of(cls, cart: domain.Cart) -> "Cart":
+        """Return the GraphQL form of a cart."""
+        return cls(
+            id=encode_id("Cart", cart.id),
+            row=cart,
+            status=cart.status,
+            version=cart.version,
+            email=cart.email,
+        )
+
+    @strawberry.field
+    def channel(self) -> Channel:
+        """Where it sells."""
+        return _channel(self.row.channel)
+
+    @strawberry.field
+    def lines(self) -> list[CartLine]:
+        """What is in it, in the order it came."""
+        return [CartLine.of(line, self.row.channel) for line in self.row.lines]
+
+    @strawberry.field
+    def shipping_address(self) -> Address | None:
+        """Where it shall go."""
+        return Address.of(self.row.shipping_address) if self.row.shipping_address else None
+
+    @strawberry.field
+    def billing_address(self) -> Address | None:
+        """Who is billed; null: the shipping address."""
+        return Address.of(self.row.billing_address) if self.row.billing_address else None
+
+    @strawberry.field
+    def delivery_options(self, info: Info) -> list[DeliveryOption]:
+        """The options to choose from, for its address, weight and value as they are."""
+        now = info.context.service.now()
+        return [DeliveryOption.of(rate, self.row.currency, now) for rate in self.row.applicable_rates]
+
+    @strawberry.field
+    def delivery_option(self, info: Info) -> DeliveryOption | None:
+        """The option chosen, while it applies."""
+        rate = self.row.delivery_rate
+        return DeliveryOption.of(rate, self.row.currency, info.context.service.now()) if rate else None
+
+    @strawberry.field
+    def totals(self) -> Totals:
+        """What it amounts to, in the channel's currency."""
+        return Totals.of(self.row.totals)
+
+
+@lru_cache(maxsize=256)
+def _channel(channel: DomainChannel) -> Channel:
+    return Channel.of(channel)
+
+
+@strawberry.input
+class CartLineInput:
+    """A variant and how many units of it."""
+
+    variant: VariantRef
+    quantity: int
+
+
+@strawberry.input(description="An anonymous idempotencyKey must be a UUID: whoever knows it gets the token.")
+class CartCreateInput:
+    """A new cart."""
+
+    channel: str
+    lines: list[CartLineInput] | None = None
+    email: str | None = None
+    idempotency_key: str | None = None
+
+
+@strawberry.input(description="A variant that is in the cart already gets more units.")
+class CartLineAddInput:
+    """Units to add."""
+
+    cart_token: str
+    variant: VariantRef
+    quantity: int
+    idempotency_key: str | None = None
+
+
+@strawberry.input
+class CartLineUpdateInput:
+    """A line's new quantity."""
+
+    cart_token: str
+    line_id: strawberry.ID
+    quantity: int
+    expected_version: int | None = None
+    idempotency_key: str | None = None
+
+
+@strawberry.input
+class CartLineRemoveInput:
+    """A line to remove."""
+
+    cart_token: str
+    line_id: strawberry.ID
+    expected_version: int | None = None
+    idempotency_key: str | None = None
+
+
+@strawberry.input(description="A field that is left out stays as it is; null clears it.")
+class CartUpdateInput:
+    """Who buys, and where it goes."""
+
+    cart_token: str
+    email: str | None = strawberry.UNSET
+    shipping_address: AddressInput | None = strawberry.UNSET
+    billing_address: AddressInput | None = strawberry.UNSET
+
+
+@strawberry.input
+class CartDeliveryOptionSelectInput:
+    """The option to deliver by."""
+
+    cart_token: str
+    delivery_option_id: strawberry.ID
+
+
+@strawberry.type(
+    description="cartToken is a secret: whoever has it has the cart. A replay of cartCreate with the "
+    "same key returns it again."
+)
+class CartCreatePayload:
+    """A new cart and its token, or why there is none."""
+
+    cart: Cart | None = None
+    cart_token: str | None = None
+    user_errors: list[UserError] = strawberry.field(default_factory=list)
+
+
+@strawberry.type
+class CartPayload:
+    """The cart as it is now, or why it was not changed."""
+
+    cart: Cart | None = None
+    user_errors: list[UserError] = strawberry.field(default_factory=list)

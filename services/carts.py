@@ -1,0 +1,300 @@
+"""Use cases of carts: whoever holds a cart's token may read and change it."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from domain import addresses
+from domain import carts as decide
+from domain.carts import Cart, CartStatus, Details
+from domain.catalog import MAX_SKU_LENGTH, VariantRef
+from domain.channels import is_slug
+from domain.kernel.emails import check_email
+from domain.kernel.errors import InvalidInput, NotFound
+from domain.kernel.ids import new_id
+from domain.kernel.keys import check_key, check_secret_key
+from domain.kernel.quantities import is_storable
+from persistence import carts as rows
+from persistence.carts import Touch
+from persistence.idempotency import Claim, claim_for
+from services import cart_changes
+from services.access import ActorKind
+from services.cart_changes import Change
+from services.context import ServiceContext, Transaction
+from services.tokens import TokenSubject
+
+TOKEN_KIND = "cart"  # noqa: S105 - what tokens are made for, not one
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A variant and how many units of it."""
+
+    ref: VariantRef
+    quantity: int
+
+
+async def create(
+    context: ServiceContext,
+    channel_slug: str,
+    lines: Sequence[Wanted] = (),
+    email: str | None = None,
+    key: str | None = None,
+) -> tuple[Cart, str]:
+    """Create a cart, its stock held from now on; returns it and its secret token.
+
+    The same key returns the same cart and token again, so an anonymous one must be a UUID.
+    Raises InvalidInput, NotFound (channel, lines.N.variant) and InsufficientStock.
+    """
+    email = None if email is None else check_email(email, "email")
+    if len(lines) > decide.MAX_LINES:
+        raise InvalidInput(f"a cart has at most {decide.MAX_LINES} lines", "lines")
+    if not is_slug(channel_slug):
+        raise _unknown_channel()
+    lines = [replace(line, ref=findable(line.ref)) for line in lines]
+    claim = _creation_claim(context, channel_slug, lines, email, key)
+
+    async def write(transaction: Transaction) -> Cart:
+        return await _create(context, transaction, channel_slug, lines, email)
+
+    cart = await _once(context, claim, write)
+    return cart, token_of(context, cart)
+
+
+async def get(context: ServiceContext, token: str) -> Cart | None:
+    """Return the cart that a token names, or None."""
+    subject = context.environment.tokens.read(TOKEN_KIND, token)
+    if subject is None:
+        return None
+    async with context.read() as connection:
+        cart = await rows.load_by_id(connection, subject.id)
+    return cart if cart is not None and cart.token_generation == subject.generation else None
+
+
+async def add_line(
+    context: ServiceContext, token: str, ref: VariantRef, quantity: int, key: str | None = None
+) -> Cart:
+    """Add units of a variant and hold them; a variant that is there already gets more units.
+
+    Raises NotFound (cartToken, variant), InvalidInput, CartClosed and InsufficientStock.
+    """
+    subject = subject_of(context, token)
+    ref = findable(ref)
+    claim = _claim("cartLineAdd", subject, key, [ref.id, ref.sku, quantity])
+
+    async def change(transaction: Transaction) -> Change:
+        found = await rows.touch_and_find(transaction.connection, _touch(context, transaction, subject), ref)
+        cart = _changeable(found[0])
+        after, line = decide.add(cart, found[1], quantity)
+        facts = {"lineId": line.id, "sku": line.variant.sku, "quantity": quantity}
+        return Change(cart, after, "CartLineAdded", facts, saved=line)
+
+    return await _apply(context, claim, change)
+
+
+async def update_line(
+    context: ServiceContext,
+    token: str,
+    line_id: UUID,
+    quantity: int,
+    expected_version: int | None = None,
+    key: str | None = None,
+) -> Cart:
+    """Make a line exactly `quantity` units, at today's price, all of them held.
+
+    Raises NotFound (cartToken, lineId), InvalidInput, CartClosed, VersionConflict and
+    InsufficientStock for this line; other lines that lost their stock do not stop it.
+    """
+    subject = subject_of(context, token)
+    claim = _claim("cartLineUpdate", subject, key, [line_id, quantity, expected_version])
+
+    async def change(transaction: Transaction) -> Change:
+        touched = await rows.touch(transaction.connection, _touch(context, transaction, subject))
+        cart = _changeable(touched, expected_version)
+        after, line = decide.resize(cart, line_id, quantity)
+        facts = {"lineId": line.id, "sku": line.variant.sku, "quantity": quantity}
+        return Change(cart, after, "CartLineUpdated", facts, saved=line, repairs=True)
+
+    return await _apply(context, claim, change)
+
+
+async def remove_line(
+    context: ServiceContext,
+    token: str,
+    line_id: UUID,
+    expected_version: int | None = None,
+    key: str | None = None,
+) -> Cart:
+    """Remove a line and put its units back on sale.
+
+    Raises NotFound (cartToken, lineId), CartClosed and VersionConflict, never InsufficientStock: it
+    is the way out for a cart whose stock is gone.
+    """
+    subject = subject_of(context, token)
+    claim = _claim("cartLineRemove", subject, key, [line_id, expected_version])
+
+    async def change(transaction: Transaction) -> Change:
+        touched = await rows.touch(transaction.connection, _touch(context, transaction, subject))
+        cart = _changeable(touched, expected_version)
+        after, line = decide.remove(cart, line_id)
+        facts = {"lineId": line.id, "sku": line.variant.sku, "quantity": line.quantity}
+        return Change(cart, after, "CartLineRemoved", facts, removed=line, repairs=True)
+
+    return await _apply(context, claim, change)
+
+
+async def update(context: ServiceContext, token: str, details: Details) -> Cart:
+    """Set the e-mail address and the postal addresses that `details` names (None clears).
+
+    Raises NotFound (cartToken), InvalidInput naming the field, CartClosed and InsufficientStock.
+    """
+    subject = subject_of(context, token)
+    details = _checked_details(details)
+
+    async def change(transaction: Transaction) -> Change:
+        touched = await rows.touch_with_details(
+            transaction.connection, _touch(context, transaction, subject), details
+        )
+        cart = _changeable(touched)
+        # Which fields, never their values: those are personal data.
+        return Change(cart, cart, "CartUpdated", {"fields": sorted(details.names)})
+
+    return await _apply(context, None, change)
+
+
+async def select_delivery_option(context: ServiceContext, token: str, option_id: UUID) -> Cart:
+    """Choose how the order shall be delivered.
+
+    Raises NotFound (cartToken, deliveryOptionId: unknown, or not for this cart), CartClosed and
+    InsufficientStock.
+    """
+    subject = subject_of(context, token)
+
+    async def change(transaction: Transaction) -> Change:
+        touched = await rows.touch_with_rate(
+            transaction.connection, _touch(context, transaction, subject), option_id
+        )
+        cart = _changeable(touched)
+        rate = decide.check_rate(cart)
+        facts = {"carrier": rate.carrier, "service": rate.service, "priceMinor": rate.price_minor}
+        return Change(cart, cart, "CartDeliveryOptionSelected", facts)
+
+    return await _apply(context, None, change)
+
+
+def token_of(context: ServiceContext, cart: Cart) -> str:
+    """Return a cart's secret token: derived, never stored."""
+    return context.environment.tokens.sign(TOKEN_KIND, cart.id, cart.token_generation)
+
+
+def subject_of(context: ServiceContext, token: str) -> TokenSubject:
+    """Return what a cart token names, its generation still to be checked; raises NotFound."""
+    subject = context.environment.tokens.read(TOKEN_KIND, token)
+    if subject is None:
+        raise _unknown_token()
+    return subject
+
+
+def findable(ref: VariantRef) -> VariantRef:
+    """Return the reference if a variant could have it, else one that names none."""
+    possible = ref.sku is None or (len(ref.sku) <= MAX_SKU_LENGTH and is_storable(ref.sku))
+    return ref if possible else VariantRef()
+
+
+async def _create(
+    context: ServiceContext,
+    transaction: Transaction,
+    slug: str,
+    lines: Sequence[Wanted],
+    email: str | None,
+) -> Cart:
+    shelf = await rows.shelf(transaction.connection, slug, [wanted.ref for wanted in lines])
+    if shelf is None:
+        raise _unknown_channel()
+    now = transaction.now
+    empty = Cart(new_id(), shelf.channel, CartStatus.ACTIVE, 1, 1, now, now, email, rates=shelf.rates)
+    cart, origins = decide.fill(empty, ((shelf.offers.get(wanted.ref), wanted.quantity) for wanted in lines))
+    await rows.create(transaction.connection, cart)
+    paths = {line_id: ("lines", str(index), "quantity") for line_id, index in origins.items()}
+    cart = await cart_changes.secure(context, transaction, cart, cart.lines, paths=paths)
+    transaction.emit(*cart_changes.creation_events(cart, now))
+    return cart
+
+
+async def _apply(
+    context: ServiceContext, claim: Claim | None, decided: Callable[[Transaction], Awaitable[Change]]
+) -> Cart:
+    async def write(transaction: Transaction) -> Cart:
+        return await cart_changes.carry_out(context, transaction, await decided(transaction))
+
+    return await _once(context, claim, write)
+
+
+async def _once(
+    context: ServiceContext, claim: Claim | None, write: Callable[[Transaction], Awaitable[Cart]]
+) -> Cart:
+    """Write in one transaction, or return the cart that a request with the same key has written."""
+    async with context.transaction() as transaction:
+        stored = await transaction.replay(claim)
+        if stored is None:
+            cart = await write(transaction)
+            transaction.answer({"cartId": str(cart.id)})
+            return cart
+    return await _reload(context, UUID(stored["cartId"]))
+
+
+async def _reload(context: ServiceContext, cart_id: UUID) -> Cart:
+    async with context.read() as connection:
+        cart = await rows.load_by_id(connection, cart_id)
+    if cart is None:
+        raise _unknown_token()
+    return cart
+
+
+def _touch(context: ServiceContext, transaction: Transaction, subject: TokenSubject) -> Touch:
+    return Touch(subject.id, subject.generation, context.environment.holds, transaction.now)
+
+
+def _changeable(cart: Cart | None, expected_version: int | None = None) -> Cart:
+    if cart is None:
+        raise _unknown_token()
+    decide.check_changeable(cart)
+    # The lock has raised the version by one already.
+    decide.check_version(cart.version - 1, expected_version)
+    return cart
+
+
+def _checked_details(details: Details) -> Details:
+    def checked(address: addresses.Address | None, name: str) -> addresses.Address | None:
+        return None if address is None else addresses.check(address, name)
+
+    return replace(
+        details,
+        email=None if details.email is None else check_email(details.email, "email"),
+        shipping_address=checked(details.shipping_address, "shippingAddress"),
+        billing_address=checked(details.billing_address, "billingAddress"),
+    )
+
+
+def _creation_claim(
+    context: ServiceContext, slug: str, lines: Sequence[Wanted], email: str | None, key: str | None
+) -> Claim | None:
+    if key is None:
+        return None
+    anonymous = context.actor.kind is ActorKind.ANONYMOUS
+    key = check_secret_key(key) if anonymous else check_key(key)
+    wanted = [[line.ref.id, line.ref.sku, line.quantity] for line in lines]
+    return claim_for(f"cartCreate:{context.actor.label}", key, [slug, wanted, email])
+
+
+def _claim(operation: str, subject: TokenSubject, key: str | None, request: Any) -> Claim | None:
+    return None if key is None else claim_for(f"{operation}:{subject.id}", check_key(key), request)
+
+
+def _unknown_channel() -> NotFound:
+    return NotFound("no channel has this slug", "channel")
+
+
+def _unknown_token() -> NotFound:
+    return NotFound("no cart has this token", "cartToken")
