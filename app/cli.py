@@ -1,16 +1,28 @@
 """The `ordertide` command: START HERE to see what the product can be told to do."""
 
+import asyncio
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from app import cli_apps
+from app.bootstrap import opened_database
+from app.config import ConfigurationError, Settings, load_settings
+from app.serve import PortTaken
+from app.serve import serve as run_server
+from persistence.embedded import EmbeddedServerError
 
 cli = typer.Typer(
     name="ordertide",
     help="Order management for online shops: GraphQL in, live updates out.",
     no_args_is_help=True,
     add_completion=False,
+    pretty_exceptions_enable=False,
 )
+cli.add_typer(cli_apps.cli, name="app")
+
+_WRONG_USE = 2
 
 
 def _print_version(requested: bool) -> None:
@@ -29,6 +41,43 @@ def options(
     """Take the options that stand before any command."""
 
 
+@cli.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.", show_default="8000")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Server processes behind the port.")] = 1,
+) -> None:
+    """Serve the API: GraphQL, its subscriptions, health and metrics.
+
+    Stops gracefully on SIGTERM and Ctrl-C: answers what was asked, tells subscribers to come back.
+    """
+    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    run_server(_settings(**given), workers)
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the database to the newest revision; does nothing when it is there already."""
+
+    async def run() -> None:
+        async with opened_database(_settings(), migrating=True):
+            pass
+
+    asyncio.run(run())
+    typer.echo("the database is at the newest revision")
+
+
+def _settings(**overrides: Any) -> Settings:
+    return load_settings(**overrides)
+
+
 def main() -> None:
-    """Run the command line; the entry point that the package installs as `ordertide`."""
-    cli()
+    """Run the command line; the entry point that the package installs as `ordertide`.
+
+    What the user can put right is one line on standard error and exit code 2.
+    """
+    try:
+        cli()
+    except (ConfigurationError, PortTaken, EmbeddedServerError) as error:
+        typer.echo(f"ordertide: {error}", err=True)
+        raise SystemExit(_WRONG_USE) from None

@@ -78,6 +78,9 @@ class Settings(BaseSettings):
     database_statement_cache_size: int = Field(default=500, ge=0)
     """Prepared statements each connection keeps; 0 behind a transaction pooler such as pgbouncer."""
 
+    migrate_on_start: bool = True
+    """Whether `serve` and `worker` bring the database to the newest revision first."""
+
     bus_url: BusUrl = "postgres://"
     """How processes wake each other: memory:// (one process), postgres:// (the database's own), redis://…"""
 
@@ -92,6 +95,18 @@ class Settings(BaseSettings):
 
     ide: bool = False
     """Whether a browser that opens /graphql gets an IDE."""
+
+    max_body_bytes: int = Field(default=4 * 1024 * 1024, ge=1024)
+    """The longest HTTP body that is read."""
+
+    query_cost_limit: int = Field(default=50_000, ge=1)
+    """What one GraphQL operation may cost: about as many fields as its answer may have."""
+
+    rate_limit_per_second: float = Field(default=5000, ge=0)
+    """Requests one address, or one app, may send each process a second on average; 0 is no limit."""
+
+    rate_limit_burst: float = Field(default=10_000, ge=1)
+    """Requests it may send at once."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least that is logged."""

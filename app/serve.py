@@ -1,0 +1,118 @@
+"""`ordertide serve`: the port, the processes behind it, and how they start and stop."""
+
+import gc
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.supervisors import Multiprocess
+
+from app.bootstrap import serving
+from app.config import PREFIX, Settings, load_settings
+from app.logs import configure_logs
+
+_BACKLOG = 2048
+_SECONDS_TO_DRAIN = 15
+_WEBSOCKET_MESSAGE_BYTES = 65_536
+# Start-up leaves several hundred thousand objects behind that never die: the collector need not visit
+# them, and with few cycles made per request it need not run often.
+_GC_THRESHOLDS = (20_000, 50, 100)
+
+
+class PortTaken(Exception):
+    """Somebody else listens there; the message says what to do."""
+
+
+def serve(settings: Settings, workers: int) -> None:
+    """Serve until told to stop (SIGINT, SIGTERM); raises PortTaken."""
+    listener = listen(settings.host, settings.port)
+    configuration = uvicorn.Config(
+        "app.serve:create_app",
+        factory=True,
+        workers=workers,
+        loop="uvloop",
+        http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=_WEBSOCKET_MESSAGE_BYTES,
+        ws_per_message_deflate=False,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=_BACKLOG,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=_SECONDS_TO_DRAIN,
+    )
+    # The processes read their settings from the environment; what the command line said is put there.
+    os.environ[f"{PREFIX}HOST"] = settings.host
+    os.environ[f"{PREFIX}PORT"] = str(listener.getsockname()[1])
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # uvicorn handles both while it runs, then sends itself what it got: by then all is done.
+        signal.signal(number, lambda *_: None)
+    if workers > 1:
+        Multiprocess(configuration, sockets=[listener]).run()
+    else:
+        uvicorn.Server(configuration).run(sockets=[listener])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket; raises PortTaken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise PortTaken(
+            f"cannot listen on {host}:{port} ({os.strerror(error.errno or 0)}): "
+            "choose another with --port, or PORT= for make run"
+        ) from None
+    listener.set_inheritable(True)
+    return listener
+
+
+def create_app() -> ASGIApp:
+    """Return the ASGI application of one server process, from the environment's settings."""
+    settings = load_settings()
+    configure_logs(settings.log_level)
+    return _Server(settings)
+
+
+class _Server:
+    """The outermost application: everything starts and stops with the server's lifespan."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._app: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif self._app is not None:
+            await self._app(scope, receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            async with self._started():
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+        except Exception:
+            await send({"type": "lifespan.startup.failed"})
+            raise
+        await send({"type": "lifespan.shutdown.complete"})
+
+    @asynccontextmanager
+    async def _started(self) -> AsyncIterator[Any]:
+        async with serving(self._settings) as self._app:
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(*_GC_THRESHOLDS)
+            yield
