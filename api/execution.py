@@ -6,6 +6,7 @@ from inspect import isawaitable
 from typing import Any, cast
 
 import strawberry
+import structlog
 from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode
 from graphql.execution import (
     Executor,
@@ -18,6 +19,9 @@ from api.context import RequestContext
 from api.documents import DocumentRefused, Documents, PreparedDocument
 from api.faults import Fault, RequestRefused, fault, fault_of, internal
 from api.limits import Limits, QueryTooCostly
+from domain.kernel.errors import AccessDenied, DomainError
+
+log = structlog.get_logger(__name__)
 
 Answer = dict[str, Any]
 """A GraphQL response as clients read it; `data` is absent when the request was refused."""
@@ -112,7 +116,8 @@ class Engine:
             result = executor.execute_operation()
             if isawaitable(result):
                 result = await result
-        except Exception as error:  # noqa: BLE001 - the last line before the transport
+        except Exception as error:
+            log.exception("operation_failed", request_id=request_id)
             return {"errors": [internal(error, request_id)]}
         return _answer(cast("ExecutionResult", result), operation, request_id)
 
@@ -145,9 +150,12 @@ class Engine:
                 if isawaitable(result):
                     result = await result
                 yield _answer(result, operation, request_id)
-        except Exception as error:  # noqa: BLE001 - the source failed: the client is told, then it ends
-            located = GraphQLError(str(error), executor.operation, original_error=error)
+        except (AccessDenied, DomainError) as error:
+            located = GraphQLError(error.message, executor.operation, original_error=error)
             yield {"errors": [fault_of(located, request_id)]}
+        except Exception as error:
+            log.exception("subscription_failed", request_id=request_id)
+            yield {"errors": [internal(error, request_id)]}
         finally:
             if close := getattr(stream, "aclose", None):
                 await close()

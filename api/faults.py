@@ -41,9 +41,12 @@ def fault_of(error: GraphQLError, request_id: str) -> Fault:
     return formatted
 
 
-def internal(error: BaseException, request_id: str) -> Fault:
-    """Return the masked form of an exception outside any field, and log it."""
-    return fault_of(GraphQLError(str(error), original_error=error), request_id)  # type: ignore[arg-type]
+def internal(error: Exception, request_id: str) -> Fault:
+    """Return the masked form of an exception from outside any field; the caller logs it."""
+    extensions: dict[str, Any] = {"code": "INTERNAL", "requestId": request_id}
+    if is_outage(error):
+        extensions["retryable"] = True
+    return {"message": _masked(extensions), "extensions": extensions}
 
 
 def _extensions(error: GraphQLError, request_id: str) -> dict[str, Any]:

@@ -45,8 +45,8 @@ async def _ask(name: str, check: Check) -> str | None:
         return await asyncio.wait_for(check(), _SECONDS_TO_ANSWER)
     except TimeoutError:
         return f"no answer within {_SECONDS_TO_ANSWER:g} s"
-    except Exception as error:  # noqa: BLE001 - whatever is wrong, the answer is "not ready"
-        log.warning("readiness_check_failed", check=name, error=type(error).__name__)
+    except Exception:
+        log.exception("readiness_check_failed", check=name)
         return "not reachable"
 
 

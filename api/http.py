@@ -10,6 +10,7 @@ from time import perf_counter
 from typing import Protocol
 
 import orjson
+import structlog
 from starlette.types import Receive, Scope, Send
 
 from api import http_request
@@ -22,6 +23,8 @@ from api.rate_limit import RateLimiter
 from domain.kernel.errors import AccessDenied
 from services.access import Actor
 from services.context import Environment, ServiceContext
+
+log = structlog.get_logger(__name__)
 
 
 class Authenticate(Protocol):
@@ -78,7 +81,8 @@ class GraphQLHttp:
             reply = Reply(error.status, {"errors": [fault(error.code, error.message)]}, error.headers)
         except ClientGone:
             return
-        except Exception as error:  # noqa: BLE001 - no input may end without a JSON answer
+        except Exception as error:
+            log.exception("request_failed", request_id=request_id_of(scope))
             reply = Reply(500, {"errors": [internal(error, request_id_of(scope))]})
         observe_request(reply.label, reply.answer, perf_counter() - started)
         await _send(send, reply, media or MediaType.JSON)
@@ -224,6 +228,7 @@ async def _send(send: Send, reply: Reply, media: MediaType) -> None:
 def _encode(answer: Answer) -> bytes:
     try:
         return orjson.dumps(answer)
-    except (TypeError, ValueError) as error:
-        # A lone surrogate or an integer past 64 bits: nothing we own, so nothing to show.
+    except TypeError as error:
+        # A lone surrogate, or an integer past 64 bits: nothing that any field of ours may answer.
+        log.exception("answer_not_encodable")
         return orjson.dumps({"errors": [internal(error, "")]})
