@@ -7,12 +7,15 @@ from tests.architecture.source import Source, called, inside, opened, sources
 _OPENING = {"transaction", "begin", "begin_nested", "begin_transaction"}
 _BORROWING = _OPENING | {"read", "connect"}
 
+# It moves committed events from the outbox to the feed, each batch in a transaction of its own.
+_STAMPER = {"realtime/feed.py", "realtime/stamper.py"}
+
 # Where `transaction()` itself is made, and where Alembic opens one for each revision.
 _MAKING = {"persistence/database.py", "migrations/env.py"}
 
 
 def _may_open(path: str) -> bool:
-    return path.startswith(("services/", "worker/")) or path == "realtime/feed.py" or path in _MAKING
+    return path.startswith(("services/", "worker/")) or path in _STAMPER | _MAKING
 
 
 def test_only_services_the_worker_and_the_stamper_open_transactions() -> None:
