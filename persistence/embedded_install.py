@@ -130,16 +130,26 @@ def _reachable(install: Path) -> Path:
     digest = hashlib.sha256(f"{install} {made.st_size} {made.st_mtime_ns}".encode()).hexdigest()[:12]
     copy = SYSTEM_HOME / f"postgresql-{digest}"
     if not copy.exists():
-        SYSTEM_HOME.mkdir(mode=0o755, parents=True, exist_ok=True)
-        unfinished = copy.with_name(f"{copy.name}.{os.getpid()}")
-        shutil.copytree(install, unfinished, symlinks=True, ignore=shutil.ignore_patterns("include", "*.a"))
-        for path in (unfinished, *unfinished.rglob("*")):
+        _copy(install, copy)
+    return copy / install.parent.name / install.name
+
+
+def _copy(install: Path, copy: Path) -> None:
+    """Copy the binaries with the libraries beside their package, which they find by relative paths."""
+    SYSTEM_HOME.mkdir(mode=0o755, parents=True, exist_ok=True)
+    package = install.parent
+    unfinished = copy.with_name(f"{copy.name}.{os.getpid()}")
+    for source in (install, package.with_name(f"{package.name}.libs")):
+        if source.exists():
+            target = unfinished / source.relative_to(package.parent)
+            shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns("include", "*.a"))
+    for path in (unfinished, *unfinished.rglob("*")):
+        if not path.is_symlink():
             path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
-        try:
-            unfinished.rename(copy)
-        except OSError:  # another process was first
-            shutil.rmtree(unfinished)
-    return copy
+    try:
+        unfinished.rename(copy)
+    except OSError:  # another process was first
+        shutil.rmtree(unfinished)
 
 
 def _service_account() -> pwd.struct_passwd:
