@@ -1,6 +1,9 @@
 """Fulfillment orders and shipments: their statuses."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+from uuid import UUID
 
 
 class FulfillmentOrderStatus(StrEnum):
@@ -28,3 +31,50 @@ class ShipmentStatus(StrEnum):
     EXCEPTION = "EXCEPTION"
     RETURN_TO_SENDER = "RETURN_TO_SENDER"
     CANCELED = "CANCELED"
+
+
+@dataclass(frozen=True, slots=True)
+class FulfillmentOrderLine:
+    """How many units of one order line a location has to send, and has sent."""
+
+    id: UUID
+    order_line_id: UUID
+    variant_id: UUID
+    sku: str
+    quantity: int
+    quantity_shipped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FulfillmentOrder:
+    """One location's part of an order."""
+
+    id: UUID
+    order_id: UUID
+    location_id: UUID
+    status: FulfillmentOrderStatus
+    lines: tuple[FulfillmentOrderLine, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ShipmentLine:
+    """Units of one SKU in a parcel."""
+
+    sku: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shipment:
+    """One parcel on its way."""
+
+    id: UUID
+    order_id: UUID
+    status: ShipmentStatus
+    carrier: str
+    service: str | None
+    tracking_number: str | None
+    tracking_url: str | None
+    shipped_at: datetime | None
+    delivered_at: datetime | None
+    lines: tuple[ShipmentLine, ...] = ()

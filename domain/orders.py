@@ -1,7 +1,21 @@
 """Orders: three status axes, of which payment and fulfilment are derived."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from domain.addresses import Address
+from domain.fulfillment import FulfillmentOrder, FulfillmentOrderStatus, ShipmentStatus
+from domain.kernel.errors import IllegalTransition, VersionConflict
+from domain.kernel.quantities import require_text
+from domain.kernel.transitions import check_transition
+from domain.payments import Payment, PaymentStatus
+
+MAX_REASON_LENGTH = 500
+"""Longest reason for a cancellation or rejection, in characters."""
 
 
 class OrderStatus(StrEnum):
@@ -47,3 +61,144 @@ TRANSITIONS: Mapping[OrderStatus, Set[OrderStatus]] = {
     OrderStatus.PENDING_APPROVAL: {OrderStatus.OPEN, OrderStatus.REJECTED, OrderStatus.EXPIRED},
     OrderStatus.OPEN: {OrderStatus.COMPLETED, OrderStatus.CANCELED},
 }
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLine:
+    """What was sold: quantity and price are frozen at placement."""
+
+    id: UUID
+    variant_id: UUID | None
+    sku: str
+    name: str
+    quantity: int
+    unit_price_minor: int
+    position: int
+    quantity_shipped: int = 0
+    quantity_returned: int = 0
+
+    @property
+    def total_minor(self) -> int:
+        """Price of the whole line, in minor units."""
+        return self.unit_price_minor * self.quantity
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order as placed; totals are frozen, in minor units of `currency`."""
+
+    id: UUID
+    number: str
+    channel_id: UUID
+    status: OrderStatus
+    payment_status: OrderPaymentStatus
+    fulfillment_status: OrderFulfillmentStatus
+    version: int
+    token_generation: int
+    email: str | None
+    currency: str
+    shipping_address: Address
+    billing_address: Address | None
+    delivery: Mapping[str, Any] | None
+    subtotal_minor: int
+    shipping_minor: int
+    tax_minor: int
+    discount_minor: int
+    total_minor: int
+    placed_at: datetime
+    cart_id: UUID | None = None
+    reason: str | None = None
+    imported: bool = False
+    closed_at: datetime | None = None
+
+
+def change(
+    order: Order,
+    wanted: OrderStatus,
+    payments: Sequence[Payment],
+    fulfillment_orders: Sequence[FulfillmentOrder],
+    *,
+    expected_version: int | None,
+    reason: str | None,
+    now: datetime,
+) -> Order | None:
+    """Return the order moved to `wanted`, its derived axes with it; None when it is there already.
+
+    `payments` and `fulfillment_orders` are as they will be. Raises IllegalTransition, and
+    VersionConflict when the order is no longer at `expected_version`.
+    """
+    if not check_transition(TRANSITIONS, order.status, wanted, "the order"):
+        return None
+    if expected_version is not None and expected_version != order.version:
+        raise VersionConflict(order.version, "expectedVersion")
+    ended = wanted not in TRANSITIONS
+    return replace(
+        order,
+        status=wanted,
+        payment_status=payment_status(order.total_minor, payments),
+        fulfillment_status=fulfillment_status(fulfillment_orders, ()),
+        version=order.version + 1,
+        reason=reason if reason is not None else order.reason,
+        closed_at=now if ended else None,
+    )
+
+
+def check_reason(reason: str) -> str:
+    """Return a reason trimmed; raises InvalidInput when it is blank, too long or cannot be stored."""
+    return require_text(reason, MAX_REASON_LENGTH, "reason")
+
+
+def check_nothing_shipped(order: Order, fulfillment_orders: Sequence[FulfillmentOrder]) -> None:
+    """Raise IllegalTransition when a unit has left: what is shipped is returned, not canceled."""
+    if any(line.quantity_shipped for one in fulfillment_orders for line in one.lines):
+        raise IllegalTransition(
+            "a part of the order is shipped already: it can be returned, not canceled",
+            order.fulfillment_status.value,
+            (),
+        )
+
+
+def payment_status(total_minor: int, payments: Sequence[Payment]) -> OrderPaymentStatus:
+    """Derive the payment axis of an order of `total_minor` from its payments."""
+    live = [payment for payment in payments if payment.counts]
+    if not live:
+        given_up = any(payment.status is PaymentStatus.VOIDED for payment in payments)
+        return OrderPaymentStatus.VOIDED if given_up else OrderPaymentStatus.PENDING
+    captured = sum(payment.captured_minor for payment in live)
+    if captured:
+        return _paid_status(total_minor, captured, sum(payment.refunded_minor for payment in live))
+    authorized = sum(payment.authorized_minor for payment in live)
+    if authorized < total_minor:
+        return OrderPaymentStatus.PARTIALLY_AUTHORIZED if authorized else OrderPaymentStatus.PENDING
+    waits = any(payment.status is PaymentStatus.PENDING for payment in live) and total_minor == 0
+    return OrderPaymentStatus.PENDING if waits else OrderPaymentStatus.AUTHORIZED
+
+
+def _paid_status(total_minor: int, captured: int, refunded: int) -> OrderPaymentStatus:
+    if refunded:
+        return OrderPaymentStatus.REFUNDED if refunded >= captured else OrderPaymentStatus.PARTIALLY_REFUNDED
+    if captured > total_minor:
+        return OrderPaymentStatus.OVERPAID
+    return OrderPaymentStatus.PAID if captured == total_minor else OrderPaymentStatus.PARTIALLY_PAID
+
+
+def fulfillment_status(
+    fulfillment_orders: Sequence[FulfillmentOrder], shipments: Sequence[ShipmentStatus]
+) -> OrderFulfillmentStatus:
+    """Derive the fulfilment axis from the locations' parts and the parcels sent so far."""
+    parts = [one for one in fulfillment_orders if one.status is not FulfillmentOrderStatus.CANCELED]
+    ordered = sum(line.quantity for one in parts for line in one.lines)
+    shipped = sum(line.quantity_shipped for one in parts for line in one.lines)
+    if shipped and shipped == ordered:
+        arrived = shipments and all(status is ShipmentStatus.DELIVERED for status in shipments)
+        return OrderFulfillmentStatus.DELIVERED if arrived else OrderFulfillmentStatus.FULFILLED
+    if shipped:
+        return OrderFulfillmentStatus.PARTIALLY_FULFILLED
+    statuses = {one.status for one in parts}
+    if statuses & {FulfillmentOrderStatus.IN_PROGRESS, FulfillmentOrderStatus.CLOSED}:
+        return OrderFulfillmentStatus.IN_PROGRESS
+    if FulfillmentOrderStatus.ON_HOLD in statuses:
+        return OrderFulfillmentStatus.ON_HOLD
+    if statuses == {FulfillmentOrderStatus.SCHEDULED}:
+        return OrderFulfillmentStatus.SCHEDULED
+    return OrderFulfillmentStatus.UNFULFILLED

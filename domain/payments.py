@@ -1,7 +1,11 @@
 """Payments: their status, and the transactions (calls to a provider) they are made of."""
 
 from collections.abc import Mapping, Set
+from dataclasses import dataclass
 from enum import StrEnum
+from uuid import UUID
+
+from domain.kernel.money import Money
 
 
 class PaymentStatus(StrEnum):
@@ -44,3 +48,42 @@ TRANSACTION_TRANSITIONS: Mapping[TransactionStatus, Set[TransactionStatus]] = {
     },
     TransactionStatus.ACTION_REQUIRED: {TransactionStatus.SUCCEEDED, TransactionStatus.FAILED},
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """One payment towards a cart and the order it became; amounts in minor units."""
+
+    id: UUID
+    provider: str
+    method: str
+    status: PaymentStatus
+    currency: str
+    amount_minor: int
+    authorized_minor: int = 0
+    captured_minor: int = 0
+    refunded_minor: int = 0
+    order_id: UUID | None = None
+    reference: str | None = None
+    """The provider's own name for it."""
+
+    @property
+    def amount(self) -> Money:
+        """What is to be paid with it."""
+        return Money(self.amount_minor, self.currency)
+
+    @property
+    def counts(self) -> bool:
+        """Whether it can still bring money: neither given up nor failed."""
+        return self.status not in {PaymentStatus.VOIDED, PaymentStatus.FAILED}
+
+
+def status_of(authorized_minor: int, captured_minor: int, refunded_minor: int) -> PaymentStatus:
+    """Return what a payment that neither failed nor was voided amounts to."""
+    if refunded_minor > 0:
+        whole = refunded_minor >= captured_minor
+        return PaymentStatus.REFUNDED if whole else PaymentStatus.PARTIALLY_REFUNDED
+    if captured_minor > 0:
+        whole = captured_minor >= authorized_minor
+        return PaymentStatus.CAPTURED if whole else PaymentStatus.PARTIALLY_CAPTURED
+    return PaymentStatus.AUTHORIZED if authorized_minor > 0 else PaymentStatus.PENDING

@@ -23,6 +23,8 @@ class Outcome(StrEnum):
     SUCCEEDED = "SUCCEEDED"
     DECLINED = "DECLINED"
     ACTION_REQUIRED = "ACTION_REQUIRED"
+    # Nothing was reserved: the shopper pays later, outside, and the order is placed all the same.
+    DEFERRED = "DEFERRED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +53,10 @@ class PaymentProvider(Protocol):
     it twice. Methods raise ProviderTimeout when no answer came.
     """
 
-    methods: frozenset[str]
-    """Payment methods it takes."""
+    @property
+    def methods(self) -> frozenset[str]:
+        """Payment methods it takes."""
+        ...
 
     async def authorize(self, key: str, method: str, amount: Money) -> ProviderAnswer:
         """Ask to reserve `amount`."""

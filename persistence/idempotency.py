@@ -49,3 +49,9 @@ async def take(connection: AsyncConnection, claim: Claim, now: datetime) -> dict
     if bytes(row.request_hash) != claim.request_hash:
         raise IdempotencyKeyReused
     return dict(row.response or {})
+
+
+async def find(connection: AsyncConnection, claim: Claim) -> dict[str, Any]:
+    """Return the answer stored under a key that was taken before."""
+    row = (await connection.execute(_FIND, {"scope": claim.scope, "key": claim.key})).one()
+    return dict(row.response or {})

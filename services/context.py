@@ -35,6 +35,8 @@ class Environment:
     holds: HoldPolicy
     payment_providers: PaymentProviders = field(default_factory=dict)
     clock: Clock = field(default_factory=SystemClock)
+    # How long a payment provider may take to answer before its outcome counts as unknown.
+    payment_time_limit_seconds: float = 10.0
     abandon_after_seconds: int = 3600
     # Told after each commit that appended events: a stamper in the same process wakes up.
     committed: Callable[[], None] = lambda: None
@@ -68,6 +70,10 @@ class Transaction:
     def answer(self, response: dict[str, Any]) -> None:
         """Set what a later request with the same key is answered with: ids, never secrets."""
         self._response = response
+
+    def answer_later(self, claim: idempotency.Claim, response: dict[str, Any]) -> None:
+        """Replace the answer under a key that an earlier transaction took: now it is final."""
+        self._claim, self._response = claim, response
 
     async def finish(self) -> None:
         """Write the answer and the events, in one statement where there are both."""

@@ -1,0 +1,152 @@
+"""SQL of what belongs to orders: lines, fulfillment orders, shipments and payments, in few statements."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Row, Uuid, bindparam, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.fulfillment import (
+    FulfillmentOrder,
+    FulfillmentOrderLine,
+    FulfillmentOrderStatus,
+    Shipment,
+    ShipmentLine,
+    ShipmentStatus,
+)
+from domain.orders import OrderLine
+from domain.payments import Payment, PaymentStatus
+from persistence.tables.orders import order_lines
+
+_LINES = (
+    select(
+        order_lines.c.order_id,
+        order_lines.c.id,
+        order_lines.c.variant_id,
+        order_lines.c.sku,
+        order_lines.c.name,
+        order_lines.c.quantity,
+        order_lines.c.unit_price_minor,
+        order_lines.c.position,
+        order_lines.c.quantity_shipped,
+        order_lines.c.quantity_returned,
+    )
+    .where(order_lines.c.order_id == bindparam("ids", type_=ARRAY(Uuid)).any_())
+    .order_by(order_lines.c.order_id, order_lines.c.position)
+)
+
+PARTS_SQL = """
+    (SELECT jsonb_agg(jsonb_build_array(f.id, f.location_id, f.status,
+                (SELECT jsonb_agg(jsonb_build_array(l.id, l.order_line_id, l.variant_id, l.sku, l.quantity,
+                                                    l.quantity_shipped) ORDER BY l.id)
+                   FROM fulfillment_order_lines l WHERE l.fulfillment_order_id = f.id)) ORDER BY f.id)
+       FROM fulfillment_orders f WHERE f.order_id = o.id) AS fulfillment_orders,
+    (SELECT jsonb_agg(jsonb_build_array(s.id, s.status, s.carrier, s.service, s.tracking_number,
+                s.tracking_url, s.shipped_at, s.delivered_at,
+                (SELECT jsonb_agg(jsonb_build_array(l.sku, l.quantity) ORDER BY l.sku)
+                   FROM shipment_lines l WHERE l.shipment_id = s.id)) ORDER BY s.id)
+       FROM shipments s WHERE s.order_id = o.id) AS shipments,
+    (SELECT jsonb_agg(jsonb_build_array(p.id, p.provider, p.method, p.status, p.currency, p.amount_minor,
+                p.authorized_minor, p.captured_minor, p.refunded_minor, p.provider_reference) ORDER BY p.id)
+       FROM payments p WHERE p.order_id = o.id) AS payments
+"""
+"""Columns that gather the parts of the order row aliased `o`."""
+
+_PARTS = text(f"SELECT o.id, {PARTS_SQL} FROM orders o WHERE o.id = ANY (:ids)").bindparams(
+    bindparam("ids", type_=ARRAY(Uuid))
+)
+_ORDER_OF_FULFILLMENT_ORDER = text("SELECT order_id FROM fulfillment_orders WHERE id = :id")
+_ORDER_OF_SHIPMENT = text("SELECT order_id FROM shipments WHERE id = :id")
+
+
+@dataclass(frozen=True, slots=True)
+class OrderParts:
+    """What belongs to an order besides its lines."""
+
+    fulfillment_orders: tuple[FulfillmentOrder, ...] = ()
+    shipments: tuple[Shipment, ...] = ()
+    payments: tuple[Payment, ...] = ()
+
+
+async def lines_of(connection: AsyncConnection, order_ids: Sequence[UUID]) -> dict[UUID, list[OrderLine]]:
+    """Return the lines of many orders, in their order, by order."""
+    found: dict[UUID, list[OrderLine]] = {}
+    for order_id, *line in await connection.execute(_LINES, {"ids": list(order_ids)}):
+        found.setdefault(order_id, []).append(OrderLine(*line))
+    return found
+
+
+async def parts_of(connection: AsyncConnection, order_ids: Sequence[UUID]) -> dict[UUID, OrderParts]:
+    """Return fulfillment orders, shipments and payments of many orders, by order."""
+    return {row.id: parts(row) for row in await connection.execute(_PARTS, {"ids": list(order_ids)})}
+
+
+async def order_of_fulfillment_order(connection: AsyncConnection, fulfillment_order_id: UUID) -> UUID | None:
+    """Return the order that a fulfillment order belongs to."""
+    found: UUID | None = await connection.scalar(_ORDER_OF_FULFILLMENT_ORDER, {"id": fulfillment_order_id})
+    return found
+
+
+async def order_of_shipment(connection: AsyncConnection, shipment_id: UUID) -> UUID | None:
+    """Return the order that a shipment belongs to."""
+    found: UUID | None = await connection.scalar(_ORDER_OF_SHIPMENT, {"id": shipment_id})
+    return found
+
+
+def parts(row: Row[*tuple[Any, ...]]) -> OrderParts:
+    """Return the parts in a row selected with PARTS_SQL."""
+    return OrderParts(
+        tuple(_fulfillment_order(row.id, record) for record in row.fulfillment_orders or ()),
+        tuple(_shipment(row.id, record) for record in row.shipments or ()),
+        tuple(_payment(row.id, record) for record in row.payments or ()),
+    )
+
+
+def _fulfillment_order(order_id: UUID, record: Sequence[Any]) -> FulfillmentOrder:
+    part_id, location_id, status, lines = record
+    return FulfillmentOrder(
+        UUID(part_id),
+        order_id,
+        UUID(location_id),
+        FulfillmentOrderStatus(status),
+        tuple(
+            FulfillmentOrderLine(UUID(line_id), UUID(order_line_id), UUID(variant_id), sku, quantity, shipped)
+            for line_id, order_line_id, variant_id, sku, quantity, shipped in lines or ()
+        ),
+    )
+
+
+def _shipment(order_id: UUID, record: Sequence[Any]) -> Shipment:
+    shipment_id, status, carrier, service, number, url, shipped_at, delivered_at, lines = record
+    return Shipment(
+        UUID(shipment_id),
+        order_id,
+        ShipmentStatus(status),
+        carrier,
+        service,
+        number,
+        url,
+        datetime.fromisoformat(shipped_at) if shipped_at else None,
+        datetime.fromisoformat(delivered_at) if delivered_at else None,
+        tuple(ShipmentLine(sku, quantity) for sku, quantity in lines or ()),
+    )
+
+
+def _payment(order_id: UUID, record: Sequence[Any]) -> Payment:
+    payment_id, provider, method, status, currency, amount, authorized, captured, refunded, reference = record
+    return Payment(
+        UUID(payment_id),
+        provider,
+        method,
+        PaymentStatus(status),
+        currency,
+        amount,
+        authorized,
+        captured,
+        refunded,
+        order_id,
+        reference,
+    )

@@ -1,0 +1,329 @@
+"""SQL of placing an order: the cart at the till, the payment's intent, and the order in one statement."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, DateTime, Row, Text, Uuid, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.addresses import Address
+from domain.carts import CartStatus
+from domain.order_placement import Allocation, Checkout, CheckoutLine, Placement
+from domain.payments import Payment
+from domain.shipping import DeliveryRate
+from persistence.json_text import json_text
+
+_CART_ID = bindparam("cart_id", type_=Uuid())
+_NOW = bindparam("now", type_=DateTime(timezone=True))
+_MINOR = bindparam("amount_minor", type_=BigInteger())
+
+# A row that another transaction had locked is read anew after the wait, but the subqueries are as
+# of the statement's start: `seen_version` tells, and then the statement is run again.
+_LOAD = text(
+    """
+    SELECT c.id, c.channel_id, c.status, c.version, c.token_generation, c.currency, c.email,
+           c.customer_id, c.shipping_address, c.billing_address, c.order_id,
+           h.review_from_minor, r.id AS rate_id, r.carrier, r.service, r.price_minor, r.countries,
+           r.min_weight_grams, r.max_weight_grams, r.min_value_minor, r.max_value_minor,
+           (SELECT k.version FROM carts k WHERE k.id = c.id) AS seen_version,
+           (SELECT jsonb_agg(jsonb_build_array(
+                       l.id, l.variant_id, v.sku,
+                       CASE WHEN v.name IN ('', p.name) THEN p.name ELSE p.name || ', ' || v.name END,
+                       l.quantity, l.unit_price_minor, l.position, coalesce(v.weight_grams, 0),
+                       coalesce(o.held, 0),
+                       extract(epoch FROM o.expires_at)) ORDER BY l.position, l.id)
+              FROM cart_lines l
+              JOIN variants v ON v.id = l.variant_id
+              JOIN products p ON p.id = v.product_id
+              LEFT JOIN (SELECT cart_line_id, sum(quantity) AS held, min(expires_at) AS expires_at
+                           FROM holds WHERE cart_id = :cart_id AND status = 'HELD'
+                          GROUP BY cart_line_id) o ON o.cart_line_id = l.id
+             WHERE l.cart_id = c.id) AS lines
+      FROM carts c
+      JOIN channels h ON h.id = c.channel_id
+      LEFT JOIN delivery_rates r ON r.id = c.delivery_rate_id AND r.archived_at IS NULL
+     WHERE c.id = :cart_id
+       FOR UPDATE OF c
+    """
+)
+_START = text(
+    """
+    WITH cart AS (
+        UPDATE carts SET status = 'CHECKOUT', version = version + 1, active_at = :now, abandoned_at = NULL
+         WHERE id = :cart_id
+    ), payment AS (
+        INSERT INTO payments (id, cart_id, provider, method, status, currency, amount_minor, placement,
+                              created_at)
+        VALUES (:payment_id, :cart_id, :provider, :method, 'PENDING', :currency, :amount_minor,
+                CAST(:placement AS jsonb), :now)
+    )
+    INSERT INTO payment_transactions (id, payment_id, kind, status, amount_minor, requested_at,
+                                      next_attempt_at)
+    VALUES (:transaction_id, :payment_id, 'AUTHORIZATION', 'REQUESTED', :amount_minor, :now,
+            :next_attempt_at)
+    """
+).bindparams(_CART_ID, _NOW, _MINOR)
+# The subquery locks the cart, then the transaction, before the function is called for the one row.
+_CLAIM_AND_COMMIT = text(
+    """
+    SELECT c.line, c.variant, c.location, c.quantity
+      FROM (SELECT k.id FROM carts k JOIN payment_transactions t ON t.id = :transaction_id
+             WHERE k.id = :cart_id AND k.status = 'CHECKOUT' AND t.status IN ('REQUESTED', 'ACTION_REQUIRED')
+               FOR UPDATE) locked
+      LEFT JOIN LATERAL stock_commit_holds(locked.id, :order_id, :actor, :now) c ON true
+    """
+).bindparams(_CART_ID, _NOW)
+_SAVE = text(
+    """
+    WITH cart AS (
+        UPDATE carts SET status = 'COMPLETED', version = version + 1, order_id = :id, closed_at = :now
+         WHERE id = :cart_id
+        RETURNING version
+    ), placed AS (
+        INSERT INTO orders (id, number, channel_id, cart_id, customer_id, status, payment_status,
+               fulfillment_status, email, currency, shipping_address, billing_address, delivery,
+               subtotal_minor, shipping_minor, tax_minor, discount_minor, total_minor, placed_at)
+        VALUES (:id, nextval('order_numbers')::text, :channel_id, :cart_id, :customer_id, :status,
+               :payment_status, :fulfillment_status, :email, :currency, CAST(:shipping_address AS jsonb),
+               CAST(:billing_address AS jsonb), CAST(:delivery AS jsonb), :subtotal_minor, :shipping_minor,
+               :tax_minor, :discount_minor, :total_minor, :now)
+        RETURNING number
+    ), lines AS (
+        INSERT INTO order_lines (id, order_id, variant_id, sku, name, quantity, unit_price_minor,
+               total_minor, position)
+        SELECT id, :id, variant_id, sku, name, quantity, unit_price_minor, quantity * unit_price_minor,
+               position
+          FROM jsonb_to_recordset(CAST(:lines AS jsonb)) AS l (id uuid, variant_id uuid, sku text,
+               name text, quantity int, unit_price_minor bigint, position int)
+    ), parts AS (
+        INSERT INTO fulfillment_orders (id, order_id, location_id, status, created_at)
+        SELECT id, :id, location_id, status, :now
+          FROM jsonb_to_recordset(CAST(:parts AS jsonb)) AS f (id uuid, location_id uuid, status text)
+    ), part_lines AS (
+        INSERT INTO fulfillment_order_lines (id, fulfillment_order_id, order_line_id, variant_id, sku,
+               quantity)
+        SELECT id, fulfillment_order_id, order_line_id, variant_id, sku, quantity
+          FROM jsonb_to_recordset(CAST(:part_lines AS jsonb)) AS f (id uuid, fulfillment_order_id uuid,
+               order_line_id uuid, variant_id uuid, sku text, quantity int)
+    ), paid AS (
+        UPDATE payments SET order_id = :id, status = :paid_status, authorized_minor = :authorized_minor,
+               provider_reference = :reference, version = version + 1
+         WHERE id = :payment_id
+    ), settled AS (
+        UPDATE payment_transactions SET status = 'SUCCEEDED', settled_at = :now,
+               amount_minor = :authorized_minor, provider_reference = :reference
+         WHERE id = :transaction_id
+    )
+    SELECT placed.number, cart.version AS cart_version FROM placed, cart
+    """
+).bindparams(
+    _CART_ID,
+    _NOW,
+    bindparam("id", type_=Uuid()),
+    bindparam("reference", type_=Text()),
+    bindparam("authorized_minor", type_=BigInteger()),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What the database gave an order when it was written."""
+
+    number: str
+    cart_version: int
+
+
+async def lock(connection: AsyncConnection, cart_id: UUID) -> Checkout | None:
+    """Lock a cart and return it as it goes through the till; None when there is none."""
+    while True:
+        row = (await connection.execute(_LOAD, {"cart_id": cart_id})).first()
+        if row is None or row.version == row.seen_version:
+            return _checkout(row) if row else None
+
+
+async def start(
+    connection: AsyncConnection,
+    checkout: Checkout,
+    payment: Payment,
+    transaction_id: UUID,
+    *,
+    placement: dict[str, str],
+    now: datetime,
+    next_attempt_at: datetime,
+) -> None:
+    """Write the intent to authorize `payment`, and move the locked cart to CHECKOUT."""
+    await connection.execute(
+        _START,
+        {
+            "cart_id": checkout.cart_id,
+            "payment_id": payment.id,
+            "transaction_id": transaction_id,
+            "provider": payment.provider,
+            "method": payment.method,
+            "currency": payment.currency,
+            "amount_minor": payment.amount_minor,
+            "placement": json_text(placement),
+            "now": now,
+            "next_attempt_at": next_attempt_at,
+        },
+    )
+
+
+async def commit_stock(
+    connection: AsyncConnection,
+    cart_id: UUID,
+    transaction_id: UUID,
+    order_id: UUID,
+    *,
+    actor: str,
+    now: datetime,
+) -> list[Allocation] | None:
+    """Lock the cart and its open transaction, and commit what the cart holds to the order.
+
+    None when the transaction has been settled by somebody else: then nothing was changed.
+    """
+    values = {
+        "cart_id": cart_id,
+        "transaction_id": transaction_id,
+        "order_id": order_id,
+        "actor": actor,
+        "now": now,
+    }
+    rows = (await connection.execute(_CLAIM_AND_COMMIT, values)).all()
+    if not rows:
+        return None
+    return [Allocation(*row) for row in rows if row.line is not None]
+
+
+async def save(
+    connection: AsyncConnection,
+    checkout: Checkout,
+    placement: Placement,
+    transaction_id: UUID,
+    reference: str,
+) -> Saved:
+    """Write the order with its lines and fulfillment orders, complete the cart, settle the payment."""
+    order, payment = placement.order, placement.payments[0]
+    values = {
+        "id": order.id,
+        "cart_id": checkout.cart_id,
+        "customer_id": checkout.customer_id,
+        "channel_id": order.channel_id,
+        "status": order.status.value,
+        "payment_status": order.payment_status.value,
+        "fulfillment_status": order.fulfillment_status.value,
+        "email": order.email,
+        "currency": order.currency,
+        "shipping_address": json_text(order.shipping_address.to_json()),
+        "billing_address": json_text(order.billing_address.to_json()) if order.billing_address else None,
+        "delivery": json_text(order.delivery) if order.delivery else None,
+        "subtotal_minor": order.subtotal_minor,
+        "shipping_minor": order.shipping_minor,
+        "tax_minor": order.tax_minor,
+        "discount_minor": order.discount_minor,
+        "total_minor": order.total_minor,
+        "now": order.placed_at,
+        "payment_id": payment.id,
+        "paid_status": payment.status.value,
+        "authorized_minor": payment.authorized_minor,
+        "reference": reference,
+        "transaction_id": transaction_id,
+        **_children(placement),
+    }
+    row = (await connection.execute(_SAVE, values)).one()
+    return Saved(row.number, row.cart_version)
+
+
+def _children(placement: Placement) -> dict[str, str]:
+    return {
+        "lines": json_text(placement.lines),
+        "parts": json_text(
+            [
+                {"id": part.id, "location_id": part.location_id, "status": part.status}
+                for part in placement.fulfillment_orders
+            ]
+        ),
+        "part_lines": json_text(
+            [
+                {
+                    "id": line.id,
+                    "fulfillment_order_id": part.id,
+                    "order_line_id": line.order_line_id,
+                    "variant_id": line.variant_id,
+                    "sku": line.sku,
+                    "quantity": line.quantity,
+                }
+                for part in placement.fulfillment_orders
+                for line in part.lines
+            ]
+        ),
+    }
+
+
+def _checkout(row: Row[*tuple[Any, ...]]) -> Checkout:
+    return Checkout(
+        cart_id=row.id,
+        channel_id=row.channel_id,
+        status=CartStatus(row.status),
+        version=row.version,
+        token_generation=row.token_generation,
+        currency=row.currency,
+        email=row.email,
+        customer_id=row.customer_id,
+        shipping_address=_address(row.shipping_address),
+        billing_address=_address(row.billing_address),
+        delivery=_delivery(row) if row.rate_id else None,
+        review_from_minor=row.review_from_minor,
+        order_id=row.order_id,
+        lines=_lines(row.lines or ()),
+    )
+
+
+def _delivery(row: Row[*tuple[Any, ...]]) -> DeliveryRate:
+    return DeliveryRate(
+        row.rate_id,
+        row.carrier,
+        row.service,
+        row.price_minor,
+        frozenset(row.countries) if row.countries is not None else None,
+        row.min_weight_grams,
+        row.max_weight_grams,
+        row.min_value_minor,
+        row.max_value_minor,
+    )
+
+
+def _lines(records: Sequence[Sequence[Any]]) -> tuple[CheckoutLine, ...]:
+    return tuple(
+        CheckoutLine(
+            UUID(line_id),
+            UUID(variant_id),
+            sku,
+            name,
+            quantity,
+            unit_price_minor,
+            position,
+            weight_grams,
+            held,
+            datetime.fromtimestamp(expires, UTC) if expires is not None else None,
+        )
+        for (
+            line_id,
+            variant_id,
+            sku,
+            name,
+            quantity,
+            unit_price_minor,
+            position,
+            weight_grams,
+            held,
+            expires,
+        ) in records
+    )
+
+
+def _address(record: dict[str, Any] | None) -> Address | None:
+    return Address.from_json(record) if record else None

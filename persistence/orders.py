@@ -1,0 +1,142 @@
+"""SQL of orders: finding, locking and changing them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, DateTime, Row, Text, Uuid, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.addresses import Address
+from domain.fulfillment import FulfillmentOrder
+from domain.orders import Order, OrderFulfillmentStatus, OrderPaymentStatus, OrderStatus
+from persistence.order_parts import PARTS_SQL, OrderParts, parts
+
+_COLUMNS = """
+    o.id, o.number, o.channel_id, o.status, o.payment_status, o.fulfillment_status, o.version,
+    o.token_generation, o.email, o.currency, o.shipping_address, o.billing_address, o.delivery,
+    o.subtotal_minor, o.shipping_minor, o.tax_minor, o.discount_minor, o.total_minor, o.placed_at,
+    o.cart_id, o.reason, o.imported, o.closed_at
+"""
+_IDS = bindparam("ids", type_=ARRAY(Uuid))
+_BY_IDS = text(f"SELECT {_COLUMNS} FROM orders o WHERE o.id = ANY (:ids)").bindparams(_IDS)
+_BY_NUMBER = text(f"SELECT {_COLUMNS} FROM orders o WHERE o.number = :number")
+# As with carts: subqueries are as of the statement's start, so a row waited for is read again.
+_LOCK = text(
+    f"""
+    SELECT {_COLUMNS}, {PARTS_SQL}, (SELECT k.version FROM orders k WHERE k.id = o.id) AS seen_version
+      FROM orders o WHERE o.id = :id FOR UPDATE OF o
+    """
+)
+_SAVE = text(
+    """
+    WITH part AS (
+        UPDATE fulfillment_orders f SET status = u.status, version = f.version + 1
+          FROM unnest(:part_ids, :part_statuses) AS u (id, status)
+         WHERE f.id = u.id AND f.status <> u.status
+    ), void AS (
+        INSERT INTO payment_transactions (id, payment_id, kind, status, amount_minor, provider_reference,
+                                          requested_at, next_attempt_at)
+        SELECT u.id, p.id, 'VOID', 'REQUESTED', p.authorized_minor, p.provider_reference, :now,
+               :next_attempt_at
+          FROM unnest(:void_ids, :void_payment_ids) AS u (id, payment_id)
+          JOIN payments p ON p.id = u.payment_id
+    )
+    UPDATE orders SET status = :status, payment_status = :payment_status,
+           fulfillment_status = :fulfillment_status, version = :version, reason = :reason,
+           closed_at = :closed_at
+     WHERE id = :id
+    """
+).bindparams(
+    *(bindparam(name, type_=ARRAY(Uuid)) for name in ("part_ids", "void_ids", "void_payment_ids")),
+    *(bindparam(name, type_=DateTime(timezone=True)) for name in ("now", "next_attempt_at", "closed_at")),
+    bindparam("part_statuses", type_=ARRAY(Text)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class VoidIntent:
+    """A payment to be given up, and the id of the transaction that will ask for it."""
+
+    transaction_id: UUID
+    payment_id: UUID
+
+
+async def by_ids(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, Order]:
+    """Return orders by id."""
+    return {row.id: order_of(row) for row in await connection.execute(_BY_IDS, {"ids": list(ids)})}
+
+
+async def by_number(connection: AsyncConnection, number: str) -> Order | None:
+    """Return the order with this human number."""
+    row = (await connection.execute(_BY_NUMBER, {"number": number})).first()
+    return order_of(row) if row else None
+
+
+async def lock(connection: AsyncConnection, order_id: UUID) -> tuple[Order, OrderParts] | None:
+    """Lock an order and return it with its parts; None when there is none."""
+    while True:
+        row = (await connection.execute(_LOCK, {"id": order_id})).first()
+        if row is None or row.version == row.seen_version:
+            return (order_of(row), parts(row)) if row else None
+
+
+async def save(
+    connection: AsyncConnection,
+    order: Order,
+    fulfillment_orders: Sequence[FulfillmentOrder] = (),
+    voids: Sequence[VoidIntent] = (),
+    *,
+    now: datetime,
+    next_attempt_at: datetime | None = None,
+) -> None:
+    """Write a locked order's statuses, those of its fulfillment orders, and intents to void."""
+    await connection.execute(
+        _SAVE,
+        {
+            "id": order.id,
+            "status": order.status.value,
+            "payment_status": order.payment_status.value,
+            "fulfillment_status": order.fulfillment_status.value,
+            "version": order.version,
+            "reason": order.reason,
+            "closed_at": order.closed_at,
+            "part_ids": [part.id for part in fulfillment_orders],
+            "part_statuses": [part.status.value for part in fulfillment_orders],
+            "void_ids": [void.transaction_id for void in voids],
+            "void_payment_ids": [void.payment_id for void in voids],
+            "now": now,
+            "next_attempt_at": next_attempt_at or now,
+        },
+    )
+
+
+def order_of(row: Row[*tuple[Any, ...]]) -> Order:
+    """Return the order of a row with the orders' columns."""
+    return Order(
+        id=row.id,
+        number=row.number,
+        channel_id=row.channel_id,
+        status=OrderStatus(row.status),
+        payment_status=OrderPaymentStatus(row.payment_status),
+        fulfillment_status=OrderFulfillmentStatus(row.fulfillment_status),
+        version=row.version,
+        token_generation=row.token_generation,
+        email=row.email,
+        currency=row.currency,
+        shipping_address=Address.from_json(row.shipping_address),
+        billing_address=Address.from_json(row.billing_address) if row.billing_address else None,
+        delivery=row.delivery,
+        subtotal_minor=row.subtotal_minor,
+        shipping_minor=row.shipping_minor,
+        tax_minor=row.tax_minor,
+        discount_minor=row.discount_minor,
+        total_minor=row.total_minor,
+        placed_at=row.placed_at,
+        cart_id=row.cart_id,
+        reason=row.reason,
+        imported=row.imported,
+        closed_at=row.closed_at,
+    )

@@ -1,0 +1,266 @@
+"""SQL of payments: reading them, and the outcome of each request to a provider in one statement."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Boolean, DateTime, Row, Text, Uuid, bindparam, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.payments import Payment, PaymentStatus, TransactionKind
+from persistence.tables.payments import payments
+
+_COLUMNS = (
+    payments.c.id,
+    payments.c.provider,
+    payments.c.method,
+    payments.c.status,
+    payments.c.currency,
+    payments.c.amount_minor,
+    payments.c.authorized_minor,
+    payments.c.captured_minor,
+    payments.c.refunded_minor,
+    payments.c.order_id,
+    payments.c.provider_reference,
+)
+_BY_IDS = select(*_COLUMNS).where(payments.c.id.in_(bindparam("ids", expanding=True)))
+
+_NOW = bindparam("now", type_=DateTime(timezone=True))
+_UUIDS = {
+    name: bindparam(name, type_=Uuid()) for name in ("cart_id", "transaction_id", "void_id", "order_id")
+}
+
+# Whoever settles locks the cart first, as everybody does; nothing matches when it was settled before.
+_OPEN = """
+    locked AS (
+        SELECT k.id FROM carts k WHERE k.id = :cart_id AND k.status = 'CHECKOUT' FOR UPDATE
+    )
+"""
+_REOPEN_CART = """
+    UPDATE carts k SET status = 'ACTIVE', version = k.version + 1, active_at = :now
+      FROM settled WHERE k.id = :cart_id
+    RETURNING k.version
+"""
+_DECLINE = text(
+    f"""
+    WITH {_OPEN}, settled AS (
+        UPDATE payment_transactions t
+           SET status = 'FAILED', settled_at = :now, decline_code = :decline_code,
+               provider_reference = :reference
+          FROM locked WHERE t.id = :transaction_id AND t.status IN ('REQUESTED', 'ACTION_REQUIRED')
+        RETURNING t.payment_id
+    ), failed AS (
+        UPDATE payments p SET status = 'FAILED', version = p.version + 1, provider_reference = :reference
+          FROM settled WHERE p.id = settled.payment_id
+    )
+    {_REOPEN_CART}
+    """
+).bindparams(_NOW, _UUIDS["cart_id"], bindparam("reference", type_=Text()))
+_APPROVED_WITHOUT_STOCK = text(
+    f"""
+    WITH {_OPEN}, settled AS (
+        UPDATE payment_transactions t
+           SET status = 'SUCCEEDED', settled_at = :now, amount_minor = :authorized_minor,
+               provider_reference = :reference
+          FROM locked WHERE t.id = :transaction_id AND t.status IN ('REQUESTED', 'ACTION_REQUIRED')
+        RETURNING t.payment_id
+    ), authorized AS (
+        UPDATE payments p SET status = :status, authorized_minor = :authorized_minor,
+               provider_reference = :reference, version = p.version + 1
+          FROM settled WHERE p.id = settled.payment_id
+    ), void AS (
+        INSERT INTO payment_transactions (id, payment_id, kind, status, amount_minor, provider_reference,
+                                          requested_at, next_attempt_at)
+        SELECT :void_id, payment_id, 'VOID', 'REQUESTED', :authorized_minor, :reference, :now,
+               :next_attempt_at
+          FROM settled
+    )
+    {_REOPEN_CART}
+    """
+).bindparams(
+    _NOW,
+    _UUIDS["cart_id"],
+    _UUIDS["void_id"],
+    bindparam("reference", type_=Text()),
+    bindparam("next_attempt_at", type_=DateTime(timezone=True)),
+)
+_POSTPONE = text(
+    """
+    WITH waiting AS (
+        UPDATE payment_transactions
+           SET next_attempt_at = :next_attempt_at,
+               status = CASE WHEN :action_required THEN 'ACTION_REQUIRED' ELSE status END
+         WHERE id = :transaction_id AND status IN ('REQUESTED', 'ACTION_REQUIRED')
+        RETURNING payment_id
+    )
+    UPDATE payments p SET status = 'ACTION_REQUIRED', version = p.version + 1
+      FROM waiting WHERE p.id = waiting.payment_id AND :action_required AND p.status = 'PENDING'
+    """
+).bindparams(bindparam("action_required", type_=Boolean()))
+# A due transaction is leased by moving its next attempt on, so that two sweeps never ask together.
+_LEASE = text(
+    """
+    WITH due AS (
+        SELECT id FROM payment_transactions
+         WHERE status IN ('REQUESTED', 'ACTION_REQUIRED') AND next_attempt_at <= :now
+         ORDER BY next_attempt_at LIMIT :most FOR UPDATE SKIP LOCKED
+    )
+    UPDATE payment_transactions t SET attempts = t.attempts + 1, next_attempt_at = :leased_until
+      FROM due, payments p
+     WHERE t.id = due.id AND p.id = t.payment_id
+    RETURNING t.id, t.kind, t.attempts, t.provider_reference, p.id AS payment_id, p.provider, p.method,
+              p.currency, p.amount_minor, p.cart_id, p.order_id, p.placement
+    """
+)
+_VOIDED = text(
+    """
+    WITH settled AS (
+        UPDATE payment_transactions SET status = 'SUCCEEDED', settled_at = :now
+         WHERE id = :transaction_id AND status = 'REQUESTED'
+        RETURNING payment_id
+    ), voided AS (
+        UPDATE payments p SET status = 'VOIDED', version = p.version + 1
+          FROM settled WHERE p.id = settled.payment_id
+    )
+    SELECT payment_id FROM settled
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DueTransaction:
+    """A request to a provider whose outcome is not known, leased to be found out."""
+
+    id: UUID
+    kind: TransactionKind
+    attempts: int
+    reference: str | None
+    payment: Payment
+    cart_id: UUID | None
+    placement: dict[str, str]
+
+
+async def by_ids(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, Payment]:
+    """Return payments by id."""
+    return {row.id: payment_of(row) for row in await connection.execute(_BY_IDS, {"ids": list(ids)})}
+
+
+async def decline(
+    connection: AsyncConnection,
+    cart_id: UUID,
+    transaction_id: UUID,
+    *,
+    decline_code: str,
+    reference: str,
+    now: datetime,
+) -> int | None:
+    """Record that the provider said no and give the cart back; its version, None when settled before."""
+    values = {
+        "cart_id": cart_id,
+        "transaction_id": transaction_id,
+        "decline_code": decline_code,
+        "reference": reference,
+        "now": now,
+    }
+    version: int | None = await connection.scalar(_DECLINE, values)
+    return version
+
+
+async def approve_without_stock(
+    connection: AsyncConnection,
+    cart_id: UUID,
+    transaction_id: UUID,
+    void_id: UUID,
+    *,
+    status: PaymentStatus,
+    authorized_minor: int,
+    reference: str,
+    now: datetime,
+    next_attempt_at: datetime,
+) -> int | None:
+    """Record an approval that came too late for the stock: intend a void and give the cart back.
+
+    Returns the cart's version, None when the transaction was settled before.
+    """
+    values = {
+        "cart_id": cart_id,
+        "transaction_id": transaction_id,
+        "void_id": void_id,
+        "status": status.value,
+        "authorized_minor": authorized_minor,
+        "reference": reference,
+        "now": now,
+        "next_attempt_at": next_attempt_at,
+    }
+    version: int | None = await connection.scalar(_APPROVED_WITHOUT_STOCK, values)
+    return version
+
+
+async def postpone(
+    connection: AsyncConnection,
+    transaction_id: UUID,
+    *,
+    next_attempt_at: datetime,
+    action_required: bool = False,
+) -> None:
+    """Let the sweep ask again at `next_attempt_at`; say so when the shopper has to act first."""
+    values = {
+        "transaction_id": transaction_id,
+        "next_attempt_at": next_attempt_at,
+        "action_required": action_required,
+    }
+    await connection.execute(_POSTPONE, values)
+
+
+async def lease_due(
+    connection: AsyncConnection, *, most: int, now: datetime, leased_until: datetime
+) -> list[DueTransaction]:
+    """Take up to `most` transactions whose outcome is to be found out, for this caller alone."""
+    rows = await connection.execute(_LEASE, {"most": most, "now": now, "leased_until": leased_until})
+    return [_due(row) for row in rows]
+
+
+async def settle_void(connection: AsyncConnection, transaction_id: UUID, *, now: datetime) -> bool:
+    """Record that a payment was given up; False when that was recorded before."""
+    row = await connection.execute(_VOIDED, {"transaction_id": transaction_id, "now": now})
+    return row.first() is not None
+
+
+def payment_of(row: Row[*tuple[Any, ...]]) -> Payment:
+    """Return the payment of a row with the payments' columns."""
+    return Payment(
+        row.id,
+        row.provider,
+        row.method,
+        PaymentStatus(row.status),
+        row.currency,
+        row.amount_minor,
+        row.authorized_minor,
+        row.captured_minor,
+        row.refunded_minor,
+        row.order_id,
+        row.provider_reference,
+    )
+
+
+def _due(row: Row[*tuple[Any, ...]]) -> DueTransaction:
+    payment = Payment(
+        row.payment_id,
+        row.provider,
+        row.method,
+        PaymentStatus.PENDING,
+        row.currency,
+        row.amount_minor,
+        order_id=row.order_id,
+    )
+    return DueTransaction(
+        row.id,
+        TransactionKind(row.kind),
+        row.attempts,
+        row.provider_reference,
+        payment,
+        row.cart_id,
+        row.placement or {},
+    )

@@ -1,0 +1,25 @@
+"""Pay later, outside: bank transfer, cash on delivery or invoice. Nothing is asked of anybody."""
+
+from domain.kernel.money import Money
+from domain.ports import Outcome, ProviderAnswer
+
+
+class ManualPayments:
+    """The order is placed with its payment PENDING; staff record the money when it arrives."""
+
+    @property
+    def methods(self) -> frozenset[str]:
+        """Ways of paying later."""
+        return frozenset({"bank_transfer", "cash_on_delivery", "invoice"})
+
+    async def authorize(self, key: str, method: str, amount: Money) -> ProviderAnswer:
+        """Accept at once, with nothing reserved."""
+        return ProviderAnswer(Outcome.DEFERRED, key, 0)
+
+    async def find(self, key: str) -> ProviderAnswer | None:
+        """Answer as `authorize` did."""
+        return ProviderAnswer(Outcome.DEFERRED, key, 0)
+
+    async def void(self, key: str, reference: str) -> ProviderAnswer:
+        """Nothing was reserved, so nothing has to be given up."""
+        return ProviderAnswer(Outcome.SUCCEEDED, reference, 0)

@@ -1,0 +1,255 @@
+"""Use cases of orders: finding, approving, rejecting and canceling them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from domain import orders as decide
+from domain.fulfillment import FulfillmentOrder, FulfillmentOrderStatus
+from domain.inventory import Movement, StockState
+from domain.kernel.errors import NotFound
+from domain.kernel.events import Event
+from domain.kernel.ids import new_id
+from domain.kernel.quantities import require_text
+from domain.kernel.transitions import check_transition
+from domain.orders import Order, OrderStatus
+from domain.payments import Payment
+from persistence import inventory
+from persistence import orders as rows
+from persistence.idempotency import Claim, claim_for
+from persistence.order_parts import OrderParts
+from persistence.orders import VoidIntent
+from services import payments
+from services.access import Permission, require
+from services.context import ServiceContext, Transaction
+from services.order_placement import MAX_KEY_LENGTH
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRef:
+    """One way of naming an order: exactly one is set."""
+
+    id: UUID | None = None
+    number: str | None = None
+    token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """How an order ends before anything is shipped."""
+
+    status: OrderStatus
+    kind: str
+    stock_reason: str
+
+
+_CANCELED = _Ending(OrderStatus.CANCELED, "OrderCanceled", "ORDER_CANCELED")
+_REJECTED = _Ending(OrderStatus.REJECTED, "OrderRejected", "ORDER_REJECTED")
+
+
+async def find(context: ServiceContext, ref: OrderRef) -> Order | None:
+    """Return an order for whoever holds its token, or may read orders; else None, as if there were none."""
+    if ref.token is None and not context.actor.may(Permission.ORDERS_READ):
+        return None
+    async with context.read() as connection:
+        if ref.number is not None:
+            return await rows.by_number(connection, ref.number)
+        subject = context.environment.tokens.read("order", ref.token) if ref.token is not None else None
+        order_id = subject.id if subject else ref.id
+        if order_id is None:
+            return None
+        order = (await rows.by_ids(connection, [order_id])).get(order_id)
+    if order is not None and subject is not None and order.token_generation != subject.generation:
+        return None
+    return order
+
+
+async def approve(context: ServiceContext, order_id: UUID, expected_version: int | None, key: str) -> Order:
+    """Let an order that waits for approval be processed.
+
+    Raises NotFound, IllegalTransition and VersionConflict; approving an open order changes nothing.
+    """
+    require(context.actor, Permission.ORDERS_WRITE)
+    claim = _claim(context, "orderApprove", order_id, key, [str(order_id), expected_version])
+    async with context.transaction() as transaction:
+        stored = await transaction.replay(claim)
+        order, parts = await _locked(transaction, order_id, "id")
+        if stored is not None:
+            return order
+        transaction.answer({"order": str(order_id)})
+        released = _with_status(
+            parts.fulfillment_orders, FulfillmentOrderStatus.OPEN, only=FulfillmentOrderStatus.ON_HOLD
+        )
+        changed = decide.change(
+            order,
+            OrderStatus.OPEN,
+            parts.payments,
+            released,
+            expected_version=expected_version,
+            reason=None,
+            now=transaction.now,
+        )
+        if changed is None:
+            return order
+        await rows.save(transaction.connection, changed, released, now=transaction.now)
+        transaction.emit(_event("OrderApproved", changed, transaction.now))
+        return changed
+
+
+async def reject(
+    context: ServiceContext, order_id: UUID, reason: str, expected_version: int | None, key: str
+) -> Order:
+    """Turn down an order that waits for approval: its stock goes back on sale, its payment is voided."""
+    require(context.actor, Permission.ORDERS_WRITE)
+    reason = decide.check_reason(reason)
+    claim = _claim(context, "orderReject", order_id, key, [str(order_id), reason, expected_version])
+    return await _end(context, order_id, _REJECTED, reason, expected_version, claim)
+
+
+async def cancel(
+    context: ServiceContext, ref: OrderRef, reason: str, expected_version: int | None, key: str
+) -> Order:
+    """Cancel an order of which nothing is shipped: stock goes back on sale, the payment is voided.
+
+    Staff name it in any way, a shopper by its token. Raises NotFound, IllegalTransition and
+    VersionConflict; canceling a canceled order changes nothing.
+    """
+    if ref.token is None:
+        require(context.actor, Permission.ORDERS_WRITE)
+    reason = decide.check_reason(reason)
+    order = await find(context, ref) if ref.token or ref.number else None
+    order_id = order.id if order else ref.id
+    if order_id is None:
+        raise NotFound("there is no such order", "ref")
+    claim = _claim(context, "orderCancel", order_id, key, [str(order_id), reason, expected_version])
+    return await _end(context, order_id, _CANCELED, reason, expected_version, claim)
+
+
+async def _end(
+    context: ServiceContext,
+    order_id: UUID,
+    ending: _Ending,
+    reason: str,
+    expected_version: int | None,
+    claim: Claim,
+) -> Order:
+    async with context.transaction() as transaction:
+        stored = await transaction.replay(claim)
+        order, parts = await _locked(transaction, order_id, "ref" if ending is _CANCELED else "id")
+        voids: list[tuple[Payment, VoidIntent]] = []
+        if stored is None:
+            transaction.answer({"order": str(order_id)})
+            order, voids = await _undo(context, transaction, order, parts, ending, reason, expected_version)
+    for payment, intent in voids:
+        await payments.void(context, payment, intent.transaction_id, payment.reference or "")
+    if not voids:
+        return order
+    async with context.read() as connection:
+        return (await rows.by_ids(connection, [order_id]))[order_id]
+
+
+async def _undo(
+    context: ServiceContext,
+    transaction: Transaction,
+    order: Order,
+    parts: OrderParts,
+    ending: _Ending,
+    reason: str,
+    expected_version: int | None,
+) -> tuple[Order, list[tuple[Payment, VoidIntent]]]:
+    """End a locked order: give its stock back, and write the intents to void its payments."""
+    now = transaction.now
+    if check_transition(decide.TRANSITIONS, order.status, ending.status, "the order"):
+        decide.check_nothing_shipped(order, parts.fulfillment_orders)
+    ended_parts = _with_status(parts.fulfillment_orders, FulfillmentOrderStatus.CANCELED)
+    changed = decide.change(
+        order,
+        ending.status,
+        parts.payments,
+        ended_parts,
+        expected_version=expected_version,
+        reason=reason,
+        now=now,
+    )
+    if changed is None:
+        return order, []
+    voids = [
+        (payment, VoidIntent(new_id(), payment.id))
+        for payment in parts.payments
+        if payment.counts and not payment.captured_minor
+    ]
+    await rows.save(
+        transaction.connection,
+        changed,
+        ended_parts,
+        [intent for _, intent in voids],
+        now=now,
+        next_attempt_at=payments.asked_again_at(context.environment, now),
+    )
+    await _give_stock_back(transaction, order.id, parts.fulfillment_orders, ending.stock_reason)
+    transaction.emit(_event(ending.kind, changed, now))
+    return changed, voids
+
+
+async def _give_stock_back(
+    transaction: Transaction, order_id: UUID, parts: Sequence[FulfillmentOrder], reason: str
+) -> None:
+    movements = [
+        Movement(
+            line.variant_id,
+            part.location_id,
+            StockState.COMMITTED,
+            StockState.AVAILABLE,
+            line.quantity,
+            reason,
+        )
+        for part in parts
+        if part.status is not FulfillmentOrderStatus.CANCELED
+        for line in part.lines
+    ]
+    if not movements:
+        return
+    short = await inventory.move(
+        transaction.connection,
+        movements,
+        source_kind="order",
+        source_id=order_id,
+        actor=transaction.actor,
+        now=transaction.now,
+    )
+    if short:
+        raise RuntimeError(f"order {order_id} has less stock committed than its fulfillment orders say")
+
+
+async def _locked(transaction: Transaction, order_id: UUID, path: str) -> tuple[Order, OrderParts]:
+    found = await rows.lock(transaction.connection, order_id)
+    if found is None:
+        raise NotFound("there is no such order", path)
+    return found
+
+
+def _with_status(
+    parts: Sequence[FulfillmentOrder],
+    status: FulfillmentOrderStatus,
+    *,
+    only: FulfillmentOrderStatus | None = None,
+) -> list[FulfillmentOrder]:
+    return [replace(part, status=status) if only in {None, part.status} else part for part in parts]
+
+
+def _claim(context: ServiceContext, operation: str, order_id: UUID, key: str, request: object) -> Claim:
+    key = require_text(key, MAX_KEY_LENGTH, "idempotencyKey")
+    return claim_for(f"{operation}:{context.actor.label}:{order_id}", key, request)
+
+
+def _event(kind: str, order: Order, now: datetime) -> Event:
+    return Event(
+        kind=kind,
+        aggregate="order",
+        aggregate_id=order.id,
+        version=order.version,
+        occurred_at=now,
+        channel_id=order.channel_id,
+        payload={"number": order.number, "status": order.status.value},
+    )

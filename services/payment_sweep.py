@@ -1,0 +1,70 @@
+"""The sweep that finds out what became of requests to providers whose outcome never came."""
+
+import structlog
+
+from domain.kernel.errors import DomainError
+from domain.payments import TransactionKind
+from persistence import order_placement as placement_rows
+from persistence import payments as rows
+from persistence.idempotency import Claim
+from persistence.payments import DueTransaction
+from services import order_placement, payments
+from services.context import ServiceContext
+
+MOST_AT_ONCE = 20
+"""Transactions one sweep takes; the next takes the rest."""
+
+_log = structlog.get_logger(__name__)
+
+
+async def settle_due(context: ServiceContext) -> int:
+    """Finish transactions whose answer is overdue; returns how many were looked at.
+
+    Safe beside other sweeps and beside the request that may still be waiting for its answer:
+    transactions are leased, and the outcome is recorded once.
+    """
+    now = context.now()
+    async with context.read() as connection:
+        due = await rows.lease_due(
+            connection,
+            most=MOST_AT_ONCE,
+            now=now,
+            leased_until=payments.asked_again_at(context.environment, now),
+        )
+    for transaction in due:
+        if transaction.kind is TransactionKind.VOID:
+            await _finish_void(context, transaction)
+        else:
+            await _finish_authorization(context, transaction)
+    return len(due)
+
+
+async def _finish_authorization(context: ServiceContext, due: DueTransaction) -> None:
+    if due.cart_id is None:
+        return
+    async with context.read() as connection:
+        checkout = await placement_rows.lock(connection, due.cart_id)
+    if checkout is None:
+        return
+    claim = Claim(due.placement["scope"], due.placement["key"], b"")
+    attempt = order_placement.Attempt(checkout, due.payment, due.id, claim, due.attempts)
+    answer = await payments.authorize(context.environment, due.payment, due.id, first_time=False)
+    try:
+        placed = await order_placement.conclude(context, attempt, answer)
+    except DomainError as error:
+        # The shopper is told by the cart's events, and by the answer stored under their key.
+        _log.info("late_payment_ended", code=error.code, cart_id=str(due.cart_id))
+        return
+    if placed.order is not None:
+        _log.info("late_payment_placed", order_id=str(placed.order.id), attempts=due.attempts)
+
+
+async def _finish_void(context: ServiceContext, due: DueTransaction) -> None:
+    done = await payments.void(context, due.payment, due.id, due.reference or "")
+    if not done:
+        async with context.transaction() as transaction:
+            await rows.postpone(
+                transaction.connection,
+                due.id,
+                next_attempt_at=transaction.now + payments.pause_after(due.attempts),
+            )

@@ -1,0 +1,130 @@
+"""Use cases of payments: asking providers, never inside a transaction, and recording what they say."""
+
+import asyncio
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+
+from domain.kernel.errors import InvalidInput
+from domain.kernel.events import Event
+from domain.orders import Order, payment_status
+from domain.payments import Payment, PaymentStatus
+from domain.ports import Outcome, PaymentProvider, ProviderAnswer, ProviderTimeout
+from persistence import orders as order_rows
+from persistence import payments as rows
+from services.context import Environment, ServiceContext
+
+_LEASE_MARGIN_SECONDS = 5
+_LONGEST_PAUSE_SECONDS = 600
+
+_log = structlog.get_logger(__name__)
+
+
+def provider_for(environment: Environment, name: str, method: str) -> PaymentProvider:
+    """Return the provider that takes `method`; raises InvalidInput naming the field that is wrong."""
+    provider = environment.payment_providers.get(name)
+    if provider is None:
+        known = ", ".join(sorted(environment.payment_providers))
+        raise InvalidInput(f"there is no such provider; there are: {known}", "payment", "provider")
+    if method not in provider.methods:
+        known = ", ".join(sorted(provider.methods))
+        raise InvalidInput(f"the provider takes: {known}", "payment", "method")
+    return provider
+
+
+async def authorize(
+    environment: Environment, payment: Payment, transaction_id: UUID, *, first_time: bool
+) -> ProviderAnswer | None:
+    """Ask the provider to authorize; None when the outcome is not known (yet).
+
+    Later times ask first what became of the request. One that never arrived is sent again: the
+    key makes sure that it is done once, even if the lost one arrives after all.
+    """
+    provider = environment.payment_providers.get(payment.provider)
+    if provider is None:
+        _log.error("payment_provider_missing", provider=payment.provider, payment_id=str(payment.id))
+        return None
+    key = _provider_key(transaction_id)
+    try:
+        async with asyncio.timeout(environment.payment_time_limit_seconds):
+            found = None if first_time else await provider.find(key)
+            return found or await provider.authorize(key, payment.method, payment.amount)
+    except (ProviderTimeout, TimeoutError):
+        _log.info("payment_outcome_unknown", provider=payment.provider, payment_id=str(payment.id))
+        return None
+
+
+async def void(context: ServiceContext, payment: Payment, transaction_id: UUID, reference: str) -> bool:
+    """Ask the provider to give a payment up and record it; False when no answer came.
+
+    Then the sweep asks again. `transaction_id` is the intent, written and committed before.
+    """
+    environment = context.environment
+    provider = environment.payment_providers.get(payment.provider)
+    if provider is None:
+        _log.error("payment_provider_missing", provider=payment.provider, payment_id=str(payment.id))
+        return False
+    try:
+        async with asyncio.timeout(environment.payment_time_limit_seconds):
+            answer = await provider.void(_provider_key(transaction_id), reference)
+    except (ProviderTimeout, TimeoutError):
+        _log.info("payment_void_unknown", provider=payment.provider, payment_id=str(payment.id))
+        return False
+    if answer.outcome is not Outcome.SUCCEEDED:
+        _log.error("payment_void_refused", provider=payment.provider, payment_id=str(payment.id))
+        return False
+    await _record_void(context, payment, transaction_id)
+    return True
+
+
+def asked_again_at(environment: Environment, now: datetime) -> datetime:
+    """Return when a request sent at `now` may be asked about by somebody else."""
+    return now + timedelta(seconds=environment.payment_time_limit_seconds + _LEASE_MARGIN_SECONDS)
+
+
+def pause_after(attempts: int) -> timedelta:
+    """Return how long to wait after `attempts` sweeps found no answer: 1 s, doubling to 10 minutes."""
+    return timedelta(seconds=min(2.0 ** min(attempts, 30), _LONGEST_PAUSE_SECONDS))
+
+
+async def _record_void(context: ServiceContext, payment: Payment, transaction_id: UUID) -> None:
+    async with context.transaction() as transaction:
+        connection, now = transaction.connection, transaction.now
+        locked = await order_rows.lock(connection, payment.order_id) if payment.order_id else None
+        if not await rows.settle_void(connection, transaction_id, now=now) or locked is None:
+            return
+        order, parts = locked
+        after = [_voided(one) if one.id == payment.id else one for one in parts.payments]
+        order = order_with_payments(order, after)
+        await order_rows.save(connection, order, now=now)
+        transaction.emit(payment_event("PaymentVoided", order, payment, now))
+
+
+def order_with_payments(order: Order, payments: list[Payment]) -> Order:
+    """Return the order one version on, its payment axis derived anew."""
+    return replace(
+        order, payment_status=payment_status(order.total_minor, payments), version=order.version + 1
+    )
+
+
+def payment_event(kind: str, order: Order, payment: Payment, now: datetime) -> Event:
+    """Return an event of the order's stream that tells of one payment."""
+    return Event(
+        kind=kind,
+        aggregate="order",
+        aggregate_id=order.id,
+        version=order.version,
+        occurred_at=now,
+        channel_id=order.channel_id,
+        payload={"number": order.number, "provider": payment.provider},
+    )
+
+
+def _voided(payment: Payment) -> Payment:
+    return replace(payment, status=PaymentStatus.VOIDED)
+
+
+def _provider_key(transaction_id: UUID) -> str:
+    return f"ordertide-{transaction_id.hex}"

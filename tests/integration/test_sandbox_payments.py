@@ -1,0 +1,58 @@
+"""The payment providers that come with the product, against a real database."""
+
+import pytest
+
+from domain.kernel.money import Money
+from domain.ports import Outcome, PaymentProvider, ProviderTimeout
+from persistence.database import Database
+from providers.payments.manual import ManualPayments
+from providers.payments.sandbox import SandboxPayments, charges
+
+TEN = Money(1000, "USD")
+
+
+async def test_the_methods_are_the_answers(database: Database) -> None:
+    sandbox: PaymentProvider = SandboxPayments(database.engine)
+    assert sandbox.methods == {"ok", "decline", "timeout", "review"}
+    ok = await sandbox.authorize("k1", "ok", TEN)
+    assert (ok.outcome, ok.amount_minor, ok.needs_review) == (Outcome.SUCCEEDED, 1000, False)
+    declined = await sandbox.authorize("k2", "decline", TEN)
+    assert (declined.outcome, declined.decline_code) == (Outcome.DECLINED, "card_declined")
+    assert (await sandbox.authorize("k3", "review", TEN)).needs_review
+    with pytest.raises(ProviderTimeout):
+        await sandbox.authorize("k4", "timeout", TEN)
+    found = await sandbox.find("k4")
+    assert found is not None
+    assert found.outcome is Outcome.SUCCEEDED
+    assert await sandbox.find("never sent") is None
+    assert [(c.idempotency_key, c.state) for c in await charges(database.engine)] == [
+        ("k1", "AUTHORIZED"),
+        ("k2", "DECLINED"),
+        ("k3", "AUTHORIZED"),
+        ("k4", "AUTHORIZED"),
+    ]
+
+
+async def test_asking_twice_does_it_once(database: Database) -> None:
+    sandbox = SandboxPayments(database.engine)
+    first = await sandbox.authorize("k", "ok", TEN)
+    assert await sandbox.authorize("k", "ok", TEN) == first
+    for _ in range(2):
+        assert (await sandbox.void("v", first.reference)).outcome is Outcome.SUCCEEDED
+    assert [c.state for c in await charges(database.engine)] == ["VOIDED"]
+    assert (await sandbox.void("v", "sbx_nothing")).outcome is Outcome.DECLINED
+
+
+async def test_a_database_that_is_away_is_an_answer_that_never_came() -> None:
+    away = Database("postgresql://nobody@127.0.0.1:1/nowhere")
+    with pytest.raises(ProviderTimeout):
+        await SandboxPayments(away.engine).authorize("k", "ok", TEN)
+    await away.close()
+
+
+async def test_paying_later_reserves_nothing() -> None:
+    manual: PaymentProvider = ManualPayments()
+    answer = await manual.authorize("k", "invoice", TEN)
+    assert (answer.outcome, answer.amount_minor) == (Outcome.DEFERRED, 0)
+    assert await manual.find("k") == answer
+    assert (await manual.void("v", answer.reference)).outcome is Outcome.SUCCEEDED
