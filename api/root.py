@@ -8,15 +8,27 @@ from api.resolvers.carts import CartsMutation, CartsQuery
 from api.resolvers.catalog import CatalogMutation, CatalogQuery
 from api.resolvers.channels import ChannelsMutation, ChannelsQuery
 from api.resolvers.locations import LocationsMutation
+from api.resolvers.shipping import ShippingMutation, ShippingQuery
 
 
 @strawberry.type
-class Query(CartsQuery, CatalogQuery, ChannelsQuery):
+class Query(
+    CartsQuery,
+    CatalogQuery,
+    ChannelsQuery,
+    ShippingQuery,
+):
     """Everything that can be read."""
 
 
 @strawberry.type
-class Mutation(CartsMutation, CatalogMutation, ChannelsMutation, LocationsMutation):
+class Mutation(
+    CartsMutation,
+    CatalogMutation,
+    ChannelsMutation,
+    LocationsMutation,
+    ShippingMutation,
+):
     """Everything that can be changed.
 
     Payloads are nullable, so that one failing field never takes the others' results with it.

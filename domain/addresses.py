@@ -85,6 +85,11 @@ def check(address: Address, *path: str) -> Address:
     return replace(address, phone=_phone(address.phone, country, path))
 
 
+def is_country(code: str) -> bool:
+    """Say whether `code` is an ISO 3166-1 alpha-2 country code, in capitals."""
+    return _rules_of_country(code) is not None
+
+
 def _trimmed(address: Address, path: Iterable[str]) -> Address:
     cleaned: dict[str, str | None] = {}
     for field, value in asdict(address).items():

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from uuid import UUID
 
-from domain.channels import Channel
+from domain.channels import Channel, money_in
 from domain.kernel.errors import InvalidInput, NotFound, under
-from domain.kernel.money import Money
+from domain.kernel.money import Amount, Money
 from domain.kernel.quantities import require_storable, require_text
 
 MAX_NAME_LENGTH = 300
@@ -68,11 +67,10 @@ class VariantRef:
 
 @dataclass(frozen=True, slots=True)
 class PriceDraft:
-    """A price as a client sends it: the channel's slug, an amount, and the currency it is meant in."""
+    """A price as a client sends it, in the channel of this slug."""
 
     channel: str
-    amount: Decimal
-    currency: str
+    price: Amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,23 +159,7 @@ def check_price(draft: PriceDraft, channels: Mapping[str, Channel], variant_id: 
     channel = channels.get(draft.channel)
     if channel is None:
         raise NotFound(f"no channel has the slug {draft.channel[:64]!r}", "channel")
-    return Price(variant_id, channel.id, money_in(channel, draft.amount, draft.currency, "price"))
-
-
-def money_in(channel: Channel, amount: Decimal, currency: str, *path: str) -> Money:
-    """Return an amount that is not below zero, in the channel's own currency.
-
-    Raises InvalidInput naming path.currency or path.amount.
-    """
-    with under(*path):
-        if currency != channel.currency:
-            raise InvalidInput(
-                f"the channel {channel.slug!r} sells in {channel.currency}, not {currency[:8]}", "currency"
-            )
-        money = Money.from_decimal(amount, currency)
-        if money.amount_minor < 0:
-            raise InvalidInput("must not be below zero", "amount")
-    return money
+    return Price(variant_id, channel.id, money_in(channel, draft.price, "price"))
 
 
 def check_name(name: str) -> str:

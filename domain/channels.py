@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 from uuid import UUID
 
-from domain.kernel.errors import InvalidInput
-from domain.kernel.money import exponent_of
+from domain.kernel.errors import InvalidInput, under
+from domain.kernel.money import Amount, Money, exponent_of
 from domain.kernel.quantities import require_text
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -37,3 +37,19 @@ def check_new(slug: str, name: str, currency: str) -> tuple[str, str, str]:
 def is_slug(text: str) -> bool:
     """Say whether a channel could have this slug; what could not need not be looked for."""
     return _SLUG.fullmatch(text) is not None
+
+
+def money_in(channel: Channel, asked: Amount, *path: str) -> Money:
+    """Return an amount that is not below zero, in the channel's own currency.
+
+    Raises InvalidInput naming path.currency or path.amount.
+    """
+    with under(*path):
+        if asked.currency != channel.currency:
+            raise InvalidInput(
+                f"{channel.slug!r} sells in {channel.currency}, not {asked.currency[:8]}", "currency"
+            )
+        money = Money.from_decimal(asked.amount, asked.currency)
+        if money.amount_minor < 0:
+            raise InvalidInput("must not be below zero", "amount")
+    return money

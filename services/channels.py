@@ -8,7 +8,10 @@ from domain.channels import Channel
 from domain.kernel.errors import InvalidInput, NotFound
 from domain.kernel.events import Event
 from domain.kernel.ids import new_id
+from domain.shipping import standard_rate
 from persistence import channels as rows
+from persistence import shipping
+from services import audit
 from services.access import Permission, require
 from services.context import ServiceContext, Transaction
 
@@ -37,6 +40,9 @@ async def create(
             await rows.serve_from_all(connection, channel.id)
         else:
             await _serve_from(transaction, channel.id, location_codes)
+        # Free and worldwide, so that a checkout works before anybody has set up rates.
+        await shipping.create(connection, standard_rate(new_id()), channel.id, transaction.now)
+        await audit.record(transaction, "ChannelCreated", "channel", channel.id, after=channel)
         transaction.emit(
             Event(
                 kind="ChannelCreated",

@@ -22,6 +22,7 @@ from domain.addresses import Address
 from domain.catalog import Box, PriceDraft, Product, ProductDraft, Variant, VariantDraft
 from domain.channels import Channel
 from domain.inventory import HoldPolicy
+from domain.kernel.money import Amount
 from domain.locations import Location
 from persistence.database import Database
 from services import catalog, channels, locations
@@ -112,7 +113,8 @@ def variant_draft(
 ) -> VariantDraft:
     """Return a variant to create; `prices` is {channel slug: (amount, currency)}."""
     listed = [
-        PriceDraft(slug, Decimal(amount), currency) for slug, (amount, currency) in (prices or {}).items()
+        PriceDraft(slug, Amount(Decimal(amount), currency))
+        for slug, (amount, currency) in (prices or {}).items()
     ]
     return VariantDraft(sku=sku or unique("SKU"), prices=listed, **changes)
 

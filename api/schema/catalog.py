@@ -205,7 +205,7 @@ class VariantPriceInput:
 
     def to_domain(self) -> domain.PriceDraft:
         """Return the price, still to be checked."""
-        return domain.PriceDraft(self.channel, self.price.amount, self.price.currency)
+        return domain.PriceDraft(self.channel, self.price.to_domain())
 
 
 @strawberry.input

@@ -1,10 +1,13 @@
 """Values that many types share: nodes, money and addresses."""
 
 from decimal import Decimal
+from typing import Any
 
 import strawberry
 
 from domain.addresses import Address as DomainAddress
+from domain.kernel.changes import KEEP
+from domain.kernel.money import Amount
 from domain.kernel.money import Money as DomainMoney
 from domain.kernel.totals import Totals as DomainTotals
 
@@ -43,6 +46,10 @@ class MoneyInput:
 
     amount: Decimal
     currency: str
+
+    def to_domain(self) -> Amount:
+        """Return the amount, still to be checked."""
+        return Amount(self.amount, self.currency)
 
 
 @strawberry.type(description="What a cart or an order amounts to; total is the exact sum, less the discount.")
@@ -117,3 +124,13 @@ class AddressInput:
             postal_code=self.postal_code,
             phone=self.phone,
         )
+
+
+def given(field: strawberry.Some[Any] | None) -> Any:
+    """Return what a client set a field to, null too; KEEP where it left the field out."""
+    return KEEP if field is None else field.value
+
+
+def amount_given(field: strawberry.Some[Any] | None) -> Any:
+    """Return the amount a client set a field to, null too; KEEP where it left the field out."""
+    return KEEP if field is None else field.value and field.value.to_domain()

@@ -31,6 +31,14 @@ def exponent_of(currency: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class Amount:
+    """Money as a client sends it, still to be checked against the currency it has to be in."""
+
+    amount: Decimal
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
 class Money:
     """An amount in whole minor units (cents, fils, yen) of one currency.
 

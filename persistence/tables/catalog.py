@@ -11,6 +11,8 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    column,
+    func,
 )
 from sqlalchemy.dialects.postgresql import TSVECTOR
 
@@ -34,6 +36,7 @@ products = Table(
         ),
     ),
     Index("ix_products_search", "search", postgresql_using="gin"),
+    Index("ix_products_name", "name", "id", postgresql_where="archived_at IS NULL"),
     CheckConstraint("name <> ''", name="name"),
 )
 
@@ -53,6 +56,12 @@ variants = Table(
     Column("version", Integer, nullable=False, server_default="1"),
     moment("created_at"),
     moment("archived_at", optional=True),
+    # A SKU is searched by its beginning, in either case.
+    Index(
+        "ix_variants_sku_lower",
+        func.lower(column("sku")).label("sku_lower"),
+        postgresql_ops={"sku_lower": "text_pattern_ops"},
+    ),
     CheckConstraint("sku <> ''", name="sku"),
     CheckConstraint("weight_grams >= 0", name="weight"),
     CheckConstraint("length_mm > 0 AND width_mm > 0 AND height_mm > 0", name="box"),

@@ -32,6 +32,7 @@ delivery_rates = Table(
     Column("min_days", Integer),
     Column("max_days", Integer),
     Column("position", Integer, nullable=False, server_default="0"),
+    Column("version", Integer, nullable=False, server_default="1"),
     moment("created_at"),
     moment("archived_at", optional=True),
     CheckConstraint("price_minor >= 0", name="price"),
