@@ -1,9 +1,11 @@
 """`ordertide serve`: the port, the processes behind it, and how they start and stop."""
 
 import gc
+import multiprocessing.connection
 import os
 import signal
 import socket
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -80,9 +82,26 @@ def listen(host: str, port: int) -> socket.socket:
 
 def create_app() -> ASGIApp:
     """Return the ASGI application of one server process, from the environment's settings."""
+    _end_with_parent()
     settings = load_settings()
     configure_logs(settings.log_level)
     return _Server(settings)
+
+
+def _end_with_parent() -> None:
+    """Let a worker process die with the process that it came from, which cannot say so when it is killed.
+
+    It would go on to serve, hold the port, and keep the embedded database.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def wait() -> None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=wait, name="end-with-parent", daemon=True).start()
 
 
 class _Server:

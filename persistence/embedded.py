@@ -79,9 +79,7 @@ class EmbeddedServer:
             return
         with (self._cluster.root / _START_LOCK).open("ab") as starting:
             fcntl.flock(starting, fcntl.LOCK_EX)
-            if not self._kept():
-                self._start_keeper()
-            self._wait_for_answer()
+            self._wait_for_answer(None if self._kept() else self._start_keeper())
 
     def release(self) -> None:
         """Give the share back; whoever gives the last one waits until the server has stopped."""
@@ -119,7 +117,7 @@ class EmbeddedServer:
         with (self._cluster.root / USERS_LOCK).open("ab") as lock:
             return not locked(lock, fcntl.LOCK_EX) and locked(lock, fcntl.LOCK_SH)
 
-    def _start_keeper(self) -> None:
+    def _start_keeper(self) -> subprocess.Popen[bytes]:
         settings = [f"{name}={value}" for name, value in self._cluster.settings.items()]
         package = Path(__file__).resolve().parent.parent
         with self._cluster.log.open("ab") as log:
@@ -132,11 +130,13 @@ class EmbeddedServer:
                 stderr=log,
                 start_new_session=True,  # Ctrl-C is for us, not for the database
             )
+        return self._keeper
 
-    def _wait_for_answer(self) -> None:
+    def _wait_for_answer(self, started: subprocess.Popen[bytes] | None) -> None:
         end = time.monotonic() + _SECONDS_TO_START
         while not self._cluster.answers():
-            if self._keeper is not None and self._keeper.poll() is not None:
+            # One just started takes its lock a moment later; another process's is known by it alone.
+            if not self._kept() if started is None else started.poll() is not None:
                 raise EmbeddedServerError(self._explain("The embedded PostgreSQL does not start."))
             if time.monotonic() > end:
                 raise EmbeddedServerError(self._explain(f"No answer in {_SECONDS_TO_START} seconds."))

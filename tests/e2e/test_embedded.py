@@ -120,6 +120,18 @@ def test_several_processes_survive_the_death_of_the_keeper(home: Path) -> None:
         assert _value(other.url, "SELECT answer FROM kept") == 42
 
 
+def test_whoever_started_a_keeper_that_died_finds_the_one_that_another_started(home: Path) -> None:
+    with EmbeddedServer.acquire(home, _SETTINGS) as starter, EmbeddedServer.acquire(home) as other:
+        _keepers(home)[0].kill()
+        _wait_until(lambda: not _processes(home), "the server outlives its keeper")
+        other.ensure_alive()
+        os.kill(_postmaster(home), signal.SIGKILL)
+
+        starter.ensure_alive()
+
+        assert _value(starter.url, "SELECT 1") == 1
+
+
 @pytest.mark.parametrize("of", ["ended", "living"])
 def test_a_stale_postmaster_pid_is_no_hindrance(home: Path, of: str) -> None:
     with EmbeddedServer.acquire(home, _SETTINGS) as server:

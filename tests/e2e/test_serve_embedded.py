@@ -1,0 +1,130 @@
+"""`ordertide serve` with nothing set but a home: it brings its own PostgreSQL and takes it away again."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Self
+
+import httpx
+import psutil
+import pytest
+
+from tests.server import free_port
+
+_ORDERTIDE = str(Path(sys.executable).with_name("ordertide"))
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A folder of its own, removed with all that was made in it."""
+    folder = Path(tempfile.mkdtemp(prefix="ordertide-home-"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_ctrl_c_leaves_no_process_behind(home: Path, workers: int) -> None:
+    with _Serving(home, workers) as serving:
+        assert _postgres(home)
+
+        assert serving.interrupt() == 0
+
+        assert _postgres(home) == []
+        assert serving.processes() == []
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_killed_server_leaves_no_process_behind_and_starts_again(home: Path, workers: int) -> None:
+    with _Serving(home, workers) as serving:
+        serving.kill()
+        _wait_until(lambda: not _postgres(home), "PostgreSQL outlives the server")
+        _wait_until(lambda: not serving.processes(), "a worker outlives the server")
+
+        with _Serving(home, workers, serving.port):
+            pass
+
+
+def test_a_killed_database_comes_back_under_a_running_server(home: Path) -> None:
+    with _Serving(home) as serving:
+        postmaster = int((home / "postgres" / "data" / "postmaster.pid").read_text().split()[0])
+        os.kill(postmaster, signal.SIGKILL)
+        _wait_until(lambda: postmaster not in _postgres(home), "the killed server is still there")
+
+        _wait_until(serving.is_ready, "the server does not find its database again")
+        assert postmaster not in _postgres(home)
+
+
+class _Serving:
+    """`ordertide serve` on a free port, ready, until the block ends."""
+
+    def __init__(self, home: Path, workers: int = 1, port: int = 0) -> None:
+        self.port = port or free_port()
+        self._mark = f"{home.name}-{self.port}"
+        self._log = home / "serve.log"
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("ORDERTIDE_")}
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [_ORDERTIDE, "serve", "--port", str(self.port), "--workers", str(workers)],
+                env={**kept, "ORDERTIDE_HOME": str(home), "ORDERTIDE_MARK": self._mark},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # a group of its own to send Ctrl-C to, as a terminal does
+            )
+
+    def __enter__(self) -> Self:
+        _wait_until(self.is_ready, "the server does not get ready", seconds=60)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            self.interrupt()
+
+    def is_ready(self) -> bool:
+        """Whether /readyz says so."""
+        assert self._process.poll() is None, self._log.read_text()
+        try:
+            return httpx.get(f"http://127.0.0.1:{self.port}/readyz").status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+    def interrupt(self) -> int:
+        """Press Ctrl-C and return the exit status."""
+        os.killpg(self._process.pid, signal.SIGINT)
+        return self._process.wait(timeout=40)
+
+    def kill(self) -> None:
+        """Let the process that was started die without a word."""
+        self._process.kill()
+        self._process.wait()
+
+    def processes(self) -> list[int]:
+        """The living processes that came of it, known by their environment."""
+        return _living(lambda one: one.environ().get("ORDERTIDE_MARK") == self._mark)
+
+
+def _postgres(home: Path) -> list[int]:
+    return _living(lambda one: one.name() == "postgres" and one.cwd().startswith(str(home)))
+
+
+def _living(is_wanted: Callable[[psutil.Process], bool]) -> list[int]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if is_wanted(process):
+                found.append(process.pid)
+        except psutil.Error:  # ended meanwhile, a zombie, or another user's
+            continue
+    return found
+
+
+def _wait_until(holds: Callable[[], bool], else_say: str, seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, else_say
+        time.sleep(0.05)
