@@ -29,13 +29,10 @@ from graphql import (
     is_list_type,
 )
 
+from domain.kernel.pages import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
+
 LIST_SIZE = 10
 """Assumed length of a plain list, which has no page size: an order's lines, a product's variants."""
-
-MAX_PAGE_SIZE = 100
-"""The longest page of any connection; asking for more is refused by the field itself."""
-
-DEFAULT_PAGE_SIZE = 20
 
 _LONGEST_INT = 12  # Digits looked at: more make no difference, and converting thousands is slow.
 

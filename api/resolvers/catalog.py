@@ -1,18 +1,45 @@
 """Root fields of the catalogue."""
 
+from uuid import UUID
+
 import strawberry
 
 from api.context import Info
+from api.pagination import page_request
 from api.resolvers.root_fields import PUBLIC, mutation, query
 from api.schema.catalog import Product, ProductCreateInput, ProductPayload, ProductVariant, VariantRef
+from api.schema.product_lists import ProductConnection, ProductFilter
 from domain.kernel.errors import NotFound
-from services import catalog, channels
+from domain.kernel.pages import DEFAULT_PAGE_SIZE
+from domain.product_lists import ProductOrder
+from services import catalog, channels, product_lists
 from services.access import Permission
 
 
 @strawberry.type
 class CatalogQuery:
     """Queries of the catalogue."""
+
+    @query(PUBLIC)
+    async def products(
+        self,
+        info: Info,
+        channel: str,
+        first: int | None = DEFAULT_PAGE_SIZE,
+        after: str | None = None,
+        filter: ProductFilter | None = None,  # noqa: A002
+        order_by: ProductOrder = ProductOrder.OLDEST,
+    ) -> ProductConnection:
+        """A channel's products in a stable order, with their variants' prices and availability."""
+        service = info.context.service
+        shape = (str, UUID) if order_by is ProductOrder.NAME else (UUID,)
+        request = page_request(order_by, shape, first, after)
+        narrowed = filter or ProductFilter()
+        as_of = service.now()
+        sold_in, rows = await product_lists.page(
+            service, channel, order_by, narrowed.to_domain(), narrowed.prices, request.size, request.after
+        )
+        return ProductConnection.of(rows, sold_in, order_by, request, as_of)
 
     @query(PUBLIC)
     async def product_variant(self, info: Info, variant: VariantRef, channel: str) -> ProductVariant | None:

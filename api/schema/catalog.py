@@ -3,6 +3,7 @@
 from collections.abc import Awaitable
 from datetime import datetime
 from typing import NamedTuple
+from uuid import UUID
 
 import strawberry
 
@@ -48,7 +49,8 @@ class ProductVariant(Node):
     weight_grams: int | None
     box: Box | None
     version: int
-    row: strawberry.Private[domain.Variant]
+    row_id: strawberry.Private[UUID]
+    product_id: strawberry.Private[UUID]
     channel: strawberry.Private[Channel | None]
     offer: strawberry.Private[Offer | None]
     parent: strawberry.Private["Product | None"]
@@ -58,7 +60,6 @@ class ProductVariant(Node):
         cls,
         variant: domain.Variant,
         channel: Channel | None = None,
-        offer: Offer | None = None,
         parent: "Product | None" = None,
     ) -> "ProductVariant":
         """Return the GraphQL form of a variant, priced in `channel` (null: in none)."""
@@ -71,9 +72,10 @@ class ProductVariant(Node):
             weight_grams=variant.weight_grams,
             box=None if box is None else Box.of(box),
             version=variant.version,
-            row=variant,
+            row_id=variant.id,
+            product_id=variant.product_id,
             channel=channel,
-            offer=offer,
+            offer=None,
             parent=parent,
         )
 
@@ -82,7 +84,7 @@ class ProductVariant(Node):
         """Return the product."""
         if self.parent is not None:
             return self.parent
-        product = await info.context.loaders.products().load(self.row.product_id)
+        product = await info.context.loaders.products().load(self.product_id)
         assert product is not None, "a foreign key holds every variant to its product"  # noqa: S101
         return Product.of(product, self.channel)
 
@@ -109,12 +111,12 @@ class ProductVariant(Node):
         return self._availability(self.channel, self.offer.available, self.offer.as_of)
 
     async def _load_price(self, info: Info, channel: Channel) -> Money | None:
-        money = await info.context.loaders.prices(channel.id).load(self.row.id)
+        money = await info.context.loaders.prices(channel.id).load(self.row_id)
         return None if money is None else Money.of(money)
 
     async def _load_availability(self, info: Info, channel: Channel) -> Availability:
         as_of = info.context.service.now()
-        units = await info.context.loaders.units(channel.id).load(self.row.id)
+        units = await info.context.loaders.units(channel.id).load(self.row_id)
         return self._availability(channel, units or 0, as_of)
 
     def _availability(self, channel: Channel, available: int, as_of: datetime) -> Availability:
@@ -129,7 +131,7 @@ class Product(Node):
     description: str | None
     version: int
     archived: bool
-    row: strawberry.Private[domain.Product]
+    row_id: strawberry.Private[UUID]
     channel: strawberry.Private[Channel | None]
     loaded: strawberry.Private[list[ProductVariant] | None]
 
@@ -147,7 +149,7 @@ class Product(Node):
             description=product.description,
             version=product.version,
             archived=product.archived,
-            row=product,
+            row_id=product.id,
             channel=channel,
             loaded=None,
         )
@@ -163,7 +165,7 @@ class Product(Node):
         return self._load_variants(info) if self.loaded is None else self.loaded
 
     async def _load_variants(self, info: Info) -> list[ProductVariant]:
-        variants = await info.context.loaders.variants_of().load(self.row.id)
+        variants = await info.context.loaders.variants_of().load(self.row_id)
         return [ProductVariant.of(variant, self.channel, parent=self) for variant in variants or []]
 
 

@@ -1,0 +1,119 @@
+"""SQL of product lists: a page of products with variants, prices and availability in one statement."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, TextClause, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.product_lists import ProductFilter, ProductOrder, words_of
+
+# The page is cut before anything is joined to it, so its cost does not grow with the catalogue.
+_PAGE = """
+    WITH page AS MATERIALIZED (
+        SELECT p.id, p.name, p.description, p.version, p.archived_at FROM products p
+         WHERE {where} ORDER BY {order} LIMIT :limit)
+    SELECT p.id AS product_id, p.name AS product_name, p.description, p.version AS product_version,
+           p.archived_at IS NOT NULL AS product_archived,
+           v.id, v.sku, v.name, v.barcode, v.weight_grams, v.length_mm, v.width_mm, v.height_mm,
+           v.version, x.amount_minor, coalesce(s.available, 0) AS available
+      FROM page p
+      LEFT JOIN variants v ON v.product_id = p.id AND v.archived_at IS NULL
+      LEFT JOIN prices x ON x.variant_id = v.id AND x.channel_id = :channel_id
+      LEFT JOIN LATERAL (
+           SELECT sum(l.available)::int AS available FROM stock_levels l
+             JOIN channel_locations c ON c.location_id = l.location_id AND c.channel_id = :channel_id
+            WHERE l.variant_id = v.id) s ON true
+     ORDER BY {order}, v.position, v.sku
+"""
+_ORDERS = {
+    ProductOrder.OLDEST: ("p.id", "p.id > :after_id"),
+    ProductOrder.NEWEST: ("p.id DESC", "p.id < :after_id"),
+    ProductOrder.NAME: ("p.name, p.id", "(p.name, p.id) > (:after_name, :after_id)"),
+}
+_VARIANT = "EXISTS (SELECT FROM variants v {join} WHERE v.product_id = p.id AND v.archived_at IS NULL{where})"
+_PRICED = "JOIN prices x ON x.variant_id = v.id AND x.channel_id = :channel_id"
+_STOCKED = """ AND EXISTS (
+    SELECT FROM stock_levels l
+      JOIN channel_locations c ON c.location_id = l.location_id AND c.channel_id = :channel_id
+     WHERE l.variant_id = v.id AND l.available > 0)"""
+_SEARCH = """p.id IN (
+    SELECT id FROM products WHERE search @@ to_tsquery('simple', :words)
+    UNION SELECT product_id FROM variants WHERE lower(sku) LIKE lower(:sku_pattern)
+    UNION SELECT product_id FROM variants WHERE barcode = :search)"""
+
+
+async def page(
+    connection: AsyncConnection,
+    channel_id: UUID,
+    order: ProductOrder,
+    narrowed: ProductFilter,
+    limit: int,
+    after: tuple[Any, ...] | None,
+) -> Sequence[Row[*tuple[Any, ...]]]:
+    """Return up to `limit` products, a row for each variant, in the order asked for.
+
+    `after` is the key of the product before the page: (id), or (name, id) when sorted by name.
+    """
+    values: dict[str, Any] = {"channel_id": channel_id, "limit": limit}
+    used = _used(narrowed, values)
+    if after is not None:
+        values["after_id"] = after[-1]
+        if order is ProductOrder.NAME:
+            values["after_name"] = after[0]
+    statement = _statement(order, used, after is not None)
+    return (await connection.execute(statement, values)).all()
+
+
+def _used(narrowed: ProductFilter, values: dict[str, Any]) -> frozenset[str]:
+    used = {name for name in ("in_stock", "unpriced", "archived") if getattr(narrowed, name)}
+    for name in ("skus", "min_price_minor", "max_price_minor"):
+        value = getattr(narrowed, name)
+        if value is not None:
+            used.add(name)
+            values[name] = value
+    if narrowed.search is not None:
+        used.add("search")
+        values["search"] = narrowed.search
+        values["words"] = _tsquery(narrowed.search)
+        values["sku_pattern"] = _beginning_with(narrowed.search)
+    return frozenset(used)
+
+
+@lru_cache(maxsize=512)
+def _statement(order: ProductOrder, used: frozenset[str], resumed: bool) -> TextClause:
+    by, after = _ORDERS[order]
+    conditions = ["p.archived_at IS NOT NULL" if "archived" in used else "p.archived_at IS NULL"]
+    if resumed:
+        conditions.append(after)
+    if "search" in used:
+        conditions.append(_SEARCH)
+    if "skus" in used:
+        conditions.append(_VARIANT.format(join="", where=" AND v.sku = ANY (:skus)"))
+    conditions += _offered(used)
+    return text(_PAGE.format(where=" AND ".join(conditions), order=by))
+
+
+def _offered(used: frozenset[str]) -> list[str]:
+    # One variant has to fulfil all of these together: in stock at a price within the range.
+    where = _STOCKED if "in_stock" in used else ""
+    if "min_price_minor" in used:
+        where += " AND x.amount_minor >= :min_price_minor"
+    if "max_price_minor" in used:
+        where += " AND x.amount_minor <= :max_price_minor"
+    priced = "x." in where or not used & {"unpriced", "archived"}
+    if not where and not priced:
+        return []
+    return [_VARIANT.format(join=_PRICED if priced else "", where=where)]
+
+
+def _tsquery(search: str) -> str:
+    # Quoted, a word is taken apart exactly as the indexed text was; each may go on after its end.
+    quoted = (word.replace("\\", "\\\\").replace("'", "''") for word in words_of(search))
+    return " & ".join(f"'{word}':*" for word in quoted)
+
+
+def _beginning_with(search: str) -> str:
+    return search.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_") + "%"
