@@ -9,6 +9,7 @@ import typer
 from app import cli_apps
 from app.bootstrap import opened_database
 from app.config import ConfigurationError, Settings, load_settings
+from app.demo import demo
 from app.serve import PortTaken
 from app.serve import serve as run_server
 from persistence.embedded import EmbeddedServerError
@@ -21,6 +22,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 cli.add_typer(cli_apps.cli, name="app")
+cli.command()(demo)
 
 _WRONG_USE = 2
 

@@ -37,10 +37,24 @@ def port_trouble(host: str, port: int) -> str | None:
         return f"Port {port} is taken: choose another with PORT=, as in: make run PORT={port + 1}"
 
 
+class Server:
+    """The running API server."""
+
+    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
+        """Stand for `process`, whose output is in `log`."""
+        self._process = process
+        self._log = log
+
+    async def watch(self) -> None:
+        """Wait until the server ends by itself, then raise ServerFailed."""
+        await self._process.wait()
+        raise ServerFailed(f"The API server stopped; the end of {self._log}:\n{_end_of(self._log)}")
+
+
 @asynccontextmanager
 async def api_server(
     host: str, port: int, log: Path, environment: Mapping[str, str]
-) -> AsyncIterator[asyncio.subprocess.Process]:
+) -> AsyncIterator[Server]:
     """Run `ordertide serve` while the block runs; its output goes to `log`.
 
     Raises ServerFailed when it is not ready after 30 seconds.
@@ -57,7 +71,7 @@ async def api_server(
         )  # fmt: skip
     try:
         await _until_ready(process, address_of(host, port), log)
-        yield process
+        yield Server(process, log)
     finally:
         await _stop(process)
 

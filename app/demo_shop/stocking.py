@@ -1,0 +1,135 @@
+"""Makes the demo shop: warehouses, channel, catalogue, and every morning full shelves.
+
+Everything is made once; what is there already is left as it is.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from app.demo_shop import shop_data
+from app.demo_shop.shop_data import Item
+from domain.addresses import Address
+from domain.catalog import PriceDraft, ProductDraft, VariantDraft, VariantRef
+from domain.kernel.errors import InvalidInput, NotFound
+from domain.kernel.money import Amount
+from persistence import catalog as catalog_rows
+from services import apps, catalog, channels, deliveries, locations
+from services.context import ServiceContext
+from services.deliveries import Shelf
+
+CHANNEL = "gifts"
+_APP = "demo staff"
+_WRITERS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Warehouse:
+    """One warehouse, and how many tenths of the stock are there."""
+
+    code: str
+    city: str
+    line1: str
+    postal_code: str
+    country: str
+    tenths: int
+
+    def address(self) -> Address:
+        """Return where it is."""
+        return Address(
+            name=f"Ordertide {self.city}",
+            line1=self.line1,
+            city=self.city,
+            country=self.country,
+            postal_code=self.postal_code,
+        )
+
+
+# The channel prefers them in this order.
+_WAREHOUSES = (
+    Warehouse("LONDON", "London", "1 High Street", "EC1Y 8SY", "GB", 6),
+    Warehouse("LEEDS", "Leeds", "1 Mill Road", "LS1 4AP", "GB", 3),
+    Warehouse("DUBLIN", "Dublin", "1 Quay Street", "D02 AF30", "IE", 1),
+)
+
+Advance = Callable[[str, int, int], None]
+"""Told what is being done, and how much of how much is done."""
+
+
+async def open_shop(context: ServiceContext, advance: Advance) -> None:
+    """Make what is missing of the shop."""
+    await _warehouses_and_channel(context)
+    await _catalogue(context, advance)
+    advance("filling the shelves", 0, 1)
+    await fill_shelves(context)
+    advance("filling the shelves", 1, 1)
+
+
+async def fill_shelves(context: ServiceContext) -> int:
+    """Receive the morning's delivery; return its units."""
+    return await deliveries.fill_up(context, list(_shelves()))
+
+
+async def staff_token(context: ServiceContext) -> str:
+    """Return a new token that may do everything; those of earlier demos end."""
+    for app in await apps.list_all(context):
+        if app.name == _APP and app.revoked_at is None:
+            await apps.revoke(context, app.id)
+    return await apps.create(context, _APP, [apps.ALL_PERMISSIONS])
+
+
+async def _warehouses_and_channel(context: ServiceContext) -> None:
+    try:
+        await channels.get(context, CHANNEL)
+    except NotFound:
+        for warehouse in _WAREHOUSES:
+            await _make_warehouse(context, warehouse)
+        codes = [warehouse.code for warehouse in _WAREHOUSES]
+        await channels.create(context, CHANNEL, "All-occasion gifts", shop_data.CURRENCY, codes)
+
+
+async def _make_warehouse(context: ServiceContext, warehouse: Warehouse) -> None:
+    try:
+        await locations.create(context, warehouse.code, warehouse.city, warehouse.address())
+    except InvalidInput as error:
+        if error.path != ("code",):  # a start that was cut short had made it
+            raise
+
+
+async def _catalogue(context: ServiceContext, advance: Advance) -> None:
+    refs = [VariantRef(sku=item.sku) for item in shop_data.catalogue()]
+    async with context.read() as connection:
+        known = {ref.sku for ref in await catalog_rows.variants_by_ref(connection, refs)}
+    missing = [item for item in shop_data.catalogue() if item.sku not in known]
+    waiting = iter(missing)
+    done = 0
+
+    async def write() -> None:
+        nonlocal done
+        for item in waiting:
+            await _make_product(context, item)
+            done += 1
+            advance("making the catalogue", done, len(missing))
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(_WRITERS):
+            tasks.create_task(write())
+
+
+async def _make_product(context: ServiceContext, item: Item) -> None:
+    price = PriceDraft(CHANNEL, Amount(item.price, shop_data.CURRENCY))
+    await catalog.create_product(
+        context, ProductDraft(item.name, variants=[VariantDraft(item.sku, prices=[price])])
+    )
+
+
+def _shelves() -> Iterator[Shelf]:
+    for sku, units in shop_data.opening_stock().items():
+        for warehouse, share in zip(_WAREHOUSES, _shares(units), strict=True):
+            yield Shelf(sku, warehouse.code, share)
+
+
+def _shares(units: int) -> Sequence[int]:
+    """Divide units over the warehouses; what does not divide is in the first."""
+    others = [units * warehouse.tenths // 10 for warehouse in _WAREHOUSES[1:]]
+    return [units - sum(others), *others]
