@@ -48,7 +48,8 @@ async def test_what_was_received_is_in_the_ledger_by_its_delivery(database: Data
     async with database.read() as connection:
         rows = await connection.execute(
             text(
-                "SELECT from_state, to_state, quantity, reason FROM stock_movements WHERE source_kind = 'delivery'"
+                "SELECT from_state, to_state, quantity, reason FROM stock_movements"
+                " WHERE source_kind = 'delivery'"
             )
         )
         assert [tuple(row) for row in rows] == [("supplier", "available", 7, "RECEIVED")]
