@@ -17,7 +17,7 @@ from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.addresses import Address
-from domain.carts import Cart, CartLine, CartStatus, Details, Offer
+from domain.carts import Cart, CartLine, Details, Offer
 from domain.catalog import VariantRef
 from domain.channels import Channel
 from domain.inventory import HoldPolicy
@@ -65,7 +65,6 @@ _DETAILS = """,
     billing_address = CASE WHEN :sets_billing THEN CAST(:billing AS jsonb) ELSE billing_address END"""
 
 _READ = _loading("SELECT * FROM carts WHERE id = ANY (:ids)")
-_LOCK = _loading("SELECT * FROM carts WHERE id = :id FOR UPDATE")
 _TOUCH = _loading(_TOUCHED.format(changes=""), expiry=_RENEWED)
 _TOUCH_AND_FIND = _loading(_TOUCHED.format(changes=""), expiry=_RENEWED, extra=_FOUND)
 _TOUCH_WITH_DETAILS = _loading(_TOUCHED.format(changes=_DETAILS) + _RENEW, expiry=_RENEWED)
@@ -103,13 +102,6 @@ _SETTLE = text(
     UPDATE carts SET status = :status, delivery_rate_id = :rate,
            abandoned_at = CASE WHEN :status = 'ABANDONED' THEN abandoned_at END
      WHERE id = :id
-    """
-)
-_MOVE = text(
-    """
-    UPDATE carts SET status = :status, version = version + 1, order_id = coalesce(:order, order_id),
-           closed_at = CASE WHEN :closes THEN CAST(:now AS timestamptz) ELSE closed_at END
-     WHERE id = :id RETURNING version
     """
 )
 
@@ -152,14 +144,6 @@ async def load_by_id(connection: AsyncConnection, cart_id: UUID) -> Cart | None:
 async def load_by_ids(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, Cart]:
     """Return carts by id, not locked."""
     return {row.id: cart_of(row) for row in await connection.execute(_READ, {"ids": list(ids)})}
-
-
-async def lock(connection: AsyncConnection, cart_id: UUID) -> Cart | None:
-    """Lock a cart until the transaction ends, and return it as it is then."""
-    row = (await connection.execute(_LOCK, {"id": cart_id})).first()
-    if row is None:
-        return None
-    return cart_of(row) if row.version == row.seen_version else await load_by_id(connection, cart_id)
 
 
 async def touch(connection: AsyncConnection, change: Touch) -> Cart | None:
@@ -245,19 +229,6 @@ async def settle(connection: AsyncConnection, cart: Cart) -> None:
     """Store the status and delivery rate that a change has led to."""
     values = {"id": cart.id, "status": cart.status.value, "rate": cart.delivery_rate_id}
     await connection.execute(_SETTLE, values)
-
-
-async def move(
-    connection: AsyncConnection,
-    cart_id: UUID,
-    status: CartStatus,
-    now: datetime,
-    order_id: UUID | None = None,
-) -> int:
-    """Give a locked cart another status (and the order it became), and return its new version."""
-    closes = status in {CartStatus.COMPLETED, CartStatus.EXPIRED, CartStatus.MERGED}
-    values = {"id": cart_id, "status": status.value, "order": order_id, "closes": closes, "now": now}
-    return int((await connection.execute(_MOVE, values)).scalar_one())
 
 
 async def _touched(connection: AsyncConnection, row: Row[*tuple[Any, ...]] | None) -> Cart | None:
