@@ -1,21 +1,17 @@
 """GraphQL documents made ready: parsed, measured and validated once, then remembered."""
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from graphql import (
     ArgumentNode,
     DocumentNode,
-    FieldNode,
-    FragmentDefinitionNode,
-    FragmentSpreadNode,
     GraphQLError,
     GraphQLSchema,
     Node,
     ObjectFieldNode,
     OperationDefinitionNode,
-    SelectionSetNode,
     StringValueNode,
     Visitor,
     parse,
@@ -27,7 +23,8 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from api import limits
-from api.limits import Limits, QueryTooCostly, Weight
+from api.cost import Weight, page_size_variables, weigh
+from api.limits import Limits, QueryTooCostly
 
 _RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 _SECRETS = frozenset({"token", "cartToken", "orderToken"})
@@ -49,7 +46,7 @@ class PreparedDocument:
         self.names_secrets = _names_secrets(document)
         self._schema = schema
         self._bounds = bounds
-        self._page_sizes = limits.page_size_variables(document)
+        self._page_sizes = page_size_variables(document)
         self._weights: dict[tuple[int, tuple[Any, ...]], Weight] = {}
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
@@ -75,10 +72,15 @@ class PreparedDocument:
         key = (id(operation), sizes)
         weight = self._weights.get(key)
         if weight is None:
-            weight = limits.weigh(self._schema, self.document, operation, variables)
+            weight = weigh(self._schema, self.document, operation, variables)
             if len(self._weights) < _REMEMBERED_WEIGHTS:
                 self._weights[key] = weight
-        limits.check_weight(weight, self._bounds)
+        if weight.depth > self._bounds.depth:
+            raise QueryTooCostly(f"the document is nested deeper than {self._bounds.depth} levels")
+        if weight.cost > self._bounds.cost:
+            raise QueryTooCostly(
+                f"the document costs {weight.cost}, more than the {self._bounds.cost} a request may cost"
+            )
         return weight.cost
 
 
@@ -117,8 +119,8 @@ class Documents:
         prepared = PreparedDocument(self._schema, document, bounds)
         for operation in prepared.operations:
             # Before validation, whose rules would follow a bomb of fragments to its end.
-            limits.check_weight(limits.weigh(self._schema, document, operation, {}), bounds)
-            limits.check_mutations(operation, _count_root_fields(document, operation), bounds)
+            prepared.cost(operation, {})
+            limits.check_operation(document, operation, bounds)
         if errors := validate(self._schema, document, _RULES, max_errors=20, hide_suggestions=True):
             raise DocumentRefused(errors)
         _check_strings(document)
@@ -139,27 +141,6 @@ class DocumentRefused(Exception):
     def __init__(self, errors: list[GraphQLError]) -> None:
         super().__init__(errors[0].message)
         self.errors = errors
-
-
-def _count_root_fields(document: DocumentNode, operation: OperationDefinitionNode) -> int:
-    fragments = {
-        definition.name.value: definition.selection_set
-        for definition in document.definitions
-        if isinstance(definition, FragmentDefinitionNode)
-    }
-
-    def walk(selections: SelectionSetNode) -> Iterator[FieldNode]:
-        for selection in selections.selections:
-            if isinstance(selection, FieldNode):
-                yield selection
-            elif isinstance(selection, FragmentSpreadNode):
-                spread = fragments.pop(selection.name.value, None)  # Once: merging makes more spreads one.
-                if spread is not None:
-                    yield from walk(spread)
-            else:
-                yield from walk(selection.selection_set)  # type: ignore[attr-defined]
-
-    return sum(1 for _ in walk(operation.selection_set))
 
 
 class _Strings(Visitor):

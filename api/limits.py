@@ -1,40 +1,20 @@
-"""What a GraphQL document may ask for: one cost rule, worked out before anything expensive runs.
+"""What one GraphQL document may be: bounds that hold before anything expensive looks at it.
 
-Cost is the number of fields an answer can have: every field counts 1, what stands below a connection
-counts once for each node of the page asked for, what stands below a plain list counts `LIST_SIZE` times.
-Fragments are visited once however often they are spread, so a document is measured in time linear to its
-length, before validation (whose rules may be quadratic) sees it.
+Parsing is linear to the number of tokens. Validation is not: its merge rule compares every two fields
+that answer under the same name at the same place, so those pairs are counted, and bounded, beforehand.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
 
 from graphql import (
     DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
-    GraphQLCompositeType,
-    GraphQLField,
-    GraphQLSchema,
-    InlineFragmentNode,
-    IntValueNode,
     OperationDefinitionNode,
     SelectionSetNode,
-    VariableNode,
-    get_named_type,
-    get_nullable_type,
-    is_composite_type,
-    is_list_type,
 )
-
-from domain.kernel.pages import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
-
-LIST_SIZE = 10
-"""Assumed length of a plain list, which has no page size: an order's lines, a product's variants."""
-
-_LONGEST_INT = 12  # Digits looked at: more make no difference, and converting thousands is slow.
 
 
 class QueryTooCostly(Exception):
@@ -43,198 +23,81 @@ class QueryTooCostly(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of one document. `cost` is in fields, `length` in characters."""
+    """Bounds of one document. `cost` is in fields of the answer, `length` in characters."""
 
-    length: int = 200_000
-    tokens: int = 20_000
-    cost: int = 50_000
-    depth: int = 20
+    length: int = 100_000
+    tokens: int = 8_000
+    definitions: int = 64
+    variables: int = 250
     aliases: int = 250
-    same_name: int = 30
+    fields: int = 8_000
+    pairs: int = 30_000
+    depth: int = 20
+    cost: int = 50_000
     mutations: int = 100
 
 
-class Weight(NamedTuple):
-    """Fields in the answer, and levels of nesting."""
-
-    cost: int
-    depth: int
-
-
-_NOTHING = Weight(0, 0)
-_CAP = 10**12  # Where counting stops: a bomb's true figure has hundreds of digits.
-
-
 def check_shape(document: DocumentNode, limits: Limits) -> None:
-    """Raise QueryTooCostly when the text itself is out of bounds, whatever the schema.
-
-    `same_name` bounds how often one selection set may repeat a response name: the specification's merge rule
-    compares each such field with every other.
-    """
-    aliases = 0
-    stack: list[SelectionSetNode] = [
-        definition.selection_set
-        for definition in document.definitions
-        if isinstance(definition, OperationDefinitionNode | FragmentDefinitionNode)
-    ]
-    while stack:
-        repeats: dict[str, int] = {}
-        for selection in stack.pop().selections:
-            if isinstance(selection, FieldNode):
-                aliases += selection.alias is not None
-                name = (selection.alias or selection.name).value
-            elif isinstance(selection, FragmentSpreadNode):
-                name = "..." + selection.name.value
-            else:
-                name = "..."
-            repeats[name] = seen = repeats.get(name, 0) + 1
-            if seen > limits.same_name:
-                raise QueryTooCostly(
-                    f"{name!r} stands more than {limits.same_name} times in one selection set"
-                )
-            if nested := getattr(selection, "selection_set", None):
-                stack.append(nested)
-        if aliases > limits.aliases:
-            raise QueryTooCostly(f"the document has more than {limits.aliases} aliases")
+    """Raise QueryTooCostly when the document is out of bounds, whatever the schema and the variables."""
+    if len(document.definitions) > limits.definitions:
+        raise QueryTooCostly(f"the document has more than {limits.definitions} operations and fragments")
+    for definition in document.definitions:
+        if len(getattr(definition, "variable_definitions", None) or ()) > limits.variables:
+            raise QueryTooCostly(f"the document has more than {limits.variables} variables")
+    if sum(field.alias is not None for field in _fields_as_written(document)) > limits.aliases:
+        raise QueryTooCostly(f"the document has more than {limits.aliases} aliases")
 
 
-def page_size_variables(document: DocumentNode) -> tuple[str, ...]:
-    """Return the variables that stand for page sizes: what the cost of the document depends on."""
-    names: dict[str, None] = {}
-    for field in _fields(document):
-        for argument in field.arguments or ():
-            if argument.name.value == "first" and isinstance(argument.value, VariableNode):
-                names[argument.value.name.value] = None
-    return tuple(names)
-
-
-def weigh(
-    schema: GraphQLSchema,
-    document: DocumentNode,
-    operation: OperationDefinitionNode,
-    variables: Mapping[str, Any],
-) -> Weight:
-    """Return the cost and depth of one operation; never raises for a document that is not valid."""
-    root = schema.get_root_type(operation.operation)
-    if root is None:
-        return _NOTHING
+def check_operation(document: DocumentNode, operation: OperationDefinitionNode, limits: Limits) -> None:
+    """Raise QueryTooCostly when one operation, its fragments spread out, is out of bounds."""
     fragments = {
-        definition.name.value: definition
+        definition.name.value: definition.selection_set
         for definition in document.definitions
         if isinstance(definition, FragmentDefinitionNode)
     }
-    try:
-        return _Scale(schema, fragments, variables).selection(operation.selection_set, root)
-    except RecursionError:
-        return Weight(_CAP, _CAP)
-
-
-def check_weight(weight: Weight, limits: Limits) -> None:
-    """Raise QueryTooCostly when an operation is deeper or costs more than it may."""
-    if weight.depth > limits.depth:
-        raise QueryTooCostly(f"the document is nested deeper than {limits.depth} levels")
-    if weight.cost > limits.cost:
-        raise QueryTooCostly(
-            f"the document costs {min(weight.cost, _CAP)}, more than the {limits.cost} a request may cost"
-        )
-
-
-def check_mutations(operation: OperationDefinitionNode, root_fields: int, limits: Limits) -> None:
-    """Raise QueryTooCostly when one mutation has too many root fields: they run one after another."""
-    if operation.operation.value == "mutation" and root_fields > limits.mutations:
+    level = _merged([operation.selection_set], fragments)
+    if operation.operation.value == "mutation" and len(level) > limits.mutations:
         raise QueryTooCostly(f"a request may have at most {limits.mutations} mutations")
+    fields = pairs = 0
+    stack = [(level, 1)]
+    while stack:
+        level, depth = stack.pop()
+        if depth > limits.depth:
+            raise QueryTooCostly(f"the document is nested deeper than {limits.depth} levels")
+        for nodes in level.values():
+            fields += len(nodes)
+            pairs += len(nodes) * (len(nodes) - 1) // 2
+            if below := [node.selection_set for node in nodes if node.selection_set is not None]:
+                stack.append((_merged(below, fragments), depth + 1))
+        if fields > limits.fields:
+            raise QueryTooCostly(f"the document asks for more than {limits.fields} fields")
+        if pairs > limits.pairs:
+            raise QueryTooCostly("the document asks for the same fields too often")
 
 
-class _Scale:
-    """One weighing: the fragments of the document, each weighed once a type it is spread on."""
-
-    def __init__(
-        self,
-        schema: GraphQLSchema,
-        fragments: Mapping[str, FragmentDefinitionNode],
-        variables: Mapping[str, Any],
-    ) -> None:
-        self.schema = schema
-        self.fragments = fragments
-        self.variables = variables
-        self.weighed: dict[str, Weight] = {}
-
-    def selection(self, selection_set: SelectionSetNode, parent: GraphQLCompositeType) -> Weight:
-        cost = depth = 0
-        for selection in selection_set.selections:
+def _merged(
+    selection_sets: list[SelectionSetNode], fragments: Mapping[str, SelectionSetNode]
+) -> dict[str, list[FieldNode]]:
+    """Return the fields that stand at one place of the answer, by the name they answer under."""
+    fields: dict[str, list[FieldNode]] = {}
+    spread: set[str] = set()
+    stack = list(selection_sets)
+    while stack:
+        for selection in stack.pop().selections:
             if isinstance(selection, FieldNode):
-                weight = self.field(selection, parent)
-            elif isinstance(selection, InlineFragmentNode):
-                condition = selection.type_condition
-                weight = self.selection(
-                    selection.selection_set,
-                    self.narrowed(condition.name.value if condition else None, parent),
-                )
+                fields.setdefault((selection.alias or selection.name).value, []).append(selection)
             elif isinstance(selection, FragmentSpreadNode):
-                weight = self.fragment(selection.name.value, parent)
+                name = selection.name.value
+                if name not in spread and name in fragments:
+                    spread.add(name)
+                    stack.append(fragments[name])
             else:
-                continue
-            cost = min(cost + weight.cost, _CAP)
-            depth = max(depth, weight.depth)
-        return Weight(cost, depth)
-
-    def fragment(self, name: str, parent: GraphQLCompositeType) -> Weight:
-        known = self.weighed.get(name)
-        if known is not None:
-            return known
-        self.weighed[name] = _NOTHING  # A cycle adds nothing here; validation reports it.
-        fragment = self.fragments.get(name)
-        if fragment is None:
-            return _NOTHING
-        weight = self.selection(
-            fragment.selection_set, self.narrowed(fragment.type_condition.name.value, parent)
-        )
-        self.weighed[name] = weight
-        return weight
-
-    def narrowed(self, name: str | None, parent: GraphQLCompositeType) -> GraphQLCompositeType:
-        named = self.schema.get_type(name) if name else None
-        return named if named is not None and is_composite_type(named) else parent
-
-    def field(self, node: FieldNode, parent: GraphQLCompositeType) -> Weight:
-        field = self.schema.get_field(parent, node.name.value)
-        if field is None or node.selection_set is None:
-            return Weight(1, 1)
-        named = get_named_type(field.type)
-        if not is_composite_type(named):
-            return Weight(1, 1)
-        below = self.selection(node.selection_set, named)
-        times = self.times(node, field, parent)
-        return Weight(min(1 + times * below.cost, _CAP), below.depth + 1)
-
-    def times(self, node: FieldNode, field: GraphQLField, parent: GraphQLCompositeType) -> int:
-        if "first" in field.args:
-            return self.page_size(node, field)
-        if not is_list_type(get_nullable_type(field.type)):
-            return 1
-        counted_already = parent.name.endswith("Connection") or parent.name.startswith("__")
-        return 1 if counted_already else LIST_SIZE
-
-    def page_size(self, node: FieldNode, field: GraphQLField) -> int:
-        asked: Any = _default(field)
-        for argument in node.arguments or ():
-            if argument.name.value == "first":
-                value = argument.value
-                if isinstance(value, IntValueNode):
-                    asked = int(value.value) if len(value.value) < 10 else MAX_PAGE_SIZE
-                elif isinstance(value, VariableNode):
-                    asked = self.variables.get(value.name.value, asked)
-        size = asked if isinstance(asked, int) else DEFAULT_PAGE_SIZE
-        return max(0, min(size, MAX_PAGE_SIZE))
+                stack.append(selection.selection_set)  # type: ignore[attr-defined]
+    return fields
 
 
-def _default(field: GraphQLField) -> Any:
-    argument = field.args["first"]
-    return argument.default.value if argument.default is not None else argument.default_value
-
-
-def _fields(document: DocumentNode) -> Iterable[FieldNode]:
-    stack: list[SelectionSetNode] = [
+def _fields_as_written(document: DocumentNode) -> Iterator[FieldNode]:
+    stack = [
         definition.selection_set
         for definition in document.definitions
         if isinstance(definition, OperationDefinitionNode | FragmentDefinitionNode)

@@ -21,6 +21,8 @@ from domain.inventory import HoldPolicy
 from persistence.database import Database
 from persistence.embedded import EmbeddedServer
 from persistence.migrate import migrate
+from providers.payments.manual import ManualPayments
+from providers.payments.sandbox import SandboxPayments
 from services.access import SYSTEM
 from services.context import Environment, ServiceContext
 from services.tokens import TokenSigner
@@ -55,6 +57,7 @@ def make_environment(settings: Settings, database: Database) -> Environment:
         database=database,
         tokens=TokenSigner(settings.signing_key()),
         holds=HoldPolicy(settings.cart_hold_seconds, settings.cart_hold_max_seconds),
+        payment_providers={"manual": ManualPayments(), "sandbox": SandboxPayments(database.engine)},
         abandon_after_seconds=settings.cart_abandon_seconds,
     )
 

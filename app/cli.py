@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from api.root import build_schema
 from app import cli_apps
 from app.bootstrap import opened_database
 from app.config import ConfigurationError, Settings, load_settings
@@ -67,6 +68,12 @@ def migrate() -> None:
 
     asyncio.run(run())
     typer.echo("the database is at the newest revision")
+
+
+@cli.command()
+def schema() -> None:
+    """Print the GraphQL schema this version serves (schema.graphql at the root is this)."""
+    typer.echo(build_schema().as_str())
 
 
 def _settings(**overrides: Any) -> Settings:

@@ -1,0 +1,175 @@
+"""Bounds of a document: what is refused before anything expensive looks at it, and what is not."""
+
+from typing import Any
+
+import pytest
+from graphql import OperationDefinitionNode, get_introspection_query, parse
+from graphql import build_schema as build_graphql_schema
+
+from api.cost import weigh
+from api.execution import Engine, GraphQLRequest
+from api.faults import RequestRefused
+from api.limits import Limits
+from api.root import build_schema
+
+SCHEMA = build_schema()
+
+
+def prepare(query: str, limits: Limits | None = None, **variables: Any) -> int:
+    """Return the cost of a query that is let in."""
+    operation = Engine(SCHEMA, limits).prepare(GraphQLRequest(query, None, variables), "test")
+    return operation.cost
+
+
+def refusal(query: str, limits: Limits | None = None, **variables: Any) -> tuple[str, str]:
+    """Return the code and message of a query that is refused."""
+    with pytest.raises(RequestRefused) as caught:
+        prepare(query, limits, **variables)
+    error = caught.value.errors[0]
+    return error["extensions"]["code"], error["message"]
+
+
+def _bomb(fragments: int) -> str:
+    steps = " ".join(
+        f"fragment f{step} on Channel {{ id ...f{step + 1} slug ...f{step + 1} }}"
+        for step in range(fragments)
+    )
+    return f"{{ channels {{ ...f0 }} }} {steps} fragment f{fragments} on Channel {{ id }}"
+
+
+def test_a_fragment_bomb_is_weighed_without_being_followed() -> None:
+    code, message = refusal(_bomb(30))
+
+    assert code == "QUERY_TOO_COSTLY"
+    assert "costs" in message
+
+
+def test_a_fragment_is_weighed_wherever_it_is_spread() -> None:
+    once = prepare("{ channels { ...f } } fragment f on Channel { id slug }")
+    twice = prepare("{ a: channels { ...f } b: channels { ...f } } fragment f on Channel { id slug }")
+
+    assert twice == 2 * once
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("{" + " ".join(f"a{one}: channels {{ id }}" for one in range(300)) + "}", "250 aliases"),
+        ("{" + " ".join(f"a{one}: channels {{ id }}" for one in range(2000)) + "}", "8000 tokens"),
+        ("{ channels {" + " id" * 3000 + "} }", "same fields too often"),
+        ("{" + (" channels {" + " id" * 30 + "}") * 30 + "}", "same fields too often"),
+        ("{ channels {" + " ...{ id }" * 400 + "} }", "same fields too often"),
+        ("{ channels { id } } #" + "x" * 100_000, "100000 characters"),
+        ("#\n" * 10_000 + "{ channels { id } }", "8000 tokens"),
+        (
+            "query(" + " ".join(f"$v{one}: Int" for one in range(300)) + ") { channels { id } }",
+            "250 variables",
+        ),
+        (" ".join(f"query q{one} {{ channels {{ id }} }}" for one in range(100)), "operations and fragments"),
+        (
+            "mutation {" + " ".join(f"a{one}: __typename" for one in range(101)) + "}",
+            "at most 100 mutations",
+        ),
+        (
+            '{ __type(name: "Int") ' + "{ ofType " * 30 + "{ name }" + " }" * 30 + "}",
+            "nested deeper than 20",
+        ),
+        ("{ __schema " + "{ types { fields " * 20 + "{ name }" + "} }" * 20 + "}", "nested deeper than 20"),
+    ],
+)
+def test_what_is_out_of_bounds_is_refused_by_name(query: str, words: str) -> None:
+    code, message = refusal(query)
+
+    assert code == "QUERY_TOO_COSTLY"
+    assert words in message
+
+
+def test_a_chain_of_fragments_does_not_recurse_without_end() -> None:
+    chain = " ".join(f"fragment f{step} on Channel {{ ...f{step + 1} }}" for step in range(1000))
+    limits = Limits(definitions=5000, tokens=50_000)
+
+    code, _ = refusal(f"{{ channels {{ ...f0 }} }} {chain} fragment f1000 on Channel {{ id }}", limits)
+
+    assert code in {"QUERY_TOO_COSTLY", "BAD_USER_INPUT"}
+
+
+def test_a_cycle_of_fragments_is_bad_input() -> None:
+    code, message = refusal(
+        "{ channels { ...a } } fragment a on Channel { ...b } fragment b on Channel { ...a }"
+    )
+
+    assert code == "BAD_USER_INPUT"
+    assert "within itself" in message
+
+
+def test_introspection_is_let_in() -> None:
+    assert prepare(get_introspection_query()) > 0
+
+
+SHELF = build_graphql_schema(
+    """
+    type Query { books(first: Int = 20): BookConnection }
+    type BookConnection { edges: [BookEdge!]! }
+    type BookEdge { node: Book! }
+    type Book { title: String pages: [Page!]! }
+    type Page { text: String }
+    """
+)
+
+
+@pytest.mark.parametrize(
+    ("query", "variables", "cost"),
+    [
+        ("{ books { edges { node { title } } } }", {}, 1 + 20 * 3),
+        ("{ books(first: 5) { edges { node { title } } } }", {}, 1 + 5 * 3),
+        ("{ books(first: 999999) { edges { node { title } } } }", {}, 1 + 100 * 3),
+        ("{ books(first: -1) { edges { node { title } } } }", {}, 1),
+        ("query($n: Int) { books(first: $n) { edges { node { title } } } }", {"n": 7}, 1 + 7 * 3),
+        ("query($n: Int) { books(first: $n) { edges { node { title } } } }", {"n": "x"}, 1 + 20 * 3),
+        ("{ books(first: 5) { edges { node { pages { text } } } } }", {}, 1 + 5 * (2 + 1 + 10)),
+    ],
+)
+def test_a_page_costs_its_fields_for_each_of_its_nodes(
+    query: str, variables: dict[str, Any], cost: int
+) -> None:
+    document = parse(query)
+    operation = document.definitions[0]
+    assert isinstance(operation, OperationDefinitionNode)
+
+    assert weigh(SHELF, document, operation, variables).cost == cost
+
+
+def test_no_name_of_the_schema_is_suggested() -> None:
+    code, message = refusal("{ chanels { id } }")
+
+    assert code == "BAD_USER_INPUT"
+    assert "channels" not in message
+
+
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ("query a { __typename } query b { __typename }", None),
+        ("query a { __typename }", "c"),
+        ("fragment f on Query { __typename }", None),
+    ],
+)
+def test_it_must_be_clear_which_operation_runs(query: str, name: str | None) -> None:
+    with pytest.raises(RequestRefused) as caught:
+        Engine(SCHEMA).prepare(GraphQLRequest(query, name), "test")
+
+    assert caught.value.errors[0]["extensions"]["code"] == "BAD_USER_INPUT"
+
+
+@pytest.mark.parametrize("variables", [{"x": "a\0b"}, {"x": [{"y": "\0"}]}])
+def test_what_cannot_be_stored_is_refused_by_path(variables: dict[str, Any]) -> None:
+    code, message = refusal("query($x: Boolean!) { channels { id @skip(if: $x) } }", **variables)
+
+    assert code == "BAD_USER_INPUT"
+    assert message.startswith("variables.x")
+
+
+def test_a_nul_in_the_document_is_refused() -> None:
+    code, message = refusal('{ __type(name: "a\\u0000b") { name } }')
+
+    assert (code, message) == ("BAD_USER_INPUT", "a string contains a NUL character")
