@@ -7,6 +7,7 @@ from api.errors import USER_ERROR_TYPES
 from api.resolvers.carts import CartsMutation, CartsQuery
 from api.resolvers.catalog import CatalogMutation, CatalogQuery
 from api.resolvers.channels import ChannelsMutation, ChannelsQuery
+from api.resolvers.inventory import InventoryMutation, InventoryQuery
 from api.resolvers.locations import LocationsMutation
 from api.resolvers.shipping import ShippingMutation, ShippingQuery
 
@@ -16,6 +17,7 @@ class Query(
     CartsQuery,
     CatalogQuery,
     ChannelsQuery,
+    InventoryQuery,
     ShippingQuery,
 ):
     """Everything that can be read."""
@@ -26,6 +28,7 @@ class Mutation(
     CartsMutation,
     CatalogMutation,
     ChannelsMutation,
+    InventoryMutation,
     LocationsMutation,
     ShippingMutation,
 ):

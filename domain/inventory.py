@@ -1,9 +1,17 @@
 """Stock: its states, the movements between them, and the holds of carts."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
+
+from domain.kernel.errors import IllegalTransition, InvalidInput
+from domain.kernel.quantities import MAX_QUANTITY
+from domain.locations import Location
+
+MAX_ON_HAND = 1_000_000_000
+"""Most units of one variant that one location can hold: far above any warehouse, below int4."""
 
 
 class StockState(StrEnum):
@@ -76,7 +84,7 @@ class StockLevel:
     id: UUID
     variant_id: UUID
     sku: str
-    location_id: UUID
+    location: Location
     on_hand: int
     available: int
     held: int
@@ -85,3 +93,48 @@ class StockLevel:
     quality_control: int
     damaged: int
     incoming: int
+
+
+MOVES: Mapping[tuple[StockState, StockState], str] = {
+    (StockState.AVAILABLE, StockState.DAMAGED): "DAMAGED",
+    (StockState.AVAILABLE, StockState.QUALITY_CONTROL): "QUARANTINED",
+    (StockState.AVAILABLE, StockState.SAFETY_STOCK): "BUFFERED",
+    (StockState.SAFETY_STOCK, StockState.AVAILABLE): "UNBUFFERED",
+    (StockState.SAFETY_STOCK, StockState.DAMAGED): "DAMAGED",
+    (StockState.QUALITY_CONTROL, StockState.AVAILABLE): "PASSED",
+    (StockState.QUALITY_CONTROL, StockState.DAMAGED): "FAILED",
+    (StockState.DAMAGED, StockState.AVAILABLE): "REPAIRED",
+    (StockState.DAMAGED, StockState.QUALITY_CONTROL): "QUARANTINED",
+    (StockState.DAMAGED, StockState.SCRAP): "SCRAPPED",
+}
+"""The moves a person may make between states, and the reason the ledger gives.
+
+Held and committed units belong to a cart or an order: only those move them.
+"""
+
+
+def move_reason(source: StockState, target: StockState) -> str:
+    """Return the ledger's reason for a move by hand; raises IllegalTransition when there is none."""
+    reason = MOVES.get((source, target))
+    if reason is None:
+        allowed = [to.name for from_, to in MOVES if from_ is source]
+        raise IllegalTransition(
+            f"units do not go from {source.name} to {target.name} by hand", source.name, allowed, "to"
+        )
+    return reason
+
+
+def check_delta(delta: int) -> int:
+    """Return a change of a count; raises InvalidInput when it is 0 or absurd."""
+    if delta == 0:
+        raise InvalidInput("must not be 0", "delta")
+    if abs(delta) > MAX_QUANTITY:
+        raise InvalidInput(f"must be between -{MAX_QUANTITY} and {MAX_QUANTITY}", "delta")
+    return delta
+
+
+def adjustment(delta: int) -> tuple[StockState, StockState]:
+    """Return from where to where the units of a changed count go."""
+    if delta > 0:
+        return StockState.ADJUSTMENT, StockState.AVAILABLE
+    return StockState.AVAILABLE, StockState.ADJUSTMENT

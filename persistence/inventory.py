@@ -8,15 +8,20 @@ and calls these as late in its transaction as it can: a level stays locked until
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, text
+from sqlalchemy import Row, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY, INTERVAL
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import DateTime, Integer, Text, TypeEngine, Uuid
 
-from domain.inventory import HoldPolicy, Movement
+from domain.addresses import Address
+from domain.catalog import VariantRef
+from domain.inventory import MAX_ON_HAND, HoldPolicy, Movement, StockLevel, StockState
+from domain.locations import Location
+from persistence.tables.base import JSON
 
 _UUIDS, _TEXTS, _INTEGERS = ARRAY(Uuid), ARRAY(Text), ARRAY(Integer)
 _MOMENT = DateTime(timezone=True)
@@ -62,6 +67,46 @@ _MOVE = text(
 _COMMIT = text(
     "SELECT line, variant, location, quantity FROM stock_commit_holds(:cart, :order, :actor, :now)"
 ).bindparams(*_typed(cart=Uuid(), order=Uuid(), actor=Text(), now=_MOMENT))
+_CHANGE = (
+    text(
+        """
+    SELECT c.outcome, c.id, c.variant_id, c.sku, c.location_id, c.on_hand, c.available, c.held,
+           c.committed, c.safety_stock, c.quality_control, c.damaged, c.incoming, l.code, l.name,
+           l.address, l.version
+      FROM stock_change(:variant, :sku, :code, :source, :target, :quantity, :reason, :most, :action,
+                        :source_kind, :source_id, :actor, :now) c
+      LEFT JOIN locations l ON l.id = c.location_id
+    """
+    )
+    .bindparams(
+        *_typed(
+            variant=Uuid(),
+            sku=Text(),
+            code=Text(),
+            source=Text(),
+            target=Text(),
+            quantity=Integer(),
+            reason=Text(),
+            most=Integer(),
+            action=Text(),
+            source_kind=Text(),
+            source_id=Uuid(),
+            actor=Text(),
+            now=_MOMENT,
+        )
+    )
+    .columns(address=JSON)
+)
+_LEVELS = text(
+    """
+    SELECT s.id, s.variant_id, v.sku, s.location_id, s.on_hand, s.available, s.held, s.committed,
+           s.safety_stock, s.quality_control, s.damaged, s.incoming, l.code, l.name, l.address, l.version
+      FROM variants v
+      LEFT JOIN (stock_levels s JOIN locations l ON l.id = s.location_id) ON s.variant_id = v.id
+     WHERE v.id = coalesce(CAST(:variant AS uuid), (SELECT id FROM variants WHERE sku = :sku))
+     ORDER BY l.code
+    """
+).columns(address=JSON)
 _EXPIRE = text(
     "SELECT cart, line, variant, sku, quantity FROM stock_expire_holds(:most, :actor, :now)"
 ).bindparams(*_typed(most=Integer(), actor=Text(), now=_MOMENT))
@@ -122,6 +167,64 @@ class ExpiredHold:
     variant_id: UUID
     sku: str
     quantity: int
+
+
+class ChangeOutcome(StrEnum):
+    """What became of a change by hand; only DONE changed anything."""
+
+    DONE = "DONE"
+    NO_VARIANT = "NO_VARIANT"
+    NO_LOCATION = "NO_LOCATION"
+    SHORT = "SHORT"
+    FULL = "FULL"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change of one level by hand, by references as a client names them."""
+
+    variant: VariantRef
+    location_code: str
+    from_state: StockState
+    to_state: StockState
+    quantity: int
+    reason: str
+    action: str
+    source_id: UUID
+
+
+async def change(
+    connection: AsyncConnection, wanted: Change, *, actor: str, now: datetime
+) -> tuple[ChangeOutcome, StockLevel | None]:
+    """Make a change with its ledger row, event and audit entry; return the level as it then is.
+
+    SHORT means that the state has fewer units (the level tells), FULL that the level would pass
+    MAX_ON_HAND; without variant or location there is no level to return.
+    """
+    values = {
+        "variant": wanted.variant.id,
+        "sku": wanted.variant.sku,
+        "code": wanted.location_code,
+        "source": wanted.from_state.value,
+        "target": wanted.to_state.value,
+        "quantity": wanted.quantity,
+        "reason": wanted.reason,
+        "most": MAX_ON_HAND,
+        "action": wanted.action,
+        "source_kind": "adjustment",
+        "source_id": wanted.source_id,
+        "actor": actor,
+        "now": now,
+    }
+    row = (await connection.execute(_CHANGE, values)).one()
+    return ChangeOutcome(row.outcome), None if row.id is None else _level(row)
+
+
+async def levels(connection: AsyncConnection, variant: VariantRef) -> list[StockLevel] | None:
+    """Return the levels of a variant by location code; None when there is no such variant."""
+    values = {"variant": variant.id, "sku": variant.sku}
+    rows = (await connection.execute(_LEVELS, values)).all()
+    return [_level(row) for row in rows if row.id is not None] if rows else None
 
 
 async def hold(
@@ -209,3 +312,21 @@ async def expire_holds(
     """
     rows = await connection.execute(_EXPIRE, {"most": most_carts, "actor": actor, "now": now})
     return [ExpiredHold(*row) for row in rows]
+
+
+def _level(row: Row[*tuple[Any, ...]]) -> StockLevel:
+    address = None if row.address is None else Address.from_json(row.address)
+    return StockLevel(
+        id=row.id,
+        variant_id=row.variant_id,
+        sku=row.sku,
+        location=Location(row.location_id, row.code, row.name, address, row.version),
+        on_hand=row.on_hand,
+        available=row.available,
+        held=row.held,
+        committed=row.committed,
+        safety_stock=row.safety_stock,
+        quality_control=row.quality_control,
+        damaged=row.damaged,
+        incoming=row.incoming,
+    )
