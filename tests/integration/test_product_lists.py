@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from domain.catalog import Variant
 from domain.channels import Channel
 from persistence.database import Database
 from services.access import ANONYMOUS, Permission
@@ -37,9 +38,7 @@ async def filtered(database: Database, channel: Channel, **narrowed: Any) -> lis
     return await names(database, channel, filter=narrowed, orderBy="NAME")
 
 
-async def sell(
-    database: Database, channel: Channel, name: str, price: str = "10", **changes: Any
-) -> factories.Variant:
+async def sell(database: Database, channel: Channel, name: str, price: str = "10", **changes: Any) -> Variant:
     description = changes.pop("description", None)
     draft = factories.variant_draft(
         changes.pop("sku", None), {channel.slug: (price, channel.currency)}, **changes
