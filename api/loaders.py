@@ -9,8 +9,12 @@ from strawberry.dataloader import DataLoader
 
 from domain.carts import Cart
 from domain.catalog import Product, Variant
+from domain.channels import Channel
 from domain.kernel.money import Money
-from persistence import availability, carts, catalog
+from domain.locations import Location
+from domain.orders import Order, OrderLine
+from persistence import availability, carts, catalog, channels, locations, order_parts, orders
+from persistence.order_parts import OrderParts
 from services.context import ServiceContext
 
 K = TypeVar("K")
@@ -73,3 +77,23 @@ class Loaders:
     def carts(self) -> DataLoader[UUID, Cart | None]:
         """Carts by id."""
         return self.over("carts", carts.load_by_ids)
+
+    def channels(self) -> DataLoader[UUID, Channel | None]:
+        """Channels by id."""
+        return self.over("channels", channels.by_ids)
+
+    def locations(self) -> DataLoader[UUID, Location | None]:
+        """Locations by id."""
+        return self.over("locations", locations.by_ids)
+
+    def orders(self) -> DataLoader[UUID, Order | None]:
+        """Orders by id."""
+        return self.over("orders", orders.by_ids)
+
+    def order_lines(self) -> DataLoader[UUID, list[OrderLine] | None]:
+        """Lines by their order's id."""
+        return self.over("order_lines", order_parts.lines_of)
+
+    def order_parts(self) -> DataLoader[UUID, OrderParts | None]:
+        """Fulfillment orders, shipments and payments by their order's id."""
+        return self.over("order_parts", order_parts.parts_of)

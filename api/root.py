@@ -9,6 +9,7 @@ from api.resolvers.catalog import CatalogMutation, CatalogQuery
 from api.resolvers.channels import ChannelsMutation, ChannelsQuery
 from api.resolvers.inventory import InventoryMutation, InventoryQuery
 from api.resolvers.locations import LocationsMutation
+from api.resolvers.orders import OrdersMutation, OrdersQuery
 from api.resolvers.shipping import ShippingMutation, ShippingQuery
 
 
@@ -18,6 +19,7 @@ class Query(
     CatalogQuery,
     ChannelsQuery,
     InventoryQuery,
+    OrdersQuery,
     ShippingQuery,
 ):
     """Everything that can be read."""
@@ -30,6 +32,7 @@ class Mutation(
     ChannelsMutation,
     InventoryMutation,
     LocationsMutation,
+    OrdersMutation,
     ShippingMutation,
 ):
     """Everything that can be changed.

@@ -18,6 +18,7 @@ from api.root import build_schema
 from app import readiness
 from app.config import Settings
 from domain.inventory import HoldPolicy
+from domain.ports import PaymentProvider, PaymentProviders
 from persistence.database import Database
 from persistence.embedded import EmbeddedServer
 from persistence.migrate import migrate
@@ -57,9 +58,19 @@ def make_environment(settings: Settings, database: Database) -> Environment:
         database=database,
         tokens=TokenSigner(settings.signing_key()),
         holds=HoldPolicy(settings.cart_hold_seconds, settings.cart_hold_max_seconds),
-        payment_providers={"manual": ManualPayments(), "sandbox": SandboxPayments(database.engine)},
+        payment_providers=_payment_providers(settings, database),
+        payment_time_limit_seconds=settings.payment_time_limit_seconds,
         abandon_after_seconds=settings.cart_abandon_seconds,
     )
+
+
+def _payment_providers(settings: Settings, database: Database) -> PaymentProviders:
+    providers: dict[str, PaymentProvider] = {"manual": ManualPayments()}
+    if settings.sandbox_payments:
+        providers["sandbox"] = SandboxPayments(
+            database.engine, answer_delay_seconds=settings.sandbox_answer_delay_seconds
+        )
+    return providers
 
 
 @asynccontextmanager

@@ -120,6 +120,15 @@ class Settings(BaseSettings):
     cart_abandon_seconds: int = Field(default=3600, ge=1)
     """How long after the shopper's last change a cart counts as abandoned."""
 
+    payment_time_limit_seconds: float = Field(default=10, gt=0)
+    """How long a payment provider may take to answer; then the outcome is found out later."""
+
+    sandbox_payments: bool = True
+    """Whether the provider `sandbox` may be paid with: turn it off where real orders are taken."""
+
+    sandbox_answer_delay_seconds: float = Field(default=0, ge=0)
+    """How long the sandbox takes to answer."""
+
     feed_retention_seconds: int = Field(default=30 * _DAY_SECONDS, ge=1)
     """How long events stay readable; what a durable consumer has not read yet stays longer."""
 

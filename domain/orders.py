@@ -11,6 +11,7 @@ from domain.addresses import Address
 from domain.fulfillment import FulfillmentOrder, FulfillmentOrderStatus, ShipmentStatus
 from domain.kernel.errors import IllegalTransition, VersionConflict
 from domain.kernel.quantities import require_text
+from domain.kernel.totals import Totals
 from domain.kernel.transitions import check_transition
 from domain.payments import Payment, PaymentStatus
 
@@ -110,6 +111,13 @@ class Order:
     reason: str | None = None
     imported: bool = False
     closed_at: datetime | None = None
+
+    @property
+    def totals(self) -> Totals:
+        """What it amounts to."""
+        return Totals(
+            self.currency, self.subtotal_minor, self.shipping_minor, self.tax_minor, self.discount_minor
+        )
 
 
 def change(

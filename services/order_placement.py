@@ -12,11 +12,11 @@ from typing import Any
 from uuid import UUID
 
 from domain import order_placement as decide
-from domain.kernel.errors import InsufficientStock, NotFound, PaymentDeclined
+from domain.kernel.errors import DomainError, InsufficientStock, NotFound, PaymentDeclined, Several
 from domain.kernel.events import Event
 from domain.kernel.ids import new_id
-from domain.kernel.quantities import require_text
-from domain.order_placement import Allocation, Checkout, Placement
+from domain.kernel.keys import check_key
+from domain.order_placement import Allocation, Checkout, CheckoutLine, Placement
 from domain.orders import Order
 from domain.payments import Payment, PaymentStatus
 from domain.ports import Outcome, ProviderAnswer
@@ -27,9 +27,6 @@ from persistence import payments as payment_rows
 from persistence.idempotency import Claim, claim_for
 from services import payments
 from services.context import ServiceContext, Transaction
-
-MAX_KEY_LENGTH = 255
-"""Longest idempotency key, in characters."""
 
 _ENDED_WELL = {Outcome.SUCCEEDED, Outcome.DEFERRED}
 
@@ -68,8 +65,7 @@ async def place(context: ServiceContext, cart_token: str, provider: str, method:
     if subject is None:
         raise NotFound("no cart has this token", "cartToken")
     payments.provider_for(context.environment, provider, method)
-    key = require_text(key, MAX_KEY_LENGTH, "idempotencyKey")
-    claim = claim_for(f"orderPlace:{subject.id}", key, [provider, method])
+    claim = claim_for(f"orderPlace:{subject.id}", check_key(key), [provider, method])
     async with context.transaction() as transaction:
         stored = await transaction.replay(claim)
         checkout = await _locked(transaction, subject.id, subject.generation)
@@ -99,8 +95,8 @@ async def conclude(context: ServiceContext, attempt: Attempt, answer: ProviderAn
 class _StockGone(Exception):
     """The payment was approved but the stock is gone: the transaction has to be undone."""
 
-    def __init__(self, short: InsufficientStock) -> None:
-        super().__init__(short.message)
+    def __init__(self, short: Sequence[InsufficientStock]) -> None:
+        super().__init__(f"{len(short)} lines lost their stock")
         self.short = short
 
 
@@ -125,8 +121,8 @@ async def _start(
     if not decide.is_secured(checkout, now):
         targets = [inventory.HoldTarget(line.id, line.variant_id, line.quantity) for line in checkout.lines]
         short = await _hold(context, transaction, checkout, targets)
-        if short is not None:
-            raise short
+        if short:
+            raise _shortage(short)
     payment = Payment(
         new_id(), provider, method, PaymentStatus.PENDING, checkout.currency, checkout.total_minor
     )
@@ -150,8 +146,8 @@ async def _hold(
     transaction: Transaction,
     checkout: Checkout,
     targets: Sequence[inventory.HoldTarget],
-) -> InsufficientStock | None:
-    """Hold `targets`; return the first shortage, as the shopper is to be told of it."""
+) -> list[InsufficientStock]:
+    """Hold `targets`, all or none; return the shortages as the shopper is to be told of them."""
     held = await inventory.hold(
         transaction.connection,
         checkout.cart_id,
@@ -161,13 +157,21 @@ async def _hold(
         actor=transaction.actor,
         now=transaction.now,
     )
-    short = next((line for line in held if line.is_short), None)
-    if short is None:
-        return None
-    line = next(line for line in checkout.lines if line.id == short.line_id)
+    lines = {line.id: line for line in checkout.lines}
     # What was committed a moment ago is the shopper's too, and asked for no more.
-    present = line.quantity - short.wanted + short.present
-    return InsufficientStock(line.sku, line.quantity, present, "cartToken")
+    return [
+        _short_of(lines[one.line_id], lines[one.line_id].quantity - one.wanted + one.present)
+        for one in held
+        if one.is_short
+    ]
+
+
+def _short_of(line: CheckoutLine, available: int) -> InsufficientStock:
+    return InsufficientStock(line.sku, line.quantity, available, "cartToken")
+
+
+def _shortage(short: Sequence[InsufficientStock]) -> DomainError:
+    return short[0] if len(short) == 1 else Several(short)
 
 
 async def _place(context: ServiceContext, attempt: Attempt, answer: ProviderAnswer) -> Placed:
@@ -206,7 +210,7 @@ async def _commit(
             if line.id in rest
         ]
         short = await _hold(context, transaction, checkout, targets)
-        if short is not None:
+        if short:
             raise _StockGone(short)
         more = await inventory.commit_holds(
             connection, checkout.cart_id, order_id, actor=transaction.actor, now=transaction.now
@@ -275,7 +279,7 @@ async def _wait(context: ServiceContext, attempt: Attempt, *, action_required: b
 
 
 async def _give_back(
-    context: ServiceContext, attempt: Attempt, answer: ProviderAnswer, short: InsufficientStock
+    context: ServiceContext, attempt: Attempt, answer: ProviderAnswer, short: Sequence[InsufficientStock]
 ) -> Placed:
     """Never paid without stock: give the payment up, and the cart back to its shopper."""
     payment = _answered(attempt.payment, answer, None)
@@ -294,18 +298,18 @@ async def _give_back(
             next_attempt_at=payments.asked_again_at(context.environment, now),
         )
         if version is not None:
-            transaction.emit(_cart_event("CartStockLost", attempt.checkout, version, now, short))
+            transaction.emit(_cart_event("CartStockLost", attempt.checkout, version, now, short[0]))
             transaction.answer_later(
                 attempt.claim,
                 {
                     "payment": str(payment.id),
-                    "short": [short.sku, short.requested, short.available],
+                    "short": [[one.sku, one.requested, one.available] for one in short],
                 },
             )
     if version is None:
         return await _recorded(context, attempt)
     await payments.void(context, payment, void_id, answer.reference)
-    raise short
+    raise _shortage(short)
 
 
 async def _recorded(context: ServiceContext, attempt: Attempt) -> Placed:
@@ -320,8 +324,7 @@ async def _replayed(context: ServiceContext, stored: dict[str, Any]) -> Placed:
     if "declined" in stored:
         raise PaymentDeclined(stored["declined"])
     if "short" in stored:
-        sku, requested, available = stored["short"]
-        raise InsufficientStock(sku, requested, available, "cartToken")
+        raise _shortage([InsufficientStock(*facts, "cartToken") for facts in stored["short"]])
     payment_id = UUID(stored["payment"])
     async with context.read() as connection:
         payment = (await payment_rows.by_ids(connection, [payment_id]))[payment_id]

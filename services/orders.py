@@ -11,7 +11,8 @@ from domain.inventory import Movement, StockState
 from domain.kernel.errors import NotFound
 from domain.kernel.events import Event
 from domain.kernel.ids import new_id
-from domain.kernel.quantities import require_text
+from domain.kernel.keys import check_key
+from domain.kernel.quantities import is_storable
 from domain.kernel.transitions import check_transition
 from domain.orders import Order, OrderStatus
 from domain.payments import Payment
@@ -23,7 +24,6 @@ from persistence.orders import VoidIntent
 from services import payments
 from services.access import Permission, require
 from services.context import ServiceContext, Transaction
-from services.order_placement import MAX_KEY_LENGTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ async def find(context: ServiceContext, ref: OrderRef) -> Order | None:
         return None
     async with context.read() as connection:
         if ref.number is not None:
-            return await rows.by_number(connection, ref.number)
+            return await rows.by_number(connection, ref.number) if is_storable(ref.number) else None
         subject = context.environment.tokens.read("order", ref.token) if ref.token is not None else None
         order_id = subject.id if subject else ref.id
         if order_id is None:
@@ -239,8 +239,7 @@ def _with_status(
 
 
 def _claim(context: ServiceContext, operation: str, order_id: UUID, key: str, request: object) -> Claim:
-    key = require_text(key, MAX_KEY_LENGTH, "idempotencyKey")
-    return claim_for(f"{operation}:{context.actor.label}:{order_id}", key, request)
+    return claim_for(f"{operation}:{context.actor.label}:{order_id}", check_key(key), request)
 
 
 def _event(kind: str, order: Order, now: datetime) -> Event:

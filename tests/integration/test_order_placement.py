@@ -1,7 +1,6 @@
 """Placing orders: secure the stock, authorize the payment, place; exact, once, and never half."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -23,31 +22,19 @@ from domain.payments import PaymentStatus
 from domain.ports import ProviderAnswer
 from persistence.database import Database
 from providers.payments.sandbox import SandboxPayments, charges
-from services.context import ServiceContext
 from services.order_placement import place
 from services.payment_sweep import settle_due
 from tests.checkouts import (
     cart_status,
     events,
     expire_holds,
+    later,
     levels,
     make_ready_cart,
     make_stocked_shop,
     order_now,
     till,
 )
-
-
-class LaterClock:
-    """A clock that runs an hour ahead of the machine's."""
-
-    def now(self) -> datetime:
-        return datetime.now(UTC) + timedelta(hours=1)
-
-
-def later(database: Database) -> ServiceContext:
-    """Return the sweep's context, an hour on."""
-    return till(database, clock=LaterClock())
 
 
 async def test_ten_from_six_and_twenty_are_six_and_four(database: Database) -> None:

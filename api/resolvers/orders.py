@@ -1,0 +1,105 @@
+"""Root fields of orders."""
+
+import strawberry
+
+from api.context import Info
+from api.loaders import Loaders
+from api.resolvers.root_fields import TOKEN, mutation, query
+from api.scalars import decode_id
+from api.schema.orders import (
+    Order,
+    OrderApproveInput,
+    OrderCancelInput,
+    OrderPayload,
+    OrderPlaceInput,
+    OrderPlacePayload,
+    OrderRef,
+    OrderRejectInput,
+)
+from api.schema.payments import Payment
+from domain.kernel.errors import NotFound
+from domain.order_placement import Placement
+from persistence.order_parts import OrderParts
+from services import order_placement, orders
+from services.access import Permission
+
+
+@strawberry.type
+class OrdersQuery:
+    """Queries of orders."""
+
+    @query(TOKEN)
+    async def order(self, info: Info, ref: OrderRef) -> Order | None:
+        """One order, for whoever holds its token or may read orders; null when there is none."""
+        try:
+            named = ref.to_domain("ref")
+        except NotFound:
+            return None
+        order = await orders.find(info.context.service, named)
+        return Order.of(order) if order else None
+
+
+@strawberry.type
+class OrdersMutation:
+    """Mutations of orders."""
+
+    @mutation(OrderPlacePayload, TOKEN)
+    async def order_place(self, info: Info, input: OrderPlaceInput) -> OrderPlacePayload | None:  # noqa: A002
+        """Secure the stock, authorize the payment and place the order of a cart; once per key."""
+        placed = await order_placement.place(
+            info.context.service,
+            input.cart_token,
+            input.payment.provider,
+            input.payment.method,
+            input.idempotency_key,
+        )
+        if placed.placement is not None:
+            _keep(info.context.loaders, placed.placement)
+        return OrderPlacePayload(
+            order=Order.of(placed.order) if placed.order else None,
+            order_token=placed.order_token,
+            payment=Payment.of(placed.payment),
+        )
+
+    @mutation(OrderPayload, Permission.ORDERS_WRITE)
+    async def order_approve(self, info: Info, input: OrderApproveInput) -> OrderPayload | None:  # noqa: A002
+        """Let an order that waits for approval be processed."""
+        order = await orders.approve(
+            info.context.service,
+            decode_id("Order", input.id, "id"),
+            input.expected_version,
+            input.idempotency_key,
+        )
+        return OrderPayload(order=Order.of(order))
+
+    @mutation(OrderPayload, Permission.ORDERS_WRITE)
+    async def order_reject(self, info: Info, input: OrderRejectInput) -> OrderPayload | None:  # noqa: A002
+        """Turn down an order that waits for approval: its stock goes back on sale, its payment is voided."""
+        order = await orders.reject(
+            info.context.service,
+            decode_id("Order", input.id, "id"),
+            input.reason,
+            input.expected_version,
+            input.idempotency_key,
+        )
+        return OrderPayload(order=Order.of(order))
+
+    @mutation(OrderPayload, TOKEN)
+    async def order_cancel(self, info: Info, input: OrderCancelInput) -> OrderPayload | None:  # noqa: A002
+        """Cancel an order of which nothing is shipped: stock goes back on sale, its payment is voided."""
+        order = await orders.cancel(
+            info.context.service,
+            input.ref.to_domain("ref"),
+            input.reason,
+            input.expected_version,
+            input.idempotency_key,
+        )
+        return OrderPayload(order=Order.of(order))
+
+
+def _keep(loaders: Loaders, placement: Placement) -> None:
+    """Let the payload show what was just written without reading it again."""
+    order_id = placement.order.id
+    loaders.order_lines().prime(order_id, list(placement.lines))
+    parts = OrderParts(placement.fulfillment_orders, (), placement.payments)
+    loaders.order_parts().prime(order_id, parts)

@@ -1,0 +1,219 @@
+"""GraphQL types of orders."""
+
+from datetime import datetime
+
+import strawberry
+
+from api.context import Info
+from api.errors import UserError
+from api.scalars import decode_id, encode_id
+from api.schema.channels import Channel
+from api.schema.fulfillment import FulfillmentOrder, Shipment
+from api.schema.payments import Payment
+from api.schema.values import Address, Money, Node, Totals
+from domain import orders as domain
+from persistence.order_parts import OrderParts
+from services import orders as service
+
+OrderStatus = strawberry.enum(domain.OrderStatus, description="Life of an order.")
+OrderPaymentStatus = strawberry.enum(
+    domain.OrderPaymentStatus, description="What is authorized, paid and refunded, over all its payments."
+)
+OrderFulfillmentStatus = strawberry.enum(
+    domain.OrderFulfillmentStatus, description="How far its units have come."
+)
+
+
+@strawberry.type
+class OrderLine:
+    """What was sold, at the price it was sold for."""
+
+    id: strawberry.ID
+    sku: str
+    name: str
+    quantity: int
+    unit_price: Money
+    total: Money
+    quantity_shipped: int
+    quantity_returned: int
+
+    @classmethod
+    def of(cls, line: domain.OrderLine, currency: str) -> "OrderLine":
+        """Return the GraphQL form of a line."""
+        return cls(
+            id=encode_id("OrderLine", line.id),
+            sku=line.sku,
+            name=line.name,
+            quantity=line.quantity,
+            unit_price=Money.of_minor(line.unit_price_minor, currency),
+            total=Money.of_minor(line.total_minor, currency),
+            quantity_shipped=line.quantity_shipped,
+            quantity_returned=line.quantity_returned,
+        )
+
+
+@strawberry.type
+class Order(Node):
+    """An order; prices and totals are as they were when it was placed."""
+
+    row: strawberry.Private[domain.Order]
+    number: str
+    status: OrderStatus  # type: ignore[valid-type]
+    payment_status: OrderPaymentStatus  # type: ignore[valid-type]
+    fulfillment_status: OrderFulfillmentStatus  # type: ignore[valid-type]
+    version: int
+    email: str | None
+    placed_at: datetime | None
+    closed_at: datetime | None
+    reason: str | None = strawberry.field(description="Why it was canceled or rejected.")
+    imported: bool = strawberry.field(description="Whether it came from another system.")
+
+    @classmethod
+    def of(cls, order: domain.Order) -> "Order":
+        """Return the GraphQL form of an order."""
+        return cls(
+            id=encode_id("Order", order.id),
+            row=order,
+            number=order.number,
+            status=order.status,
+            payment_status=order.payment_status,
+            fulfillment_status=order.fulfillment_status,
+            version=order.version,
+            email=order.email,
+            placed_at=order.placed_at,
+            closed_at=order.closed_at,
+            reason=order.reason,
+            imported=order.imported,
+        )
+
+    @strawberry.field(description="Where it was sold.")  # type: ignore[untyped-decorator]
+    async def channel(self, info: Info) -> Channel:
+        """Return the channel."""
+        channel = await info.context.loaders.channels().load(self.row.channel_id)
+        assert channel is not None, "a foreign key holds every order to its channel"  # noqa: S101
+        return Channel.of(channel)
+
+    @strawberry.field(description="What was sold.")  # type: ignore[untyped-decorator]
+    async def lines(self, info: Info) -> list[OrderLine]:
+        """Return the lines, in their order."""
+        lines = await info.context.loaders.order_lines().load(self.row.id)
+        return [OrderLine.of(line, self.row.currency) for line in lines or ()]
+
+    @strawberry.field
+    def shipping_address(self) -> Address:
+        """Where it goes."""
+        return Address.of(self.row.shipping_address)
+
+    @strawberry.field
+    def billing_address(self) -> Address | None:
+        """Who is billed; null: the shipping address."""
+        return Address.of(self.row.billing_address) if self.row.billing_address else None
+
+    @strawberry.field
+    def totals(self) -> Totals:
+        """What it amounts to."""
+        return Totals.of(self.row.totals)
+
+    @strawberry.field(description="Which location sends what.")  # type: ignore[untyped-decorator]
+    async def fulfillment_orders(self, info: Info) -> list[FulfillmentOrder]:
+        """Return the locations' parts."""
+        return [FulfillmentOrder.of(part) for part in (await self._parts(info)).fulfillment_orders]
+
+    @strawberry.field(description="The parcels sent.")  # type: ignore[untyped-decorator]
+    async def shipments(self, info: Info) -> list[Shipment]:
+        """Return the shipments."""
+        return [Shipment.of(shipment) for shipment in (await self._parts(info)).shipments]
+
+    @strawberry.field(description="How it is paid.")  # type: ignore[untyped-decorator]
+    async def payments(self, info: Info) -> list[Payment]:
+        """Return the payments."""
+        return [Payment.of(payment) for payment in (await self._parts(info)).payments]
+
+    async def _parts(self, info: Info) -> OrderParts:
+        return await info.context.loaders.order_parts().load(self.row.id) or OrderParts()
+
+
+@strawberry.input(one_of=True, description="One way of naming an order.")
+class OrderRef:
+    """Its id, its number, or its secret token."""
+
+    id: strawberry.Maybe[strawberry.ID]
+    number: strawberry.Maybe[str]
+    token: strawberry.Maybe[str]
+
+    def to_domain(self, *path: str) -> service.OrderRef:
+        """Return what is named; raises InvalidInput or NotFound for an id that names no order."""
+        if self.id is not None:
+            return service.OrderRef(id=decode_id("Order", self.id.value or "", *path, "id"))
+        number, token = self.number, self.token
+        return service.OrderRef(number=number.value if number else None, token=token.value if token else None)
+
+
+@strawberry.input(description="provider `sandbox` takes the methods ok, decline, timeout and review.")
+class PaymentMethodInput:
+    """How to pay."""
+
+    provider: str
+    method: str
+
+
+@strawberry.input
+class OrderPlaceInput:
+    """The cart to order, and how to pay for it."""
+
+    cart_token: str
+    payment: PaymentMethodInput
+    idempotency_key: str
+
+
+@strawberry.input
+class OrderCancelInput:
+    """The order to cancel, and why."""
+
+    ref: OrderRef
+    reason: str
+    idempotency_key: str
+    expected_version: int | None = None
+
+
+@strawberry.input
+class OrderApproveInput:
+    """The order to approve."""
+
+    id: strawberry.ID
+    idempotency_key: str
+    expected_version: int | None = None
+
+
+@strawberry.input
+class OrderRejectInput:
+    """The order to turn down, and why."""
+
+    id: strawberry.ID
+    reason: str
+    idempotency_key: str
+    expected_version: int | None = None
+
+
+@strawberry.type(
+    description="Placed: order, orderToken (lets a guest follow the order) and payment. "
+    "Declined: order null, PaymentDeclinedError; the cart is ACTIVE with its holds, to be tried again with a "
+    "new key. Not known yet: order null, payment PENDING or ACTION_REQUIRED, no userErrors; the cart is in "
+    "CHECKOUT, its holds kept. That answer is not final: the same key later returns the final one, and "
+    "cartUpdated tells when."
+)
+class OrderPlacePayload:
+    """What became of a checkout."""
+
+    order: Order | None = None
+    order_token: str | None = None
+    payment: Payment | None = None
+    user_errors: list[UserError] = strawberry.field(default_factory=list)
+
+
+@strawberry.type
+class OrderPayload:
+    """The order as it is now, or why it was not changed."""
+
+    order: Order | None = None
+    user_errors: list[UserError] = strawberry.field(default_factory=list)
