@@ -5,6 +5,8 @@
 - `fresh_database_url`: a database of the test's own, for tests that start processes.
 """
 
+import asyncio
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -14,7 +16,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from persistence.database import Database
-from tests.postgres import TestServer, reset
+from tests.postgres import GIVEN_SERVER, TestServer, reset
 
 _FOLDER = pytest.StashKey[Path]()
 
@@ -31,9 +33,12 @@ def pytest_configure_node(node: object) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Remove the folder with the process that made it."""
-    if not hasattr(config, "workerinput"):
-        shutil.rmtree(config.stash[_FOLDER], ignore_errors=True)
+    """Remove the folder, and what the run made on a server that outlives it."""
+    if hasattr(config, "workerinput"):  # whoever began the run clears up
+        return
+    if GIVEN_SERVER in os.environ:
+        asyncio.run(TestServer(config.stash[_FOLDER]).drop_all())
+    shutil.rmtree(config.stash[_FOLDER], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

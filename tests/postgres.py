@@ -15,6 +15,9 @@ from persistence.database import Database
 from persistence.embedded import EmbeddedServer
 from persistence.migrate import migrate
 
+GIVEN_SERVER = "ORDERTIDE_TEST_DATABASE_URL"
+"""Names a server to use instead of an embedded one; its user must be a superuser."""
+
 # Tests lose nothing when the machine does: only here is the cluster not durable.
 _FAST = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "128MB", "max_wal_size": "1GB"}
 
@@ -62,7 +65,7 @@ class TestServer:
         """Use the server of ORDERTIDE_TEST_DATABASE_URL, else an embedded one in `folder`."""
         self._folder = folder
         self._run = folder.name.replace("-", "_").lower()
-        given = os.environ.get("ORDERTIDE_TEST_DATABASE_URL")
+        given = os.environ.get(GIVEN_SERVER)
         self._embedded = None if given else EmbeddedServer.acquire(folder, _FAST)
         self._url = make_url(given or self._embedded.url)  # type: ignore[union-attr]
 
