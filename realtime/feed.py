@@ -1,0 +1,157 @@
+"""The live feed of one process: one tailer reads new events once, any number of readers follow."""
+
+import asyncio
+from collections.abc import Callable, Hashable
+from contextlib import suppress
+from uuid import UUID
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from persistence import event_feed
+from persistence.database import Database
+from persistence.event_feed import Page
+from realtime.events import FeedEvent, Filter
+from realtime.metrics import FEED_HEAD
+from realtime.readers import Latest, Subscription
+from realtime.ring import Ring
+from realtime.supervise import supervise
+
+log = structlog.get_logger(__name__)
+
+RING_SIZE = 1_000
+QUEUE_LIMIT = 2_000
+PAGE_SIZE = 500
+SAFETY_POLL_SECONDS = 1.0
+READ_PATIENCE_SECONDS = 15.0
+READ_PAUSE_SECONDS = 0.25
+_EVENTS_A_TURN = 64
+
+
+class Feed:
+    """Follows `event_feed` and hands its events to subscriptions.
+
+    `wake` says that there is something new; without it a poll each second finds it.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        ring_size: int = RING_SIZE,
+        queue_limit: int = QUEUE_LIMIT,
+        page_size: int = PAGE_SIZE,
+    ) -> None:
+        """Prepare the feed of `database`; a reader with `queue_limit` events waiting must resume."""
+        self._database = database
+        self._ring_size = ring_size
+        self._queue_limit = queue_limit
+        self._page_size = page_size
+        self._woken = asyncio.Event()
+        self._ring: Ring | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Find the head and begin to follow it; raises when the database cannot be reached."""
+        async with self._database.read() as connection:
+            head = await event_feed.read_head(connection)
+        self._ring = Ring(head.epoch, head.sequence, size=self._ring_size)
+        self._task = asyncio.create_task(supervise("tailer", self._tail), name="feed tailer")
+
+    async def stop(self) -> None:
+        """Stop following; readers get nothing more."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    def wake(self) -> None:
+        """Tell that the feed has grown."""
+        self._woken.set()
+
+    @property
+    def epoch(self) -> UUID:
+        """The feed's epoch, as cursors name it."""
+        return self._started.epoch
+
+    @property
+    def head(self) -> int:
+        """The newest sequence this process has seen."""
+        return self._started.head
+
+    def subscribe(
+        self,
+        after: str | None = None,
+        *,
+        aggregate: str | None = None,
+        aggregate_id: UUID | None = None,
+        wants: Callable[[FeedEvent], bool] | None = None,
+    ) -> Subscription:
+        """Return every wanted event later than the cursor `after`, or from now on without one.
+
+        Use it as `async with feed.subscribe(...) as events: async for event in events`. Reading
+        raises InvalidCursor, CursorExpired or SlowConsumer, each a FeedError with a `code`.
+        """
+        wanted = Filter(aggregate, aggregate_id, wants)
+        return Subscription(self._started, self._patient_page, wanted, after, limit=self._queue_limit)
+
+    def latest(
+        self,
+        key_of: Callable[[FeedEvent], Hashable | None],
+        *,
+        aggregate: str | None = None,
+        wants: Callable[[FeedEvent], bool] | None = None,
+    ) -> Latest:
+        """Return the newest event of each key from now on, dropping what was overtaken unread."""
+        return Latest(self._started, Filter(aggregate, None, wants), key_of)
+
+    @property
+    def _started(self) -> Ring:
+        if self._ring is None:
+            raise RuntimeError("the feed was not started")
+        return self._ring
+
+    async def _page(self, after: int, wanted: Filter) -> Page:
+        async with self._database.read() as connection:
+            return await event_feed.read_after(
+                connection,
+                after,
+                self._page_size,
+                aggregate=wanted.aggregate,
+                aggregate_id=wanted.aggregate_id,
+            )
+
+    async def _patient_page(self, after: int, wanted: Filter) -> Page:
+        """Read a page for a reader that must not end because the database restarts."""
+        deadline = asyncio.get_running_loop().time() + READ_PATIENCE_SECONDS
+        while True:
+            try:
+                return await self._page(after, wanted)
+            except (OSError, DBAPIError) as error:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise
+                log.warning("feed_page_failed", error=type(error).__name__)
+                await asyncio.sleep(READ_PAUSE_SECONDS)
+
+    async def _tail(self) -> None:
+        ring = self._started
+        while True:
+            self._woken.clear()
+            page = await self._page(ring.head, Filter())
+            await self._extend(ring, page)
+            FEED_HEAD.set(ring.head)
+            if page.complete:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(SAFETY_POLL_SECONDS):
+                        await self._woken.wait()
+
+    async def _extend(self, ring: Ring, page: Page) -> None:
+        head = page.head
+        if head.epoch != ring.epoch or head.sequence < ring.head or head.pruned_sequence > ring.head:
+            log.warning("feed_discontinued", seen=ring.head, head=head.sequence, pruned=head.pruned_sequence)
+            ring.reset(head.epoch, head.sequence)
+            return
+        for count, row in enumerate(page.events, start=1):
+            ring.append(FeedEvent.of(head.epoch, row))
+            if count % _EVENTS_A_TURN == 0:
+                await asyncio.sleep(0)

@@ -1,0 +1,86 @@
+"""The newest events of the feed in memory, and the readers that follow them.
+
+Nothing here waits, so that an event is kept and handed to every reader, or a reader is caught up
+and joined, in one step that no other task sees half done: this is what makes following gap-free.
+"""
+
+from collections import deque
+from collections.abc import Hashable, Iterable
+from typing import Protocol
+from uuid import UUID
+
+from realtime.cursors import FeedError, SlowConsumer
+from realtime.events import FeedEvent, Filter
+from realtime.metrics import FEED_SUBSCRIBERS
+
+
+class Reader(Protocol):
+    """Somebody who follows the feed."""
+
+    filter: Filter
+
+    def replay(self, events: Iterable[FeedEvent]) -> None:
+        """Take the events that came before joining."""
+        ...
+
+    def offer(self, event: FeedEvent) -> None:
+        """Take a new event."""
+        ...
+
+    def fail(self, error: FeedError) -> None:
+        """Learn that no event will come any more."""
+        ...
+
+
+class Ring:
+    """The last `size` events after which `head` is the newest, and who follows."""
+
+    def __init__(self, epoch: UUID, head: int, *, size: int) -> None:
+        """Start empty behind `head`, in the feed of `epoch`."""
+        self.epoch = epoch
+        self.head = head
+        self._events: deque[FeedEvent] = deque(maxlen=size)
+        self._readers: dict[Hashable, dict[Reader, None]] = {}
+
+    def covers(self, sequence: int) -> bool:
+        """Say whether every event after `sequence` is here or still to come."""
+        first = self._events[0].sequence if self._events else self.head + 1
+        return sequence >= first - 1
+
+    def join(self, reader: Reader, after: int) -> None:
+        """Replay what came after `after` and follow from there; the ring must cover it."""
+        if not self.covers(after):
+            raise ValueError(f"the ring does not reach back to {after}")
+        reader.replay(event for event in self._events if event.sequence > after)
+        self._readers.setdefault(reader.filter.key, {})[reader] = None
+        FEED_SUBSCRIBERS.inc()
+
+    def leave(self, reader: Reader) -> None:
+        """Stop following; a no-op for who does not."""
+        key = reader.filter.key
+        followers = self._readers.get(key)
+        if followers is None or reader not in followers:
+            return
+        del followers[reader]
+        if not followers:
+            del self._readers[key]
+        FEED_SUBSCRIBERS.dec()
+
+    def append(self, event: FeedEvent) -> None:
+        """Keep the event that follows the head, and hand it to who wants it."""
+        if event.sequence != self.head + 1:
+            raise ValueError(f"{event.sequence} does not follow {self.head}")
+        self._events.append(event)
+        self.head = event.sequence
+        for key in (event.aggregate_id, event.aggregate, None):
+            for reader in self._readers.get(key, ()):
+                reader.offer(event)
+
+    def reset(self, epoch: UUID, head: int) -> None:
+        """Start again elsewhere: events between were never seen, so every reader must resume."""
+        self.epoch = epoch
+        self.head = head
+        self._events.clear()
+        for followers in self._readers.values():
+            for reader in followers:
+                reader.fail(SlowConsumer("events were missed here: resume from the last cursor"))

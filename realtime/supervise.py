@@ -1,0 +1,40 @@
+"""Keeping a piece of background work alive: tried again, with growing pauses, until it is canceled."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from realtime.metrics import RETRIES
+
+log = structlog.get_logger(__name__)
+
+FIRST_PAUSE_SECONDS = 0.05
+LONGEST_PAUSE_SECONDS = 2.0
+_STEADY_SECONDS = 5.0
+
+
+async def supervise(part: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Run `work` until it returns; when it fails, log, count and run it again after a pause.
+
+    The pause doubles from 50 ms to 2 s (with jitter, so that processes do not return in step) and
+    starts anew once the work ran for 5 s.
+    """
+    loop = asyncio.get_running_loop()
+    pause = FIRST_PAUSE_SECONDS
+    while True:
+        started = loop.time()
+        try:
+            await work()
+        except Exception as error:  # noqa: BLE001 (whatever it was, the work has to go on)
+            RETRIES.labels(part).inc()
+            log.warning(
+                "background_work_failed", part=part, error=type(error).__name__, detail=str(error)[:300]
+            )
+        else:
+            return
+        if loop.time() - started >= _STEADY_SECONDS:
+            pause = FIRST_PAUSE_SECONDS
+        await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 (jitter is no secret)
+        pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
