@@ -6,6 +6,7 @@ from strawberry.schema.config import StrawberryConfig
 from api.errors import USER_ERROR_TYPES
 from api.resolvers.carts import CartsMutation, CartsQuery
 from api.resolvers.catalog import CatalogMutation, CatalogQuery
+from api.resolvers.catalog_changes import CatalogChangesMutation
 from api.resolvers.channels import ChannelsMutation, ChannelsQuery
 from api.resolvers.inventory import InventoryMutation, InventoryQuery
 from api.resolvers.locations import LocationsMutation
@@ -28,6 +29,7 @@ class Query(
 @strawberry.type
 class Mutation(
     CartsMutation,
+    CatalogChangesMutation,
     CatalogMutation,
     ChannelsMutation,
     InventoryMutation,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from domain.channels import Channel, money_in
+from domain.kernel.changes import KEEP, Keep, kept
 from domain.kernel.errors import InvalidInput, NotFound, under
 from domain.kernel.money import Amount, Money
 from domain.kernel.quantities import require_storable, require_text
@@ -95,6 +96,24 @@ class ProductDraft:
 
 
 @dataclass(frozen=True, slots=True)
+class ProductChanges:
+    """What shall become of a product; KEEP leaves a field as it is."""
+
+    name: str | Keep = KEEP
+    description: str | Keep | None = KEEP
+
+
+@dataclass(frozen=True, slots=True)
+class VariantChanges:
+    """What shall become of a variant; KEEP leaves a field as it is. A SKU never changes."""
+
+    name: str | Keep = KEEP
+    barcode: str | Keep | None = KEEP
+    weight_grams: int | Keep | None = KEEP
+    box: Box | Keep | None = KEEP
+
+
+@dataclass(frozen=True, slots=True)
 class Price:
     """What a variant costs in a channel, in the channel's currency."""
 
@@ -160,6 +179,30 @@ def check_price(draft: PriceDraft, channels: Mapping[str, Channel], variant_id: 
     if channel is None:
         raise NotFound(f"no channel has the slug {draft.channel[:64]!r}", "channel")
     return Price(variant_id, channel.id, money_in(channel, draft.price, "price"))
+
+
+def change_product(product: Product, changes: ProductChanges) -> Product:
+    """Return the product changed, one version later if anything differs; raises InvalidInput."""
+    changed = replace(
+        product,
+        name=product.name if changes.name is KEEP else check_name(changes.name),
+        description=product.description
+        if changes.description is KEEP
+        else check_description(changes.description),
+    )
+    return product if changed == product else replace(changed, version=product.version + 1)
+
+
+def change_variant(variant: Variant, changes: VariantChanges) -> Variant:
+    """Return the variant changed, one version later if anything differs; raises InvalidInput."""
+    changed = replace(
+        variant,
+        name=variant.name if changes.name is KEEP else check_name(changes.name),
+        barcode=variant.barcode if changes.barcode is KEEP else check_barcode(changes.barcode),
+        weight_grams=check_weight(kept(changes.weight_grams, variant.weight_grams)),
+        box=check_box(kept(changes.box, variant.box)),
+    )
+    return variant if changed == variant else replace(changed, version=variant.version + 1)
 
 
 def check_name(name: str) -> str:

@@ -12,8 +12,8 @@ from domain.catalog import Box, Price, Product, Variant, VariantRef
 from domain.kernel.money import Money
 from persistence.json_text import json_text
 
-_PRODUCT = "p.id, p.name, p.description, p.version, p.archived_at"
-_VARIANT = """
+PRODUCT_COLUMNS = "p.id, p.name, p.description, p.version, p.archived_at"
+VARIANT_COLUMNS = """
     v.id, v.product_id, v.sku, v.name, v.barcode, v.weight_grams, v.length_mm, v.width_mm,
     v.height_mm, v.position, v.version, v.archived_at
 """
@@ -43,11 +43,11 @@ _INSERT_PRICES = text(
            (variant_id uuid, channel_id uuid, amount_minor bigint, currency text)
     """
 )
-_PRODUCTS_BY_ID = text(f"SELECT {_PRODUCT} FROM products p WHERE p.id = ANY (:ids)")
-_VARIANTS_BY_ID = text(f"SELECT {_VARIANT} FROM variants v WHERE v.id = ANY (:ids)")
+_PRODUCTS_BY_ID = text(f"SELECT {PRODUCT_COLUMNS} FROM products p WHERE p.id = ANY (:ids)")
+_VARIANTS_BY_ID = text(f"SELECT {VARIANT_COLUMNS} FROM variants v WHERE v.id = ANY (:ids)")
 _VARIANTS_BY_REF = text(
-    f"SELECT {_VARIANT} FROM variants v WHERE v.id = ANY (:ids) UNION "
-    f"SELECT {_VARIANT} FROM variants v WHERE v.sku = ANY (:skus)"
+    f"SELECT {VARIANT_COLUMNS} FROM variants v WHERE v.id = ANY (:ids) UNION "
+    f"SELECT {VARIANT_COLUMNS} FROM variants v WHERE v.sku = ANY (:skus)"
 )
 _PRICES_OF = text(
     """
@@ -57,7 +57,7 @@ _PRICES_OF = text(
 )
 _VARIANTS_OF = text(
     f"""
-    SELECT {_VARIANT} FROM variants v
+    SELECT {VARIANT_COLUMNS} FROM variants v
      WHERE v.product_id = ANY (:ids) AND v.archived_at IS NULL ORDER BY v.product_id, v.position, v.sku
     """
 )

@@ -11,6 +11,7 @@ from domain.kernel.ids import new_id
 from domain.kernel.quantities import is_storable
 from persistence import catalog as rows
 from persistence import channels
+from services import audit
 from services.access import Permission, require
 from services.context import ServiceContext, Transaction
 
@@ -25,17 +26,19 @@ async def create_product(context: ServiceContext, draft: ProductDraft) -> tuple[
     draft = decide.check_product(draft)
     product = Product(new_id(), draft.name, draft.description)
     async with context.transaction() as transaction:
-        known = await _channels_named(transaction, draft.variants)
+        known = await named_channels(transaction, draft.variants)
         variants: list[Variant] = []
         prices: list[Price] = []
         for position, one in enumerate(draft.variants):
-            variant = _new_variant(product, one, position)
+            variant = new_variant(product, one, position)
             variants.append(variant)
             with under("variants", str(position)):
                 prices += decide.check_prices(one.prices, known, variant.id)
         await rows.create_product(transaction.connection, product, transaction.now)
-        await _insert_variants(transaction, variants)
-        await rows.create_prices(transaction.connection, prices, transaction.now)
+        taken = await insert_variants(transaction, variants, prices)
+        if taken is not None:
+            raise sku_taken(variants[taken], "variants", str(taken))
+        await audit.record(transaction, "ProductCreated", "product", product.id, after=product)
         transaction.emit(
             Event(
                 kind="ProductCreated",
@@ -59,22 +62,32 @@ async def find_variant(context: ServiceContext, ref: VariantRef) -> Variant | No
     return None if variant is None or variant.archived else variant
 
 
-async def _channels_named(transaction: Transaction, drafts: Sequence[VariantDraft]) -> Mapping[str, Channel]:
+async def named_channels(transaction: Transaction, drafts: Sequence[VariantDraft]) -> Mapping[str, Channel]:
+    """Return the channels that exist of those the drafts' prices name, by slug."""
     named = (price.channel for draft in drafts for price in draft.prices)
     slugs = {slug for slug in named if is_slug(slug)}
     return await channels.by_slugs(transaction.connection, sorted(slugs)) if slugs else {}
 
 
-async def _insert_variants(transaction: Transaction, variants: Sequence[Variant]) -> None:
+async def insert_variants(
+    transaction: Transaction, variants: Sequence[Variant], prices: Sequence[Price]
+) -> int | None:
+    """Insert variants and their prices; returns the place of the first whose SKU is taken, if any."""
     created = await rows.create_variants(transaction.connection, variants, transaction.now)
-    for index, variant in enumerate(variants):
+    for place, variant in enumerate(variants):
         if variant.id not in created:
-            raise InvalidInput(
-                f"a variant with the SKU {variant.sku!r} exists already", "variants", str(index), "sku"
-            )
+            return place
+    await rows.create_prices(transaction.connection, prices, transaction.now)
+    return None
 
 
-def _new_variant(product: Product, draft: VariantDraft, position: int) -> Variant:
+def sku_taken(variant: Variant, *path: str) -> InvalidInput:
+    """Return the error of a SKU that another variant has, archived ones too."""
+    return InvalidInput(f"a variant with the SKU {variant.sku!r} exists already", *path, "sku")
+
+
+def new_variant(product: Product, draft: VariantDraft, position: int) -> Variant:
+    """Return the variant that a checked draft describes."""
     return Variant(
         id=new_id(),
         product_id=product.id,

@@ -8,6 +8,7 @@ from domain.kernel.events import Event
 from domain.kernel.ids import new_id
 from domain.locations import Location
 from persistence import locations as rows
+from services import audit
 from services.access import Permission, require
 from services.context import ServiceContext
 
@@ -25,6 +26,7 @@ async def create(context: ServiceContext, code: str, name: str, address: Address
         if not await rows.create(transaction.connection, location, transaction.now):
             raise InvalidInput(f"a location with the code {code!r} exists already", "code")
         await rows.serve_open_channels(transaction.connection, location.id)
+        await audit.record(transaction, "LocationCreated", "location", location.id, after=location)
         transaction.emit(
             Event(
                 kind="LocationCreated",
