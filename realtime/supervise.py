@@ -27,11 +27,9 @@ async def supervise(part: str, work: Callable[[], Awaitable[None]]) -> None:
         started = loop.time()
         try:
             await work()
-        except Exception as error:  # noqa: BLE001 (whatever it was, the work has to go on)
+        except Exception:
             RETRIES.labels(part).inc()
-            log.warning(
-                "background_work_failed", part=part, error=type(error).__name__, detail=str(error)[:300]
-            )
+            log.exception("background_work_failed", part=part, again_in_seconds=round(pause, 2))
         else:
             return
         if loop.time() - started >= _STEADY_SECONDS:
