@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -75,6 +76,8 @@ def _read_cursor(order: str, shape: Sequence[type], after: str) -> tuple[Any, ..
 def _value(kind: type, value: Any) -> Any:
     if kind is UUID and isinstance(value, str):
         return UUID(value)
+    if kind is datetime and isinstance(value, str):
+        return datetime.fromisoformat(value)
     if not isinstance(value, kind) or (isinstance(value, str) and not is_storable(value)):
         raise TypeError("a cursor of another shape")
     return value

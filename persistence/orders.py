@@ -14,19 +14,21 @@ from domain.fulfillment import FulfillmentOrder
 from domain.orders import Order, OrderFulfillmentStatus, OrderPaymentStatus, OrderStatus
 from persistence.order_parts import PARTS_SQL, OrderParts, parts
 
-_COLUMNS = """
+ORDER_COLUMNS = """
     o.id, o.number, o.channel_id, o.status, o.payment_status, o.fulfillment_status, o.version,
     o.token_generation, o.email, o.currency, o.shipping_address, o.billing_address, o.delivery,
     o.subtotal_minor, o.shipping_minor, o.tax_minor, o.discount_minor, o.total_minor, o.placed_at,
     o.cart_id, o.reason, o.imported, o.closed_at
 """
+"""The columns of an order `o` that `order_of` reads."""
+
 _IDS = bindparam("ids", type_=ARRAY(Uuid))
-_BY_IDS = text(f"SELECT {_COLUMNS} FROM orders o WHERE o.id = ANY (:ids)").bindparams(_IDS)
-_BY_NUMBER = text(f"SELECT {_COLUMNS} FROM orders o WHERE o.number = :number")
+_BY_IDS = text(f"SELECT {ORDER_COLUMNS} FROM orders o WHERE o.id = ANY (:ids)").bindparams(_IDS)
+_BY_NUMBER = text(f"SELECT {ORDER_COLUMNS} FROM orders o WHERE o.number = :number")
 # As with carts: subqueries are as of the statement's start, so a row waited for is read again.
 _LOCK = text(
     f"""
-    SELECT {_COLUMNS}, {PARTS_SQL}, (SELECT k.version FROM orders k WHERE k.id = o.id) AS seen_version
+    SELECT {ORDER_COLUMNS}, {PARTS_SQL}, (SELECT k.version FROM orders k WHERE k.id = o.id) AS seen_version
       FROM orders o WHERE o.id = :id FOR UPDATE OF o
     """
 )

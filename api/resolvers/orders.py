@@ -4,8 +4,10 @@ import strawberry
 
 from api.context import Info
 from api.loaders import Loaders
+from api.pagination import page_request
 from api.resolvers.root_fields import TOKEN, mutation, query
 from api.scalars import decode_id
+from api.schema.order_lists import KEY, NEWEST, OrderConnection, OrderFilter
 from api.schema.orders import (
     Order,
     OrderApproveInput,
@@ -18,9 +20,10 @@ from api.schema.orders import (
 )
 from api.schema.payments import Payment
 from domain.kernel.errors import NotFound
+from domain.kernel.pages import DEFAULT_PAGE_SIZE
 from domain.order_placement import Placement
 from persistence.order_parts import OrderParts
-from services import order_placement, orders
+from services import order_lists, order_placement, orders
 from services.access import Permission
 
 
@@ -37,6 +40,22 @@ class OrdersQuery:
             return None
         order = await orders.find(info.context.service, named)
         return Order.of(order) if order else None
+
+    @query(Permission.ORDERS_READ)
+    async def orders(
+        self,
+        info: Info,
+        first: int | None = DEFAULT_PAGE_SIZE,
+        after: str | None = None,
+        filter: OrderFilter | None = None,  # noqa: A002
+    ) -> OrderConnection | None:
+        """Every order in reach, newest first."""
+        request = page_request(NEWEST, KEY, first, after)
+        narrowed = filter or OrderFilter()
+        found = await order_lists.page(
+            info.context.service, narrowed.to_domain(), narrowed.channel, request.size, request.after
+        )
+        return OrderConnection.of(found, request)
 
 
 @strawberry.type

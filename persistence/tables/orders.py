@@ -12,6 +12,7 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    text,
 )
 
 from domain.orders import OrderFulfillmentStatus, OrderPaymentStatus, OrderStatus
@@ -52,6 +53,10 @@ orders = Table(
     moment("closed_at", optional=True),
     Index("ix_orders_placed_at", "placed_at", "id"),
     Index("ix_orders_channel_id_placed_at", "channel_id", "placed_at", "id"),
+    # What staff look for, and the orders that wait for them: few among many.
+    Index("ix_orders_email", text("lower(email)")),
+    Index("ix_orders_external_id", "external_id", postgresql_where="external_id IS NOT NULL"),
+    Index("ix_orders_waiting", "placed_at", "id", postgresql_where="status = 'PENDING_APPROVAL'"),
     Index(
         "uq_orders_external",
         "external_source",
