@@ -22,6 +22,10 @@ class RequestContext:
         """Return a context with loaders of its own."""
         return cls(service, Loaders(service))
 
+    def renewed(self) -> "RequestContext":
+        """Return the same request's context with nothing loaded yet."""
+        return RequestContext.of(self.service)
+
     @property
     def actor(self) -> Actor:
         """Who asks."""

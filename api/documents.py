@@ -24,6 +24,7 @@ from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from api import limits
 from api.cost import Weight, page_size_variables, weigh
+from api.executor import Collected
 from api.limits import Limits, QueryTooCostly
 
 _RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
@@ -47,6 +48,8 @@ class PreparedDocument:
         self._schema = schema
         self._bounds = bounds
         self._page_sizes = page_size_variables(document)
+        self._collected = {id(operation): Collected(lasting=True) for operation in self.operations}
+        self._lasting = not _has_directives(document)
         self._weights: dict[tuple[int, tuple[Any, ...]], Weight] = {}
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
@@ -63,6 +66,10 @@ class PreparedDocument:
             if operation.name is not None and operation.name.value == name:
                 return operation
         raise GraphQLError("the document has no operation with this operationName")
+
+    def collected(self, operation: OperationDefinitionNode) -> Collected:
+        """Return where the operation keeps which fields it collects; anew where directives stand."""
+        return self._collected[id(operation)] if self._lasting else Collected()
 
     def cost(self, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> int:
         """Return what the operation costs; raises QueryTooCostly."""
@@ -155,6 +162,21 @@ def _check_strings(document: DocumentNode) -> None:
     source = document.loc.source.body if document.loc else ""
     if "\\u" in source or "\0" in source:
         visit(document, _Strings())
+
+
+class _Directives(Visitor):
+    """Finds any directive."""
+
+    found = False
+
+    def enter_directive(self, *_: Any) -> None:
+        self.found = True
+
+
+def _has_directives(document: DocumentNode) -> bool:
+    visitor = _Directives()
+    visit(document, visitor)
+    return visitor.found
 
 
 class _Secrets(Visitor):

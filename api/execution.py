@@ -8,17 +8,14 @@ from typing import Any, cast
 import strawberry
 import structlog
 from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode
-from graphql.execution import (
-    Executor,
-    create_source_event_stream,
-    execute_subscription_event,
-)
-from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+from graphql.execution import create_source_event_stream, execute_subscription_event
 
 from api.context import RequestContext
 from api.documents import DocumentRefused, Documents, PreparedDocument
+from api.executor import Execution
 from api.faults import Fault, RequestRefused, fault, fault_of, internal
 from api.limits import Limits, QueryTooCostly
+from api.plans import plan_fields
 from domain.kernel.errors import AccessDenied, DomainError
 
 log = structlog.get_logger(__name__)
@@ -61,28 +58,13 @@ class Operation:
         return self.document.names_secrets or _has_secret_key(self.variables)
 
 
-class Execution(StrawberryGraphQLCoreExecutionContext):
-    """One execution; a subscription's events each get a context of their own."""
-
-    def build_per_event_executor(self, payload: Any) -> Executor[Any]:
-        """Return the executor of one event.
-
-        It gets loaders of its own, so that nothing read for an earlier event is shown again, and
-        an empty cache of collected fields: graphql-core shares that cache between events while its
-        keys are made anew for each, so it would grow for as long as the subscription lives.
-        """
-        executor = cast("Execution", super().build_per_event_executor(payload))
-        executor._relevant_sub_fields = {}  # noqa: SLF001 - the leak is in exactly this attribute
-        executor.context_value = RequestContext.of(self.context_value.service)
-        return executor
-
-
 class Engine:
     """The schema, ready to answer; one a process, told nothing of HTTP or websockets."""
 
     def __init__(self, schema: strawberry.Schema, limits: Limits | None = None) -> None:
         """Take the schema and the bounds of one request."""
         self._schema = schema._schema  # noqa: SLF001 - Strawberry names the graphql-core schema so
+        self._plans = plan_fields(self._schema)
         self._documents = Documents(self._schema, limits or Limits())
 
     def prepare(self, request: GraphQLRequest, request_id: str) -> Operation:
@@ -139,7 +121,7 @@ class Engine:
 
     async def _events(
         self,
-        executor: Executor[Any],
+        executor: Execution,
         stream: AsyncIterator[Any],
         operation: Operation,
         request_id: str,
@@ -160,8 +142,8 @@ class Engine:
             if close := getattr(stream, "aclose", None):
                 await close()
 
-    def _executor(self, operation: Operation, context: RequestContext) -> list[GraphQLError] | Executor[Any]:
-        return Execution.build(
+    def _executor(self, operation: Operation, context: RequestContext) -> list[GraphQLError] | Execution:
+        built = Execution.build(
             self._schema,
             operation.document.document,
             None,
@@ -171,6 +153,10 @@ class Engine:
             hide_suggestions=True,
             max_coercion_errors=20,
         )
+        if isinstance(built, list):
+            return built
+        collected = operation.document.collected(operation.definition)
+        return cast("Execution", built).knowing(self._plans, collected)
 
 
 def _answer(result: ExecutionResult, operation: Operation, request_id: str) -> Answer:
