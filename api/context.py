@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from typing import TypeAlias
+from uuid import UUID
 
 import strawberry
 
 from api.loaders import Loaders
+from realtime.feed import Feed
+from realtime.readers import Subscription
 from services.access import Actor
 from services.context import ServiceContext
 
@@ -16,15 +19,23 @@ class RequestContext:
 
     service: ServiceContext
     loaders: Loaders
+    feed: Feed | None = None
+    """What subscriptions follow; None where there are none (plain HTTP)."""
 
     @classmethod
-    def of(cls, service: ServiceContext) -> "RequestContext":
+    def of(cls, service: ServiceContext, feed: Feed | None = None) -> "RequestContext":
         """Return a context with loaders of its own."""
-        return cls(service, Loaders(service))
+        return cls(service, Loaders(service), feed)
+
+    def events(self, after: str | None, *, aggregate: str, aggregate_id: UUID | None = None) -> Subscription:
+        """Return the events of a stream after a cursor, or from now on; see Feed.subscribe."""
+        if self.feed is None:
+            raise RuntimeError("this context was made without a feed")
+        return self.feed.subscribe(after, aggregate=aggregate, aggregate_id=aggregate_id)
 
     def renewed(self) -> "RequestContext":
         """Return the same request's context with nothing loaded yet."""
-        return RequestContext.of(self.service)
+        return RequestContext.of(self.service, self.feed)
 
     @property
     def actor(self) -> Actor:

@@ -17,6 +17,7 @@ from api.faults import Fault, RequestRefused, fault, fault_of, internal
 from api.limits import Limits, QueryTooCostly
 from api.plans import plan_fields
 from domain.kernel.errors import AccessDenied, DomainError
+from realtime.cursors import FeedError
 
 log = structlog.get_logger(__name__)
 
@@ -132,7 +133,7 @@ class Engine:
                 if isawaitable(result):
                     result = await result
                 yield _answer(result, operation, request_id)
-        except (AccessDenied, DomainError) as error:
+        except (AccessDenied, DomainError, FeedError) as error:
             located = GraphQLError(error.message, executor.operation, original_error=error)
             yield {"errors": [fault_of(located, request_id)]}
         except Exception as error:

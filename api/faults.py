@@ -8,6 +8,7 @@ from graphql import GraphQLError
 from api.limits import QueryTooCostly
 from domain.kernel.errors import AccessDenied, DomainError
 from persistence.outages import is_outage
+from realtime.cursors import FeedError
 
 log = structlog.get_logger(__name__)
 
@@ -53,7 +54,7 @@ def _extensions(error: GraphQLError, request_id: str) -> dict[str, Any]:
     cause = error.original_error
     while isinstance(cause, GraphQLError) and cause.original_error is not None:
         cause = cause.original_error
-    if isinstance(cause, AccessDenied):
+    if isinstance(cause, AccessDenied | FeedError):
         return {"code": cause.code}
     if isinstance(cause, QueryTooCostly):
         return {"code": "QUERY_TOO_COSTLY"}

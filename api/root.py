@@ -4,7 +4,7 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from api.errors import USER_ERROR_TYPES
-from api.resolvers.carts import CartsMutation, CartsQuery
+from api.resolvers.carts import CartsMutation, CartsQuery, CartsSubscription
 from api.resolvers.catalog import CatalogMutation, CatalogQuery
 from api.resolvers.catalog_changes import CatalogChangesMutation
 from api.resolvers.channels import ChannelsMutation, ChannelsQuery
@@ -43,11 +43,21 @@ class Mutation(
     """
 
 
+@strawberry.type
+class Subscription(CartsSubscription):
+    """Everything that can be followed live.
+
+    `cursor` is opaque and totally ordered per stream. A subscription that names `after` first replays
+    everything later than it, then goes live: nothing lost, nothing twice, in order.
+    """
+
+
 def build_schema() -> strawberry.Schema:
     """Return the schema; one a process."""
     return strawberry.Schema(
         query=Query,
         mutation=Mutation,
+        subscription=Subscription,
         types=USER_ERROR_TYPES,
         config=StrawberryConfig(disable_field_suggestions=True),
     )

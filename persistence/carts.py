@@ -96,6 +96,7 @@ _CREATE = text(
     VALUES (:cart, :channel, :status, :version, :generation, :currency, :email, :now, :now))"""
     + _SAVE_LINES
 )
+_GENERATION = text("SELECT token_generation FROM carts WHERE id = :id")
 _REMOVE_LINE = text("DELETE FROM cart_lines WHERE id = :id")
 _SETTLE = text(
     """
@@ -144,6 +145,12 @@ async def load_by_id(connection: AsyncConnection, cart_id: UUID) -> Cart | None:
 async def load_by_ids(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, Cart]:
     """Return carts by id, not locked."""
     return {row.id: cart_of(row) for row in await connection.execute(_READ, {"ids": list(ids)})}
+
+
+async def generation(connection: AsyncConnection, cart_id: UUID) -> int | None:
+    """Return the generation of token that a cart takes now, None when there is no such cart."""
+    found: int | None = await connection.scalar(_GENERATION, {"id": cart_id})
+    return found
 
 
 async def touch(connection: AsyncConnection, change: Touch) -> Cart | None:

@@ -183,6 +183,16 @@ async def select_delivery_option(context: ServiceContext, token: str, option_id:
     return await _apply(context, None, change)
 
 
+async def check_token(context: ServiceContext, token: str) -> UUID:
+    """Return the id of the cart that a token names now; raises NotFound."""
+    subject = context.environment.tokens.read(TOKEN_KIND, token)
+    if subject is not None:
+        async with context.read() as connection:
+            if await rows.generation(connection, subject.id) == subject.generation:
+                return subject.id
+    raise NotFound("no cart has this token", "token")
+
+
 def token_of(context: ServiceContext, cart: Cart) -> str:
     """Return a cart's secret token: derived, never stored."""
     return context.environment.tokens.sign(TOKEN_KIND, cart.id, cart.token_generation)

@@ -1,9 +1,11 @@
 """Root fields of carts."""
 
+from collections.abc import AsyncGenerator
+
 import strawberry
 
 from api.context import Info
-from api.resolvers.root_fields import PUBLIC, TOKEN, mutation, query
+from api.resolvers.root_fields import PUBLIC, TOKEN, mutation, query, subscription
 from api.scalars import decode_id
 from api.schema.carts import (
     LINE,
@@ -12,6 +14,7 @@ from api.schema.carts import (
     CartCreateInput,
     CartCreatePayload,
     CartDeliveryOptionSelectInput,
+    CartEvent,
     CartLineAddInput,
     CartLineRemoveInput,
     CartLineUpdateInput,
@@ -21,6 +24,7 @@ from api.schema.carts import (
 from domain.carts import Details
 from domain.kernel.errors import under
 from services import carts
+from services.access import Permission
 from services.carts import Wanted
 
 
@@ -114,3 +118,28 @@ class CartsMutation:
         rate_id = decode_id(RATE, input.delivery_option_id, "deliveryOptionId")
         cart = await carts.select_delivery_option(info.context.service, input.cart_token, rate_id)
         return CartPayload(cart=Cart.of(cart))
+
+
+@strawberry.type
+class CartsSubscription:
+    """Subscriptions of carts."""
+
+    @subscription(Permission.CARTS_READ)
+    async def cart_events(self, info: Info, after: str | None = None) -> AsyncGenerator[CartEvent]:
+        """Staff: what happens in carts, of every shopper."""
+        async with info.context.events(after, aggregate="cart") as events:
+            async for event in events:
+                yield CartEvent.of(event)
+
+    @subscription(TOKEN)
+    async def cart_updated(
+        self, info: Info, token: str, after: str | None = None
+    ) -> AsyncGenerator[CartEvent]:
+        """One cart, for whoever holds its token: another tab, the payment's answer, a hold that ended."""
+        service = info.context.service
+        cart_id = await carts.check_token(service, token)
+        async with info.context.events(after, aggregate="cart", aggregate_id=cart_id) as events:
+            async for event in events:
+                # The token may have been revoked since.
+                await carts.check_token(service, token)
+                yield CartEvent.of(event)

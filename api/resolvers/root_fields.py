@@ -1,7 +1,8 @@
 """The only way to declare a root field: it names who may use it, and user errors become payloads."""
 
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from enum import Enum
 from typing import Any
 
@@ -58,6 +59,25 @@ def mutation(payload: type, access_rule: Access) -> Callable[[Callable[..., Awai
                 return payload(user_errors=user_errors(error))
 
         return strawberry.mutation(
+            resolver=run, metadata={ACCESS_KEY: access_rule}, description=resolver.__doc__
+        )
+
+    return decorate
+
+
+def subscription(access_rule: Access) -> Callable[[Callable[..., AsyncGenerator[Any]]], Any]:
+    """Declare a subscription field that `access_rule` guards, when it starts and before every event."""
+
+    def decorate(resolver: Callable[..., AsyncGenerator[Any]]) -> Any:
+        @functools.wraps(resolver)
+        async def run(*args: Any, **kwargs: Any) -> AsyncGenerator[Any]:
+            check(kwargs["info"], access_rule)
+            async with aclosing(resolver(*args, **kwargs)) as events:
+                async for event in events:
+                    check(kwargs["info"], access_rule)
+                    yield event
+
+        return strawberry.subscription(
             resolver=run, metadata={ACCESS_KEY: access_rule}, description=resolver.__doc__
         )
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from functools import lru_cache
+from uuid import UUID
 
 import strawberry
 
@@ -14,6 +15,7 @@ from api.schema.values import Address, AddressInput, Money, Node, Totals
 from domain import carts as domain
 from domain.channels import Channel as DomainChannel
 from domain.shipping import DeliveryRate, offer
+from realtime.events import FeedEvent
 
 CartStatus = strawberry.enum(domain.CartStatus, description="Life of a cart.")
 
@@ -133,6 +135,42 @@ class Cart(Node):
 @lru_cache(maxsize=256)
 def _channel(channel: DomainChannel) -> Channel:
     return Channel.of(channel)
+
+
+@strawberry.type(
+    description="Something that happened to a cart. cart is as it is when the event is delivered; version "
+    "is the one the event made."
+)
+class CartEvent:
+    """An event of a cart's stream."""
+
+    cursor: str
+    kind: str
+    occurred_at: datetime
+    version: int
+    sku: str | None
+    quantity: int | None
+    cart_id: strawberry.Private[UUID]
+
+    @classmethod
+    def of(cls, event: FeedEvent) -> "CartEvent":
+        """Return the GraphQL form of an event."""
+        return cls(
+            cursor=event.cursor,
+            kind=event.kind,
+            occurred_at=event.occurred_at,
+            version=event.version,
+            sku=event.payload.get("sku"),
+            quantity=event.payload.get("quantity"),
+            cart_id=event.aggregate_id,
+        )
+
+    @strawberry.field
+    async def cart(self, info: Info) -> Cart:
+        """The cart as it is now."""
+        cart = await info.context.loaders.carts().load(self.cart_id)
+        assert cart is not None, "carts are never deleted"  # noqa: S101
+        return Cart.of(cart)
 
 
 @strawberry.input
