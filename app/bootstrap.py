@@ -1,8 +1,9 @@
 """The only wiring: from settings to a running process. Every room is handed what it needs here."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
 
 from starlette.types import ASGIApp
 
@@ -24,9 +25,12 @@ from persistence.embedded import EmbeddedServer
 from persistence.migrate import migrate
 from providers.payments.manual import ManualPayments
 from providers.payments.sandbox import SandboxPayments
+from realtime.feed import Feed
+from realtime.stamper import Stamper
 from services.access import SYSTEM
 from services.context import Environment, ServiceContext
 from services.tokens import TokenSigner
+from worker.background import Background
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 
@@ -35,8 +39,49 @@ _SECONDS_BETWEEN_LOOKS = 1.0
 async def serving(settings: Settings) -> AsyncIterator[ASGIApp]:
     """Start what a server process needs, yield its ASGI application, and stop in reverse order."""
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(opened_database(settings))
-        yield make_app(settings, make_environment(settings, database))
+        live = await stack.enter_async_context(_live(settings, working=settings.role != "api"))
+        yield make_app(settings, live.environment)
+
+
+@asynccontextmanager
+async def working(settings: Settings) -> AsyncIterator[None]:
+    """Do the background work of a deployment, without the API, for as long as this is open."""
+    async with _live(settings, working=True):
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class _Live:
+    environment: Environment
+    feed: Feed
+
+
+@asynccontextmanager
+async def _live(settings: Settings, *, working: bool) -> AsyncIterator[_Live]:
+    """Open the database, follow the feed and, if `working`, stamp it and run the scheduled jobs."""
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(database_url(settings))
+        database = await stack.enter_async_context(opened_database(settings, url=url))
+        feed = Feed(database)
+        stamper = Stamper(database, feed.wake, retention_seconds=settings.feed_retention_seconds)
+        environment = make_environment(settings, database, committed=stamper.poke)
+        await feed.start()
+        stack.push_async_callback(feed.stop)
+        if working:
+            background = Background(
+                stamper,
+                settings.database_direct_url or url,
+                lambda request_id: ServiceContext(environment, SYSTEM, request_id),
+            )
+            task = asyncio.create_task(background.run(), name="background")
+            stack.push_async_callback(_ended, task)
+        yield _Live(environment, feed)
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 def make_app(settings: Settings, environment: Environment) -> ASGIApp:
@@ -52,8 +97,10 @@ def make_app(settings: Settings, environment: Environment) -> ASGIApp:
     return build_app(graphql, None, Ide(enabled=settings.ide), health)
 
 
-def make_environment(settings: Settings, database: Database) -> Environment:
-    """Return what use cases are given."""
+def make_environment(
+    settings: Settings, database: Database, committed: Callable[[], None] = lambda: None
+) -> Environment:
+    """Return what use cases are given; `committed` is told of each commit that may have events."""
     return Environment(
         database=database,
         tokens=TokenSigner(settings.signing_key()),
@@ -61,6 +108,7 @@ def make_environment(settings: Settings, database: Database) -> Environment:
         payment_providers=_payment_providers(settings, database),
         payment_time_limit_seconds=settings.payment_time_limit_seconds,
         abandon_after_seconds=settings.cart_abandon_seconds,
+        committed=committed,
     )
 
 
@@ -74,15 +122,16 @@ def _payment_providers(settings: Settings, database: Database) -> PaymentProvide
 
 
 @asynccontextmanager
-async def opened_database(settings: Settings, *, migrating: bool | None = None) -> AsyncIterator[Database]:
-    """Open the database, starting the embedded one if it is that.
+async def opened_database(
+    settings: Settings, *, migrating: bool | None = None, url: str | None = None
+) -> AsyncIterator[Database]:
+    """Open the database at `url`, or the one the settings name, starting it if it is the embedded one.
 
     It is brought to the newest revision if `migrating`, or if that is not said and the settings say so.
     """
     async with AsyncExitStack() as stack:
-        url = settings.database_url
         if url is None:
-            url = await stack.enter_async_context(_embedded(settings))
+            url = await stack.enter_async_context(database_url(settings))
         database = Database(
             url,
             pool_size=settings.database_pool_size,
@@ -92,6 +141,16 @@ async def opened_database(settings: Settings, *, migrating: bool | None = None) 
         if settings.migrate_on_start if migrating is None else migrating:
             await migrate(database)
         yield database
+
+
+@asynccontextmanager
+async def database_url(settings: Settings) -> AsyncIterator[str]:
+    """Yield where the database is, keeping the embedded one running meanwhile if it is that."""
+    if settings.database_url is not None:
+        yield settings.database_url
+        return
+    async with _embedded(settings) as url:
+        yield url
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ from app.config import ConfigurationError, Settings, load_settings
 from app.demo import demo
 from app.serve import PortTaken
 from app.serve import serve as run_server
+from app.work import work as run_worker
 from persistence.embedded import EmbeddedServerError
 
 cli = typer.Typer(
@@ -50,13 +51,27 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.", show_default="8000")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Server processes behind the port.")] = 1,
+    role: Annotated[
+        str | None,
+        typer.Option(help="`api` leaves the background work to `ordertide worker`.", show_default="all"),
+    ] = None,
 ) -> None:
-    """Serve the API: GraphQL, its subscriptions, health and metrics.
+    """Serve the API: GraphQL, its subscriptions, health and metrics; and do the background work.
 
     Stops gracefully on SIGTERM and Ctrl-C: answers what was asked, tells subscribers to come back.
     """
-    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    said = (("host", host), ("port", port), ("role", role))
+    given = {name: value for name, value in said if value is not None}
     run_server(_settings(**given), workers)
+
+
+@cli.command()
+def worker() -> None:
+    """Do the background work alone: stamp events, expire holds, settle payments.
+
+    Any number may run; each job runs in one of them. Stops on SIGTERM and Ctrl-C.
+    """
+    run_worker(_settings())
 
 
 @cli.command()

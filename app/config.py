@@ -93,6 +93,9 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535)
     """The port to serve on; 0 takes any free one."""
 
+    role: Literal["all", "api"] = "all"
+    """What `serve` does: everything, or the API alone where `ordertide worker` does the rest."""
+
     ide: bool = False
     """Whether a browser that opens /graphql gets an IDE."""
 

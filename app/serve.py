@@ -52,6 +52,7 @@ def serve(settings: Settings, workers: int) -> None:
     )
     # The processes read their settings from the environment; what the command line said is put there.
     os.environ[f"{PREFIX}HOST"] = settings.host
+    os.environ[f"{PREFIX}ROLE"] = settings.role
     os.environ[f"{PREFIX}PORT"] = str(listener.getsockname()[1])
     for number in (signal.SIGINT, signal.SIGTERM):
         # uvicorn handles both while it runs, then sends itself what it got: by then all is done.

@@ -1,0 +1,26 @@
+"""All background work of one process: stamping events, and, where it leads, the scheduled jobs."""
+
+import asyncio
+from collections.abc import Callable
+
+from realtime.stamper import Stamper
+from realtime.supervise import supervise
+from services.context import ServiceContext
+from worker.jobs import JOBS
+from worker.leader import Leader
+from worker.schedule import Schedule
+
+
+class Background:
+    """Runs beside the API in a server process, or alone in a worker process."""
+
+    def __init__(self, stamper: Stamper, direct_url: str, context: Callable[[str], ServiceContext]) -> None:
+        """Prepare; any number of processes may run this, each job runs in one of them."""
+        self._stamper = stamper
+        self._leader = Leader(direct_url, Schedule(JOBS, context).run)
+
+    async def run(self) -> None:
+        """Work until canceled, through any restart of the database."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._stamper.run(), name="stamper")
+            group.create_task(supervise("leader", self._leader.run), name="leader")

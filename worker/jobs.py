@@ -1,0 +1,14 @@
+"""Which jobs there are and how often each runs: the one place to look for what happens by itself."""
+
+from services import cart_sweeps, payment_sweep
+from worker.schedule import Job
+
+JOBS = (
+    # Expired holds must be back on sale within 5 s, so they are looked for every second.
+    Job("expire_holds", 1.0, cart_sweeps.expire_holds),
+    Job("abandon_carts", 1.0, cart_sweeps.abandon_idle),
+    Job("expire_carts", 60.0, cart_sweeps.expire_abandoned),
+    # A payment whose answer never came is found out within seconds of its provider's recovery.
+    Job("settle_payments", 1.0, payment_sweep.settle_due),
+)
+"""Every scheduled job."""
