@@ -23,7 +23,8 @@ ORDER = """{
     lines { id sku name quantity unitPrice { amount } total { amount } quantityShipped quantityReturned }
     shippingAddress { name city country } billingAddress { name }
     totals { subtotal { amount } shipping { amount } total { amount } }
-    payments { id provider status authorized { amount } } fulfillmentOrders { id status lines { sku quantity } }
+    payments { id provider status authorized { amount } }
+    fulfillmentOrders { id status lines { sku quantity } }
     shipments { id status }
 }"""
 PLACE = f"""mutation ($input: OrderPlaceInput!) {{ orderPlace(input: $input) {{
