@@ -1,0 +1,57 @@
+"""The examples of the feature documents run as they are written."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from persistence.database import Database
+from services.access import ANONYMOUS
+from tests.factories import execute, give_stock, make_channel, make_location, make_variant
+from tests.live import following, live
+
+FEATURES = Path(__file__).parents[2] / "docs" / "features"
+_EXAMPLE = re.compile(r"```graphql\n(.*?)```(?:\s*```json\n(.*?)```)?", re.DOTALL)
+
+
+async def test_the_examples_of_carts_run(database: Database) -> None:
+    channel = await make_channel(database, slug="web")
+    mug = await make_variant(database, channel, sku="MUG-BLUE", price="12.50")
+    await give_stock(database, mug, await make_location(database), 10)
+
+    known: dict[str, str] = {}
+    answer: dict[str, Any] = {}
+    examples = _EXAMPLE.findall((FEATURES / "carts.md").read_text())
+    assert len(examples) == 7
+    for document, variables in examples:
+        if document.startswith("subscription"):
+            async with (
+                live(database) as feed,
+                following(database, feed, document, {"token": known["cartToken"]}, ANONYMOUS) as answers,
+            ):
+                assert await answers.silent_for(0.1)
+            continue
+        result = await execute(database, document, _filled(variables, known), ANONYMOUS)
+        assert result.errors is None, (document, result.errors)
+        assert result.data is not None
+        (answer,) = result.data.values()
+        assert answer.get("userErrors", []) == [], (document, answer)
+        _remember(answer, known)
+    assert answer["totals"]["total"]["amount"] == "50.00"
+    assert (answer["version"], answer["email"]) == (5, "ada@example.org")
+
+
+def _filled(variables: str, known: dict[str, str]) -> dict[str, Any]:
+    for name, value in known.items():
+        variables = variables.replace(f"<{name}>", value)
+    filled: dict[str, Any] = json.loads(variables)
+    return filled
+
+
+def _remember(answer: dict[str, Any], known: dict[str, str]) -> None:
+    cart = answer.get("cart") or answer
+    if "cartToken" in answer:
+        known["cartToken"] = answer["cartToken"]
+    for name, listed in (("lineId", "lines"), ("deliveryOptionId", "deliveryOptions")):
+        if cart.get(listed) and "id" in cart[listed][0]:
+            known[name] = cart[listed][0]["id"]
