@@ -13,7 +13,8 @@ from domain.channels import Channel
 from domain.kernel.money import Money
 from domain.locations import Location
 from domain.orders import Order, OrderLine
-from persistence import availability, carts, catalog, channels, locations, order_parts, orders
+from domain.payments import Payment
+from persistence import availability, carts, catalog, channels, locations, order_parts, orders, payments
 from persistence.order_parts import OrderParts
 from services.context import ServiceContext
 
@@ -97,3 +98,7 @@ class Loaders:
     def order_parts(self) -> DataLoader[UUID, OrderParts | None]:
         """Fulfillment orders, shipments and payments by their order's id."""
         return self.over("order_parts", order_parts.parts_of)
+
+    def payments(self) -> DataLoader[UUID, Payment | None]:
+        """Payments by id."""
+        return self.over("payments", payments.by_ids)

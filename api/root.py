@@ -1,6 +1,9 @@
 """The schema: every feature's root fields assembled."""
 
+from inspect import cleandoc
+
 import strawberry
+from graphql import GraphQLSchema
 from strawberry.schema.config import StrawberryConfig
 
 from api.errors import USER_ERROR_TYPES
@@ -10,6 +13,7 @@ from api.resolvers.catalog_changes import CatalogChangesMutation
 from api.resolvers.channels import ChannelsMutation, ChannelsQuery
 from api.resolvers.inventory import InventoryMutation, InventoryQuery
 from api.resolvers.locations import LocationsMutation
+from api.resolvers.nodes import NodesQuery
 from api.resolvers.orders import OrdersMutation, OrdersQuery
 from api.resolvers.shipping import ShippingMutation, ShippingQuery
 
@@ -20,6 +24,7 @@ class Query(
     CatalogQuery,
     ChannelsQuery,
     InventoryQuery,
+    NodesQuery,
     OrdersQuery,
     ShippingQuery,
 ):
@@ -54,10 +59,26 @@ class Subscription(CartsSubscription):
 
 def build_schema() -> strawberry.Schema:
     """Return the schema; one a process."""
-    return strawberry.Schema(
+    schema = strawberry.Schema(
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
         types=USER_ERROR_TYPES,
         config=StrawberryConfig(disable_field_suggestions=True),
     )
+    _describe(schema._schema)  # noqa: SLF001 - Strawberry names the graphql-core schema so
+    return schema
+
+
+def _describe(schema: GraphQLSchema) -> None:
+    """Let docstrings describe what has no description of its own: what we say of it, clients read."""
+    for type_ in schema.type_map.values():
+        origin = getattr(type_.extensions.get("strawberry-definition"), "origin", None)
+        if origin is None:
+            continue
+        if type_.description is None and origin.__doc__:
+            type_.description = cleandoc(origin.__doc__)
+        for field in getattr(type_, "fields", {}).values():
+            resolver = getattr(field.extensions.get("strawberry-definition"), "base_resolver", None)
+            if field.description is None and resolver is not None and resolver.wrapped_func.__doc__:
+                field.description = cleandoc(resolver.wrapped_func.__doc__)

@@ -62,7 +62,7 @@ class Order(Node):
     payment_status: OrderPaymentStatus  # type: ignore[valid-type]
     fulfillment_status: OrderFulfillmentStatus  # type: ignore[valid-type]
     version: int
-    email: str | None
+    email: str = strawberry.field(description="Empty where an imported order has none.")
     placed_at: datetime | None
     closed_at: datetime | None
     reason: str | None = strawberry.field(description="Why it was canceled or rejected.")
@@ -79,7 +79,7 @@ class Order(Node):
             payment_status=order.payment_status,
             fulfillment_status=order.fulfillment_status,
             version=order.version,
-            email=order.email,
+            email=order.email or "",
             placed_at=order.placed_at,
             closed_at=order.closed_at,
             reason=order.reason,

@@ -1,0 +1,107 @@
+"""The root field `node`: anything by its global id (Relay Global Object Identification)."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from uuid import UUID
+
+import strawberry
+
+from api.context import Info
+from api.resolvers.root_fields import PUBLIC, query
+from api.scalars import read_id
+from api.schema.carts import Cart
+from api.schema.catalog import Product, ProductVariant
+from api.schema.channels import Channel
+from api.schema.fulfillment import FulfillmentOrder, Shipment
+from api.schema.locations import Location
+from api.schema.orders import Order
+from api.schema.payments import Payment
+from api.schema.values import Node
+from domain import catalog as domain
+from domain.kernel.errors import InvalidInput
+from persistence.order_parts import OrderParts
+from services import nodes
+
+
+@strawberry.type
+class NodesQuery:
+    """The query for nodes."""
+
+    @query(PUBLIC)
+    async def node(self, info: Info, id: strawberry.ID) -> Node | None:  # noqa: A002
+        """Anything by its id; null when there is none, or none that the asker may see."""
+        parts = read_id(id)
+        if parts is None:
+            raise InvalidInput("is not an id of this API", "id")
+        type_name, row_id = parts
+        load = _LOADERS.get(type_name)
+        if load is None or not nodes.may_read(info.context.actor, type_name):
+            return None
+        return await load(info, row_id)
+
+
+async def _channel(info: Info, row_id: UUID) -> Node | None:
+    channel = await info.context.loaders.channels().load(row_id)
+    return Channel.of(channel) if channel else None
+
+
+async def _product(info: Info, row_id: UUID) -> Node | None:
+    product = await info.context.loaders.products().load(row_id)
+    return Product.of(product) if product and _shown(info, product) else None
+
+
+async def _variant(info: Info, row_id: UUID) -> Node | None:
+    variant = await info.context.loaders.variants().load(row_id)
+    return ProductVariant.of(variant) if variant and _shown(info, variant) else None
+
+
+def _shown(info: Info, row: domain.Product | domain.Variant) -> bool:
+    return not row.archived or nodes.may_read_archived(info.context.actor)
+
+
+async def _location(info: Info, row_id: UUID) -> Node | None:
+    location = await info.context.loaders.locations().load(row_id)
+    return Location.of(location) if location else None
+
+
+async def _cart(info: Info, row_id: UUID) -> Node | None:
+    cart = await info.context.loaders.carts().load(row_id)
+    return Cart.of(cart) if cart else None
+
+
+async def _order(info: Info, row_id: UUID) -> Node | None:
+    order = await info.context.loaders.orders().load(row_id)
+    return Order.of(order) if order else None
+
+
+async def _payment(info: Info, row_id: UUID) -> Node | None:
+    payment = await info.context.loaders.payments().load(row_id)
+    return Payment.of(payment) if payment else None
+
+
+async def _fulfillment_order(info: Info, row_id: UUID) -> Node | None:
+    parts = (await _parts(info, "FulfillmentOrder", row_id)).fulfillment_orders
+    return next((FulfillmentOrder.of(one) for one in parts if one.id == row_id), None)
+
+
+async def _shipment(info: Info, row_id: UUID) -> Node | None:
+    shipments = (await _parts(info, "Shipment", row_id)).shipments
+    return next((Shipment.of(one) for one in shipments if one.id == row_id), None)
+
+
+async def _parts(info: Info, type_name: str, row_id: UUID) -> OrderParts:
+    order_id = await nodes.order_of(info.context.service, type_name, row_id)
+    found = await info.context.loaders.order_parts().load(order_id) if order_id else None
+    return found or OrderParts()
+
+
+_LOADERS: Mapping[str, Callable[[Info, UUID], Awaitable[Node | None]]] = {
+    "Cart": _cart,
+    "Channel": _channel,
+    "FulfillmentOrder": _fulfillment_order,
+    "Location": _location,
+    "Order": _order,
+    "Payment": _payment,
+    "Product": _product,
+    "ProductVariant": _variant,
+    "Shipment": _shipment,
+}
