@@ -35,7 +35,10 @@ class ShipmentStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FulfillmentOrderLine:
-    """How many units of one order line a location has to send, and has sent."""
+    """How many units of one order line a location has to send, and has sent.
+
+    `quantity_short` of them are not committed: they were lost, and wait for stock.
+    """
 
     id: UUID
     order_line_id: UUID
@@ -43,6 +46,7 @@ class FulfillmentOrderLine:
     sku: str
     quantity: int
     quantity_shipped: int = 0
+    quantity_short: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,11 @@ class FulfillmentOrder:
     location_id: UUID
     status: FulfillmentOrderStatus
     lines: tuple[FulfillmentOrderLine, ...] = ()
+
+    @property
+    def lacks_units(self) -> bool:
+        """Whether units to be sent were lost: then it is on hold (INVENTORY_OUT_OF_STOCK)."""
+        return any(line.quantity_short for line in self.lines)
 
 
 @dataclass(frozen=True, slots=True)

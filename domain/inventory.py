@@ -1,11 +1,13 @@
 """Stock: its states, the movements between them, and the holds of carts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
+from domain.addresses import Address
 from domain.kernel.errors import IllegalTransition, InvalidInput
 from domain.kernel.quantities import MAX_QUANTITY
 from domain.locations import Location
@@ -93,6 +95,22 @@ class StockLevel:
     quality_control: int
     damaged: int
     incoming: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the level as JSON facts."""
+        address = self.location.address
+        facts = asdict(replace(self, location=replace(self.location, address=None)))
+        facts["location"]["address"] = address.to_json() if address else None
+        return facts
+
+    @classmethod
+    def from_json(cls, facts: Mapping[str, Any]) -> "StockLevel":
+        """Return the level that `to_json` wrote."""
+        place = dict(facts["location"])
+        place["id"] = UUID(place["id"])
+        place["address"] = Address.from_json(place["address"]) if place["address"] else None
+        ids = {"id": UUID(facts["id"]), "variant_id": UUID(facts["variant_id"])}
+        return cls(**{**facts, **ids, "location": Location(**place)})
 
 
 MOVES: Mapping[tuple[StockState, StockState], str] = {

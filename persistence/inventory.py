@@ -97,14 +97,26 @@ _CHANGE = (
     )
     .columns(address=JSON)
 )
-_LEVELS = text(
-    """
+_LEVEL = """
     SELECT s.id, s.variant_id, v.sku, s.location_id, s.on_hand, s.available, s.held, s.committed,
            s.safety_stock, s.quality_control, s.damaged, s.incoming, l.code, l.name, l.address, l.version
+"""
+_LEVELS = text(
+    f"""
+    {_LEVEL}
       FROM variants v
       LEFT JOIN (stock_levels s JOIN locations l ON l.id = s.location_id) ON s.variant_id = v.id
      WHERE v.id = coalesce(CAST(:variant AS uuid), (SELECT id FROM variants WHERE sku = :sku))
      ORDER BY l.code
+    """
+).columns(address=JSON)
+_LOCK_LEVEL = text(
+    f"""
+    {_LEVEL}
+      FROM stock_levels s JOIN locations l ON l.id = s.location_id JOIN variants v ON v.id = s.variant_id
+     WHERE v.id = coalesce(CAST(:variant AS uuid), (SELECT id FROM variants WHERE sku = :sku))
+       AND l.code = :code
+       FOR UPDATE OF s
     """
 ).columns(address=JSON)
 _EXPIRE = text(
@@ -225,6 +237,15 @@ async def levels(connection: AsyncConnection, variant: VariantRef) -> list[Stock
     values = {"variant": variant.id, "sku": variant.sku}
     rows = (await connection.execute(_LEVELS, values)).all()
     return [_level(row) for row in rows if row.id is not None] if rows else None
+
+
+async def lock_level(
+    connection: AsyncConnection, variant: VariantRef, location_code: str
+) -> StockLevel | None:
+    """Lock one level and return it; None when there is none. Lock carts and orders before."""
+    values = {"variant": variant.id, "sku": variant.sku, "code": location_code}
+    row = (await connection.execute(_LOCK_LEVEL, values)).first()
+    return None if row is None else _level(row)
 
 
 async def hold(

@@ -41,7 +41,7 @@ _LINES = (
 PARTS_SQL = """
     (SELECT jsonb_agg(jsonb_build_array(f.id, f.location_id, f.status,
                 (SELECT jsonb_agg(jsonb_build_array(l.id, l.order_line_id, l.variant_id, l.sku, l.quantity,
-                                                    l.quantity_shipped) ORDER BY l.id)
+                                                    l.quantity_shipped, l.quantity_short) ORDER BY l.id)
                    FROM fulfillment_order_lines l WHERE l.fulfillment_order_id = f.id)) ORDER BY f.id)
        FROM fulfillment_orders f WHERE f.order_id = o.id) AS fulfillment_orders,
     (SELECT jsonb_agg(jsonb_build_array(s.id, s.status, s.carrier, s.service, s.tracking_number,
@@ -113,8 +113,8 @@ def _fulfillment_order(order_id: UUID, record: Sequence[Any]) -> FulfillmentOrde
         UUID(location_id),
         FulfillmentOrderStatus(status),
         tuple(
-            FulfillmentOrderLine(UUID(line_id), UUID(order_line_id), UUID(variant_id), sku, quantity, shipped)
-            for line_id, order_line_id, variant_id, sku, quantity, shipped in lines or ()
+            FulfillmentOrderLine(UUID(line_id), UUID(order_line_id), UUID(variant_id), sku, *counts)
+            for line_id, order_line_id, variant_id, sku, *counts in lines or ()
         ),
     )
 

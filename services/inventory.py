@@ -1,22 +1,16 @@
 """Use cases of stock: counts changed by hand, units moved between states, levels read."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, replace
-from typing import Any
-from uuid import UUID
-
 from domain import inventory as decide
-from domain.addresses import Address
 from domain.catalog import VariantRef
 from domain.inventory import MAX_ON_HAND, AdjustReason, StockLevel, StockState
 from domain.kernel.errors import InsufficientStock, InvalidInput, NotFound
 from domain.kernel.ids import new_id
 from domain.kernel.keys import check_key
 from domain.kernel.quantities import is_storable, require_positive
-from domain.locations import Location
 from persistence import inventory as rows
-from persistence.idempotency import claim_for
+from persistence.idempotency import Claim, claim_for
 from persistence.inventory import Change, ChangeOutcome
+from services import stock_losses
 from services.access import Permission, require
 from services.context import ServiceContext
 
@@ -39,8 +33,14 @@ async def adjust(
     wanted = Change(
         variant, location_code, source, target, abs(delta), reason.value, "StockAdjusted", new_id()
     )
-    request = [str(variant), location_code, delta, reason]
-    return await _change(context, wanted, "stockAdjust", key, request)
+    claim = _claim(context, "stockAdjust", key, wanted, [str(variant), location_code, delta, reason])
+    try:
+        return await _change(context, wanted, claim)
+    except InsufficientStock as error:
+        sku = error.sku
+    # More is gone than is free: what is held or committed goes too, in a transaction of its own
+    # that locks carts and orders before the level.
+    return await stock_losses.record(context, wanted, sku, claim)
 
 
 async def move(
@@ -62,7 +62,8 @@ async def move(
     require_positive(quantity, "quantity")
     wanted = Change(variant, location_code, source, target, quantity, reason, "StockMoved", new_id())
     request = [str(variant), location_code, source, target, quantity]
-    return await _change(context, wanted, "stockMove", key, request)
+    claim = _claim(context, "stockMove", key, wanted, request)
+    return await _change(context, wanted, claim)
 
 
 async def levels(context: ServiceContext, variant: VariantRef) -> list[StockLevel]:
@@ -77,20 +78,16 @@ async def levels(context: ServiceContext, variant: VariantRef) -> list[StockLeve
     return found
 
 
-async def _change(
-    context: ServiceContext, wanted: Change, operation: str, key: str, request: object
-) -> StockLevel:
-    _check_storable(wanted)
-    claim = claim_for(f"{operation}:{context.actor.label}", check_key(key), request)
+async def _change(context: ServiceContext, wanted: Change, claim: Claim) -> StockLevel:
     async with context.transaction() as transaction:
         stored = await transaction.replay(claim)
         if stored is not None:
-            return _from_answer(stored)
+            return StockLevel.from_json(stored)
         outcome, level = await rows.change(
             transaction.connection, wanted, actor=transaction.actor, now=transaction.now
         )
         done = _require_done(outcome, wanted, level)
-        transaction.answer(_to_answer(done))
+        transaction.answer(done.to_json())
     return done
 
 
@@ -107,6 +104,11 @@ def _require_done(outcome: ChangeOutcome, wanted: Change, level: StockLevel | No
     return level
 
 
+def _claim(context: ServiceContext, operation: str, key: str, wanted: Change, request: object) -> Claim:
+    _check_storable(wanted)
+    return claim_for(f"{operation}:{context.actor.label}", check_key(key), request)
+
+
 def _check_storable(wanted: Change) -> None:
     """Refuse names that the database cannot even compare with."""
     if wanted.variant.sku is not None and not is_storable(wanted.variant.sku):
@@ -117,18 +119,3 @@ def _check_storable(wanted: Change) -> None:
 
 def _no_variant(variant: VariantRef) -> NotFound:
     return NotFound(f"no variant is named {str(variant)[:100]!r}", "variant")
-
-
-def _to_answer(level: StockLevel) -> dict[str, Any]:
-    answer = asdict(replace(level, location=replace(level.location, address=None)))
-    address = level.location.address
-    answer["location"]["address"] = address.to_json() if address else None
-    return answer
-
-
-def _from_answer(stored: Mapping[str, Any]) -> StockLevel:
-    place = stored["location"]
-    address = Address.from_json(place["address"]) if place["address"] else None
-    location = Location(UUID(place["id"]), place["code"], place["name"], address, place["version"])
-    ids = {"id": UUID(stored["id"]), "variant_id": UUID(stored["variant_id"]), "location": location}
-    return StockLevel(**{**stored, **ids})

@@ -201,12 +201,13 @@ async def _give_stock_back(
             part.location_id,
             StockState.COMMITTED,
             StockState.AVAILABLE,
-            line.quantity,
+            line.quantity - line.quantity_short,
             reason,
         )
         for part in parts
         if part.status is not FulfillmentOrderStatus.CANCELED
         for line in part.lines
+        if line.quantity > line.quantity_short
     ]
     if not movements:
         return
@@ -235,7 +236,13 @@ def _with_status(
     *,
     only: FulfillmentOrderStatus | None = None,
 ) -> list[FulfillmentOrder]:
-    return [replace(part, status=status) if only in {None, part.status} else part for part in parts]
+    """Give parts a status; one whose units were lost stays on hold, whatever else is settled."""
+    return [
+        replace(part, status=status)
+        if only is None or (only is part.status and not part.lacks_units)
+        else part
+        for part in parts
+    ]
 
 
 def _claim(context: ServiceContext, operation: str, order_id: UUID, key: str, request: object) -> Claim:

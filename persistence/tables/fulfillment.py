@@ -4,6 +4,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     ForeignKey,
+    Index,
     Integer,
     Table,
     Text,
@@ -36,9 +37,23 @@ fulfillment_order_lines = Table(
     text_column("sku"),
     Column("quantity", Integer, nullable=False),
     Column("quantity_shipped", Integer, nullable=False, server_default="0"),
+    # Units to be sent that are not committed: they were lost, and wait for stock.
+    Column("quantity_short", Integer, nullable=False, server_default="0"),
     UniqueConstraint("fulfillment_order_id", "order_line_id"),
     CheckConstraint("quantity > 0", name="quantity"),
     CheckConstraint("quantity_shipped BETWEEN 0 AND quantity", name="quantity_shipped"),
+    CheckConstraint("quantity_short BETWEEN 0 AND quantity - quantity_shipped", name="quantity_short"),
+    # Who still waits for units of a variant, and who lacks some.
+    Index(
+        "ix_fulfillment_order_lines_variant_id",
+        "variant_id",
+        postgresql_where="quantity_shipped < quantity",
+    ),
+    Index(
+        "ix_fulfillment_order_lines_quantity_short",
+        "variant_id",
+        postgresql_where="quantity_short > 0",
+    ),
 )
 
 shipments = Table(

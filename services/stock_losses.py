@@ -1,0 +1,277 @@
+"""Use cases of losses: recording what is gone beyond what is free, and making good when stock comes."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from domain import stock_losses as decide
+from domain.fulfillment import FulfillmentOrder, FulfillmentOrderLine, FulfillmentOrderStatus
+from domain.inventory import Movement, StockLevel, StockState
+from domain.kernel.errors import InsufficientStock
+from domain.kernel.events import Event
+from domain.orders import Order, OrderStatus, fulfillment_status
+from domain.stock_losses import HOLD_REASON, HeldUnits, Loss
+from persistence import cart_sweeps, inventory, orders
+from persistence import stock_losses as rows
+from persistence.idempotency import Claim
+from persistence.inventory import Change, Shortage
+from persistence.order_parts import OrderParts
+from persistence.stock_losses import Place
+from services import audit
+from services.access import Permission, require
+from services.context import ServiceContext, Transaction
+
+MOST_TRIES = 20
+MOST_REFILLED = 100
+"""Orders one sweep makes good."""
+
+Locked = Mapping[UUID, tuple[Order, OrderParts]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Owners:
+    """The carts and orders that have to be locked before the level is."""
+
+    carts: frozenset[UUID] = frozenset()
+    orders: frozenset[UUID] = frozenset()
+
+
+class _OthersToo(Exception):
+    """The loss concerns carts or orders that are not locked: begin again with these."""
+
+    def __init__(self, owners: _Owners) -> None:
+        super().__init__()
+        self.owners = owners
+
+
+async def record(context: ServiceContext, wanted: Change, sku: str, claim: Claim) -> StockLevel:
+    """Record that units of `sku` are gone which are not all free, and return the level.
+
+    Takes what is free first, then the newest holds (CartHoldReleased tells the shopper), then the
+    newest orders (their fulfillment orders go on hold until stock comes). Raises InsufficientStock
+    only when more are to go than are on hand.
+    """
+    require(context.actor, Permission.STOCK_WRITE)
+    owners = _Owners()
+    for _ in range(MOST_TRIES):
+        try:
+            return await _record(context, wanted, sku, claim, owners)
+        except _OthersToo as error:
+            owners = error.owners
+    raise RuntimeError("the holds of one level changed too often to record a loss")
+
+
+async def refill(context: ServiceContext) -> int:
+    """Commit stock that is on sale again to the orders that lack it, oldest first; returns how many.
+
+    A fulfillment order that lacks nothing any more is OPEN again, unless its order waits for approval.
+    """
+    async with context.read() as connection:
+        waiting = await rows.refillable(connection, MOST_REFILLED)
+    for order_id in waiting:
+        async with context.transaction() as transaction:
+            await _refill(transaction, order_id)
+    return len(waiting)
+
+
+async def _record(
+    context: ServiceContext, wanted: Change, sku: str, claim: Claim, owners: _Owners
+) -> StockLevel:
+    async with context.transaction() as transaction:
+        stored = await transaction.replay(claim)
+        if stored is not None:
+            return StockLevel.from_json(stored)
+        locked = await _lock(transaction, owners)
+        level = await _locked_level(transaction, wanted, sku)
+        loss = await _plan(transaction, level, wanted.quantity)
+        concerned = _owners_of(loss)
+        if not (concerned.carts <= owners.carts and concerned.orders <= owners.orders):
+            raise _OthersToo(concerned)
+        await _take(transaction, level, wanted, loss)
+        await _release(transaction, level, loss)
+        await _put_on_hold(transaction, level, loss, locked)
+        after = await _locked_level(transaction, wanted, sku)
+        await audit.record(transaction, wanted.action, "stock_level", level.id, level, after)
+        transaction.answer(after.to_json())
+        return after
+
+
+async def _locked_level(transaction: Transaction, wanted: Change, sku: str) -> StockLevel:
+    level = await inventory.lock_level(transaction.connection, wanted.variant, wanted.location_code)
+    if level is None:
+        raise InsufficientStock(sku, wanted.quantity, 0, "delta")
+    return level
+
+
+async def _lock(transaction: Transaction, owners: _Owners) -> dict[UUID, tuple[Order, OrderParts]]:
+    """Lock carts, then orders, each by id: the one order in which everybody locks."""
+    if owners.carts:
+        await rows.lock_carts(transaction.connection, sorted(owners.carts))
+    locked = {}
+    for order_id in sorted(owners.orders):
+        found = await orders.lock(transaction.connection, order_id)
+        if found is not None:
+            locked[order_id] = found
+    return locked
+
+
+async def _plan(transaction: Transaction, level: StockLevel, units: int) -> Loss:
+    place = Place(level.variant_id, level.location.id)
+    holds = await rows.newest_holds(transaction.connection, place, units)
+    promises = await rows.newest_promises(transaction.connection, place, units)
+    return decide.plan(level, units, holds, promises)
+
+
+def _owners_of(loss: Loss) -> _Owners:
+    return _Owners(
+        frozenset(hold.cart_id for hold, _ in loss.released),
+        frozenset(promise.order_id for promise, _ in loss.broken),
+    )
+
+
+async def _take(transaction: Transaction, level: StockLevel, wanted: Change, loss: Loss) -> None:
+    movements = [
+        Movement(level.variant_id, level.location.id, state, wanted.to_state, units, wanted.reason)
+        for state, units in loss.taken.items()
+    ]
+    await _move_locked(transaction, movements, "adjustment", wanted.source_id)
+
+
+async def _release(transaction: Transaction, level: StockLevel, loss: Loss) -> None:
+    if not loss.released:
+        return
+    units = {hold.hold_id: part for hold, part in loss.released}
+    await rows.reduce_holds(transaction.connection, units, transaction.now)
+    ids = sorted({hold.cart_id for hold, _ in loss.released})
+    carts = await cart_sweeps.raise_versions(transaction.connection, ids)
+    for hold, part in loss.released:
+        cart = carts[hold.cart_id]
+        facts = _released_facts(hold, level, part)
+        transaction.emit(
+            Event("CartHoldReleased", "cart", cart.id, cart.version, transaction.now, cart.channel_id, facts)
+        )
+
+
+def _released_facts(hold: HeldUnits, level: StockLevel, units: int) -> dict[str, object]:
+    return {"lineId": hold.line_id, "sku": level.sku, "quantity": units, "reason": HOLD_REASON}
+
+
+async def _put_on_hold(transaction: Transaction, level: StockLevel, loss: Loss, locked: Locked) -> None:
+    lost = {promise.line_id: units for promise, units in loss.broken}
+    for order_id in sorted({promise.order_id for promise, _ in loss.broken}):
+        order, parts = locked[order_id]
+        changed = [_with_short(part, lost, +1) for part in parts.fulfillment_orders]
+        saved = await _save(transaction, order, changed)
+        units = sum(part for promise, part in loss.broken if promise.order_id == order_id)
+        transaction.emit(_order_event("FulfillmentOrderHeld", saved, transaction.now, level.sku, units))
+
+
+async def _refill(transaction: Transaction, order_id: UUID) -> None:
+    found = await orders.lock(transaction.connection, order_id)
+    if found is None:
+        return
+    order, parts = found
+    lacking = [
+        (line, Movement(
+            line.variant_id, part.location_id, StockState.AVAILABLE, StockState.COMMITTED,
+            line.quantity_short, "REFILLED",
+        ))
+        for part in parts.fulfillment_orders
+        if part.status is FulfillmentOrderStatus.ON_HOLD
+        for line in part.lines
+        if line.quantity_short
+    ]  # fmt: skip
+    got = await _commit_what_is_there(transaction, order_id, [move for _, move in lacking])
+    filled = {line.id: units for (line, _), units in zip(lacking, got, strict=True) if units}
+    if not filled:
+        return
+    changed = [_reopened(_with_short(part, filled, -1), order) for part in parts.fulfillment_orders]
+    saved = await _save(transaction, order, changed)
+    for line, _ in lacking:
+        if line.id in filled:
+            transaction.emit(
+                _order_event("FulfillmentOrderRefilled", saved, transaction.now, line.sku, filled[line.id])
+            )
+
+
+async def _commit_what_is_there(
+    transaction: Transaction, order_id: UUID, movements: Sequence[Movement]
+) -> list[int]:
+    """Make the movements as far as there are units; returns how many each moved."""
+    short = await _move(transaction, movements, "order", order_id)
+    if not short:
+        return [move.quantity for move in movements]
+    present = {(one.variant_id, one.location_id): one.present for one in short}
+    reduced = []
+    for move in movements:
+        key = (move.variant_id, move.location_id)
+        units = min(move.quantity, present.get(key, move.quantity))
+        if key in present:
+            present[key] -= units
+        reduced.append(replace(move, quantity=units))
+    await _move_locked(transaction, [move for move in reduced if move.quantity], "order", order_id)
+    return [move.quantity for move in reduced]
+
+
+async def _move_locked(
+    transaction: Transaction, movements: Sequence[Movement], source_kind: str, source_id: UUID
+) -> None:
+    """Make movements that what was read under the levels' locks allows."""
+    short = await _move(transaction, movements, source_kind, source_id)
+    if short:
+        raise RuntimeError(f"a locked level has less than was read: {short}")
+
+
+async def _move(
+    transaction: Transaction, movements: Sequence[Movement], source_kind: str, source_id: UUID
+) -> list[Shortage]:
+    if not movements:
+        return []
+    return await inventory.move(
+        transaction.connection,
+        movements,
+        source_kind=source_kind,
+        source_id=source_id,
+        actor=transaction.actor,
+        now=transaction.now,
+    )
+
+
+def _with_short(part: FulfillmentOrder, units: Mapping[UUID, int], sign: int) -> FulfillmentOrder:
+    """Return the part with more (+1) or fewer (-1) units short, on hold while any line lacks some."""
+    if not any(line.id in units for line in part.lines):
+        return part
+    lines = tuple(_line(line, sign * units.get(line.id, 0)) for line in part.lines)
+    return replace(part, lines=lines, status=FulfillmentOrderStatus.ON_HOLD)
+
+
+def _line(line: FulfillmentOrderLine, units: int) -> FulfillmentOrderLine:
+    return replace(line, quantity_short=line.quantity_short + units)
+
+
+def _reopened(part: FulfillmentOrder, order: Order) -> FulfillmentOrder:
+    waits = order.status is not OrderStatus.OPEN or part.lacks_units
+    if waits or part.status is not FulfillmentOrderStatus.ON_HOLD:
+        return part
+    return replace(part, status=FulfillmentOrderStatus.OPEN)
+
+
+async def _save(transaction: Transaction, order: Order, parts: Iterable[FulfillmentOrder]) -> Order:
+    changed = list(parts)
+    saved = replace(order, fulfillment_status=fulfillment_status(changed, ()), version=order.version + 1)
+    short = {line.id: line.quantity_short for part in changed for line in part.lines}
+    await rows.set_short(transaction.connection, short)
+    await orders.save(transaction.connection, saved, changed, now=transaction.now)
+    return saved
+
+
+def _order_event(kind: str, order: Order, now: datetime, sku: str, units: int) -> Event:
+    facts = {
+        "number": order.number,
+        "status": order.status.value,
+        "reason": HOLD_REASON,
+        "sku": sku,
+        "quantity": units,
+    }
+    return Event(kind, "order", order.id, order.version, now, order.channel_id, facts)
