@@ -1,0 +1,13 @@
+"""`ordertide import ...`: data from files, whole or not at all."""
+
+import typer
+
+from app import import_orders
+
+cli = typer.Typer(help="Bring data in from files: all of a file or nothing.", no_args_is_help=True)
+cli.command()(import_orders.orders)
+
+
+@cli.callback()
+def choose() -> None:
+    """Bring data in from files: all of a file or nothing."""

@@ -1,0 +1,176 @@
+"""Importing historic orders: recorded prices and dates, whole or not at all, once."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from sqlalchemy import text
+from typer.testing import CliRunner
+
+from app.cli import cli
+from domain.kernel.errors import AccessDenied
+from persistence.database import Database
+from services.access import SYSTEM, Permission
+from services.order_imports import import_orders
+from tests.factories import data_of, make_app, make_channel, make_context, make_variant
+
+HEADER = "order,channel,placed_at,status,canceled_at,reason,sku,name,quantity,unit_price,country\n"
+ORDERS = """{ orders(first: 100) { edges { node {
+  number status paymentStatus fulfillmentStatus placedAt closedAt imported reason
+  lines { sku name quantity unitPrice { amount } quantityShipped } totals { total { amount currency } }
+  payments { status captured { amount } } shippingAddress { country } } } } }"""
+
+
+async def run_import(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, file: Path, *options: str
+) -> tuple[int, str]:
+    """Run the command as a person would, against this test's database."""
+    monkeypatch.setenv("ORDERTIDE_DATABASE_URL", database_url)
+    monkeypatch.setenv("ORDERTIDE_SECRET_KEY", "x" * 32)
+    arguments = ["import", "orders", str(file), *options]
+    result = await asyncio.to_thread(CliRunner().invoke, cli, arguments)
+    return result.exit_code, result.output
+
+
+async def imported(database: Database) -> list[dict[str, Any]]:
+    return [edge["node"] for edge in (await data_of(database, ORDERS))["orders"]["edges"]]
+
+
+async def test_a_csv_file_becomes_orders_as_recorded(
+    database: Database, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    channel = await make_channel(database, "uk", "GBP")
+    await make_variant(database, channel, sku="85123A", price="99", name="T-light holder")
+    file = tmp_path / "orders.csv"
+    file.write_text(
+        HEADER
+        + "536365,uk,2010-12-01 08:26:00,,,,85123A,,6,2.55,GB\n"
+        + "536366,uk,2010-12-01T08:28:00Z,CANCELED,2010-12-02 10:00,changed mind,GONE,Old,1,1.10,FR\n"
+        + "536365,uk,2010-12-01 08:27:00,,,,71053,WHITE METAL LANTERN,6,3.39,GB\n"
+    )
+    code, output = await run_import(database_url, monkeypatch, file, "--source", "uci")
+    assert (code, output.strip()) == (0, "imported 2 orders with 3 lines; 0 were there already")
+    canceled, done = await imported(database)
+    assert done["number"] == "uci-536365"
+    assert done["placedAt"] == "2010-12-01T08:26:00+00:00"
+    assert (done["status"], done["paymentStatus"], done["fulfillmentStatus"]) == (
+        "COMPLETED",
+        "PAID",
+        "FULFILLED",
+    )
+    assert done["totals"]["total"] == {"amount": "35.64", "currency": "GBP"}
+    assert [(line["sku"], line["name"], line["unitPrice"]["amount"]) for line in done["lines"]] == [
+        ("85123A", "T-light holder", "2.55"),
+        ("71053", "WHITE METAL LANTERN", "3.39"),
+    ]
+    assert done["payments"] == [{"status": "CAPTURED", "captured": {"amount": "35.64"}}]
+    assert done["imported"]
+    assert (canceled["status"], canceled["paymentStatus"], canceled["reason"]) == (
+        "CANCELED",
+        "VOIDED",
+        "changed mind",
+    )
+    assert canceled["closedAt"] == "2010-12-02T10:00:00+00:00"
+    async with database.read() as connection:
+        rows = await connection.execute(
+            text("SELECT kind, version, payload FROM event_outbox WHERE aggregate = 'order' ORDER BY id")
+        )
+        events = [(row.kind, row.version, row.payload["imported"]) for row in rows]
+    assert events == [
+        ("OrderPlaced", 1, True),
+        ("OrderPlaced", 1, True),
+        ("OrderCanceled", 2, True),
+    ]
+    code, output = await run_import(database_url, monkeypatch, file, "--source", "uci")
+    assert (code, output.strip()) == (0, "imported 0 orders with 0 lines; 2 were there already")
+
+
+async def test_json_lines_have_an_order_each(
+    database: Database, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make_channel(database, "jp", "JPY")
+    file = tmp_path / "orders.jsonl"
+    order = {
+        "order": "A-1",
+        "placedAt": "2020-02-29T12:00:00+09:00",
+        "shippingPrice": 500,
+        "discount": "100",
+        "shippingAddress": {"name": "K", "line1": "1-1", "city": "Chiyoda", "country": "JP"},
+        "lines": [
+            {"sku": "X", "quantity": 2, "unitPrice": 1200},
+            {"sku": "X", "quantity": 1, "unitPrice": 900},
+        ],
+    }
+    file.write_bytes(orjson.dumps(order) + b"\n\n")
+    code, output = await run_import(database_url, monkeypatch, file, "--channel", "jp")
+    assert (code, output.strip()) == (0, "imported 1 orders with 2 lines; 0 were there already")
+    (found,) = await imported(database)
+    assert found["totals"]["total"] == {"amount": "3700", "currency": "JPY"}
+    assert found["placedAt"] == "2020-02-29T03:00:00+00:00"
+    assert found["shippingAddress"]["country"] == "JP"
+
+
+async def test_wrong_rows_are_all_named_and_nothing_is_imported(
+    database: Database, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make_channel(database, "uk", "GBP")
+    rows = {
+        "1,uk,2010-12-01,,,,A,,1,1.00,GB": None,
+        "2,nowhere,2010-12-01,,,,A,,1,1.00,GB": "channel: there is no channel 'nowhere'",
+        "3,uk,yesterday,,,,A,,1,1.00,GB": "placedAt: is not a date",
+        "4,uk,2010-12-01,OPEN,,,A,,1,1.00,GB": "status: must be COMPLETED or CANCELED",
+        "5,uk,2010-12-01,CANCELED,,,A,,1,1.00,GB": "canceledAt: goes with",
+        "6,uk,2010-12-01,,,,,,1,1.00,GB": "sku: must not be blank",
+        "7,uk,2010-12-01,,,,A,,-1,1.00,GB": "quantity: must be between",
+        "8,uk,2010-12-01,,,,A,,1.5,1.00,GB": "quantity: is not a whole number",
+        "9,uk,2010-12-01,,,,A,,1,1.001,GB": "unitPrice: GBP has 2 decimals",
+        "10,uk,2010-12-01,,,,A,,1,-1.00,GB": "unitPrice: must not be negative",
+        "11,uk,2010-12-01,,,,A,,1,cheap,GB": "unitPrice: is not a number",
+        "1,uk,2010-12-02,CANCELED,2010-12-03,,A,,1,1.00,GB": "status: is another than in row 2",
+    }
+    file = tmp_path / "orders.csv"
+    file.write_text(HEADER + "\n".join(rows) + "\n")
+    code, output = await run_import(database_url, monkeypatch, file)
+    assert code == 2
+    lines = output.splitlines()
+    expected = [(number, error) for number, error in enumerate(rows.values(), 2) if error]
+    for (number, error), line in zip(expected, lines, strict=False):
+        assert f"orders.csv:{number}: {error}" in line
+    assert lines[-1] == "ordertide: 11 rows are wrong, nothing was imported"
+    assert await imported(database) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("orders.csv", "order,colour\n1,red\n", "there is no column 'colour'"),
+        ("orders.jsonl", '{"order": 1}\n[]\n', "line 2 is not a JSON object"),
+        ("orders.csv", "order\n\xff\n", "codec can't decode"),
+        ("nothing.csv", None, "No such file"),
+    ],
+)
+async def test_a_file_that_cannot_be_read_is_one_line(
+    database: Database,
+    database_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    content: str | None,
+    message: str,
+) -> None:
+    file = tmp_path / name
+    if content is not None:
+        file.write_bytes(content.encode("latin-1"))
+    code, output = await run_import(database_url, monkeypatch, file)
+    assert code == 2
+    assert message in output
+    assert len(output.splitlines()) == 1
+
+
+async def test_importing_has_a_permission_of_its_own(database: Database) -> None:
+    with pytest.raises(AccessDenied):
+        await import_orders(make_context(database, make_app(Permission.ORDERS_WRITE)), "x", [])
+    await import_orders(make_context(database, make_app(Permission.ORDERS_IMPORT)), "x", [])
+    assert SYSTEM.may(Permission.ORDERS_IMPORT)
