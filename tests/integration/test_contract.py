@@ -17,7 +17,11 @@ from api.root import build_schema as build_served
 ROOT = Path(__file__).parents[2]
 SERVED = build_served().as_str()
 
-complete = pytest.mark.xfail("type Subscription" not in SERVED, reason="no subscriptions yet", strict=True)
+complete = pytest.mark.xfail(
+    "type OrderEvent" not in SERVED or "inventoryChanged" not in SERVED,
+    reason="not all subscriptions are there yet",
+    strict=True,
+)
 
 
 def test_the_committed_schema_is_the_served_one() -> None:
