@@ -2,9 +2,10 @@
 
 import typer
 
-from app import import_orders
+from app import import_catalog, import_orders
 
 cli = typer.Typer(help="Bring data in from files: all of a file or nothing.", no_args_is_help=True)
+cli.command()(import_catalog.catalog)
 cli.command()(import_orders.orders)
 
 

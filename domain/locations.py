@@ -25,7 +25,7 @@ class Location:
 
 def check_new(code: str, name: str) -> tuple[str, str]:
     """Return code and name cleaned; raises InvalidInput naming the field."""
-    if not _CODE.fullmatch(code):
+    if not is_code(code):
         raise InvalidInput(
             "use 1 to 63 letters, digits, '_', '.' and '-', beginning with a letter or digit", "code"
         )
@@ -35,3 +35,8 @@ def check_new(code: str, name: str) -> tuple[str, str]:
 def check_name(name: str) -> str:
     """Return the name cleaned; raises InvalidInput naming the field."""
     return require_text(name, MAX_NAME_LENGTH, "name")
+
+
+def is_code(text: str) -> bool:
+    """Say whether a location could have this code; what could not need not be looked for."""
+    return _CODE.fullmatch(text) is not None

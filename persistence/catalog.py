@@ -73,7 +73,7 @@ async def create_variants(
     connection: AsyncConnection, variants: Sequence[Variant], now: datetime
 ) -> set[UUID]:
     """Insert variants; returns the ids of those whose SKU was free."""
-    values = {"rows": json_text([_variant_record(variant) for variant in variants]), "now": now}
+    values = {"rows": json_text([variant_record(variant) for variant in variants]), "now": now}
     return {row.id for row in await connection.execute(_INSERT_VARIANTS, values)}
 
 
@@ -155,7 +155,8 @@ def price_record(price: Price) -> dict[str, Any]:
     }
 
 
-def _variant_record(row: Variant) -> dict[str, Any]:
+def variant_record(row: Variant) -> dict[str, Any]:
+    """Return a variant as the JSON record the variant statements take."""
     return {
         "id": row.id,
         "product_id": row.product_id,

@@ -21,13 +21,26 @@ async def record(
     after: "DataclassInstance | None" = None,
 ) -> None:
     """Append what an actor did; of two states only the fields that differ are kept."""
+    await rows.append(
+        transaction.connection, [entry(transaction, action, target_kind, target_id, before, after)]
+    )
+
+
+def entry(
+    transaction: Transaction,
+    action: str,
+    target_kind: str,
+    target_id: UUID,
+    before: "DataclassInstance | None" = None,
+    after: "DataclassInstance | None" = None,
+) -> AuditEntry:
+    """Return the entry of one change, for callers that append many at once."""
     was, became = _picture(before), _picture(after)
     if was is not None and became is not None:
         differing = [name for name in became if was.get(name) != became[name]]
         was = {name: was.get(name) for name in differing}
         became = {name: became[name] for name in differing}
-    entry = AuditEntry(transaction.actor, action, target_kind, target_id, was, became, transaction.now)
-    await rows.append(transaction.connection, entry)
+    return AuditEntry(transaction.actor, action, target_kind, target_id, was, became, transaction.now)
 
 
 def _picture(state: "DataclassInstance | None") -> dict[str, Any] | None:

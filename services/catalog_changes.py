@@ -141,7 +141,7 @@ async def set_price(
         else:
             await rows.set_price(connection, after, changed.version, transaction.now)
         await audit.record(transaction, "PriceChanged", "variant", variant.id, before, after)
-        _tell_price(transaction, changed, channel, before, after)
+        transaction.emit(price_changed(transaction, changed, channel, before, after))
     return changed, channel
 
 
@@ -170,9 +170,10 @@ async def _price(transaction: Transaction, variant: Variant, channel: Channel) -
     return None if money is None else Price(variant.id, channel.id, money)
 
 
-def _tell_price(
+def price_changed(
     transaction: Transaction, variant: Variant, channel: Channel, before: Price | None, after: Price | None
-) -> None:
+) -> Event:
+    """Return the event of a price that was set, changed or removed; `variant` is as it is now."""
     payload = {
         "sku": variant.sku,
         "channel": channel.slug,
@@ -180,7 +181,7 @@ def _tell_price(
         "beforeMinor": before and before.money.amount_minor,
         "afterMinor": after and after.money.amount_minor,
     }
-    _tell(transaction, "PriceChanged", variant.id, variant.version, payload, channel.id)
+    return Event("PriceChanged", "catalog", variant.id, variant.version, transaction.now, channel.id, payload)
 
 
 def _tell(
@@ -189,6 +190,5 @@ def _tell(
     target_id: UUID,
     version: int,
     payload: dict[str, Any],
-    channel_id: UUID | None = None,
 ) -> None:
-    transaction.emit(Event(kind, "catalog", target_id, version, transaction.now, channel_id, payload))
+    transaction.emit(Event(kind, "catalog", target_id, version, transaction.now, None, payload))
