@@ -25,6 +25,20 @@ _CONTENTS = """
               (SELECT count(*) FROM cart_lines l WHERE l.cart_id = c.id) AS lines,
               (SELECT coalesce(sum(l.quantity), 0) FROM cart_lines l WHERE l.cart_id = c.id) AS units
 """
+# The mark holds_due_at may be earlier than the first hold's end, never later.
+_WARN = text(
+    """
+    UPDATE carts c SET holds_warned_at = :now
+      FROM (SELECT w.id FROM carts w
+             WHERE w.holds_due_at <= :soon AND w.status = 'ACTIVE'
+               AND (w.holds_warned_at IS NULL OR w.holds_warned_at < w.active_at)
+               AND (SELECT min(h.expires_at) FROM holds h
+                     WHERE h.cart_id = w.id AND h.status = 'HELD') BETWEEN :now AND :soon
+             ORDER BY w.holds_due_at LIMIT :most FOR UPDATE SKIP LOCKED) due
+     WHERE c.id = due.id
+    """
+    + _CONTENTS
+)
 _ABANDON = text(
     """
     UPDATE carts c SET status = 'ABANDONED', version = c.version + 1, abandoned_at = :now
@@ -88,6 +102,12 @@ async def raise_versions(connection: AsyncConnection, ids: Sequence[UUID]) -> di
 async def count_due(connection: AsyncConnection, now: datetime) -> int:
     """Return how many carts the sweep of holds has still to look at."""
     return int((await connection.execute(_DUE, {"now": now})).scalar_one())
+
+
+async def warn(connection: AsyncConnection, *, soon: datetime, most: int, now: datetime) -> list[SweptCart]:
+    """Mark carts whose first hold ends by `soon`, once since their last change; no new version."""
+    values = {"soon": soon, "most": most, "now": now}
+    return [SweptCart(*row) for row in await connection.execute(_WARN, values)]
 
 
 async def abandon(

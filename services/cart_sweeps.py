@@ -13,6 +13,9 @@ from services.context import ServiceContext, Transaction
 MOST_AT_ONCE = 200
 """Carts one transaction of a sweep takes: locks stay short, the next transaction takes the rest."""
 
+WARN_BEFORE = timedelta(seconds=60)
+"""How long before its first hold ends a cart's shopper is told."""
+
 EXPIRE_AFTER = timedelta(days=30)
 """How long an abandoned cart waits for its shopper before it is closed for good."""
 
@@ -28,6 +31,27 @@ async def expire_holds(context: ServiceContext) -> int:
             before, left = left, await rows.count_due(connection, transaction.now)
         # What stays due is locked by others: the next sweep is a second away.
         if left == 0 or (before is not None and left >= before):
+            return total
+
+
+async def warn_of_ending(context: ServiceContext) -> int:
+    """Tell shoppers whose holds are about to end, by CartHoldEnding; returns how many carts.
+
+    That is WARN_BEFORE ahead, or a quarter of the hold's time where that is less.
+    """
+    warn_before = min(WARN_BEFORE, timedelta(seconds=context.environment.holds.seconds / 4))
+    total = 0
+    while True:
+        async with context.transaction() as transaction:
+            carts = await rows.warn(
+                transaction.connection,
+                soon=transaction.now + warn_before,
+                most=MOST_AT_ONCE,
+                now=transaction.now,
+            )
+            transaction.emit(*(_event("CartHoldEnding", cart, transaction.now) for cart in carts))
+        total += len(carts)
+        if len(carts) < MOST_AT_ONCE:
             return total
 
 

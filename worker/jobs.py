@@ -6,6 +6,7 @@ from worker.schedule import Job
 JOBS = (
     # Expired holds must be back on sale within 5 s, so they are looked for every second.
     Job("expire_holds", 1.0, cart_sweeps.expire_holds),
+    Job("warn_of_ending_holds", 1.0, cart_sweeps.warn_of_ending),
     Job("abandon_carts", 1.0, cart_sweeps.abandon_idle),
     Job("expire_carts", 60.0, cart_sweeps.expire_abandoned),
     # A payment whose answer never came is found out within seconds of its provider's recovery.

@@ -30,7 +30,7 @@ carts = Table(
     Column("customer_id", Uuid),
     Column("shipping_address", JSON),
     Column("billing_address", JSON),
-    # The delivery rate chosen, and its price when it was chosen.
+    # The delivery rate chosen; its price is the rate's until the order is placed.
     Column("delivery_rate_id", Uuid, ForeignKey("delivery_rates.id", ondelete="SET NULL")),
     Column("order_id", Uuid),
     moment("created_at"),
@@ -39,6 +39,8 @@ carts = Table(
     moment("closed_at", optional=True),
     # No hold of the cart ends before: when the sweep has to look at it next. Null: it has none.
     moment("holds_due_at", optional=True),
+    # When the shopper was last told that the holds are about to end.
+    moment("holds_warned_at", optional=True),
     Index("ix_carts_active_at", "active_at", postgresql_where="status = 'ACTIVE'"),
     Index(
         "ix_carts_holds_due_at",

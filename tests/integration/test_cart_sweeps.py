@@ -68,6 +68,30 @@ async def test_an_expired_hold_is_back_on_sale_and_an_event(
     assert (event.payload["sku"], event.payload["quantity"]) == (shop.variant.sku, 4)
 
 
+async def test_a_shopper_is_told_before_the_holds_end(
+    database: Database, shop: Shop, clock: StoppedClock, context: ServiceContext
+) -> None:
+    timed: dict[str, Any] = {"clock": clock, "holds": HOLDS}
+    token = (await flow.create(database, shop, 4, **timed))["cartToken"]
+    clock.go_on(44)
+    assert await cart_sweeps.warn_of_ending(context) == 0
+    clock.go_on(1)
+    assert await cart_sweeps.warn_of_ending(context) == 1
+    assert await cart_sweeps.warn_of_ending(context) == 0
+    event = (await flow.cart_events(database))[-1]
+    assert (event.kind, event.version) == ("CartHoldEnding", 1)
+    # A change renews the holds, so there is another warning to come.
+    clock.go_on(1)
+    renewed = await flow.update(database, token, email="ada@example.org", **timed)
+    assert renewed["cart"]["version"] == 2
+    clock.go_on(44)
+    assert await cart_sweeps.warn_of_ending(context) == 0
+    clock.go_on(1)
+    assert await cart_sweeps.warn_of_ending(context) == 1
+    clock.go_on(15)
+    assert await cart_sweeps.expire_holds(context) == 1
+
+
 async def test_changes_renew_holds_up_to_the_maximum(
     database: Database, shop: Shop, clock: StoppedClock, context: ServiceContext
 ) -> None:
