@@ -29,9 +29,14 @@ class RequestContext:
 
     def events(self, after: str | None, *, aggregate: str, aggregate_id: UUID | None = None) -> Subscription:
         """Return the events of a stream after a cursor, or from now on; see Feed.subscribe."""
+        return self.live.subscribe(after, aggregate=aggregate, aggregate_id=aggregate_id)
+
+    @property
+    def live(self) -> Feed:
+        """The feed; a subscription over a transport that has none is a defect of the wiring."""
         if self.feed is None:
             raise RuntimeError("this context was made without a feed")
-        return self.feed.subscribe(after, aggregate=aggregate, aggregate_id=aggregate_id)
+        return self.feed
 
     def renewed(self) -> "RequestContext":
         """Return the same request's context with nothing loaded yet."""

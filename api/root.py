@@ -7,6 +7,7 @@ from graphql import GraphQLSchema
 from strawberry.schema.config import StrawberryConfig
 
 from api.errors import USER_ERROR_TYPES
+from api.resolvers.availability import AvailabilitySubscription
 from api.resolvers.carts import CartsMutation, CartsQuery, CartsSubscription
 from api.resolvers.catalog import CatalogMutation, CatalogQuery
 from api.resolvers.catalog_changes import CatalogChangesMutation
@@ -49,7 +50,7 @@ class Mutation(
 
 
 @strawberry.type
-class Subscription(CartsSubscription):
+class Subscription(AvailabilitySubscription, CartsSubscription):
     """Everything that can be followed live.
 
     `cursor` is opaque and totally ordered per stream. A subscription that names `after` first replays

@@ -11,6 +11,7 @@ _UNITS = text(
     SELECT s.variant_id, sum(s.available)::int AS available
       FROM stock_levels s
       JOIN channel_locations c ON c.location_id = s.location_id AND c.channel_id = :channel_id
+      JOIN locations p ON p.id = s.location_id AND p.archived_at IS NULL
      WHERE s.variant_id = ANY (:variant_ids)
      GROUP BY s.variant_id
     """
@@ -19,8 +20,9 @@ _UNITS_BY_SKU = text(
     """
     SELECT v.id, v.sku, coalesce(sum(s.available), 0)::int AS available
       FROM variants v
-      LEFT JOIN (stock_levels s JOIN channel_locations c
-                   ON c.location_id = s.location_id AND c.channel_id = :channel_id)
+      LEFT JOIN (stock_levels s
+                 JOIN channel_locations c ON c.location_id = s.location_id AND c.channel_id = :channel_id
+                 JOIN locations p ON p.id = s.location_id AND p.archived_at IS NULL)
         ON s.variant_id = v.id
      WHERE v.sku = ANY (:skus) AND v.archived_at IS NULL
      GROUP BY v.id
