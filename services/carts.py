@@ -90,7 +90,7 @@ async def add_line(
         facts = {"lineId": line.id, "sku": line.variant.sku, "quantity": quantity}
         return Change(cart, after, "CartLineAdded", facts, saved=line)
 
-    return await _apply(context, claim, change)
+    return await _apply(context, subject, claim, change)
 
 
 async def update_line(
@@ -116,7 +116,7 @@ async def update_line(
         facts = {"lineId": line.id, "sku": line.variant.sku, "quantity": quantity}
         return Change(cart, after, "CartLineUpdated", facts, saved=line, repairs=True)
 
-    return await _apply(context, claim, change)
+    return await _apply(context, subject, claim, change)
 
 
 async def remove_line(
@@ -141,7 +141,7 @@ async def remove_line(
         facts = {"lineId": line.id, "sku": line.variant.sku, "quantity": line.quantity}
         return Change(cart, after, "CartLineRemoved", facts, removed=line, repairs=True)
 
-    return await _apply(context, claim, change)
+    return await _apply(context, subject, claim, change)
 
 
 async def update(context: ServiceContext, token: str, details: Details) -> Cart:
@@ -160,7 +160,7 @@ async def update(context: ServiceContext, token: str, details: Details) -> Cart:
         # Which fields, never their values: those are personal data.
         return Change(cart, cart, "CartUpdated", {"fields": sorted(details.names)})
 
-    return await _apply(context, None, change)
+    return await _apply(context, subject, None, change)
 
 
 async def select_delivery_option(context: ServiceContext, token: str, option_id: UUID) -> Cart:
@@ -180,7 +180,7 @@ async def select_delivery_option(context: ServiceContext, token: str, option_id:
         facts = {"carrier": rate.carrier, "service": rate.service, "priceMinor": rate.price_minor}
         return Change(cart, cart, "CartDeliveryOptionSelected", facts)
 
-    return await _apply(context, None, change)
+    return await _apply(context, subject, None, change)
 
 
 async def check_token(context: ServiceContext, token: str) -> UUID:
@@ -233,12 +233,19 @@ async def _create(
 
 
 async def _apply(
-    context: ServiceContext, claim: Claim | None, decided: Callable[[Transaction], Awaitable[Change]]
+    context: ServiceContext,
+    subject: TokenSubject,
+    claim: Claim | None,
+    decided: Callable[[Transaction], Awaitable[Change]],
 ) -> Cart:
     async def write(transaction: Transaction) -> Cart:
         return await cart_changes.carry_out(context, transaction, await decided(transaction))
 
-    return await _once(context, claim, write)
+    cart = await _once(context, claim, write)
+    # A stored answer is for whoever holds the token now, not for whoever once did.
+    if cart.token_generation != subject.generation:
+        raise _unknown_token()
+    return cart
 
 
 async def _once(
@@ -251,15 +258,11 @@ async def _once(
             cart = await write(transaction)
             transaction.answer({"cartId": str(cart.id)})
             return cart
-    return await _reload(context, UUID(stored["cartId"]))
-
-
-async def _reload(context: ServiceContext, cart_id: UUID) -> Cart:
     async with context.read() as connection:
-        cart = await rows.load_by_id(connection, cart_id)
-    if cart is None:
+        written = await rows.load_by_id(connection, UUID(stored["cartId"]))
+    if written is None:
         raise _unknown_token()
-    return cart
+    return written
 
 
 def _touch(context: ServiceContext, transaction: Transaction, subject: TokenSubject) -> Touch:

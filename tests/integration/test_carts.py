@@ -214,10 +214,12 @@ async def test_a_foreign_token_names_nothing(database: Database, shop: Shop, tok
 
 async def test_a_revoked_token_names_nothing(database: Database, shop: Shop) -> None:
     token = (await flow.create(database, shop, 1))["cartToken"]
+    assert (await flow.add(database, token, shop.variant.sku, 1, idempotencyKey="k"))["userErrors"] == []
     await flow.run_sql(database, "UPDATE carts SET token_generation = 2")
     assert await flow.read(database, token) is None
-    refused = await flow.add(database, token, shop.variant.sku, 1)
-    assert refused["userErrors"][0]["path"] == ["cartToken"]
+    for key in ("k", "l"):
+        refused = await flow.add(database, token, shop.variant.sku, 1, idempotencyKey=key)
+        assert (refused["cart"], refused["userErrors"][0]["path"]) == (None, ["cartToken"])
 
 
 async def test_a_repeated_creation_returns_the_same_cart_and_token(database: Database, shop: Shop) -> None:
