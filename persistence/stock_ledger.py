@@ -45,7 +45,7 @@ _UNEXPLAINED = text(
                ('damaged', l.damaged), ('incoming', l.incoming)) s (state, units)
     ), compared AS (
         SELECT variant_id, location_id, state, coalesce(c.units, 0) AS level,
-               coalesce(g.units, 0) AS explained, 'ledger' AS explained_by
+               coalesce(g.units, 0) AS explained, 'movements' AS explained_by
           FROM counted c FULL JOIN ledger g USING (variant_id, location_id, state)
          WHERE NOT state = ANY (:outside)
         UNION ALL
