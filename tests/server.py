@@ -7,10 +7,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
+from uuid import uuid4
 
 import httpx
 
@@ -86,23 +87,23 @@ def running_server(
     """Run `ordertide serve` on a free port until the block ends; `settings` as in `CART_HOLD_SECONDS`."""
     port = free_port()
     log = folder / f"server-{port}.log"
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("ORDERTIDE_")},
-        "ORDERTIDE_DATABASE_URL": database_url,
-        "ORDERTIDE_SECRET_KEY": SECRET_KEY,
-        **{f"ORDERTIDE_{name.upper()}": value for name, value in settings.items()},
-    }
-    with log.open("w") as out:
-        process = subprocess.Popen(
-            [_ORDERTIDE, "serve", "--port", str(port), *arguments],
-            env=environment,
-            stdout=out,
-            stderr=out,
-            text=True,
-        )
+    process = _start(["serve", "--port", str(port), *arguments], database_url, log, settings)
     with Server(process, port, token, log) as server:
         _wait_until_ready(server)
         yield server
+
+
+@contextmanager
+def running_worker(database_url: str, folder: Path, **settings: str) -> Iterator[subprocess.Popen[str]]:
+    """Run `ordertide worker` until the block ends, however it has ended by then."""
+    log = folder / f"worker-{uuid4().hex[:8]}.log"
+    process = _start(["worker"], database_url, log, settings)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            assert process.wait(timeout=30) == 0, log.read_text()
 
 
 def free_port() -> int:
@@ -116,6 +117,19 @@ def metric(server: Server, name: str) -> float:
     """Return the sum of one metric over its labels."""
     text = server.http.get("/metrics").text
     return sum(float(value) for value in re.findall(rf"^{name}(?:{{.*}})? (\S+)$", text, re.MULTILINE))
+
+
+def _start(
+    arguments: list[str], database_url: str, log: Path, settings: Mapping[str, str]
+) -> subprocess.Popen[str]:
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("ORDERTIDE_")},
+        "ORDERTIDE_DATABASE_URL": database_url,
+        "ORDERTIDE_SECRET_KEY": SECRET_KEY,
+        **{f"ORDERTIDE_{name.upper()}": value for name, value in settings.items()},
+    }
+    with log.open("w") as out:
+        return subprocess.Popen([_ORDERTIDE, *arguments], env=environment, stdout=out, stderr=out, text=True)
 
 
 def _wait_until_ready(server: Server) -> None:
