@@ -65,6 +65,7 @@ _DETAILS = """,
     billing_address = CASE WHEN :sets_billing THEN CAST(:billing AS jsonb) ELSE billing_address END"""
 
 _READ = _loading("SELECT * FROM carts WHERE id = ANY (:ids)")
+_READ_AGAIN = _loading("SELECT * FROM carts WHERE id = :id" + _RENEW, expiry=_RENEWED)
 _TOUCH = _loading(_TOUCHED.format(changes=""), expiry=_RENEWED)
 _TOUCH_AND_FIND = _loading(_TOUCHED.format(changes=""), expiry=_RENEWED, extra=_FOUND)
 _TOUCH_WITH_DETAILS = _loading(_TOUCHED.format(changes=_DETAILS) + _RENEW, expiry=_RENEWED)
@@ -159,7 +160,7 @@ async def touch(connection: AsyncConnection, change: Touch) -> Cart | None:
     The lines' `hold_expires_at` is when their holds end once renewed. None when the token names
     no cart.
     """
-    return await _touched(connection, (await connection.execute(_TOUCH, change.values())).first())
+    return await _touched(connection, change, (await connection.execute(_TOUCH, change.values())).first())
 
 
 async def touch_and_find(
@@ -169,7 +170,7 @@ async def touch_and_find(
     values = change.values(variant=ref.id, sku=ref.sku)
     row = (await connection.execute(_TOUCH_AND_FIND, values)).first()
     offer = offer_of(row.found) if row is not None and row.found else None
-    return await _touched(connection, row), offer
+    return await _touched(connection, change, row), offer
 
 
 async def touch_with_details(connection: AsyncConnection, change: Touch, details: Details) -> Cart | None:
@@ -182,13 +183,13 @@ async def touch_with_details(connection: AsyncConnection, change: Touch, details
         sets_billing="billingAddress" in details.names,
         billing=_address_json(details.billing_address),
     )
-    return await _touched(connection, (await connection.execute(_TOUCH_WITH_DETAILS, values)).first())
+    return await _touched(connection, change, (await connection.execute(_TOUCH_WITH_DETAILS, values)).first())
 
 
 async def touch_with_rate(connection: AsyncConnection, change: Touch, rate_id: UUID) -> Cart | None:
     """Lock a cart, set its delivery rate (still to be checked), renew its holds, and return it so."""
     row = (await connection.execute(_TOUCH_WITH_RATE, change.values(rate=rate_id))).first()
-    return await _touched(connection, row)
+    return await _touched(connection, change, row)
 
 
 async def shelf(connection: AsyncConnection, slug: str, refs: Sequence[VariantRef]) -> Shelf | None:
@@ -238,10 +239,14 @@ async def settle(connection: AsyncConnection, cart: Cart) -> None:
     await connection.execute(_SETTLE, values)
 
 
-async def _touched(connection: AsyncConnection, row: Row[*tuple[Any, ...]] | None) -> Cart | None:
+async def _touched(
+    connection: AsyncConnection, change: Touch, row: Row[*tuple[Any, ...]] | None
+) -> Cart | None:
     if row is None:
         return None
-    return cart_of(row) if row.version == row.seen_version + 1 else await load_by_id(connection, row.id)
+    if row.version == row.seen_version + 1:
+        return cart_of(row)
+    return cart_of((await connection.execute(_READ_AGAIN, change.values())).one())
 
 
 def _line_values(cart_id: UUID, lines: Sequence[CartLine]) -> dict[str, Any]:

@@ -31,6 +31,8 @@ async def test_two_tabs_lose_no_change(database: Database) -> None:
     # Each answer shows the cart as its own change left it.
     seen = sorted((answer["cart"]["version"], answer["cart"]["lines"][0]["quantity"]) for answer in answers)
     assert seen == [(number + 1, number + 1) for number in range(1, 21)]
+    newest = next(answer["cart"] for answer in answers if answer["cart"]["version"] == 21)
+    assert await flow.read(database, token) == newest
     assert await flow.levels(database, shop.variant) == {"available": 79, "held": 21}
 
 
@@ -42,7 +44,9 @@ async def test_two_tabs_adding_different_variants_make_two_lines(database: Datab
     token = (await flow.create(database, shop))["cartToken"]
     answers = await asyncio.gather(*(flow.add(database, token, variant.sku, 1) for variant in others))
     assert sorted(len(answer["cart"]["lines"]) for answer in answers) == [1, 2, 3, 4, 5, 6]
-    lines = (await flow.read(database, token))["lines"]
+    newest = next(answer["cart"] for answer in answers if answer["cart"]["version"] == 7)
+    assert await flow.read(database, token) == newest
+    lines = newest["lines"]
     assert {line["variant"]["sku"] for line in lines} == {variant.sku for variant in others}
 
 
