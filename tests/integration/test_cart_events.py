@@ -5,6 +5,7 @@ from uuid import uuid4
 import pytest
 
 from api.faults import RequestRefused
+from domain.inventory import HoldPolicy
 from persistence.database import Database
 from realtime.cursors import Cursor
 from realtime.feed import Feed
@@ -72,6 +73,27 @@ async def test_a_shopper_sees_their_own_cart_as_it_is(database: Database, shop: 
                 # Read for this event, not remembered from the one before.
                 assert event["cart"] == {"version": quantity, "lines": [{"quantity": quantity}]}
             assert await answers.silent_for(0.3)
+
+
+async def test_stock_of_an_abandoned_cart_is_pushed_to_who_follows_it(database: Database, shop: Shop) -> None:
+    document = """subscription ($channel: String!, $skus: [String!]!) {
+        inventoryChanged(channel: $channel, skus: $skus) { sku available } }"""
+    variables = {"channel": shop.channel.slug, "skus": [shop.variant.sku]}
+    await flow.create(database, shop, 4, holds=HoldPolicy(0, 0))
+    async with (
+        live(database) as feed,
+        following(database, feed, document, variables, ANONYMOUS) as stock,
+        following(database, feed, STAFF, actor=make_app(Permission.CARTS_READ)) as staff,
+    ):
+        assert (await stock.events(1))[0]["available"] == 6
+        context = make_context(database, abandon_after_seconds=0)
+        await cart_sweeps.expire_holds(context)
+        await cart_sweeps.abandon_idle(context)
+        assert (await stock.events(1))[0]["available"] == 10
+        assert [(event["kind"], event["quantity"]) for event in await staff.events(2)] == [
+            ("CartHoldExpired", 4),
+            ("CartAbandoned", None),
+        ]
 
 
 async def test_a_revoked_token_ends_the_subscription(database: Database, shop: Shop) -> None:
