@@ -9,12 +9,23 @@ from strawberry.dataloader import DataLoader
 
 from domain.carts import Cart
 from domain.catalog import Product, Variant
-from domain.channels import Channel
+from domain.channels import Channel, ChannelSettings
 from domain.kernel.money import Money
 from domain.locations import Location
 from domain.orders import Order, OrderLine
 from domain.payments import Payment
-from persistence import availability, carts, catalog, channels, locations, order_parts, orders, payments
+from domain.shipping import DeliveryRate
+from persistence import (
+    availability,
+    carts,
+    catalog,
+    channels,
+    locations,
+    order_parts,
+    orders,
+    payments,
+    shipping,
+)
 from persistence.order_parts import OrderParts
 from services.context import ServiceContext
 
@@ -58,6 +69,14 @@ class Loaders:
     def variants_of(self) -> DataLoader[UUID, list[Variant] | None]:
         """Variants by their product's id."""
         return self.over("variants_of", catalog.variants_of)
+
+    def channel_settings(self) -> DataLoader[UUID, ChannelSettings | None]:
+        """Settings of channels by id."""
+        return self.over("channel_settings", channels.settings_of)
+
+    def delivery_rates(self) -> DataLoader[UUID, tuple[DeliveryRate, UUID] | None]:
+        """Delivery rates in use, with their channels' ids, by id."""
+        return self.over("delivery_rates", shipping.by_ids)
 
     def prices(self, channel_id: UUID) -> DataLoader[UUID, Money | None]:
         """Prices in one channel, by variant id."""

@@ -13,7 +13,7 @@ from api.resolvers.catalog import CatalogMutation, CatalogQuery
 from api.resolvers.catalog_changes import CatalogChangesMutation
 from api.resolvers.channels import ChannelsMutation, ChannelsQuery
 from api.resolvers.inventory import InventoryMutation, InventoryQuery
-from api.resolvers.locations import LocationsMutation
+from api.resolvers.locations import LocationsMutation, LocationsQuery
 from api.resolvers.nodes import NodesQuery
 from api.resolvers.orders import OrdersMutation, OrdersQuery
 from api.resolvers.shipping import ShippingMutation, ShippingQuery
@@ -25,6 +25,7 @@ class Query(
     CatalogQuery,
     ChannelsQuery,
     InventoryQuery,
+    LocationsQuery,
     NodesQuery,
     OrdersQuery,
     ShippingQuery,

@@ -1,9 +1,13 @@
 """Sales channels: where the shop sells, in which currency, from which locations."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from uuid import UUID
 
+from babel import Locale, UnknownLocaleError
+
+from domain.kernel.changes import KEEP, Keep
 from domain.kernel.errors import InvalidInput, under
 from domain.kernel.money import Amount, Money, exponent_of
 from domain.kernel.quantities import require_text
@@ -23,6 +27,34 @@ class Channel:
     version: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class ChannelSettings:
+    """How a channel sells; for staff.
+
+    `review_from_minor`: orders of this total or more wait for a person (None: none does).
+    `location_codes`: what serves it, most preferred first; locations created later serve it too if
+    `serves_all_locations`.
+    """
+
+    locale: str = "en"
+    review_from_minor: int | None = None
+    serves_all_locations: bool = True
+    location_codes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelChanges:
+    """What shall become of a channel; KEEP leaves a field as it is. Slug and currency never change.
+
+    `location_codes` of None means every location, those created later too.
+    """
+
+    name: str | Keep = KEEP
+    locale: str | Keep = KEEP
+    review_from: Amount | Keep | None = KEEP
+    location_codes: Sequence[str] | Keep | None = KEEP
+
+
 def check_new(slug: str, name: str, currency: str) -> tuple[str, str, str]:
     """Return slug, name and currency cleaned; raises InvalidInput naming the field."""
     if not is_slug(slug):
@@ -32,6 +64,45 @@ def check_new(slug: str, name: str, currency: str) -> tuple[str, str, str]:
     except InvalidInput as error:
         raise InvalidInput(error.message, "currency") from None
     return slug, require_text(name, MAX_NAME_LENGTH, "name"), currency
+
+
+def change(
+    channel: Channel, settings: ChannelSettings, changes: ChannelChanges
+) -> tuple[Channel, ChannelSettings]:
+    """Return the channel changed, one version later if anything differs; raises InvalidInput.
+
+    Whether the locations exist is for the caller to check; of a channel that every location serves
+    the codes are not known here, and left empty.
+    """
+    name = channel.name
+    if changes.name is not KEEP:
+        name = require_text(changes.name, MAX_NAME_LENGTH, "name")
+    review_from = settings.review_from_minor
+    if changes.review_from is None:
+        review_from = None
+    elif changes.review_from is not KEEP:
+        review_from = money_in(channel, changes.review_from, "reviewFrom").amount_minor
+    codes = changes.location_codes
+    if codes is not KEEP and codes is not None and len(set(codes)) != len(codes):
+        raise InvalidInput("names a location twice", "locationCodes")
+    after = ChannelSettings(
+        locale=settings.locale if changes.locale is KEEP else check_locale(changes.locale),
+        review_from_minor=review_from,
+        serves_all_locations=settings.serves_all_locations if codes is KEEP else codes is None,
+        location_codes=settings.location_codes if codes is KEEP else tuple(codes or ()),
+    )
+    if (name, after) == (channel.name, settings):
+        return channel, settings
+    return replace(channel, name=name, version=channel.version + 1), after
+
+
+def check_locale(locale: str) -> str:
+    """Return a locale as BCP 47 writes it, such as de-AT; raises InvalidInput naming locale."""
+    try:
+        parsed = Locale.parse(locale.strip().replace("_", "-"), sep="-")
+    except (ValueError, TypeError, UnknownLocaleError):
+        raise InvalidInput("is not a locale such as en or de-AT", "locale") from None
+    return str(parsed).replace("_", "-")
 
 
 def is_slug(text: str) -> bool:

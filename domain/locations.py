@@ -1,10 +1,11 @@
 """Locations: the places that hold stock."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
-from domain.addresses import Address
+from domain.addresses import Address, check
+from domain.kernel.changes import KEEP, Keep, kept
 from domain.kernel.errors import InvalidInput
 from domain.kernel.quantities import require_text
 
@@ -21,6 +22,24 @@ class Location:
     name: str
     address: Address | None = None
     version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class LocationChanges:
+    """What shall become of a location; KEEP leaves a field as it is. Its code never changes."""
+
+    name: str | Keep = KEEP
+    address: Address | Keep | None = KEEP
+
+
+def change(location: Location, changes: LocationChanges) -> Location:
+    """Return the location changed, one version later if anything differs; raises InvalidInput."""
+    address = kept(changes.address, location.address)
+    if address is not None and address is not location.address:
+        address = check(address, "address")
+    name = location.name if changes.name is KEEP else check_name(changes.name)
+    changed = replace(location, name=name, address=address)
+    return location if changed == location else replace(changed, version=location.version + 1)
 
 
 def check_new(code: str, name: str) -> tuple[str, str]:

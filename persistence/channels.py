@@ -9,7 +9,7 @@ from sqlalchemy import Row, bindparam, insert, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.channels import Channel
+from domain.channels import Channel, ChannelSettings
 from persistence.tables.channels import channel_locations, channels
 from persistence.tables.locations import locations
 
@@ -29,6 +29,26 @@ _SERVE_FROM_ALL = text(
       FROM locations WHERE archived_at IS NULL
     """
 )
+
+
+_SETTINGS = """
+    SELECT c.id, c.slug, c.name, c.currency, c.version, c.locale, c.review_from_minor,
+           c.serves_all_locations,
+           ARRAY(SELECT l.code FROM channel_locations s JOIN locations l ON l.id = s.location_id
+                  WHERE s.channel_id = c.id ORDER BY s.rank, l.code) AS codes
+      FROM channels c
+"""
+_SETTINGS_OF = text(_SETTINGS + "WHERE c.id = ANY (:ids)")
+_LOCK = text(_SETTINGS + "WHERE c.id = :id AND c.archived_at IS NULL FOR UPDATE OF c")
+_SAVE = text(
+    """
+    UPDATE channels SET name = :name, locale = :locale, review_from_minor = :review_from_minor,
+           serves_all_locations = :serves_all_locations, version = :version
+     WHERE id = :id
+    """
+)
+_ARCHIVE = text("UPDATE channels SET archived_at = :now, version = :version WHERE id = :id")
+_FORGET_LOCATIONS = text("DELETE FROM channel_locations WHERE channel_id = :id")
 
 
 async def create(
@@ -97,6 +117,45 @@ async def by_slugs(connection: AsyncConnection, slugs: Sequence[str]) -> dict[st
     """Return channels by slug, unless they are archived."""
     statement = select(*_COLUMNS).where(channels.c.slug.in_(slugs), channels.c.archived_at.is_(None))
     return {row.slug: _channel(row) for row in await connection.execute(statement)}
+
+
+async def lock(connection: AsyncConnection, channel_id: UUID) -> tuple[Channel, ChannelSettings] | None:
+    """Lock a channel that is in use; returns it and its settings."""
+    row = (await connection.execute(_LOCK, {"id": channel_id})).first()
+    return None if row is None else (_channel(row), _settings(row))
+
+
+async def settings_of(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, ChannelSettings]:
+    """Return the settings of channels by id."""
+    return {row.id: _settings(row) for row in await connection.execute(_SETTINGS_OF, {"ids": list(ids)})}
+
+
+async def save(connection: AsyncConnection, channel: Channel, settings: ChannelSettings) -> None:
+    """Write a channel that was locked before; its locations are written on their own."""
+    values = {
+        "id": channel.id,
+        "name": channel.name,
+        "version": channel.version,
+        "locale": settings.locale,
+        "review_from_minor": settings.review_from_minor,
+        "serves_all_locations": settings.serves_all_locations,
+    }
+    await connection.execute(_SAVE, values)
+
+
+async def forget_locations(connection: AsyncConnection, channel_id: UUID) -> None:
+    """Let no location serve a channel any more, before others are named."""
+    await connection.execute(_FORGET_LOCATIONS, {"id": channel_id})
+
+
+async def archive(connection: AsyncConnection, channel: Channel, now: datetime) -> None:
+    """Archive a channel that was locked before."""
+    values = {"id": channel.id, "version": channel.version, "now": now}
+    await connection.execute(_ARCHIVE, values)
+
+
+def _settings(row: Row[*tuple[Any, ...]]) -> ChannelSettings:
+    return ChannelSettings(row.locale, row.review_from_minor, row.serves_all_locations, tuple(row.codes))
 
 
 def _channel(row: Row[*tuple[Any, ...]]) -> Channel:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, select, text
+from sqlalchemy import Row, bindparam, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,6 +21,18 @@ _COLUMNS = (
     locations.c.version,
 )
 _BY_IDS = select(*_COLUMNS).where(locations.c.id.in_(bindparam("ids", expanding=True)))
+_IN_USE = locations.c.archived_at.is_(None)
+_ALL = select(*_COLUMNS).where(_IN_USE).order_by(locations.c.code)
+_LOCK = select(*_COLUMNS).where(locations.c.id == bindparam("location_id"), _IN_USE).with_for_update()
+_SAVE = update(locations).where(locations.c.id == bindparam("location_id"))
+# Locked, so that nothing is moved to or from the location while it closes.
+_UNITS = text(
+    """
+    SELECT on_hand + incoming AS units FROM stock_levels WHERE location_id = :location_id
+     ORDER BY variant_id FOR UPDATE
+    """
+)
+_SERVE_NOBODY = text("DELETE FROM channel_locations WHERE location_id = :location_id")
 # Channels that every location serves get a new one too, as their least preferred.
 _SERVE_CHANNELS = text(
     """
@@ -58,6 +70,41 @@ async def serve_open_channels(connection: AsyncConnection, location_id: UUID) ->
 async def by_ids(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, Location]:
     """Return locations by id, archived ones too (old orders name them)."""
     return {row.id: location(row) for row in await connection.execute(_BY_IDS, {"ids": list(ids)})}
+
+
+async def list_all(connection: AsyncConnection) -> list[Location]:
+    """Return every location that is not archived, by code."""
+    return [location(row) for row in await connection.execute(_ALL)]
+
+
+async def lock(connection: AsyncConnection, location_id: UUID) -> Location | None:
+    """Lock a location that is in use."""
+    row = (await connection.execute(_LOCK, {"location_id": location_id})).first()
+    return None if row is None else location(row)
+
+
+async def save(connection: AsyncConnection, changed: Location) -> None:
+    """Write a location that was locked before."""
+    values = {
+        "name": changed.name,
+        "address": changed.address and changed.address.to_json(),
+        "version": changed.version,
+    }
+    await connection.execute(_SAVE.values(values), {"location_id": changed.id})
+
+
+async def lock_units(connection: AsyncConnection, location_id: UUID) -> int:
+    """Lock every stock level of a location; returns the units there and on their way to it."""
+    rows = await connection.execute(_UNITS, {"location_id": location_id})
+    return sum(row.units for row in rows)
+
+
+async def archive(connection: AsyncConnection, gone: Location, now: datetime) -> None:
+    """Archive a location that was locked before, and let it serve no channel."""
+    await connection.execute(
+        _SAVE.values({"archived_at": now, "version": gone.version}), {"location_id": gone.id}
+    )
+    await connection.execute(_SERVE_NOBODY, {"location_id": gone.id})
 
 
 def location(row: Row[*tuple[Any, ...]]) -> Location:

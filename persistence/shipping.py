@@ -1,5 +1,6 @@
 """SQL of delivery rates: rows in, dataclasses out."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -32,6 +33,7 @@ _OF_CHANNEL = (
     .where(_T.channel_id == bindparam("channel_id"), _IN_USE)
     .order_by(_T.position, _T.price_minor, _T.id)
 )
+_BY_IDS = select(*_COLUMNS, _T.channel_id).where(_T.id.in_(bindparam("ids", expanding=True)), _IN_USE)
 _COUNT = select(func.count()).where(_T.channel_id == bindparam("channel_id"), _IN_USE)
 _LOCK = select(*_COLUMNS, _T.channel_id).where(_T.id == bindparam("rate_id"), _IN_USE).with_for_update()
 _INSERT = insert(delivery_rates)
@@ -65,6 +67,12 @@ async def of_channel(connection: AsyncConnection, channel_id: UUID) -> list[Deli
     """Return the rates in use of a channel, in the order they are offered."""
     found = await connection.execute(_OF_CHANNEL, {"channel_id": channel_id})
     return [_rate(row) for row in found]
+
+
+async def by_ids(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, tuple[DeliveryRate, UUID]]:
+    """Return rates in use, each with its channel's id, by id."""
+    found = await connection.execute(_BY_IDS, {"ids": list(ids)})
+    return {row.id: (_rate(row), row.channel_id) for row in found}
 
 
 async def count(connection: AsyncConnection, channel_id: UUID) -> int:

@@ -1,13 +1,16 @@
 """Use cases of channels."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from domain import channels as decide
-from domain.channels import Channel
+from domain.channels import Channel, ChannelChanges, ChannelSettings
+from domain.kernel.changes import check_version
 from domain.kernel.errors import InvalidInput, NotFound
 from domain.kernel.events import Event
 from domain.kernel.ids import new_id
+from domain.locations import is_code
 from domain.shipping import standard_rate
 from persistence import channels as rows
 from persistence import shipping
@@ -43,18 +46,44 @@ async def create(
         # Free and worldwide, so that a checkout works before anybody has set up rates.
         await shipping.create(connection, standard_rate(new_id()), channel.id, transaction.now)
         await audit.record(transaction, "ChannelCreated", "channel", channel.id, after=channel)
-        transaction.emit(
-            Event(
-                kind="ChannelCreated",
-                aggregate="channel",
-                aggregate_id=channel.id,
-                version=channel.version,
-                occurred_at=transaction.now,
-                channel_id=channel.id,
-                payload={"slug": slug, "currency": currency},
-            )
-        )
+        transaction.emit(_event(transaction, "ChannelCreated", channel))
     return channel
+
+
+async def update(
+    context: ServiceContext, channel_id: UUID, changes: ChannelChanges, expected_version: int | None = None
+) -> Channel:
+    """Change a channel; raises NotFound, VersionConflict, and InvalidInput naming the field."""
+    require(context.actor, Permission.CHANNELS_WRITE)
+    async with context.transaction() as transaction:
+        channel, settings = await _locked(transaction, channel_id, expected_version)
+        changed, after = decide.change(channel, settings, changes)
+        if changes.location_codes is None and not settings.serves_all_locations:
+            await rows.forget_locations(transaction.connection, channel.id)
+            await rows.serve_from_all(transaction.connection, channel.id)
+        elif after.location_codes != settings.location_codes and not after.serves_all_locations:
+            await rows.forget_locations(transaction.connection, channel.id)
+            await _serve_from(transaction, channel.id, after.location_codes)
+        if changed is not channel:
+            await rows.save(transaction.connection, changed, after)
+            await audit.record(transaction, "ChannelUpdated", "channel", channel.id, settings, after)
+            transaction.emit(_event(transaction, "ChannelUpdated", changed))
+    return changed
+
+
+async def archive(context: ServiceContext, channel_id: UUID, expected_version: int | None = None) -> Channel:
+    """Archive a channel: nothing is sold in it any more; its orders stay.
+
+    Raises NotFound and VersionConflict.
+    """
+    require(context.actor, Permission.CHANNELS_WRITE)
+    async with context.transaction() as transaction:
+        channel, _ = await _locked(transaction, channel_id, expected_version)
+        gone = replace(channel, version=channel.version + 1)
+        await rows.archive(transaction.connection, gone, transaction.now)
+        await audit.record(transaction, "ChannelArchived", "channel", channel.id, before=channel)
+        transaction.emit(_event(transaction, "ChannelArchived", gone))
+    return gone
 
 
 async def get(context: ServiceContext, slug: str) -> Channel:
@@ -74,11 +103,26 @@ async def list_all(context: ServiceContext) -> list[Channel]:
         return await rows.list_all(connection)
 
 
+def _event(transaction: Transaction, kind: str, channel: Channel) -> Event:
+    payload = {"slug": channel.slug, "currency": channel.currency}
+    return Event(kind, "channel", channel.id, channel.version, transaction.now, channel.id, payload)
+
+
+async def _locked(
+    transaction: Transaction, channel_id: UUID, expected_version: int | None
+) -> tuple[Channel, ChannelSettings]:
+    found = await rows.lock(transaction.connection, channel_id)
+    if found is None:
+        raise NotFound("no channel has this id", "id")
+    check_version(found[0].version, expected_version)
+    return found
+
+
 async def _serve_from(transaction: Transaction, channel_id: UUID, codes: Sequence[str]) -> None:
     if len(set(codes)) != len(codes):
         raise InvalidInput("names a location twice", "locationCodes")
-    known = await rows.location_ids_by_code(transaction.connection, codes)
+    known = await rows.location_ids_by_code(transaction.connection, [code for code in codes if is_code(code)])
     for code in codes:
         if code not in known:
-            raise NotFound(f"no location has the code {code!r}", "locationCodes")
+            raise NotFound(f"no location has the code {code[:64]!r}", "locationCodes")
     await rows.serve_from(transaction.connection, channel_id, [known[code] for code in codes])

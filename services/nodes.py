@@ -11,6 +11,7 @@ _ORDERS = frozenset({Permission.ORDERS_READ})
 
 READERS: Mapping[str, frozenset[Permission]] = {
     "Channel": frozenset(),
+    "DeliveryRate": frozenset(),
     "Product": frozenset(),
     "ProductVariant": frozenset(),
     "Location": frozenset({Permission.STOCK_READ, Permission.ORDERS_READ, Permission.LOCATIONS_WRITE}),

@@ -15,6 +15,7 @@ from api.schema.fulfillment import FulfillmentOrder, Shipment
 from api.schema.locations import Location
 from api.schema.orders import Order
 from api.schema.payments import Payment
+from api.schema.shipping import DeliveryRate
 from api.schema.values import Node
 from domain import catalog as domain
 from domain.kernel.errors import InvalidInput
@@ -42,6 +43,15 @@ class NodesQuery:
 async def _channel(info: Info, row_id: UUID) -> Node | None:
     channel = await info.context.loaders.channels().load(row_id)
     return Channel.of(channel) if channel else None
+
+
+async def _delivery_rate(info: Info, row_id: UUID) -> Node | None:
+    found = await info.context.loaders.delivery_rates().load(row_id)
+    if found is None:
+        return None
+    rate, channel_id = found
+    channel = await info.context.loaders.channels().load(channel_id)
+    return DeliveryRate.of(rate, channel) if channel else None
 
 
 async def _product(info: Info, row_id: UUID) -> Node | None:
@@ -97,6 +107,7 @@ async def _parts(info: Info, type_name: str, row_id: UUID) -> OrderParts:
 _LOADERS: Mapping[str, Callable[[Info, UUID], Awaitable[Node | None]]] = {
     "Cart": _cart,
     "Channel": _channel,
+    "DeliveryRate": _delivery_rate,
     "FulfillmentOrder": _fulfillment_order,
     "Location": _location,
     "Order": _order,

@@ -2,10 +2,14 @@
 
 import strawberry
 
+from api.context import Info
 from api.errors import UserError
 from api.scalars import encode_id
-from api.schema.values import Node
+from api.schema.values import Money, MoneyInput, Node, given, given_domain
 from domain.channels import Channel as DomainChannel
+from domain.channels import ChannelChanges
+from domain.channels import ChannelSettings as DomainChannelSettings
+from services.access import Permission
 
 
 @strawberry.type
@@ -15,6 +19,8 @@ class Channel(Node):
     slug: str
     name: str
     currency: str
+    version: int
+    row: strawberry.Private[DomainChannel]
 
     @classmethod
     def of(cls, channel: DomainChannel) -> "Channel":
@@ -24,6 +30,43 @@ class Channel(Node):
             slug=channel.slug,
             name=channel.name,
             currency=channel.currency,
+            version=channel.version,
+            row=channel,
+        )
+
+    @strawberry.field(description="How it sells; for staff, null to others.")  # type: ignore[untyped-decorator]
+    async def settings(self, info: Info) -> "ChannelSettings | None":
+        """Return the settings, to who may change them."""
+        if not info.context.actor.may(Permission.CHANNELS_WRITE):
+            return None
+        found = await info.context.loaders.channel_settings().load(self.row.id)
+        return None if found is None else ChannelSettings.of(found, self.row)
+
+
+@strawberry.type
+class ChannelSettings:
+    """How a channel sells."""
+
+    locale: str
+    review_from: Money | None = strawberry.field(
+        description="Orders of this total or more wait for a person; null: none does."
+    )
+    serves_all_locations: bool = strawberry.field(
+        description="Whether every location serves it, those created later too."
+    )
+    location_codes: list[str] = strawberry.field(
+        description="The locations that serve it, most preferred first."
+    )
+
+    @classmethod
+    def of(cls, settings: DomainChannelSettings, channel: DomainChannel) -> "ChannelSettings":
+        """Return the GraphQL form of a channel's settings."""
+        review = settings.review_from_minor
+        return cls(
+            locale=settings.locale,
+            review_from=None if review is None else Money.of_minor(review, channel.currency),
+            serves_all_locations=settings.serves_all_locations,
+            location_codes=list(settings.location_codes),
         )
 
 
@@ -35,6 +78,39 @@ class ChannelCreateInput:
     name: str
     currency: str
     location_codes: list[str] | None = None
+
+
+@strawberry.input(description="What is left out stays as it is; slug and currency never change.")
+class ChannelUpdateInput:
+    """Changes of a channel."""
+
+    id: strawberry.ID
+    name: strawberry.Maybe[str]
+    locale: strawberry.Maybe[str]
+    review_from: strawberry.Maybe[MoneyInput | None] = strawberry.field(
+        description="Orders of this total or more wait for a person; null: none does."
+    )
+    location_codes: strawberry.Maybe[list[str] | None] = strawberry.field(
+        description="Most preferred first; null: every location, those created later too."
+    )
+    expected_version: int | None = None
+
+    def to_changes(self) -> ChannelChanges:
+        """Return what shall change, still to be checked."""
+        return ChannelChanges(
+            name=given(self.name),
+            locale=given(self.locale),
+            review_from=given_domain(self.review_from),
+            location_codes=given(self.location_codes),
+        )
+
+
+@strawberry.input
+class ChannelArchiveInput:
+    """A channel to archive: nothing is sold in it any more, its orders stay."""
+
+    id: strawberry.ID
+    expected_version: int | None = None
 
 
 @strawberry.type

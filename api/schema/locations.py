@@ -4,8 +4,9 @@ import strawberry
 
 from api.errors import UserError
 from api.scalars import encode_id
-from api.schema.values import Address, AddressInput, Node
+from api.schema.values import Address, AddressInput, Node, given, given_domain
 from domain.locations import Location as DomainLocation
+from domain.locations import LocationChanges
 
 
 @strawberry.type
@@ -36,6 +37,28 @@ class LocationCreateInput:
     code: str
     name: str
     address: AddressInput | None = None
+
+
+@strawberry.input(description="What is left out stays as it is; its code never changes.")
+class LocationUpdateInput:
+    """Changes of a location."""
+
+    id: strawberry.ID
+    name: strawberry.Maybe[str]
+    address: strawberry.Maybe[AddressInput | None]
+    expected_version: int | None = None
+
+    def to_changes(self) -> LocationChanges:
+        """Return what shall change, still to be checked."""
+        return LocationChanges(name=given(self.name), address=given_domain(self.address))
+
+
+@strawberry.input
+class LocationArchiveInput:
+    """A location to archive; it has to be empty."""
+
+    id: strawberry.ID
+    expected_version: int | None = None
 
 
 @strawberry.type

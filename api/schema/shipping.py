@@ -5,7 +5,7 @@ import strawberry
 from api.errors import UserError
 from api.scalars import encode_id
 from api.schema.channels import Channel
-from api.schema.values import Money, MoneyInput, Node, amount_given, given
+from api.schema.values import Money, MoneyInput, Node, given, given_domain
 from domain.channels import Channel as DomainChannel
 from domain.kernel.changes import KEEP
 from domain.shipping import DeliveryRate as DomainDeliveryRate
@@ -113,12 +113,12 @@ class DeliveryRateUpdateInput:
         return RateChanges(
             carrier=given(self.carrier),
             service=given(self.service),
-            price=amount_given(self.price),
+            price=given_domain(self.price),
             countries=given(self.countries),
             min_weight_grams=given(self.min_weight_grams),
             max_weight_grams=given(self.max_weight_grams),
-            min_value=amount_given(self.min_value),
-            max_value=amount_given(self.max_value),
+            min_value=given_domain(self.min_value),
+            max_value=given_domain(self.max_value),
             min_days=given(self.min_days),
             max_days=given(self.max_days),
             position=given(self.position),

@@ -131,6 +131,6 @@ def given(field: strawberry.Some[Any] | None) -> Any:
     return KEEP if field is None else field.value
 
 
-def amount_given(field: strawberry.Some[Any] | None) -> Any:
-    """Return the amount a client set a field to, null too; KEEP where it left the field out."""
+def given_domain(field: strawberry.Some[Any] | None) -> Any:
+    """Return what a client set a field to, as the domain knows it; KEEP where it left the field out."""
     return KEEP if field is None else field.value and field.value.to_domain()

@@ -70,6 +70,8 @@ async def test_a_rate_is_created_changed_and_archived(database: Database) -> Non
         {"amount": "10.00"},
     )
     assert [one["service"] for one in await rates_of(database, channel.slug)] == ["Parcel", "Standard"]
+    node = f'query {{ node(id: "{rate["id"]}") {{ ... on DeliveryRate {{ {RATE} }} }} }}'
+    assert (await factories.data_of(database, node, actor=ANONYMOUS))["node"] == rate
 
     changes = {
         "id": rate["id"],
@@ -89,6 +91,12 @@ async def test_a_rate_is_created_changed_and_archived(database: Database) -> Non
     again = await change(database, "Archive", {"id": rate["id"]})
     assert [error["code"] for error in again["userErrors"]] == ["NOT_FOUND"]
 
+
+async def test_every_change_is_told_and_audited(database: Database) -> None:
+    channel = await factories.make_channel(database)
+    rate = (await change(database, "Create", parcel(channel.slug)))["deliveryRate"]
+    await change(database, "Update", {"id": rate["id"], "price": money("5.49")})
+    await change(database, "Archive", {"id": rate["id"]})
     async with database.read() as connection:
         kinds = await connection.execute(
             text("SELECT kind, version FROM event_outbox WHERE aggregate = 'delivery_rate' ORDER BY id")

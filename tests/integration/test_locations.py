@@ -3,8 +3,11 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
+from api.scalars import encode_id
 from persistence.database import Database
+from services.access import ANONYMOUS
 from tests import factories
 
 CREATE = """
@@ -69,3 +72,64 @@ async def test_a_later_location_serves_channels_that_all_serve(database: Databas
     for channel, expected in ((open_to_all, 5), (closed, 0)):
         found = await factories.data_of(database, UNITS, {"c": channel.slug, "s": sold.sku})
         assert found["productVariant"]["availability"]["available"] == expected
+
+
+async def change(database: Database, verb: str, **given: Any) -> dict[str, Any]:
+    document = f"""
+    mutation ($input: Location{verb}Input!) {{
+      location{verb}(input: $input) {{
+        location {{ code name version address {{ city }} }} userErrors {{ code path }}
+      }}
+    }}"""
+    return dict((await factories.data_of(database, document, {"input": given}))[f"location{verb}"])
+
+
+async def codes(database: Database) -> list[str]:
+    listed = await factories.data_of(database, "{ locations { code } }")
+    return [location["code"] for location in listed["locations"]]
+
+
+async def test_a_location_changes_what_is_named(database: Database) -> None:
+    location = await factories.make_location(database)
+    location_id = encode_id("Location", location.id)
+    answer = await change(database, "Update", id=location_id, address=ADDRESS, expectedVersion=1)
+    assert answer["location"] == {
+        "code": location.code,
+        "name": location.name,
+        "version": 2,
+        "address": {"city": "Austin"},
+    }
+    answer = await change(database, "Update", id=location_id, name="Dock", address=None)
+    assert (answer["location"]["version"], answer["location"]["address"]) == (3, None)
+    assert (await change(database, "Update", id=location_id, name="Dock"))["location"]["version"] == 3
+    for wrong, path in (
+        ({"name": ""}, ["name"]),
+        ({"address": {**ADDRESS, "country": "XX"}}, ["address", "country"]),
+        ({"expectedVersion": 1}, ["expectedVersion"]),
+        ({"id": "garbage"}, ["id"]),
+    ):
+        answer = await change(database, "Update", **{"id": location_id, **wrong})
+        assert [error["path"] for error in answer["userErrors"]] == [path]
+
+
+async def test_a_location_is_archived_once_it_is_empty(database: Database) -> None:
+    location = await factories.make_location(database)
+    channel = await factories.make_channel(database)
+    sold = await factories.make_variant(database, channel)
+    await factories.give_stock(database, sold, location, 2)
+    location_id = encode_id("Location", location.id)
+    (error,) = (await change(database, "Archive", id=location_id))["userErrors"]
+    assert (error["code"], error["path"]) == ("INVALID_INPUT", ["id"])
+    assert await codes(database) == [location.code]
+    async with database.transaction() as connection:
+        await connection.execute(text("UPDATE stock_levels SET available = 0"))
+    assert (await change(database, "Archive", id=location_id))["userErrors"] == []
+    assert await codes(database) == []
+    async with database.read() as connection:
+        assert await connection.scalar(text("SELECT count(*) FROM channel_locations")) == 0
+    (error,) = (await change(database, "Archive", id=location_id))["userErrors"]
+    assert error["code"] == "NOT_FOUND"
+
+
+async def test_locations_are_for_staff(database: Database) -> None:
+    assert (await factories.execute(database, "{ locations { code } }", actor=ANONYMOUS)).errors
