@@ -15,7 +15,7 @@ from api.resolvers.channels import ChannelsMutation, ChannelsQuery
 from api.resolvers.inventory import InventoryMutation, InventoryQuery
 from api.resolvers.locations import LocationsMutation, LocationsQuery
 from api.resolvers.nodes import NodesQuery
-from api.resolvers.orders import OrdersMutation, OrdersQuery
+from api.resolvers.orders import OrdersMutation, OrdersQuery, OrdersSubscription
 from api.resolvers.shipping import ShippingMutation, ShippingQuery
 
 
@@ -51,7 +51,7 @@ class Mutation(
 
 
 @strawberry.type
-class Subscription(AvailabilitySubscription, CartsSubscription):
+class Subscription(AvailabilitySubscription, CartsSubscription, OrdersSubscription):
     """Everything that can be followed live.
 
     `cursor` is opaque and totally ordered per stream. A subscription that names `after` first replays

@@ -65,6 +65,14 @@ async def find(context: ServiceContext, ref: OrderRef) -> Order | None:
     return order
 
 
+async def get(context: ServiceContext, ref: OrderRef) -> Order:
+    """Return an order as `find` does; raises NotFound."""
+    order = await find(context, ref)
+    if order is None:
+        raise NotFound("there is no such order", "ref")
+    return order
+
+
 async def approve(context: ServiceContext, order_id: UUID, expected_version: int | None, key: str) -> Order:
     """Let an order that waits for approval be processed.
 

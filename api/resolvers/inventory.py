@@ -23,7 +23,7 @@ class InventoryQuery:
     """Queries of stock."""
 
     @query(Permission.STOCK_READ)
-    async def stock_levels(self, info: Info, variant: VariantRef) -> list[StockLevel]:
+    async def stock_levels(self, info: Info, variant: VariantRef) -> list[StockLevel] | None:
         """Every level of a variant, by location code."""
         found = await inventory.levels(info.context.service, variant.to_domain("variant"))
         return [StockLevel.of(level) for level in found]

@@ -1,17 +1,20 @@
 """Root fields of orders."""
 
+from collections.abc import AsyncGenerator
+
 import strawberry
 
 from api.context import Info
 from api.loaders import Loaders
 from api.pagination import page_request
-from api.resolvers.root_fields import TOKEN, mutation, query
+from api.resolvers.root_fields import TOKEN, mutation, query, subscription
 from api.scalars import decode_id
 from api.schema.order_lists import KEY, NEWEST, OrderConnection, OrderFilter
 from api.schema.orders import (
     Order,
     OrderApproveInput,
     OrderCancelInput,
+    OrderEvent,
     OrderPayload,
     OrderPlaceInput,
     OrderPlacePayload,
@@ -114,6 +117,30 @@ class OrdersMutation:
             input.idempotency_key,
         )
         return OrderPayload(order=Order.of(order))
+
+
+@strawberry.type
+class OrdersSubscription:
+    """Subscriptions of orders."""
+
+    @subscription(Permission.ORDERS_READ)
+    async def order_events(self, info: Info, after: str | None = None) -> AsyncGenerator[OrderEvent]:
+        """Staff: every order event in reach."""
+        async with info.context.events(after, aggregate="order") as events:
+            async for event in events:
+                yield OrderEvent.of(event)
+
+    @subscription(TOKEN)
+    async def order_updated(
+        self, info: Info, ref: OrderRef, after: str | None = None
+    ) -> AsyncGenerator[OrderEvent]:
+        """One order, for whoever holds its token or may see it."""
+        service, named = info.context.service, ref.to_domain("ref")
+        followed = await orders.get(service, named)
+        async with info.context.events(after, aggregate="order", aggregate_id=followed.id) as events:
+            async for event in events:
+                # Read anew for each event: the token may have been revoked since.
+                yield OrderEvent.of(event, await orders.get(service, named))
 
 
 def _keep(loaders: Loaders, placement: Placement) -> None:

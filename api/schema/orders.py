@@ -1,6 +1,7 @@
 """GraphQL types of orders."""
 
 from datetime import datetime
+from uuid import UUID
 
 import strawberry
 
@@ -13,6 +14,7 @@ from api.schema.payments import Payment
 from api.schema.values import Address, Money, Node, Totals
 from domain import orders as domain
 from persistence.order_parts import OrderParts
+from realtime.events import FeedEvent
 from services import orders as service
 
 OrderStatus = strawberry.enum(domain.OrderStatus, description="Life of an order.")
@@ -131,6 +133,42 @@ class Order(Node):
 
     async def _parts(self, info: Info) -> OrderParts:
         return await info.context.loaders.order_parts().load(self.row.id) or OrderParts()
+
+
+@strawberry.type(
+    description="Something that happened to an order. order is as it is when the event is delivered; version "
+    "is the one the event made."
+)
+class OrderEvent:
+    """An event of an order's stream."""
+
+    cursor: str
+    kind: str
+    occurred_at: datetime
+    version: int
+    imported: bool = strawberry.field(description="Whether it is history from another system, not news.")
+    order_id: strawberry.Private[UUID]
+    row: strawberry.Private[domain.Order | None]
+
+    @classmethod
+    def of(cls, event: FeedEvent, order: domain.Order | None = None) -> "OrderEvent":
+        """Return the GraphQL form of an event, with its order where that was read already."""
+        return cls(
+            cursor=event.cursor,
+            kind=event.kind,
+            occurred_at=event.occurred_at,
+            version=event.version,
+            imported=bool(event.payload.get("imported")),
+            order_id=event.aggregate_id,
+            row=order,
+        )
+
+    @strawberry.field(description="The order as it is now.")  # type: ignore[untyped-decorator]
+    async def order(self, info: Info) -> Order:
+        """Return the order."""
+        order = self.row or await info.context.loaders.orders().load(self.order_id)
+        assert order is not None, "orders are never deleted"  # noqa: S101
+        return Order.of(order)
 
 
 @strawberry.input(one_of=True, description="One way of naming an order.")

@@ -5,8 +5,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+from api.scalars import encode_id
 from persistence.database import Database
-from services.access import ANONYMOUS
+from services.access import ANONYMOUS, SYSTEM
+from tests.checkouts import make_ready_cart, make_stocked_shop, order_now, till
 from tests.factories import execute, give_stock, make_channel, make_location, make_variant
 from tests.live import following, live
 
@@ -39,6 +41,43 @@ async def test_the_examples_of_carts_run(database: Database) -> None:
         _remember(answer, known)
     assert answer["totals"]["total"]["amount"] == "50.00"
     assert (answer["version"], answer["email"]) == (5, "ada@example.org")
+
+
+async def test_the_examples_of_orders_run(database: Database) -> None:
+    shop = await make_stocked_shop(database, 20, slug="web")
+    waiting = (await order_now(database, shop, 1, "review")).order
+    assert waiting is not None
+    known = {
+        "cartToken": await make_ready_cart(database, shop, 2),
+        "waitingId": encode_id("Order", waiting.id),
+    }
+    providers = till(database).environment.payment_providers
+    examples = _EXAMPLE.findall((FEATURES / "orders.md").read_text())
+    assert len(examples) == 6
+    answers: list[dict[str, Any]] = []
+    for document, variables in examples:
+        filled = _filled(variables, known)
+        if document.startswith("subscription"):
+            async with (
+                live(database) as feed,
+                following(database, feed, document, filled, ANONYMOUS) as live_answers,
+            ):
+                assert await live_answers.silent_for(0.1)
+            continue
+        for_staff = "orderApprove" in document or "orders(" in document
+        actor = SYSTEM if for_staff else ANONYMOUS
+        result = await execute(database, document, filled, actor, payment_providers=providers)
+        assert result.errors is None, (document, result.errors)
+        assert result.data is not None
+        (answer,) = result.data.values()
+        assert answer.get("userErrors", []) == [], (document, answer)
+        known["orderToken"] = answer.get("orderToken", known.get("orderToken", ""))
+        answers.append(answer)
+    placed, read, approved, canceled, listed = answers
+    assert read["number"] == placed["order"]["number"]
+    assert approved["order"] == {"status": "OPEN", "version": 2}
+    assert canceled["order"] == {"status": "CANCELED", "paymentStatus": "VOIDED", "reason": "ordered twice"}
+    assert [edge["node"]["number"] for edge in listed["edges"]] == [waiting.number]
 
 
 def _filled(variables: str, known: dict[str, str]) -> dict[str, Any]:
