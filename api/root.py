@@ -82,5 +82,6 @@ def _describe(schema: GraphQLSchema) -> None:
             type_.description = cleandoc(origin.__doc__)
         for field in getattr(type_, "fields", {}).values():
             resolver = getattr(field.extensions.get("strawberry-definition"), "base_resolver", None)
-            if field.description is None and resolver is not None and resolver.wrapped_func.__doc__:
-                field.description = cleandoc(resolver.wrapped_func.__doc__)
+            words = field.description or (resolver.wrapped_func.__doc__ if resolver is not None else None)
+            if words:
+                field.description = cleandoc(words)

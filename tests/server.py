@@ -106,6 +106,21 @@ def running_worker(database_url: str, folder: Path, **settings: str) -> Iterator
             assert process.wait(timeout=30) == 0, log.read_text()
 
 
+def refused(answer: httpx.Response) -> str:
+    """Return the code of an answer that must be a GraphQL error with nothing else."""
+    assert answer.status_code < 500, answer.text
+    body = answer.json()
+    assert body.get("data") is None
+    error = body["errors"][0]
+    assert error["message"]
+    return str(error["extensions"]["code"])
+
+
+def post(server: Server, body: bytes, **headers: str) -> httpx.Response:
+    """Send a raw body."""
+    return server.http.post("/graphql", content=body, headers={"content-type": "application/json", **headers})
+
+
 def free_port() -> int:
     """Return a port nobody listens on right now."""
     with socket.socket() as probe:
