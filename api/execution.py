@@ -1,5 +1,6 @@
 """Running GraphQL: one way for every transport, straight on graphql-core over the Strawberry schema."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from inspect import isawaitable
@@ -20,6 +21,9 @@ from domain.kernel.errors import AccessDenied, DomainError
 from realtime.cursors import FeedError
 
 log = structlog.get_logger(__name__)
+
+# How long an event waits for a database that is away: 15 s in all.
+_OUTAGE_PAUSES_SECONDS = (0.1, 0.2, 0.4, 0.8, 1.5, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0)
 
 Answer = dict[str, Any]
 """A GraphQL response as clients read it; `data` is absent when the request was refused."""
@@ -129,10 +133,10 @@ class Engine:
     ) -> AsyncGenerator[Answer]:
         try:
             async for payload in stream:
-                result = execute_subscription_event(executor.build_per_event_executor(payload))
-                if isawaitable(result):
-                    result = await result
-                yield _answer(result, operation, request_id)
+                answer = await _event(executor, payload, operation, request_id)
+                yield answer
+                if "data" not in answer:
+                    return
         except (AccessDenied, DomainError, FeedError) as error:
             located = GraphQLError(error.message, executor.operation, original_error=error)
             yield {"errors": [fault_of(located, request_id)]}
@@ -158,6 +162,26 @@ class Engine:
             return built
         collected = operation.document.collected(operation.definition)
         return cast("Execution", built).knowing(self._plans, collected)
+
+
+async def _event(executor: Execution, payload: Any, operation: Operation, request_id: str) -> Answer:
+    """Execute one event, again while the database is away: an event must not be lost to a restart."""
+    pauses_seconds = iter(_OUTAGE_PAUSES_SECONDS)
+    while True:
+        result = execute_subscription_event(executor.build_per_event_executor(payload))
+        if isawaitable(result):
+            result = await result
+        answer = _answer(result, operation, request_id)
+        if not _retryable(answer):
+            return answer
+        if (pause_seconds := next(pauses_seconds, None)) is None:
+            # Without data it is the last: the client resumes from the cursor before this event.
+            return {"errors": answer["errors"]}
+        await asyncio.sleep(pause_seconds)
+
+
+def _retryable(answer: Answer) -> bool:
+    return any(error["extensions"].get("retryable") for error in answer.get("errors", ()))
 
 
 def _answer(result: ExecutionResult, operation: Operation, request_id: str) -> Answer:

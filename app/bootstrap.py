@@ -1,7 +1,7 @@
 """The only wiring: from settings to a running process. Every room is handed what it needs here."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -14,6 +14,7 @@ from api.health import Health
 from api.http import GraphQLHttp, HttpOptions
 from api.ide import Ide
 from api.limits import Limits
+from api.live import LiveGraphQL
 from api.rate_limit import RateLimiter
 from api.root import build_schema
 from app import readiness
@@ -25,8 +26,10 @@ from persistence.embedded import EmbeddedServer
 from persistence.migrate import migrate
 from providers.payments.manual import ManualPayments
 from providers.payments.sandbox import SandboxPayments
+from realtime.bus import Bus, backend_maker
 from realtime.feed import Feed
 from realtime.stamper import Stamper
+from realtime.transport_ws import WebSocketTransport
 from services.access import SYSTEM
 from services.context import Environment, ServiceContext
 from services.tokens import TokenSigner
@@ -40,7 +43,7 @@ async def serving(settings: Settings) -> AsyncIterator[ASGIApp]:
     """Start what a server process needs, yield its ASGI application, and stop in reverse order."""
     async with AsyncExitStack() as stack:
         live = await stack.enter_async_context(_live(settings, working=settings.role != "api"))
-        yield make_app(settings, live.environment)
+        yield make_app(settings, live.environment, live.feed)
 
 
 @asynccontextmanager
@@ -62,20 +65,28 @@ async def _live(settings: Settings, *, working: bool) -> AsyncIterator[_Live]:
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(database_url(settings))
         database = await stack.enter_async_context(opened_database(settings, url=url))
+        direct_url = settings.database_direct_url or url
         feed = Feed(database)
-        stamper = Stamper(database, feed.wake, retention_seconds=settings.feed_retention_seconds)
-        environment = make_environment(settings, database, committed=stamper.poke)
         await feed.start()
         stack.push_async_callback(feed.stop)
+        # Named after the feed: several shops may share one Redis.
+        bus = Bus(backend_maker(settings.bus_url, direct_url), f"ordertide_{feed.epoch.hex}", feed.wake)
+        _beside(stack, bus.run(), "bus")
+        stamper = Stamper(database, bus.wake, retention_seconds=settings.feed_retention_seconds)
+        environment = make_environment(settings, database, committed=stamper.poke)
         if working:
             background = Background(
                 stamper,
-                settings.database_direct_url or url,
+                direct_url,
                 lambda request_id: ServiceContext(environment, SYSTEM, request_id),
             )
-            task = asyncio.create_task(background.run(), name="background")
-            stack.push_async_callback(_ended, task)
+            _beside(stack, background.run(), "background")
         yield _Live(environment, feed)
+
+
+def _beside(stack: AsyncExitStack, work: Coroutine[None, None, None], name: str) -> None:
+    """Run `work` beside everything else until the stack closes."""
+    stack.push_async_callback(_ended, asyncio.create_task(work, name=name))
 
 
 async def _ended(task: asyncio.Task[None]) -> None:
@@ -84,17 +95,16 @@ async def _ended(task: asyncio.Task[None]) -> None:
         await task
 
 
-def make_app(settings: Settings, environment: Environment) -> ASGIApp:
-    """Return the ASGI application over an environment that is up."""
-    graphql = GraphQLHttp(
-        Engine(build_schema(), Limits(cost=settings.query_cost_limit)),
-        environment,
-        Authenticator(environment),
-        RateLimiter(settings.rate_limit_per_second, settings.rate_limit_burst),
-        HttpOptions(settings.max_body_bytes),
-    )
+def make_app(settings: Settings, environment: Environment, feed: Feed) -> ASGIApp:
+    """Return the ASGI application over an environment and a feed that are up."""
+    engine = Engine(build_schema(), Limits(cost=settings.query_cost_limit))
+    authenticator = Authenticator(environment)
+    limiter = RateLimiter(settings.rate_limit_per_second, settings.rate_limit_burst)
+    options = HttpOptions(settings.max_body_bytes)
+    graphql = GraphQLHttp(engine, environment, authenticator, limiter, options)
+    live = LiveGraphQL(engine, environment, authenticator, limiter, feed)
     health = Health(readiness.checks(environment.database))
-    return build_app(graphql, None, Ide(enabled=settings.ide), health)
+    return build_app(graphql, WebSocketTransport(live.handed()), Ide(enabled=settings.ide), health)
 
 
 def make_environment(

@@ -39,7 +39,7 @@ def serve(settings: Settings, workers: int) -> None:
         workers=workers,
         loop="uvloop",
         http="httptools",
-        ws="websockets-sansio",
+        ws="realtime.sockets:LiveWebSocketProtocol",
         ws_max_size=_WEBSOCKET_MESSAGE_BYTES,
         ws_per_message_deflate=False,
         lifespan="on",

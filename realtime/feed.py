@@ -6,11 +6,11 @@ from contextlib import suppress
 from uuid import UUID
 
 import structlog
-from sqlalchemy.exc import DBAPIError
 
 from persistence import event_feed
 from persistence.database import Database
 from persistence.event_feed import Page
+from persistence.outages import is_outage
 from realtime.events import FeedEvent, Filter
 from realtime.metrics import FEED_HEAD
 from realtime.readers import Latest, Subscription
@@ -127,11 +127,11 @@ class Feed:
         while True:
             try:
                 return await self._page(after, wanted)
-            except (OSError, DBAPIError) as error:
-                if asyncio.get_running_loop().time() > deadline:
+            except Exception as error:
+                if not is_outage(error) or asyncio.get_running_loop().time() > deadline:
                     raise
                 log.warning("feed_page_failed", error=type(error).__name__)
-                await asyncio.sleep(READ_PAUSE_SECONDS)
+            await asyncio.sleep(READ_PAUSE_SECONDS)
 
     async def _tail(self) -> None:
         ring = self._started

@@ -29,3 +29,7 @@ BUS_UP = Gauge(
     "ordertide_bus_connected", "Whether this process hears wake-ups of the others (1) or polls (0)"
 )
 WAKE_UPS = Counter("ordertide_bus_wake_ups_total", "Wake-ups this process heard")
+WS_CONNECTIONS = Gauge("ordertide_websocket_connections", "Open websockets")
+WS_OPERATIONS = Gauge("ordertide_websocket_operations", "Operations running on websockets")
+WS_MESSAGES = Counter("ordertide_websocket_messages_total", "Messages sent on websockets")
+WS_CLOSED = Counter("ordertide_websocket_closed_total", "Websockets the server closed, by code", ["code"])

@@ -18,6 +18,7 @@ from realtime.cursors import Cursor, CursorExpired, InvalidCursor, SlowConsumer
 from realtime.events import FeedEvent
 from realtime.feed import Feed
 from realtime.stamper import Stamper
+from tests.outages import outage
 
 WRITERS, SUBSCRIBERS, AGGREGATES = 8, 30, 12
 
@@ -371,22 +372,3 @@ async def test_feed_and_stamper_outlive_a_database_outage(database: Database) ->
             await asyncio.sleep(0.5)
         await commit(database, made(uuid4()))
         assert await take(events, 1) == [2]
-
-
-@asynccontextmanager
-async def outage(database: Database) -> AsyncIterator[None]:
-    """No connection lives and none is let in, as while the server restarts."""
-    administrator = Database(database.url.set(database="postgres").render_as_string(hide_password=False))
-    name = database.url.database
-    async with administrator.read() as connection:
-        await connection.execute(text(f'ALTER DATABASE "{name}" WITH ALLOW_CONNECTIONS false'))
-        await connection.execute(
-            text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"),
-            {"name": name},
-        )
-        try:
-            yield
-        finally:
-            await connection.execute(text(f'ALTER DATABASE "{name}" WITH ALLOW_CONNECTIONS true'))
-    await administrator.close()
-    await database.engine.dispose()

@@ -1,0 +1,276 @@
+"""graphql-transport-ws as clients meet it: the protocol's messages, closes and limits."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from gql import Client as GqlClient
+from gql import gql
+from gql.transport.websockets import WebsocketsTransport
+from websockets.asyncio.client import connect
+
+from api.live import LiveViewer
+from persistence.database import Database
+from realtime.connection import GraphQL
+from realtime.feed import Feed
+from realtime.messages import Answer, OperationRequest
+from realtime.stamper import Stamper
+from services import apps
+from services.access import ANONYMOUS, Permission
+from tests import cart_flows as flow
+from tests.factories import Shop, make_context, make_shop
+from tests.live import live
+from tests.outages import outage
+from tests.sockets import Client, Served, graphql, served
+
+CARTS = "subscription ($after: String) { cartEvents(after: $after) { cursor kind cart { id } } }"
+INIT = {"type": "connection_init"}
+
+
+@pytest.fixture
+async def shop(database: Database) -> Shop:
+    return await make_shop(database, stock=1_000)
+
+
+@pytest.fixture
+async def feed(database: Database) -> AsyncIterator[Feed]:
+    async with live(database) as feed:
+        yield feed
+
+
+@pytest.fixture
+async def server(database: Database, feed: Feed) -> AsyncIterator[Served]:
+    async with served(graphql(database, feed), init_timeout=0.3, recheck=0.1, operations=3) as server:
+        yield server
+
+
+async def bearer(database: Database, *permissions: Permission) -> str:
+    token = await apps.create(make_context(database), "staff", [one.value for one in permissions])
+    return f"Bearer {token}"
+
+
+async def test_a_real_client_queries_changes_and_follows(
+    server: Served, database: Database, shop: Shop
+) -> None:
+    transport = WebsocketsTransport(
+        url=server.url,
+        subprotocols=[WebsocketsTransport.GRAPHQLWS_SUBPROTOCOL],
+        init_payload={"authorization": await bearer(database, Permission.CARTS_READ)},
+    )
+    async with GqlClient(transport=transport) as session:
+        assert await session.execute(gql("{ __typename }")) == {"__typename": "Query"}
+        following = session.subscribe(gql(CARTS))
+        first = asyncio.create_task(anext(following))
+        await asyncio.sleep(0.2)
+        made = await session.execute(
+            gql(f'mutation {{ cartCreate(input: {{channel: "{shop.channel.slug}"}}) {{ cart {{ id }} }} }}')
+        )
+        event = (await asyncio.wait_for(first, 10))["cartEvents"]
+        assert (event["kind"], event["cart"]) == ("CartCreated", made["cartCreate"]["cart"])
+        await following.aclose()
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        (["not json"], 4400),
+        (["[]"], 4400),
+        (["null"], 4400),
+        ([b"\x00"], 4400),
+        ([{"type": "bogus"}], 4400),
+        ([{"type": "connection_init", "payload": []}], 4400),
+        ([{"type": "subscribe", "id": "1", "payload": {"query": "{ __typename }"}}], 4401),
+        ([INIT, INIT], 4429),
+        ([INIT, {"type": "subscribe", "id": "1", "payload": {}}], 4400),
+        ([INIT, {"type": "subscribe", "id": "", "payload": {"query": "{ a }"}}], 4400),
+        ([INIT, {"type": "subscribe", "id": 1, "payload": {"query": "{ a }"}}], 4400),
+        ([INIT, {"type": "subscribe", "id": "1", "payload": {"query": "{ a }", "variables": []}}], 4400),
+        ([{"type": "connection_init", "payload": {"authorization": "Bearer nobody"}}], 4403),
+        ([{"type": "connection_init", "payload": {"authorization": 7}}], 4403),
+        ([INIT, "x" * 70_000], 1009),
+        ([], 4408),
+    ],
+)
+async def test_who_breaks_the_protocol_is_told_how(server: Served, sent: list[Any], code: int) -> None:
+    async with server.client() as client:
+        for message in sent:
+            if isinstance(message, dict):
+                await client.send(**message)
+            else:
+                await client.connection.send(message)
+        assert (await client.closed())[0] == code
+
+
+async def test_another_subprotocol_or_none_is_refused(server: Served) -> None:
+    async with server.client("graphql-ws") as client:
+        assert (await client.closed())[0] == 4406
+    async with connect(server.url, proxy=None) as connection:
+        await connection.wait_closed()
+        assert connection.close_code == 4406
+
+
+async def test_one_id_runs_once_at_a_time(server: Served, database: Database) -> None:
+    async with server.ready(authorization=await bearer(database, Permission.CARTS_READ)) as client:
+        for _ in range(3):
+            await client.subscribe("again", "{ __typename }")
+            assert (await client.receive())["payload"]["data"] == {"__typename": "Query"}
+            assert await client.receive() == {"id": "again", "type": "complete"}
+        await client.subscribe("again", CARTS)
+        await client.send(type="complete", id="again")
+        await client.subscribe("again", CARTS)
+        await client.subscribe("again", CARTS)
+        assert (await client.closed())[0] == 4409
+
+
+async def test_what_cannot_run_is_an_error_and_the_connection_stays(server: Served) -> None:
+    async with server.ready() as client:
+        for query, code in (
+            ("subscription { nope }", "BAD_USER_INPUT"),
+            ("{", "BAD_USER_INPUT"),
+            (CARTS, "UNAUTHENTICATED"),
+        ):
+            await client.subscribe("1", query)
+            message = await client.receive()
+            assert (message["id"], message["type"]) == ("1", "error")
+            assert message["payload"][0]["extensions"]["code"] == code
+        await client.send(type="ping", payload={"n": 1})
+        assert await client.receive() == {"type": "pong", "payload": {"n": 1}}
+
+
+async def test_a_bad_cursor_ends_the_subscription_as_the_contract_says(
+    server: Served, database: Database, feed: Feed
+) -> None:
+    async with server.ready(authorization=await bearer(database, Permission.CARTS_READ)) as client:
+        for after, code in (
+            ("nonsense", "BAD_USER_INPUT"),
+            (f"{feed.epoch.hex}{feed.head + 5:016x}", "BAD_USER_INPUT"),
+            (f"{'0' * 32}{0:016x}", "CURSOR_EXPIRED"),
+        ):
+            await client.subscribe("1", CARTS, after=after)
+            message = await client.receive()
+            assert message["type"] == "error"
+            assert message["payload"][0]["extensions"]["code"] == code
+
+
+async def test_a_connection_runs_so_many_operations(server: Served, database: Database) -> None:
+    async with server.ready(authorization=await bearer(database, Permission.CARTS_READ)) as client:
+        for number in range(3):
+            await client.subscribe(str(number), CARTS)
+        await client.subscribe("one too many", CARTS)
+        message = await client.receive()
+        assert message["id"] == "one too many"
+        assert message["payload"][0]["extensions"]["code"] == "RATE_LIMITED"
+
+
+async def test_a_viewer_has_so_many_connections(database: Database, feed: Feed) -> None:
+    async with served(graphql(database, feed), connections_per_viewer=2) as server:
+        async with server.ready(), server.ready(), server.client() as third:
+            await third.send(**INIT)
+            assert (await third.closed())[0] == 4429
+        async with server.ready():
+            pass
+
+
+async def test_revoked_credentials_end_the_connection(server: Served, database: Database) -> None:
+    async with server.ready(authorization=await bearer(database, Permission.CARTS_READ)) as client:
+        await client.subscribe("1", CARTS)
+        context = make_context(database)
+        (app,) = await apps.list_all(context)
+        await apps.revoke(context, app.id)
+        assert (await client.closed())[0] == 4403
+
+
+async def test_expired_credentials_end_the_connection(database: Database, feed: Feed) -> None:
+    async def authenticate(payload: Mapping[str, Any], scope: Any) -> LiveViewer:
+        return LiveViewer(ANONYMOUS, "here", expires_at=time.time() + 0.2)
+
+    handed = replace(graphql(database, feed), authenticate=authenticate)
+    async with served(handed) as server, server.ready() as client:
+        assert (await client.closed())[0] == 4403
+
+
+async def next_cursor(client: Client) -> str:
+    return str((await client.receive())["payload"]["data"]["cartEvents"]["cursor"])
+
+
+async def test_who_falls_behind_resumes_without_a_gap(database: Database, shop: Shop) -> None:
+    feed = Feed(database, queue_limit=5)
+    stamper = Stamper(database, feed.wake, retention_seconds=3600)
+    await feed.start()
+    authorization = await bearer(database, Permission.CARTS_READ)
+
+    async def make_carts(count: int) -> None:
+        for _ in range(count):
+            await flow.create(database, shop, 1)
+        while await stamper.stamp_once():
+            pass
+
+    async with served(graphql(database, feed)) as server:
+        async with server.ready(authorization=authorization) as client:
+            await client.subscribe("1", CARTS)
+            await asyncio.sleep(0.2)
+            await make_carts(1)
+            cursors = [await next_cursor(client) for _ in range(2)]
+            await make_carts(8)
+            assert await client.closed() == (4513, "resume")
+        async with server.ready(authorization=authorization) as client:
+            await client.subscribe("1", CARTS, after=cursors[-1])
+            cursors += [await next_cursor(client) for _ in range(16)]
+    await feed.stop()
+
+    assert len(set(cursors)) == 18
+    assert cursors == sorted(cursors)
+
+
+def flooding(handed: GraphQL) -> GraphQL:
+    """Replace what runs by an endless stream of large answers."""
+
+    async def execute(request: OperationRequest, context: Any) -> AsyncGenerator[Answer]:
+        while True:
+            yield {"data": {"flood": "x" * 20_000}}
+            await asyncio.sleep(0)
+
+    return replace(handed, execute=execute)
+
+
+async def test_who_does_not_read_is_cut_off(database: Database, feed: Feed) -> None:
+    handed = flooding(graphql(database, feed))
+    async with served(handed, stalled=0.3) as server, server.client(max_queue=1, max_size=None) as client:
+        await client.send(**INIT)
+        await client.subscribe("1", "{ any }")
+        await asyncio.sleep(2)
+        assert not server.transport.open_connections
+        assert (await client.closed())[0] in {1006, 4513}
+
+
+async def test_everybody_is_sent_away_on_a_restart(server: Served, database: Database) -> None:
+    authorization = await bearer(database, Permission.CARTS_READ)
+    async with server.ready(authorization=authorization) as one, server.ready() as other:
+        await one.subscribe("1", CARTS)
+        stopping = asyncio.create_task(server.stop())
+        assert await one.closed() == (1012, "Service Restart")
+        assert await other.closed() == (1012, "Service Restart")
+        await asyncio.wait_for(stopping, 5)
+
+
+async def test_a_subscription_outlives_a_database_outage(
+    server: Served, database: Database, shop: Shop
+) -> None:
+    async with server.ready(authorization=await bearer(database, Permission.CARTS_READ)) as client:
+        await client.subscribe("1", CARTS)
+        await asyncio.sleep(0.2)
+        await flow.create(database, shop, 1)
+        seen = [await next_cursor(client) for _ in range(2)]
+        await client.send(type="complete", id="1")
+        async with outage(database):
+            # The ring still has the second event; what it shows of the cart has to wait.
+            await client.subscribe("2", CARTS, after=seen[0])
+            await asyncio.sleep(0.5)
+        await flow.create(database, shop, 1)
+        again = [await next_cursor(client) for _ in range(3)]
+
+    assert again[0] == seen[1]
+    assert again == sorted(set(again))

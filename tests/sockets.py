@@ -1,0 +1,124 @@
+"""The websocket transport on a real uvicorn in this process, and a client that speaks it by hand."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import orjson
+import uvicorn
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
+
+from api.auth import Authenticator
+from api.live import LiveGraphQL
+from api.rate_limit import RateLimiter
+from persistence.database import Database
+from realtime.connection import ConnectionLimits, GraphQL
+from realtime.feed import Feed
+from realtime.messages import SUBPROTOCOL
+from realtime.sockets import LiveWebSocketProtocol
+from realtime.transport_ws import WebSocketTransport
+from tests.factories import make_environment
+from tests.live import ENGINE
+
+PATIENCE_SECONDS = 10.0
+
+
+def graphql(database: Database, feed: Feed) -> GraphQL:
+    """Return the product's own GraphQL as the transport is handed it."""
+    environment = make_environment(database)
+    limiter = RateLimiter(0, 1)
+    return LiveGraphQL(ENGINE, environment, Authenticator(environment), limiter, feed).handed()
+
+
+@asynccontextmanager
+async def served(handed: GraphQL, **limits: Any) -> AsyncIterator["Served"]:
+    """Serve `handed` on a free port until the end of the block."""
+    transport = WebSocketTransport(handed, ConnectionLimits(**limits))
+    configuration = uvicorn.Config(
+        transport,
+        ws=LiveWebSocketProtocol,
+        ws_max_size=65_536,
+        ws_per_message_deflate=False,
+        lifespan="off",
+        log_config=None,
+        timeout_graceful_shutdown=5,
+    )
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(configuration)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            if server.started:
+                break
+            await asyncio.sleep(0.01)
+    running = Served(f"ws://127.0.0.1:{listener.getsockname()[1]}/graphql", transport, server, serving)
+    try:
+        yield running
+    finally:
+        await running.stop()
+
+
+class Served:
+    """A server that runs."""
+
+    def __init__(
+        self, url: str, transport: WebSocketTransport, server: uvicorn.Server, serving: asyncio.Task[None]
+    ) -> None:
+        """Remember what `served` started."""
+        self.url = url
+        self.transport = transport
+        self._server = server
+        self._serving = serving
+
+    async def stop(self) -> None:
+        """Stop as SIGTERM does, gracefully."""
+        self._server.should_exit = True
+        await self._serving
+
+    @asynccontextmanager
+    async def client(self, subprotocol: str = SUBPROTOCOL, **options: Any) -> AsyncIterator["Client"]:
+        """Connect, without any message yet."""
+        protocols = [Subprotocol(subprotocol)]
+        async with connect(self.url, subprotocols=protocols, proxy=None, **options) as connection:
+            yield Client(connection)
+
+    @asynccontextmanager
+    async def ready(self, **payload: Any) -> AsyncIterator["Client"]:
+        """Connect and wait for the acknowledgement."""
+        async with self.client() as client:
+            await client.send(type="connection_init", payload=payload)
+            assert await client.receive() == {"type": "connection_ack"}
+            yield client
+
+
+class Client:
+    """Sends and receives messages, nothing else."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        """Use an open connection."""
+        self.connection = connection
+
+    async def send(self, **message: Any) -> None:
+        """Send a message."""
+        await self.connection.send(orjson.dumps(message).decode())
+
+    async def subscribe(self, operation_id: str, query: str, **variables: Any) -> None:
+        """Ask to run an operation."""
+        payload = {"query": query, "variables": variables}
+        await self.send(type="subscribe", id=operation_id, payload=payload)
+
+    async def receive(self) -> Any:
+        """Return the next message."""
+        return orjson.loads(await asyncio.wait_for(self.connection.recv(), PATIENCE_SECONDS))
+
+    async def closed(self) -> tuple[int, str]:
+        """Read until the server closes, and return its code and reason."""
+        try:
+            while True:
+                await asyncio.wait_for(self.connection.recv(), PATIENCE_SECONDS)
+        except ConnectionClosed:
+            return self.connection.close_code or 0, self.connection.close_reason or ""
