@@ -5,7 +5,9 @@ import random
 from collections.abc import Awaitable, Callable
 
 import structlog
+from redis import RedisError
 
+from persistence.outages import is_outage
 from realtime.metrics import RETRIES
 
 log = structlog.get_logger(__name__)
@@ -27,12 +29,22 @@ async def supervise(part: str, work: Callable[[], Awaitable[None]]) -> None:
         started = loop.time()
         try:
             await work()
-        except Exception:
+        except Exception as error:
             RETRIES.labels(part).inc()
-            log.exception("background_work_failed", part=part, again_in_seconds=round(pause, 2))
+            if _is_outage(error):
+                # Nothing of ours to look into: the database, or what carries wake-ups, is away.
+                log.warning("background_work_waits", part=part, again_in_seconds=round(pause, 2))
+            else:
+                log.exception("background_work_failed", part=part, again_in_seconds=round(pause, 2))
         else:
             return
         if loop.time() - started >= _STEADY_SECONDS:
             pause = FIRST_PAUSE_SECONDS
         await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 (jitter is no secret)
         pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+
+def _is_outage(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return all(_is_outage(each) for each in error.exceptions)
+    return is_outage(error) or isinstance(error, RedisError)

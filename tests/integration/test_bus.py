@@ -6,14 +6,13 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Self
 
 import asyncpg
 import pytest
-from sqlalchemy.engine import make_url
 
 from persistence.database import Database
 from realtime.bus import Bus, backend_maker
+from tests.outages import Relay
 
 CHANNEL = "ordertide_feed_test"
 
@@ -192,56 +191,5 @@ async def test_a_connection_that_says_nothing_any_more_is_replaced(direct_url: s
             await one.is_woken_by(two)
             relay.swallow()
             await disconnected(one)
-            relay.heal()
+            await relay.heal()
             await one.is_woken_by(two)
-
-
-class Relay:
-    """A TCP hop to PostgreSQL that can swallow everything without closing anything."""
-
-    def __init__(self, direct_url: str) -> None:
-        self._target = direct_url
-        self._silent = False
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._writers: list[asyncio.StreamWriter] = []
-        self.url = ""
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        port = self._server.sockets[0].getsockname()[1]
-        parts = make_url(self._target)
-        self._socket = parts.query.get("host")
-        self._host, self._port = parts.host, parts.port or 5432
-        self.url = parts.set(host="127.0.0.1", port=port, query={}).render_as_string(hide_password=False)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._server.close()
-        for writer in self._writers:
-            writer.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def swallow(self) -> None:
-        self._silent = True
-
-    def heal(self) -> None:
-        self._silent = False
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._socket:
-            path = f"{self._socket}/.s.PGSQL.{self._port}"
-            upstream_reader, upstream_writer = await asyncio.open_unix_connection(path)
-        else:
-            upstream_reader, upstream_writer = await asyncio.open_connection(self._host, self._port)
-        self._writers += [writer, upstream_writer]
-        for source, sink in ((reader, upstream_writer), (upstream_reader, writer)):
-            task = asyncio.create_task(self._pipe(source, sink))
-            self._tasks.add(task)
-
-    async def _pipe(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        while data := await source.read(65_536):
-            if not self._silent:
-                sink.write(data)
-                await sink.drain()

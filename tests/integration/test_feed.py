@@ -18,7 +18,7 @@ from realtime.cursors import Cursor, CursorExpired, InvalidCursor, SlowConsumer
 from realtime.events import FeedEvent
 from realtime.feed import Feed
 from realtime.stamper import Stamper
-from tests.outages import outage
+from tests.outages import through_relay
 
 WRITERS, SUBSCRIBERS, AGGREGATES = 8, 30, 12
 
@@ -364,11 +364,13 @@ async def test_a_poke_stamps_at_once(database: Database) -> None:
 
 
 async def test_feed_and_stamper_outlive_a_database_outage(database: Database) -> None:
-    feed = Feed(database)
-    async with running(feed), stamping(stamper(database, feed)), feed.subscribe() as events:
-        await commit(database, made(uuid4()))
-        assert await take(events, 1) == [1]
-        async with outage(database):
+    async with through_relay(database) as (fragile, relay):
+        feed = Feed(fragile)
+        async with running(feed), stamping(stamper(fragile, feed)), feed.subscribe() as events:
+            await commit(database, made(uuid4()))
+            assert await take(events, 1) == [1]
+            relay.cut()
+            await commit(database, made(uuid4()))
             await asyncio.sleep(0.5)
-        await commit(database, made(uuid4()))
-        assert await take(events, 1) == [2]
+            await relay.heal()
+            assert await take(events, 1) == [2]

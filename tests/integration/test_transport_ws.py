@@ -23,7 +23,7 @@ from services.access import ANONYMOUS, Permission
 from tests import cart_flows as flow
 from tests.factories import Shop, make_context, make_shop
 from tests.live import live
-from tests.outages import outage
+from tests.outages import through_relay
 from tests.sockets import Client, Served, graphql, served
 
 CARTS = "subscription ($after: String) { cartEvents(after: $after) { cursor kind cart { id } } }"
@@ -256,20 +256,25 @@ async def test_everybody_is_sent_away_on_a_restart(server: Served, database: Dat
         await asyncio.wait_for(stopping, 5)
 
 
-async def test_a_subscription_outlives_a_database_outage(
-    server: Served, database: Database, shop: Shop
-) -> None:
-    async with server.ready(authorization=await bearer(database, Permission.CARTS_READ)) as client:
+async def test_a_subscription_outlives_a_database_outage(database: Database, shop: Shop) -> None:
+    authorization = await bearer(database, Permission.CARTS_READ)
+    async with (
+        through_relay(database) as (fragile, relay),
+        live(fragile) as feed,
+        served(graphql(fragile, feed)) as server,
+        server.ready(authorization=authorization) as client,
+    ):
         await client.subscribe("1", CARTS)
         await asyncio.sleep(0.2)
         await flow.create(database, shop, 1)
         seen = [await next_cursor(client) for _ in range(2)]
         await client.send(type="complete", id="1")
-        async with outage(database):
-            # The ring still has the second event; what it shows of the cart has to wait.
-            await client.subscribe("2", CARTS, after=seen[0])
-            await asyncio.sleep(0.5)
+        relay.cut()
+        # The ring still has the second event; what it shows of the cart has to wait.
+        await client.subscribe("2", CARTS, after=seen[0])
         await flow.create(database, shop, 1)
+        await asyncio.sleep(0.5)
+        await relay.heal()
         again = [await next_cursor(client) for _ in range(3)]
 
     assert again[0] == seen[1]
