@@ -80,7 +80,7 @@ class Operation:
     def __init__(self, field: str, document: str) -> None:
         """Take the root field to look at and the document."""
         self.field = field
-        document = " ".join(document.split())
+        self.document = document = " ".join(document.split())
         self._start = b'{"query":' + orjson.dumps(document) + b',"variables":'
 
     def body(self, variables: dict[str, object]) -> bytes:

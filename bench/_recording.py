@@ -1,0 +1,152 @@
+"""The statements a flow sends to PostgreSQL, recorded once and sent again by a bare driver.
+
+A recording is what the product's own code sent: the same SQL, the same parameters, BEGIN and COMMIT
+included. Sent again, every id that the flow had made (and every idempotency key) is a new one, so
+that the statements do the same work each time.
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
+from uuid import UUID, uuid4
+
+import asyncpg
+from asyncpg.connection import Connection
+from asyncpg.prepared_stmt import PreparedStatement
+
+from api.context import RequestContext
+from api.execution import Engine, GraphQLRequest
+from api.root import build_schema
+from bench._http import Operation
+from domain.inventory import HoldPolicy
+from persistence.database import Database
+from providers.payments.sandbox import SandboxPayments
+from services.access import ANONYMOUS
+from services.context import Environment, ServiceContext
+from services.tokens import TokenSigner
+
+Statement = tuple[str, tuple[Any, ...]]
+_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+_KNOWN_IN = ("channels", "locations", "products", "variants", "delivery_rates", "carts", "cart_lines")
+
+
+class InProcess:
+    """The product's own code over a database, without a server: what is asked here can be recorded."""
+
+    def __init__(self, url: str) -> None:
+        """Prepare; nothing connects before it is used."""
+        self.database = Database(url, pool_size=2)
+        self._engine = Engine(build_schema())
+        self._environment = Environment(
+            self.database,
+            TokenSigner("a key that only a benchmark uses, 32+"),
+            HoldPolicy(900, 7200),
+            payment_providers={"sandbox": SandboxPayments(self.database.engine)},
+        )
+
+    async def call(self, operation: Operation, **variables: Any) -> Any:
+        """Ask as a shopper and return the field's value; anything but success ends the benchmark."""
+        context = RequestContext.of(ServiceContext(self._environment, ANONYMOUS, "bench"))
+        prepared = self._engine.prepare(GraphQLRequest(operation.document, None, variables), "bench")
+        answer = await self._engine.execute(prepared, context)
+        assert "errors" not in answer, answer
+        payload = answer["data"][operation.field]
+        assert payload, answer
+        assert not payload.get("userErrors"), payload
+        return payload
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Statements in their order, and the ids they may keep when they are sent again."""
+
+    statements: tuple[Statement, ...]
+    known: frozenset[str]
+
+    def renewed(self) -> list[Statement]:
+        """Return the statements with a new id for each that the flow had made."""
+        fresh: dict[str, str] = {}
+
+        def one(found: str) -> str:
+            return found if found in self.known else fresh.setdefault(found, str(uuid4()))
+
+        def renew(value: Any) -> Any:
+            if isinstance(value, UUID):
+                return UUID(one(str(value)))
+            if isinstance(value, str):
+                return _UUID.sub(lambda match: one(match[0]), value)
+            return [renew(item) for item in value] if isinstance(value, list | tuple) else value
+
+        return [(sql, tuple(renew(value) for value in values)) for sql, values in self.statements]
+
+
+async def record(product: InProcess, flow: Callable[[], Awaitable[object]]) -> Recording:
+    """Run `flow` once and return what it sent."""
+    async with product.database.read() as connection:
+        driver = (await connection.get_raw_connection()).driver_connection
+        assert driver is not None
+        found = await driver.fetch(" UNION ALL ".join(f"SELECT id FROM {table}" for table in _KNOWN_IN))
+    with _recording() as sent:
+        await flow()
+    return Recording(tuple(sent), frozenset(str(row[0]) for row in found))
+
+
+async def replay(url: str, flows: list[list[Recording]], seconds: float) -> tuple[int, float]:
+    """Send each list of recordings, one after the other, over a connection of its own, again and again.
+
+    Returns how many recordings were sent in how many seconds.
+    """
+    connections = [await asyncpg.connect(url) for _ in flows]
+    try:
+        await asyncio.gather(*(_send(one, flow, 0.5) for one, flow in zip(connections, flows, strict=True)))
+        started = time.perf_counter()
+        done = await asyncio.gather(
+            *(_send(one, flow, seconds) for one, flow in zip(connections, flows, strict=True))
+        )
+        return sum(done), time.perf_counter() - started
+    finally:
+        for connection in connections:
+            await connection.close()
+
+
+async def _send(connection: Any, flow: list[Recording], seconds: float) -> int:
+    prepared: dict[str, Any] = {}
+    done = 0
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        for recording in flow:
+            for sql, values in recording.renewed():
+                if not values and sql.rstrip(";") in {"BEGIN", "COMMIT"}:
+                    await connection.execute(sql)
+                    continue
+                statement = prepared.get(sql)
+                if statement is None:
+                    statement = prepared[sql] = await connection.prepare(sql)
+                await statement.fetch(*values)
+            done += 1
+    return done
+
+
+@contextmanager
+def _recording() -> Iterator[list[Statement]]:
+    """Collect what asyncpg sends: prepared statements with parameters, and bare ones."""
+    sent: list[Statement] = []
+    fetch, execute = PreparedStatement.fetch, Connection.execute
+
+    async def recorded_fetch(self: Any, *values: Any, **options: Any) -> Any:
+        sent.append((self.get_query(), values))
+        return await fetch(self, *values, **options)
+
+    async def recorded_execute(self: Any, query: str, *values: Any, **options: Any) -> Any:
+        sent.append((query, values))
+        return await execute(self, query, *values, **options)
+
+    with ExitStack() as stack:
+        stack.enter_context(patch.object(PreparedStatement, "fetch", recorded_fetch))
+        stack.enter_context(patch.object(Connection, "execute", recorded_execute))
+        yield sent
