@@ -28,6 +28,10 @@ from strawberry.types.field import StrawberryField
 
 _MAX_INT = 2**31
 
+PRESET = "ordertide.preset"
+"""Metadata of a field whose value may have come with the row: the name of the attribute that holds it
+then, and `Undefined` otherwise, when the field's resolver is asked."""
+
 
 class Plan(NamedTuple):
     """How to answer one field.
@@ -63,14 +67,15 @@ def plan_fields(schema: GraphQLSchema) -> Plans:
 
 def _plan(definition: GraphQLField) -> Plan | None:
     field = definition.extensions.get("strawberry-definition")
-    if definition.args or not isinstance(field, StrawberryField) or field.extensions or field.is_async:
+    if definition.args or not isinstance(field, StrawberryField) or field.extensions:
         return None
-    read = _reader(field)
+    preset = field.metadata.get(PRESET)
+    read = attrgetter(preset) if preset else _reader(field)
     if read is None:
         return None
     nullable = not is_non_null_type(definition.type)
     inner = _inner(definition.type)
-    method = field.base_resolver is not None
+    method = field.base_resolver is not None and not preset
     if is_leaf_type(inner):
         if method:
             return None  # It may return an awaitable, which must not be asked for twice.
@@ -91,6 +96,8 @@ def _reader(field: StrawberryField) -> Callable[[Any], Any] | None:
     resolver = field.base_resolver
     if resolver is None:
         return attrgetter(field.python_name)
+    if field.is_async:
+        return None
     # A method that takes nothing but the object itself can be called as it is.
     parameters = list(resolver.signature.parameters.values())
     takes_only_self = (

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import Row
 
 from domain import product_lists as decide
-from domain.channels import Channel, money_in
-from domain.kernel.errors import under
+from domain.channels import Channel, is_slug, money_in
+from domain.kernel.errors import NotFound, under
 from domain.kernel.money import Amount
 from domain.product_lists import ProductFilter, ProductOrder
 from persistence import product_lists as rows
@@ -42,17 +42,32 @@ async def page(
     """
     if narrowed.archived or narrowed.unpriced:
         require(context.actor, Permission.CATALOG_WRITE)
-    channel = await channels.get(context, channel_slug)
     with under("filter"):
         narrowed = replace(
+            narrowed, search=decide.check_search(narrowed.search), skus=decide.check_skus(narrowed.skus)
+        )
+    if prices.least is not None or prices.most is not None:
+        narrowed = await _within(context, channel_slug, narrowed, prices)
+    found: Sequence[Row[*tuple[Any, ...]]] = ()
+    if is_slug(channel_slug):
+        async with context.read() as connection:
+            found = await rows.page(connection, channel_slug, order, narrowed, size + 1, after)
+    if not found:
+        raise NotFound("no channel has this slug", "channel")
+    channel = rows.channel_of(found[0])
+    return channel, found if found[0].product_id is not None else ()
+
+
+async def _within(
+    context: ServiceContext, channel_slug: str, narrowed: ProductFilter, prices: PriceRange
+) -> ProductFilter:
+    channel = await channels.get(context, channel_slug)
+    with under("filter"):
+        return replace(
             narrowed,
-            search=decide.check_search(narrowed.search),
-            skus=decide.check_skus(narrowed.skus),
             min_price_minor=_minor(channel, prices.least, "minPrice"),
             max_price_minor=_minor(channel, prices.most, "maxPrice"),
         )
-    async with context.read() as connection:
-        return channel, await rows.page(connection, channel.id, order, narrowed, size + 1, after)
 
 
 def _minor(channel: Channel, amount: Decimal | None, field: str) -> int | None:

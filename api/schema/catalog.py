@@ -1,28 +1,20 @@
 """GraphQL types of the catalogue."""
 
-from collections.abc import Awaitable
-from datetime import datetime
-from typing import NamedTuple
+from typing import Any, cast
 from uuid import UUID
 
 import strawberry
+from graphql.pyutils import Undefined
 
 from api.context import Info
 from api.errors import UserError
+from api.plans import PRESET
 from api.scalars import decode_id, encode_id
 from api.schema.availability import Availability
 from api.schema.values import Money, MoneyInput, Node
 from domain import catalog as domain
 from domain.channels import Channel
 from domain.kernel.errors import InvalidInput
-
-
-class Offer(NamedTuple):
-    """Price and units of a variant in a channel, read together with it."""
-
-    price: Money | None
-    available: int
-    as_of: datetime
 
 
 @strawberry.type(description="The outer size of one packed unit, in millimetres.")
@@ -52,8 +44,10 @@ class ProductVariant(Node):
     row_id: strawberry.Private[UUID]
     product_id: strawberry.Private[UUID]
     channel: strawberry.Private[Channel | None]
-    offer: strawberry.Private[Offer | None]
-    parent: strawberry.Private["Product | None"]
+    # What came with the row; otherwise Undefined, and loaded when asked for.
+    known_product: strawberry.Private[Any] = Undefined
+    known_price: strawberry.Private[Any] = Undefined
+    known_availability: strawberry.Private[Any] = Undefined
 
     @classmethod
     def of(
@@ -75,52 +69,42 @@ class ProductVariant(Node):
             row_id=variant.id,
             product_id=variant.product_id,
             channel=channel,
-            offer=None,
-            parent=parent,
+            known_product=parent or Undefined,
         )
 
-    @strawberry.field(description="The product it is a variant of.")  # type: ignore[untyped-decorator]
+    @strawberry.field(  # type: ignore[untyped-decorator]
+        description="The product it is a variant of.", metadata={PRESET: "known_product"}
+    )
     async def product(self, info: Info) -> "Product":
         """Return the product."""
-        if self.parent is not None:
-            return self.parent
+        if self.known_product is not Undefined:
+            return cast("Product", self.known_product)
         product = await info.context.loaders.products().load(self.product_id)
         assert product is not None, "a foreign key holds every variant to its product"  # noqa: S101
         return Product.of(product, self.channel)
 
     @strawberry.field(  # type: ignore[untyped-decorator]
-        graphql_type=Money | None,
         description="Price in the channel the query named; null where none is named or none is set.",
+        metadata={PRESET: "known_price"},
     )
-    def price(self, info: Info) -> Awaitable[Money | None] | Money | None:
-        """Return the price: at once where it came with the row, else through the loader."""
-        if self.channel is None:
-            return None
-        return self._load_price(info, self.channel) if self.offer is None else self.offer.price
-
-    @strawberry.field(  # type: ignore[untyped-decorator]
-        graphql_type=Availability | None,
-        description="Units on sale in the channel the query named; null where none is named.",
-    )
-    def availability(self, info: Info) -> Awaitable[Availability | None] | Availability | None:
-        """Return the availability: at once where it came with the row, else through the loader."""
-        if self.channel is None:
-            return None
-        if self.offer is None:
-            return self._load_availability(info, self.channel)
-        return self._availability(self.channel, self.offer.available, self.offer.as_of)
-
-    async def _load_price(self, info: Info, channel: Channel) -> Money | None:
-        money = await info.context.loaders.prices(channel.id).load(self.row_id)
+    async def price(self, info: Info) -> Money | None:
+        """Return the price."""
+        if self.known_price is not Undefined or self.channel is None:
+            return self.known_price or None
+        money = await info.context.loaders.prices(self.channel.id).load(self.row_id)
         return None if money is None else Money.of(money)
 
-    async def _load_availability(self, info: Info, channel: Channel) -> Availability:
+    @strawberry.field(  # type: ignore[untyped-decorator]
+        description="Units on sale in the channel the query named; null where none is named.",
+        metadata={PRESET: "known_availability"},
+    )
+    async def availability(self, info: Info) -> Availability | None:
+        """Return the availability."""
+        if self.known_availability is not Undefined or self.channel is None:
+            return self.known_availability or None
         as_of = info.context.service.now()
-        units = await info.context.loaders.units(channel.id).load(self.row_id)
-        return self._availability(channel, units or 0, as_of)
-
-    def _availability(self, channel: Channel, available: int, as_of: datetime) -> Availability:
-        return Availability(sku=self.sku, channel=channel.slug, available=available, as_of=as_of)
+        units = await info.context.loaders.units(self.channel.id).load(self.row_id)
+        return Availability(sku=self.sku, channel=self.channel.slug, available=units or 0, as_of=as_of)
 
 
 @strawberry.type
@@ -133,7 +117,8 @@ class Product(Node):
     archived: bool
     row_id: strawberry.Private[UUID]
     channel: strawberry.Private[Channel | None]
-    loaded: strawberry.Private[list[ProductVariant] | None]
+    # What came with the row; otherwise Undefined, and loaded when asked for.
+    known_variants: strawberry.Private[Any] = Undefined
 
     @classmethod
     def of(
@@ -151,20 +136,19 @@ class Product(Node):
             archived=product.archived,
             row_id=product.id,
             channel=channel,
-            loaded=None,
         )
         if variants is not None:
-            made.loaded = [ProductVariant.of(variant, channel, parent=made) for variant in variants]
+            made.known_variants = [ProductVariant.of(variant, channel, parent=made) for variant in variants]
         return made
 
     @strawberry.field(  # type: ignore[untyped-decorator]
-        graphql_type=list[ProductVariant], description="Its variants that are not archived, in their order."
+        description="Its variants that are not archived, in their order.",
+        metadata={PRESET: "known_variants"},
     )
-    def variants(self, info: Info) -> Awaitable[list[ProductVariant]] | list[ProductVariant]:
-        """Return the variants: at once where they came with the row, else through the loader."""
-        return self._load_variants(info) if self.loaded is None else self.loaded
-
-    async def _load_variants(self, info: Info) -> list[ProductVariant]:
+    async def variants(self, info: Info) -> list[ProductVariant]:
+        """Return the variants."""
+        if self.known_variants is not Undefined:
+            return cast("list[ProductVariant]", self.known_variants)
         variants = await info.context.loaders.variants_of().load(self.row_id)
         return [ProductVariant.of(variant, self.channel, parent=self) for variant in variants or []]
 

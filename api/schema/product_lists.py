@@ -12,7 +12,8 @@ from sqlalchemy import Row
 
 from api.pagination import PageInfo, PageRequest, cursor
 from api.scalars import encode_id
-from api.schema.catalog import Box, Offer, Product, ProductVariant
+from api.schema.availability import Availability
+from api.schema.catalog import Box, Product, ProductVariant
 from api.schema.values import Money
 from domain.channels import Channel
 from domain.product_lists import ProductFilter as DomainProductFilter
@@ -118,9 +119,8 @@ def _product(rows: Sequence[Row[*tuple[Any, ...]]], channel: Channel, as_of: dat
         archived=row.product_archived,
         row_id=row.product_id,
         channel=channel,
-        loaded=None,
     )
-    product.loaded = [_variant(row, channel, product, as_of) for row in rows if row.id is not None]
+    product.known_variants = [_variant(row, channel, product, as_of) for row in rows if row.id is not None]
     return product
 
 
@@ -140,8 +140,11 @@ def _variant(
         row_id=row.id,
         product_id=row.product_id,
         channel=channel,
-        offer=Offer(price, row.available, as_of),
-        parent=product,
+        known_product=product,
+        known_price=price,
+        known_availability=Availability(
+            sku=row.sku, channel=channel.slug, available=row.available, as_of=as_of
+        ),
     )
 
 
