@@ -151,6 +151,7 @@ class Feed:
             log.warning("feed_discontinued", seen=ring.head, head=head.sequence, pruned=head.pruned_sequence)
             ring.reset(head.epoch, head.sequence)
             return
+        ring.pruned = head.pruned_sequence
         for count, row in enumerate(page.events, start=1):
             ring.append(FeedEvent.of(head.epoch, row))
             if count % _EVENTS_A_TURN == 0:

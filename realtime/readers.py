@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Hashable, Iterable
 from types import TracebackType
 from typing import Self
 
-from persistence.event_feed import Head, Page
+from persistence.event_feed import Page
 from realtime.cursors import Cursor, CursorExpired, FeedError, InvalidCursor, SlowConsumer
 from realtime.events import FeedEvent, Filter
 from realtime.metrics import CONFLATED, DELIVERED, SLOW_CONSUMERS
@@ -111,6 +111,7 @@ class Subscription(_Following):
         """Check the cursor, against the ring where that suffices, else against the database."""
         ring = self._ring
         if cursor.epoch == ring.epoch and cursor.sequence <= ring.head and ring.covers(cursor.sequence):
+            _require_kept(ring.pruned, cursor.sequence)
             self._position = cursor.sequence
             self._join()
         else:
@@ -130,7 +131,7 @@ class Subscription(_Following):
             self._take_page(await self._pages(self._position, self.filter))
 
     def _take_page(self, page: Page) -> None:
-        _require_kept(page.head, self._position)
+        _require_kept(page.head.pruned_sequence, self._position)
         for row in page.events:
             self._take(FeedEvent.of(page.head.epoch, row))
         if page.complete:
@@ -199,6 +200,6 @@ class Latest(_Following):
         self._ring.leave(self)
 
 
-def _require_kept(head: Head, position: int) -> None:
-    if position < head.pruned_sequence:
+def _require_kept(pruned_sequence: int, position: int) -> None:
+    if position < pruned_sequence:
         raise CursorExpired("events after this cursor are past retention: read afresh, then follow")

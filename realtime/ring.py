@@ -39,6 +39,8 @@ class Ring:
         """Start empty behind `head`, in the feed of `epoch`."""
         self.epoch = epoch
         self.head = head
+        # What retention has removed from the table is not served from memory either.
+        self.pruned = 0
         self._events: deque[FeedEvent] = deque(maxlen=size)
         self._readers: dict[Hashable, dict[Reader, None]] = {}
 

@@ -17,7 +17,8 @@ log = structlog.get_logger(__name__)
 BATCH = 1_000
 SHORTEST_POLL_SECONDS = 0.005
 LONGEST_POLL_SECONDS = 0.1
-PRUNE_EVERY_SECONDS = 60.0
+LONGEST_PRUNE_PAUSE_SECONDS = 60.0
+SHORTEST_PRUNE_PAUSE_SECONDS = 1.0
 PRUNE_BATCH = 5_000
 
 
@@ -91,6 +92,10 @@ class Stamper:
             pause = min(pause * 2, LONGEST_POLL_SECONDS)
 
     async def _prune_forever(self) -> None:
+        # A tenth of retention: rows outlive it by that much at most, and by a minute at the very most.
+        pause = min(
+            max(self._retention_seconds / 10, SHORTEST_PRUNE_PAUSE_SECONDS), LONGEST_PRUNE_PAUSE_SECONDS
+        )
         while True:
             removed = await self.prune_once()
             if removed:
@@ -98,4 +103,4 @@ class Stamper:
                 log.info("feed_pruned", rows=removed)
             # A full batch has more behind it; the pause lets a stamper have the head in between.
             unfinished = removed is None or removed >= PRUNE_BATCH
-            await asyncio.sleep(0.05 if unfinished else PRUNE_EVERY_SECONDS)
+            await asyncio.sleep(0.05 if unfinished else pause)

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from persistence.event_feed import Page
-from realtime.cursors import Cursor, SlowConsumer
+from realtime.cursors import Cursor, CursorExpired, SlowConsumer
 from realtime.events import FeedEvent, Filter
 from realtime.readers import Latest, Subscription
 from realtime.ring import Ring
@@ -33,6 +33,16 @@ def subscription(ring: Ring, after: int | None = None, limit: int = 100, **chose
 
 async def take(reader: Subscription | Latest, count: int) -> list[int]:
     return [(await anext(reader)).sequence for _ in range(count)]
+
+
+async def test_a_cursor_past_retention_is_refused_though_the_ring_reaches_back() -> None:
+    ring = Ring(EPOCH, 0, size=10)
+    for sequence in range(1, 6):
+        ring.append(event(sequence))
+    ring.pruned = 3
+    assert await take(subscription(ring, after=3), 2) == [4, 5]
+    with pytest.raises(CursorExpired):
+        await take(subscription(ring, after=2), 1)
 
 
 async def test_follows_live_only_what_it_wants() -> None:
