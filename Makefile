@@ -22,6 +22,7 @@ help:
 	@sed -n 's/^#   //p' Makefile
 
 run: setup-run
+	@$(BIN)/python scripts/fetch-graphiql
 	@$(BIN)/ordertide demo --port $(PORT) $(ARGS)
 
 test: setup-dev

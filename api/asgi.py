@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 import structlog
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.routing import BaseRoute, Route, Router, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -24,7 +25,7 @@ def build_app(graphql: ASGIApp, websocket: ASGIApp | None, ide: Ide, health: Hea
     ]
     if websocket is not None:
         routes.append(WebSocketRoute("/graphql", websocket))
-    return _Front(graphql, ide, Router(routes))
+    return _Front(graphql, ide, ExceptionMiddleware(Router(routes)))
 
 
 class _Front:
