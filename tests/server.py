@@ -24,7 +24,7 @@ from services.tokens import TokenSigner
 
 SECRET_KEY = "a key that only tests use, 32 chars+"
 _ORDERTIDE = str(Path(sys.executable).with_name("ordertide"))
-_SECONDS_TO_START = 60
+_SECONDS_TO_START = 120
 
 
 class Server:
@@ -149,13 +149,16 @@ def _start(
 
 def _wait_until_ready(server: Server) -> None:
     end = time.monotonic() + _SECONDS_TO_START
+    last = "never answered"
     while time.monotonic() < end:
         if server.process.poll() is not None:
             break
         try:
-            if server.http.get("/readyz").status_code == httpx.codes.OK:
+            answer = server.http.get("/readyz")
+            last = answer.text
+            if answer.status_code == httpx.codes.OK:
                 return
         except httpx.TransportError:
             pass
         time.sleep(0.05)
-    raise AssertionError(f"the server did not get ready:\n{server.log.read_text()}")
+    raise AssertionError(f"the server did not get ready ({last}):\n{server.log.read_text()}")
