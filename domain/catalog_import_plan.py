@@ -111,11 +111,15 @@ class _Planner:
         self._known = known
         self._plan = Plan()
         self._drafts: dict[UUID, _Draft] = {}
+        self._by_name: dict[str, list[UUID]] = {}
+        for product_id, one in known.products.items():
+            if not one.product.archived:
+                self._by_name.setdefault(one.product.name, []).append(product_id)
 
     def group(self, rows: list[ImportRow]) -> None:
         old = [row for row in rows if row.sku in self._known.variants]
         drafts = [self._draft_of(self._known.variants[row.sku].product_id) for row in old]
-        draft = drafts[0] if drafts else self._new_draft(rows[0])
+        draft = drafts[0] if drafts else self._named_draft(rows[0])
         for row, one in zip(old, drafts, strict=True):
             self._tell(one, row)
             self._change(row, one)
@@ -144,6 +148,18 @@ class _Planner:
             draft = _Draft(known.product, False, known.variants, known.next_position)
             self._drafts[product_id] = draft
         return draft
+
+    def _named_draft(self, row: ImportRow) -> _Draft | None:
+        """Return the product that a row names, where no row of its group has a SKU that exists."""
+        called_so = [] if row.product is None else self._by_name.get(row.product, [])
+        if not called_so:
+            return self._new_draft(row)
+        if len(called_so) > 1:
+            self._fail(
+                row, "product", f"{len(called_so)} products are called so: name a SKU of the right one too"
+            )
+            return None
+        return self._draft_of(called_so[0])
 
     def _new_draft(self, row: ImportRow) -> _Draft | None:
         name = row.product or row.name

@@ -38,7 +38,9 @@ _PRODUCTS = text(
            (SELECT count(*) FROM variants v WHERE v.product_id = p.id AND v.archived_at IS NULL) AS used,
            (SELECT coalesce(max(position) + 1, 0) FROM variants v WHERE v.product_id = p.id) AS next
       FROM products p
-     WHERE p.id IN (SELECT product_id FROM variants WHERE sku = ANY (:skus)) ORDER BY p.id FOR UPDATE
+     WHERE p.id IN (SELECT product_id FROM variants WHERE sku = ANY (:skus)
+                     UNION SELECT id FROM products WHERE name = ANY (:names) AND archived_at IS NULL)
+     ORDER BY p.id FOR UPDATE
     """
 )
 _PRICES = text(
@@ -93,9 +95,14 @@ _SET_PRICES = text(
 )
 
 
-async def lock_products(connection: AsyncConnection, skus: Sequence[str]) -> dict[UUID, KnownProduct]:
-    """Lock and return the products of the SKUs that exist, by id; lock them before the variants."""
-    found = await connection.execute(_PRODUCTS, {"skus": list(skus)})
+async def lock_products(
+    connection: AsyncConnection, skus: Sequence[str], names: Sequence[str]
+) -> dict[UUID, KnownProduct]:
+    """Lock and return the products of the SKUs that exist, and those called so, by id.
+
+    Lock them before the variants.
+    """
+    found = await connection.execute(_PRODUCTS, {"skus": list(skus), "names": list(names)})
     return {row.id: KnownProduct(product(row), row.used, row.next) for row in found}
 
 

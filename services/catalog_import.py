@@ -107,7 +107,8 @@ async def _known(transaction: Transaction, table: Sequence[ImportRow]) -> Known:
     slugs = sorted({slug for row in table for slug in row.prices})
     codes = sorted({code for row in table for code in row.stock if is_code(code)})
     sold_in = await channels.by_slugs(connection, slugs)
-    products = await rows.lock_products(connection, skus)
+    names = sorted({row.product for row in table if row.product is not None})
+    products = await rows.lock_products(connection, skus, names)
     variants = await rows.lock_variants(connection, skus)
     prices = await rows.prices(
         connection, [one.id for one in variants.values()], [one.id for one in sold_in.values()]

@@ -130,6 +130,16 @@ async def test_a_new_sku_joins_the_product_its_row_names(database: Database) -> 
     assert await kinds(database) == {"ProductCreated": 1, "VariantCreated": 1}
 
 
+async def test_a_new_sku_joins_the_one_product_that_is_called_so(database: Database) -> None:
+    await run(database, {"sku": "S", "product": "Shirt"})
+    await run(database, {"sku": "L", "product": "Shirt"})
+    assert await kinds(database) == {"ProductCreated": 1, "VariantCreated": 1}
+    await factories.make_product(database, name="Shirt")
+    assert await refused(database, {"sku": "XL", "product": "Shirt"}) == [(2, "product")]
+    report = await run(database, {"sku": "XL", "product": "Shirt"}, {"sku": "S", "product": "Shirt"})
+    assert (report.products_created, report.variants_created) == (0, 1)
+
+
 async def test_a_dry_run_tries_everything_and_keeps_nothing(database: Database) -> None:
     price, stock = await shop(database)
     report = await run(database, {"sku": "A", "name": "Mug", price: "10", stock: "3"}, dry_run=True)

@@ -1,0 +1,80 @@
+"""The examples in the documents of channels, locations, delivery rates and the catalogue run as written."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from app.import_files import FileFormat, read_rows
+from domain.catalog_import import read_table
+from persistence.database import Database
+from services import catalog_import
+from tests import factories
+
+FEATURES = Path(__file__).parents[2] / "docs" / "features"
+_EXAMPLE = re.compile(r"```graphql\n(.*?)```(?:\s*```json\n(.*?)```)?", re.DOTALL)
+
+
+async def run_examples(database: Database, feature: str, known: dict[str, str]) -> list[Any]:
+    """Run the examples of a document in their order; what has an id fills later `<kindId>`."""
+    answers: list[Any] = []
+    for document, variables in _EXAMPLE.findall((FEATURES / f"{feature}.md").read_text(encoding="utf-8")):
+        for name, value in known.items():
+            variables = variables.replace(f"<{name}>", value)
+        assert "<" not in variables, variables
+        data = await factories.data_of(database, document, json.loads(variables or "{}"))
+        (answer,) = data.values()
+        assert answer is not None, document
+        if isinstance(answer, dict):
+            assert answer.get("userErrors", []) == [], (document, answer)
+            for kind, row in answer.items():
+                if isinstance(row, dict) and "id" in row:
+                    known.setdefault(f"{kind}Id", row["id"])
+        answers.append(answer)
+    return answers
+
+
+async def standard_rate(database: Database) -> str:
+    listed = await factories.data_of(database, '{ deliveryRates(channel: "web") { id } }')
+    return str(listed["deliveryRates"][0]["id"])
+
+
+async def test_the_examples_run(database: Database, tmp_path: Path) -> None:
+    channels = await run_examples(database, "channels", {})
+    assert channels[1]["channel"]["settings"]["reviewFrom"] == {"amount": "500.00", "currency": "GBP"}
+
+    locations = await run_examples(database, "locations", {})
+    assert locations[0]["location"]["address"]["postalCode"] == "LS10 1NA"
+    assert [location["code"] for location in locations[2]] == ["LEEDS"]
+
+    rates = await run_examples(database, "shipping", {"standardRateId": await standard_rate(database)})
+    assert [rate["service"] for rate in rates[2]] == ["Standard", "Tracked 48", "Tracked 48"]
+    assert rates[4]["deliveryRate"]["countries"] == ["GB", "IE"]
+
+    catalog = await run_examples(database, "catalog", {})
+    (found,) = catalog[1]["edges"]
+    assert [variant["sku"] for variant in found["node"]["variants"]] == ["MUG-BLUE", "MUG-RED"]
+    assert catalog[4]["variant"]["price"] == {"amount": "13.00", "currency": "GBP"}
+
+
+async def test_the_examples_of_imports_run(database: Database, tmp_path: Path) -> None:
+    await factories.make_channel(database, "web", "GBP")
+    await factories.make_location(database, "LEEDS")
+    written = (FEATURES / "catalog.md").read_text(encoding="utf-8")
+    for form, expected in (
+        (FileFormat.CSV, (2, 3, 0, 3, 2)),
+        (FileFormat.JSONL, (0, 1, 1, 2, 1)),
+    ):
+        example = re.search(rf"```{form}\n(.*?)```", written, re.DOTALL)
+        assert example
+        file = tmp_path / f"catalog.{form}"
+        file.write_text(example[1], encoding="utf-8")
+        table, errors = read_table(read_rows(file, form, lambda _: None))
+        report = await catalog_import.run(factories.make_context(database), table, errors)
+        assert (
+            report.products_created,
+            report.variants_created,
+            report.variants_updated,
+            report.prices_set,
+            report.levels_changed,
+        ) == expected
