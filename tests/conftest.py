@@ -54,25 +54,30 @@ def postgres(pytestconfig: pytest.Config) -> Iterator[TestServer]:
 
 
 @pytest.fixture(scope="session")
-async def database_url(postgres: TestServer) -> AsyncIterator[str]:
-    """The database of this test process."""
+async def _own_url(postgres: TestServer) -> AsyncIterator[str]:
     url = await postgres.clone()
     yield url
     await postgres.drop(url)
 
 
 @pytest.fixture(scope="session")
-async def _worker_database(database_url: str) -> AsyncIterator[Database]:
-    database = Database(database_url)
+async def _own_database(_own_url: str) -> AsyncIterator[Database]:
+    database = Database(_own_url)
     yield database
     await database.close()
 
 
 @pytest.fixture
-async def database(_worker_database: Database, database_url: str) -> Database:
+async def database_url(_own_url: str) -> str:
+    """The database of this test process, emptied."""
+    await reset(_own_url)
+    return _own_url
+
+
+@pytest.fixture
+async def database(_own_database: Database, database_url: str) -> Database:
     """This process's database, emptied; what the test commits is really committed."""
-    await reset(database_url)
-    return _worker_database
+    return _own_database
 
 
 @pytest.fixture
