@@ -1,6 +1,7 @@
 """The same statements by pgbench, PostgreSQL's own load generator in C: what the machine can do at most."""
 
 import asyncio
+import os
 import re
 import shutil
 import sysconfig
@@ -11,10 +12,12 @@ from typing import Any
 from uuid import UUID
 
 from bench._recording import Recording, Statement
+from persistence.database import SERVER_SETTINGS
 
 _PARAMETER = re.compile(r"\$(\d+)")
 _KEY = "key"
 """The pgbench variable that stands for an idempotency key."""
+_OPTIONS = " ".join(f"-c {name}={value}" for name, value in SERVER_SETTINGS.items())
 _RATE = re.compile(r"tps = ([0-9.]+) \(without")
 
 
@@ -41,6 +44,7 @@ async def run(url: str, flows: list[list[Recording]], seconds: float) -> float |
             str(pgbench), "-n", "-M", "prepared", "-c", str(len(flows)), "-j", "1",
             "-T", str(max(1, round(seconds))), "-f", str(script), url,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, "PGOPTIONS": _OPTIONS},
         )  # fmt: skip
         said, complaints = await process.communicate()
     rate = _RATE.search(said.decode())

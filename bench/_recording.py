@@ -24,7 +24,7 @@ from api.execution import Engine, GraphQLRequest
 from api.root import build_schema
 from bench._http import Operation
 from domain.inventory import HoldPolicy
-from persistence.database import Database
+from persistence.database import SERVER_SETTINGS, Database
 from providers.payments.sandbox import SandboxPayments
 from services.access import ANONYMOUS
 from services.context import Environment, ServiceContext
@@ -101,7 +101,7 @@ async def replay(url: str, flows: list[list[Recording]], seconds: float) -> tupl
 
     Returns how many recordings were sent in how many seconds.
     """
-    connections = [await asyncpg.connect(url) for _ in flows]
+    connections = [await asyncpg.connect(url, server_settings=SERVER_SETTINGS) for _ in flows]
     try:
         await asyncio.gather(*(_send(one, flow, 0.5) for one, flow in zip(connections, flows, strict=True)))
         started = time.perf_counter()
