@@ -34,6 +34,8 @@ from services.access import SYSTEM
 from services.context import Environment, ServiceContext
 from services.tokens import TokenSigner
 from worker.background import Background
+from worker.consumers import CONSUMERS
+from worker.dispatcher import Dispatcher
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 
@@ -77,6 +79,7 @@ async def _live(settings: Settings, *, working: bool) -> AsyncIterator[_Live]:
         if working:
             background = Background(
                 stamper,
+                Dispatcher(database, feed, CONSUMERS),
                 direct_url,
                 lambda request_id: ServiceContext(environment, SYSTEM, request_id),
             )

@@ -1,4 +1,4 @@
-"""All background work of one process: stamping events, and, where it leads, the scheduled jobs."""
+"""All background work of one process: stamping, and where it leads, consumers and scheduled jobs."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from realtime.stamper import Stamper
 from realtime.supervise import supervise
 from services.context import ServiceContext
+from worker.dispatcher import Dispatcher
 from worker.jobs import JOBS
 from worker.leader import Leader
 from worker.schedule import Schedule
@@ -14,13 +15,26 @@ from worker.schedule import Schedule
 class Background:
     """Runs beside the API in a server process, or alone in a worker process."""
 
-    def __init__(self, stamper: Stamper, direct_url: str, context: Callable[[str], ServiceContext]) -> None:
-        """Prepare; any number of processes may run this, each job runs in one of them."""
+    def __init__(
+        self,
+        stamper: Stamper,
+        dispatcher: Dispatcher,
+        direct_url: str,
+        context: Callable[[str], ServiceContext],
+    ) -> None:
+        """Prepare; any number of processes may run this, each job and consumer runs in one of them."""
         self._stamper = stamper
-        self._leader = Leader(direct_url, Schedule(JOBS, context).run)
+        self._dispatcher = dispatcher
+        self._schedule = Schedule(JOBS, context)
+        self._leader = Leader(direct_url, self._lead)
 
     async def run(self) -> None:
         """Work until canceled, through any restart of the database."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._stamper.run(), name="stamper")
             group.create_task(supervise("leader", self._leader.run), name="leader")
+
+    async def _lead(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._schedule.run(), name="schedule")
+            group.create_task(self._dispatcher.run(), name="dispatcher")
