@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.channels import Channel, ChannelSettings
 from persistence.tables.channels import channel_locations, channels
-from persistence.tables.locations import locations
 
 _COLUMNS = (
     channels.c.id,
@@ -31,6 +30,12 @@ _SERVE_FROM_ALL = text(
 )
 
 
+_LOCATIONS_BY_CODE = text(
+    """
+    SELECT code, id FROM locations WHERE code = ANY (:codes) AND archived_at IS NULL
+     ORDER BY id FOR KEY SHARE
+    """
+)
 _SETTINGS = """
     SELECT c.id, c.slug, c.name, c.currency, c.version, c.locale, c.review_from_minor,
            c.serves_all_locations,
@@ -89,11 +94,9 @@ async def serve_from_all(connection: AsyncConnection, channel_id: UUID) -> None:
 
 
 async def location_ids_by_code(connection: AsyncConnection, codes: Sequence[str]) -> dict[str, UUID]:
-    """Return the ids of the locations that exist and are not archived, by code."""
-    statement = select(locations.c.code, locations.c.id).where(
-        locations.c.code.in_(codes), locations.c.archived_at.is_(None)
-    )
-    return {row.code: row.id for row in await connection.execute(statement)}
+    """Return the ids of the locations that are in use, by code; they stay so until the transaction ends."""
+    found = await connection.execute(_LOCATIONS_BY_CODE, {"codes": list(codes)})
+    return {row.code: row.id for row in found}
 
 
 async def list_all(connection: AsyncConnection) -> list[Channel]:

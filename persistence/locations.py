@@ -32,6 +32,8 @@ _UNITS = text(
      ORDER BY variant_id FOR UPDATE
     """
 )
+# Any fixed number, taken until the end of the transaction.
+_LOCK_SERVING = text("SELECT pg_advisory_xact_lock(7021946332)")
 _SERVE_NOBODY = text("DELETE FROM channel_locations WHERE location_id = :location_id")
 # Channels that every location serves get a new one too, as their least preferred.
 _SERVE_CHANNELS = text(
@@ -60,6 +62,14 @@ async def create(connection: AsyncConnection, location: Location, now: datetime)
         .returning(locations.c.id)
     )
     return (await connection.execute(statement)).first() is not None
+
+
+async def lock_serving(connection: AsyncConnection) -> None:
+    """Let one transaction at a time decide which locations serve the channels that all serve.
+
+    A channel and a location made side by side would not see each other otherwise.
+    """
+    await connection.execute(_LOCK_SERVING)
 
 
 async def serve_open_channels(connection: AsyncConnection, location_id: UUID) -> None:

@@ -13,7 +13,7 @@ from domain.kernel.ids import new_id
 from domain.locations import is_code
 from domain.shipping import standard_rate
 from persistence import channels as rows
-from persistence import shipping
+from persistence import locations, shipping
 from services import audit
 from services.access import Permission, require
 from services.context import ServiceContext, Transaction
@@ -40,9 +40,11 @@ async def create(
         if not await rows.create(connection, channel, serves_all_locations=everywhere, now=transaction.now):
             raise InvalidInput(f"a channel with the slug {slug!r} exists already", "slug")
         if location_codes is None:
+            await locations.lock_serving(connection)
             await rows.serve_from_all(connection, channel.id)
         else:
-            await _serve_from(transaction, channel.id, location_codes)
+            location_ids = await _location_ids(transaction, location_codes)
+            await rows.serve_from(connection, channel.id, location_ids)
         # Free and worldwide, so that a checkout works before anybody has set up rates.
         await shipping.create(connection, standard_rate(new_id()), channel.id, transaction.now)
         await audit.record(transaction, "ChannelCreated", "channel", channel.id, after=channel)
@@ -56,14 +58,17 @@ async def update(
     """Change a channel; raises NotFound, VersionConflict, and InvalidInput naming the field."""
     require(context.actor, Permission.CHANNELS_WRITE)
     async with context.transaction() as transaction:
+        if changes.location_codes is None:
+            await locations.lock_serving(transaction.connection)
         channel, settings = await _locked(transaction, channel_id, expected_version)
         changed, after = decide.change(channel, settings, changes)
         if changes.location_codes is None and not settings.serves_all_locations:
             await rows.forget_locations(transaction.connection, channel.id)
             await rows.serve_from_all(transaction.connection, channel.id)
         elif after.location_codes != settings.location_codes and not after.serves_all_locations:
+            location_ids = await _location_ids(transaction, after.location_codes)
             await rows.forget_locations(transaction.connection, channel.id)
-            await _serve_from(transaction, channel.id, after.location_codes)
+            await rows.serve_from(transaction.connection, channel.id, location_ids)
         if changed is not channel:
             await rows.save(transaction.connection, changed, after)
             await audit.record(transaction, "ChannelUpdated", "channel", channel.id, settings, after)
@@ -118,11 +123,11 @@ async def _locked(
     return found
 
 
-async def _serve_from(transaction: Transaction, channel_id: UUID, codes: Sequence[str]) -> None:
+async def _location_ids(transaction: Transaction, codes: Sequence[str]) -> list[UUID]:
     if len(set(codes)) != len(codes):
         raise InvalidInput("names a location twice", "locationCodes")
     known = await rows.location_ids_by_code(transaction.connection, [code for code in codes if is_code(code)])
     for code in codes:
         if code not in known:
             raise NotFound(f"no location has the code {code[:64]!r}", "locationCodes")
-    await rows.serve_from(transaction.connection, channel_id, [known[code] for code in codes])
+    return [known[code] for code in codes]

@@ -29,6 +29,7 @@ async def create(context: ServiceContext, code: str, name: str, address: Address
     async with context.transaction() as transaction:
         if not await rows.create(transaction.connection, location, transaction.now):
             raise InvalidInput(f"a location with the code {code!r} exists already", "code")
+        await rows.lock_serving(transaction.connection)
         await rows.serve_open_channels(transaction.connection, location.id)
         await audit.record(transaction, "LocationCreated", "location", location.id, after=location)
         transaction.emit(_event(transaction, "LocationCreated", location))

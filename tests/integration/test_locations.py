@@ -1,5 +1,6 @@
 """Locations, through GraphQL on a real database."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -72,6 +73,15 @@ async def test_a_later_location_serves_channels_that_all_serve(database: Databas
     for channel, expected in ((open_to_all, 5), (closed, 0)):
         found = await factories.data_of(database, UNITS, {"c": channel.slug, "s": sold.sku})
         assert found["productVariant"]["availability"]["available"] == expected
+
+
+async def test_channels_and_locations_made_side_by_side_find_each_other(database: Database) -> None:
+    await asyncio.gather(
+        *(factories.make_channel(database) for _ in range(4)),
+        *(factories.make_location(database) for _ in range(4)),
+    )
+    async with database.read() as connection:
+        assert await connection.scalar(text("SELECT count(*) FROM channel_locations")) == 16
 
 
 async def change(database: Database, verb: str, **given: Any) -> dict[str, Any]:
