@@ -7,6 +7,7 @@ import orjson
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from persistence.direct import DirectConnection
 from persistence.json_text import json_text
 
 SERVER_SETTINGS = {
@@ -52,13 +53,25 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """Borrow a connection on which every statement stands alone."""
-        async with self._autocommit.connect() as connection:
+        async with self._borrowed() as connection:
             yield connection
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """Borrow a connection for one transaction: committed at the end, rolled back on error."""
-        async with self.engine.begin() as connection:
+        async with self._borrowed() as connection:
+            try:
+                await connection.begin_directly()
+                yield connection
+                await connection.commit_directly()
+            except BaseException:
+                await connection.rollback_directly()
+                raise
+
+    @asynccontextmanager
+    async def _borrowed(self) -> AsyncIterator[DirectConnection]:
+        connection = DirectConnection(self._autocommit)
+        async with connection:
             yield connection
 
     async def close(self) -> None:
