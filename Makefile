@@ -3,6 +3,7 @@
 #   make test    the whole test suite     ARGS="-k carts" is handed on
 #   make check   lint, format, types and import contracts
 #   make bench   every benchmark, one JSON line each
+#   make real-input   a month of real invoices, counted; ORDERTIDE_TEST_DATA names the data's folder
 
 PORT ?= 8000
 ARGS ?=
@@ -16,7 +17,7 @@ $(error $(PORT_TROUBLE))
 endif
 endif
 
-.PHONY: help run test check bench setup-run setup-dev
+.PHONY: help run test check bench real-input setup-run setup-dev
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -36,6 +37,9 @@ check: setup-dev
 
 bench: setup-dev
 	@set -e; for one in bench/[!_]*.py; do $(BIN)/python "$$one" $(ARGS); done
+
+real-input: setup-dev
+	@$(BIN)/python -m tests.acceptance.real_input
 
 setup-run:
 	@scripts/setup run
