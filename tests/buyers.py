@@ -39,7 +39,8 @@ class Plan:
     channel: str
     sku: str
     buyers: int = 1
-    rounds: int = 1
+    until: str | None = None
+    """A file from whose making on nobody begins another cart (None: one cart each)."""
     quantity: int = 1
     stall_until: str | None = None
     """A file without which nobody goes on from the filled cart to the checkout."""
@@ -159,8 +160,10 @@ async def shop(plan: Plan) -> None:
 
         async def one(number: int) -> None:
             buyer = Buyer(plan, http, number)
-            for _ in range(plan.rounds):
+            while True:
                 print(json.dumps(asdict(await buyer.shop())), flush=True)
+                if plan.until is None or await asyncio.to_thread(Path(plan.until).exists):
+                    break
 
         await asyncio.gather(*(one(number) for number in range(plan.buyers)))
 

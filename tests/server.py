@@ -84,8 +84,12 @@ async def app_token(database_url: str, *permissions: str) -> str:
 def running_server(
     database_url: str, token: str, folder: Path, *arguments: str, **settings: str
 ) -> Iterator[Server]:
-    """Run `ordertide serve` on a free port until the block ends; `settings` as in `CART_HOLD_SECONDS`."""
-    port = free_port()
+    """Run `ordertide serve` until the block ends; `settings` as in `CART_HOLD_SECONDS`.
+
+    Without a `port` among them it gets a free one; with an empty `database_url` it brings its own
+    PostgreSQL, under `home`.
+    """
+    port = int(settings.pop("port", 0)) or free_port()
     log = folder / f"server-{port}.log"
     process = _start(["serve", "--port", str(port), *arguments], database_url, log, settings)
     with Server(process, port, token, log) as server:
@@ -143,7 +147,7 @@ def _start(
         "ORDERTIDE_SECRET_KEY": SECRET_KEY,
         **{f"ORDERTIDE_{name.upper()}": value for name, value in settings.items()},
     }
-    with log.open("w") as out:
+    with log.open("a") as out:
         return subprocess.Popen([_ORDERTIDE, *arguments], env=environment, stdout=out, stderr=out, text=True)
 
 

@@ -1,0 +1,270 @@
+"""Buyers at work while servers and PostgreSQL are killed: no acknowledged order is lost, none done twice.
+
+Two `ordertide serve` processes share the embedded PostgreSQL of one home, made durable as in real
+use. Three times a server dies by SIGKILL, twice PostgreSQL does; buyers send what was not answered
+again, with its key, as clients do.
+"""
+
+import asyncio
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from persistence.embedded import EmbeddedServer
+from tests.buyers import Plan, Shopping, Told
+from tests.server import Server, app_token, free_port, running_server
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nothing_lost")]
+
+BUYERS = 10
+UNITS = 100_000
+HOLD_SECONDS = 3
+LATEST_RETURN_SECONDS = 5
+WORK_SECONDS = 2.5
+"""How long buyers work undisturbed between two deaths."""
+
+_SETTINGS = {
+    "cart_hold_seconds": str(HOLD_SECONDS),
+    "payment_time_limit_seconds": "2",
+    "sandbox_answer_delay_seconds": "0.05",
+}
+_SHOP = """mutation {
+    locationCreate(input: { code: "MAIN", name: "Main" }) { userErrors { message } }
+    channelCreate(input: { slug: "web", name: "Web", currency: "EUR" }) { userErrors { message } }
+    productCreate(input: { name: "Mug", variants: [
+        { sku: "MUG", prices: [{ channel: "web", price: { amount: "9.50", currency: "EUR" } }] }] }) {
+        userErrors { message } }
+    stockAdjust(input: { variant: { sku: "MUG" }, locationCode: "MAIN", delta: 100000, reason: RECEIVED,
+        idempotencyKey: "received" }) { userErrors { message } } }"""
+_PLACE = """mutation ($input: OrderPlaceInput!) {
+    orderPlace(input: $input) { order { number } userErrors { __typename } } }"""
+
+_UNSETTLED = """
+    SELECT (SELECT count(*) FROM payment_transactions WHERE status IN ('REQUESTED', 'ACTION_REQUIRED'))
+         + (SELECT count(*) FROM carts WHERE status = 'CHECKOUT')
+         + (SELECT count(*) FROM event_outbox)"""
+_MISMATCHED_CHARGES = """
+    SELECT s.idempotency_key, s.state, s.amount_minor, t.id, t.status, p.status AS payment, p.order_id
+      FROM sandbox_charges s
+      FULL JOIN (SELECT * FROM payment_transactions WHERE kind = 'AUTHORIZATION') t
+             ON s.idempotency_key = 'ordertide-' || replace(t.id::text, '-', '')
+      LEFT JOIN payments p ON p.id = t.payment_id
+      LEFT JOIN orders o ON o.id = p.order_id
+     WHERE s.reference IS NULL OR t.id IS NULL OR s.amount_minor <> p.amount_minor
+        OR (s.state, t.status, p.status, o.id IS NOT NULL) NOT IN (
+               VALUES ('AUTHORIZED', 'SUCCEEDED', 'AUTHORIZED', true),
+                      ('DECLINED', 'FAILED', 'FAILED', false),
+                      ('VOIDED', 'SUCCEEDED', 'VOIDED', false))"""
+_MOVED = "sum(m.quantity * ((m.to_state = '{0}')::int - (m.from_state = '{0}')::int)) AS {0}_sum"
+_LEVEL = f"""
+    SELECT s.available, s.held, s.committed,
+           {_MOVED.format("available")}, {_MOVED.format("held")}, {_MOVED.format("committed")},
+           (SELECT sum(quantity) FROM fulfillment_order_lines) AS in_parts,
+           (SELECT coalesce(sum(quantity), 0) FROM holds WHERE status = 'HELD') AS in_holds
+      FROM stock_levels s JOIN stock_movements m USING (variant_id, location_id) GROUP BY s.id"""
+_FEED = """
+    SELECT (SELECT count(*) FROM event_feed) AS events, (SELECT sequence FROM feed_head) AS head,
+           (SELECT count(*) FROM event_feed WHERE kind = 'OrderPlaced') AS placed,
+           (SELECT count(DISTINCT aggregate_id) FROM event_feed WHERE kind = 'OrderPlaced')
+               AS distinct_placed"""
+_LATE_RETURNS = """
+    SELECT expires_at, ended_at FROM holds
+     WHERE status = 'EXPIRED' AND ended_at > expires_at + make_interval(secs => $1)
+    UNION ALL
+    SELECT expires_at, now() FROM holds
+     WHERE status = 'HELD' AND now() > expires_at + make_interval(secs => $1)"""
+
+
+@dataclass
+class Ensemble:
+    """Two servers at fixed addresses that can die and come again, and their PostgreSQL."""
+
+    home: Path
+    database_url: str
+    ports: tuple[int, int]
+    stack: ExitStack
+    token: str = ""
+    outages: list[tuple[float, float]] = field(default_factory=list)
+    running: dict[int, tuple[Server, AbstractContextManager[Server]]] = field(default_factory=dict)
+
+    def start(self, port: int) -> Server:
+        """Start the server of a port, and wait until it is ready."""
+        one = running_server(
+            "", self.token, self.home, port=str(port), **_SETTINGS, home=str(self.home), log_level="warning"
+        )
+        server = one.__enter__()
+        self.running[port] = (server, one)
+        return server
+
+    def kill_server(self, port: int) -> None:
+        """Let a server die, and start it again."""
+        server, one = self.running.pop(port)
+        server.kill()
+        one.__exit__(None, None, None)
+        self.start(port)
+
+    def kill_postgres(self) -> None:
+        """Let PostgreSQL die; the servers bring it back."""
+        began = time.time()
+        postmaster = self._postmaster()
+        os.kill(postmaster, signal.SIGKILL)
+        _wait_until(lambda: self._postmaster() not in {0, postmaster}, "PostgreSQL does not come back")
+        _wait_until(self._all_ready, "a server does not find its database again")
+        self.outages.append((began, time.time()))
+
+    def stop(self) -> None:
+        """Stop what runs."""
+        for _, one in self.running.values():
+            one.__exit__(None, None, None)
+
+    def sql(self, statement: str, *values: Any) -> list[asyncpg.Record]:
+        """Look behind the API."""
+
+        async def run() -> list[asyncpg.Record]:
+            connection = await asyncpg.connect(self.database_url)
+            try:
+                return list(await connection.fetch(statement, *values))
+            finally:
+                await connection.close()
+
+        return asyncio.run(run())
+
+    def _postmaster(self) -> int:
+        try:
+            return int((self.home / "postgres" / "data" / "postmaster.pid").read_text().split()[0])
+        except (FileNotFoundError, IndexError):
+            return 0
+
+    def _all_ready(self) -> bool:
+        try:
+            return all(
+                httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == httpx.codes.OK
+                for port in self.running
+            )
+        except httpx.TransportError:
+            return False
+
+
+@pytest.fixture
+def ensemble() -> Iterator[Ensemble]:
+    """Two servers with a shop that has more mugs than anybody buys."""
+    home = Path(tempfile.mkdtemp(prefix="ordertide-home-"))
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, home)
+        postgres = stack.enter_context(EmbeddedServer.acquire(home))
+        ensemble = Ensemble(home, postgres.url, (free_port(), free_port()), stack)
+        stack.callback(ensemble.stop)
+        first = ensemble.start(ensemble.ports[0])
+        first.token = ensemble.token = asyncio.run(app_token(postgres.url))
+        made = first.graphql(_SHOP)["data"]
+        assert all(payload["userErrors"] == [] for payload in made.values())
+        ensemble.start(ensemble.ports[1])
+        yield ensemble
+
+
+def test_nothing_acknowledged_is_lost_and_nothing_is_done_twice(ensemble: Ensemble) -> None:
+    told = _shop_through_five_deaths(ensemble)
+
+    ends = Counter(one.outcome for one in told)
+    print(ends, [round(end - begin, 1) for begin, end in ensemble.outages])
+    assert set(ends) == {"placed", "abandoned", "PaymentDeclinedError"}
+    _wait_until(lambda: ensemble.sql(_UNSETTLED)[0][0] == 0, "something stays unsettled", seconds=90)
+    _check_orders(ensemble, told)
+    _check_keys(ensemble, told)
+    assert ensemble.sql(_MISMATCHED_CHARGES) == [], "the provider's record is another"
+    (level,) = ensemble.sql(_LEVEL)
+    for state in ("available", "held", "committed"):
+        assert level[state] == level[f"{state}_sum"], state
+    assert level["committed"] == level["in_parts"]
+    assert level["available"] + level["held"] + level["committed"] == UNITS
+    _check_holds(ensemble)
+
+
+def _shop_through_five_deaths(ensemble: Ensemble) -> list[Told]:
+    enough = ensemble.home / "enough"
+    methods = ("ok",) * 7 + ("decline", "timeout", "review")
+    shopping = Shopping(
+        Plan(
+            [f"http://127.0.0.1:{port}" for port in ensemble.ports],
+            "web",
+            "MUG",
+            BUYERS,
+            until=str(enough),
+            methods=methods,
+            abandon_share=0.15,
+            retry_seconds=120,
+        )
+    )
+    first, second = ensemble.ports
+    deaths: tuple[Callable[[], None], ...] = (
+        lambda: ensemble.kill_server(first),
+        ensemble.kill_postgres,
+        lambda: ensemble.kill_server(second),
+        ensemble.kill_postgres,
+        lambda: ensemble.kill_server(first),
+    )
+    try:
+        for death in deaths:
+            time.sleep(WORK_SECONDS)
+            assert not shopping.is_over()
+            death()
+        time.sleep(WORK_SECONDS)
+        enough.touch()
+        return shopping.results()
+    finally:
+        shopping.stop()
+
+
+def _check_orders(ensemble: Ensemble, told: list[Told]) -> None:
+    """Every acknowledged order is there once, in the database and in the feed, and no other is."""
+    acknowledged = [one.number for one in told if one.outcome == "placed"]
+    assert len(set(acknowledged)) == len(acknowledged)
+    stored = [row["number"] for row in ensemble.sql("SELECT number FROM orders")]
+    assert set(stored) == set(acknowledged)
+    assert len(stored) == len(acknowledged)
+    carts = ensemble.sql("SELECT count(*) AS carts, count(DISTINCT id) FROM carts")[0]["carts"]
+    assert carts == len(told), "a cart was made twice or is lost"
+    (feed,) = ensemble.sql(_FEED)
+    assert feed["events"] == feed["head"], "the feed has a gap"
+    assert feed["placed"] == feed["distinct_placed"] == len(stored)
+
+
+def _check_keys(ensemble: Ensemble, told: list[Told]) -> None:
+    """Every key answers again what it answered before."""
+    server, _ = ensemble.running[ensemble.ports[0]]
+    for one in told:
+        if one.outcome == "abandoned":
+            continue
+        answer = server.graphql(_PLACE, token="", input=one.place)["data"]["orderPlace"]
+        if one.outcome == "placed":
+            assert answer["order"] == {"number": one.number}
+        else:
+            assert [error["__typename"] for error in answer["userErrors"]] == [one.outcome]
+
+
+def _check_holds(ensemble: Ensemble) -> None:
+    """Every hold that ended was back on sale within 5 s, the time without PostgreSQL aside."""
+    time.sleep(HOLD_SECONDS)
+    for late in ensemble.sql(_LATE_RETURNS, LATEST_RETURN_SECONDS):
+        due, back = late["expires_at"].timestamp(), late["ended_at"].timestamp()
+        without = sum(max(0.0, min(back, end) - max(due, begin)) for begin, end in ensemble.outages)
+        assert back - due - without <= LATEST_RETURN_SECONDS, (due, back, ensemble.outages)
+
+
+def _wait_until(holds: Callable[[], bool], else_say: str, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, else_say
+        time.sleep(0.1)
