@@ -19,7 +19,8 @@ _HOLDS = text(
     SELECT id, cart_id, cart_line_id, quantity FROM (
         SELECT h.*, sum(h.quantity) OVER (ORDER BY h.held_at DESC, h.id DESC) - h.quantity AS before
           FROM holds h
-         WHERE h.variant_id = :variant AND h.location_id = :location AND h.status = 'HELD') newest
+         WHERE h.variant_id = :variant AND h.location_id = :location
+           AND h.status = 'HELD' AND h.ended_at IS NULL) newest
      WHERE before < :units ORDER BY held_at DESC, id DESC
     """
 )
