@@ -90,10 +90,18 @@ def _rows(file: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
 def _csv_rows(file: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     with file.open(encoding="utf-8-sig", newline="") as opened:
-        reader = csv.DictReader(opened)
-        spelled = {name: _column(name) for name in reader.fieldnames or ()}
-        for record in reader:
-            yield reader.line_num, {spelled[name]: record[name] for name in spelled}
+        reader = csv.reader(opened, strict=True)
+        columns = [_column(name) for name in next(reader, [])]
+        if len(set(columns)) < len(columns):
+            twice = next(column for column in columns if columns.count(column) > 1)
+            raise InvalidInput(f"the column {twice} stands twice")
+        for cells in reader:
+            if len(cells) > len(columns):
+                raise InvalidInput(
+                    f"line {reader.line_num} has {len(cells)} cells, the header {len(columns)}"
+                )
+            if cells:
+                yield reader.line_num, dict(zip(columns, cells, strict=False))
 
 
 def _json_rows(file: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:

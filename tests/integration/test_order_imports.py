@@ -146,6 +146,8 @@ async def test_wrong_rows_are_all_named_and_nothing_is_imported(
     ("name", "content", "message"),
     [
         ("orders.csv", "order,colour\n1,red\n", "there is no column 'colour'"),
+        ("orders.csv", "order,placed_at,placedAt\n1,2,3\n", "the column placedAt stands twice"),
+        ("orders.csv", "order,sku\n1,2,3\n", "line 2 has 3 cells, the header 2"),
         ("orders.jsonl", '{"order": 1}\n[]\n', "line 2 is not a JSON object"),
         ("orders.csv", "order\n\xff\n", "codec can't decode"),
         ("nothing.csv", None, "No such file"),
