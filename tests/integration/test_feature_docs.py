@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from api.scalars import encode_id
+from domain.inventory import MOVES
 from persistence.database import Database
 from services.access import ANONYMOUS, SYSTEM
 from tests.checkouts import make_ready_cart, make_stocked_shop, order_now, till
@@ -94,3 +95,43 @@ def _remember(answer: dict[str, Any], known: dict[str, str]) -> None:
     for name, listed in (("lineId", "lines"), ("deliveryOptionId", "deliveryOptions")):
         if cart.get(listed) and "id" in cart[listed][0]:
             known[name] = cart[listed][0]["id"]
+
+
+async def test_the_examples_of_stock_run(database: Database) -> None:
+    await make_channel(database, slug="web")
+    await make_variant(database, sku="MUG-BLUE")
+    await make_location(database, code="LONDON")
+
+    examples = _EXAMPLE.findall((FEATURES / "inventory.md").read_text())
+    assert len(examples) == 5
+    answers: list[Any] = []
+    for document, variables in examples:
+        if document.startswith("subscription"):
+            async with (
+                live(database) as feed,
+                following(database, feed, document, json.loads(variables), ANONYMOUS) as follow,
+            ):
+                answers += await follow.events(1)
+            continue
+        result = await execute(database, document, json.loads(variables), SYSTEM)
+        assert result.errors is None, (document, result.errors)
+        assert result.data is not None
+        answers += result.data.values()
+
+    adjusted, moved, [level], ledger, shown = answers
+    assert (adjusted["userErrors"], adjusted["stockLevel"]["onHand"]) == ([], 40)
+    assert (moved["userErrors"], moved["stockLevel"]["damaged"]) == ([], 3)
+    assert (level["location"]["code"], level["available"], level["damaged"]) == ("LONDON", 37, 3)
+    assert [edge["node"]["reason"] for edge in ledger["edges"]] == ["DAMAGED", "RECEIVED"]
+    assert shown["available"] == 37
+
+
+def test_the_moves_documented_are_the_moves_allowed() -> None:
+    section = (FEATURES / "inventory.md").read_text().split("## Between states")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| ([A-Z_]+) \| ([A-Z_, ]+) \| ([A-Z_, ]+) \|$", section, re.MULTILINE)
+    documented = {
+        (source, target): reason
+        for source, targets, reasons in rows
+        for target, reason in zip(targets.split(", "), reasons.split(", "), strict=True)
+    }
+    assert documented == {(source.name, target.name): reason for (source, target), reason in MOVES.items()}
