@@ -74,7 +74,9 @@ async def _live(settings: Settings, *, working: bool) -> AsyncIterator[_Live]:
         # Named after the feed: several shops may share one Redis.
         bus = Bus(backend_maker(settings.bus_url, direct_url), f"ordertide_{feed.epoch.hex}", feed.wake)
         _beside(stack, bus.run(), "bus")
-        stamper = Stamper(database, bus.wake, retention_seconds=settings.feed_retention_seconds)
+        stamper = Stamper(
+            database, bus.wake, retention_seconds=settings.feed_retention_seconds, direct_url=direct_url
+        )
         environment = make_environment(settings, database, committed=stamper.poke)
         if working:
             background = Background(

@@ -1,4 +1,4 @@
-"""The stamped feed: moving committed events into it, reading it in order, pruning it.
+"""The stamped feed: reading it in order, pruning it, and what waits to be stamped.
 
 A row is in the outbox from its commit until a stamper gives it a sequence; the feed is dense, so a
 reader that has seen `sequence` n knows that n + 1 is the very next event.
@@ -20,24 +20,6 @@ _LOCK_HEAD = text(
     """
     SELECT sequence, set_config('idle_in_transaction_session_timeout', '10s', true)
       FROM feed_head FOR UPDATE SKIP LOCKED
-    """
-)
-# Its own statement after the lock: its snapshot then sees everything the previous leader committed.
-_STAMP = text(
-    """
-    WITH moved AS (
-        DELETE FROM event_outbox
-         WHERE id IN (SELECT id FROM event_outbox ORDER BY id LIMIT :limit)
-        RETURNING *
-    ), stamped AS (
-        INSERT INTO event_feed (sequence, kind, aggregate, aggregate_id, version, channel_id,
-                                payload, actor, occurred_at, stamped_at)
-        SELECT :head + row_number() OVER (ORDER BY id), kind, aggregate, aggregate_id, version,
-               channel_id, payload, actor, occurred_at, clock_timestamp()
-          FROM moved ORDER BY id
-    )
-    UPDATE feed_head SET sequence = sequence + (SELECT count(*) FROM moved)
-    RETURNING sequence
     """
 )
 _ANY_WAITING = text("SELECT EXISTS (SELECT FROM event_outbox)")
@@ -113,7 +95,7 @@ class Backlog:
 
 
 async def any_waiting(connection: AsyncConnection) -> bool:
-    """Say whether the outbox has a committed row; the cheap question of an idle stamper."""
+    """Say whether the outbox has a committed row."""
     return bool(await connection.scalar(_ANY_WAITING))
 
 
@@ -121,11 +103,6 @@ async def lock_head(connection: AsyncConnection) -> int | None:
     """Lock the head row and return its sequence; None while another transaction leads."""
     row = (await connection.execute(_LOCK_HEAD)).first()
     return None if row is None else int(row.sequence)
-
-
-async def stamp(connection: AsyncConnection, head: int, limit: int) -> int:
-    """Move up to `limit` of the oldest outbox rows behind the locked `head`; return the new head."""
-    return int((await connection.execute(_STAMP, {"head": head, "limit": limit})).scalar_one())
 
 
 async def prune(connection: AsyncConnection, retention_seconds: float, limit: int) -> int:

@@ -1,5 +1,7 @@
 """The bus: tells every process that the feed has grown. Wake-ups only, so losing one loses nothing.
 
+A message says who sent it and nothing else.
+
 Each process has one subscription. Whoever is woken reads the feed from where it stands; a poll each
 second stands behind that, so a bus that is down makes events late, never lost.
 """
@@ -7,6 +9,7 @@ second stands behind that, so a bus that is down makes events late, never lost.
 import asyncio
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import structlog
 from broadcaster import Broadcast, BroadcastBackend, Event
@@ -19,6 +22,8 @@ log = structlog.get_logger(__name__)
 
 PULSE_SECONDS = 5.0
 DEAF_SECONDS = 3.0
+# Others are woken a hundred times a second at most: each message costs the server a statement.
+SHORTEST_SECONDS_BETWEEN = 0.01
 
 
 class Bus:
@@ -40,6 +45,7 @@ class Bus:
         self._channel = channel
         self._on_wake = on_wake
         self._pulse_seconds = pulse_seconds
+        self._name = uuid4().hex
         self._outgoing = asyncio.Event()
         self._heard = asyncio.Event()
         self.connected = asyncio.Event()
@@ -80,16 +86,19 @@ class Bus:
 
     async def _hear(self, incoming: Any) -> None:
         while True:
-            await incoming.get()
-            WAKE_UPS.inc()
+            event = await incoming.get()
             self._heard.set()
-            self._on_wake()
+            # Our own message only shows that the line is good: we woke ourselves before sending it.
+            if event.message != self._name:
+                WAKE_UPS.inc()
+                self._on_wake()
 
     async def _send(self, broadcast: Broadcast) -> None:
         while True:
             await self._outgoing.wait()
             self._outgoing.clear()
-            await broadcast.publish(self._channel, "")
+            await broadcast.publish(self._channel, self._name)
+            await asyncio.sleep(SHORTEST_SECONDS_BETWEEN)
 
     async def _pulse(self) -> None:
         """Raise once nothing is heard any more, our own messages included: a half-open connection."""

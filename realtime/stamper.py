@@ -6,9 +6,11 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import structlog
+from sqlalchemy.engine import make_url
 
 from persistence import event_feed
 from persistence.database import Database
+from persistence.stamping import StampingConnection
 from realtime.metrics import PRUNED, STAMP_SECONDS, STAMPED
 from realtime.supervise import supervise
 
@@ -17,6 +19,8 @@ log = structlog.get_logger(__name__)
 BATCH = 1_000
 SHORTEST_POLL_SECONDS = 0.005
 LONGEST_POLL_SECONDS = 0.1
+LONGEST_REST_SECONDS = 0.05
+_REST = 4
 LONGEST_PRUNE_PAUSE_SECONDS = 60.0
 SHORTEST_PRUNE_PAUSE_SECONDS = 1.0
 PRUNE_BATCH = 5_000
@@ -30,10 +34,20 @@ class Stamper:
     """
 
     def __init__(
-        self, database: Database, wake: Callable[[], None], *, retention_seconds: float, batch: int = BATCH
+        self,
+        database: Database,
+        wake: Callable[[], None],
+        *,
+        retention_seconds: float,
+        batch: int = BATCH,
+        direct_url: str | None = None,
     ) -> None:
-        """Prepare a stamper of `database`; rows older than `retention_seconds` are pruned."""
+        """Prepare a stamper of `database`, at `direct_url` if its own leads through a pooler.
+
+        Rows older than `retention_seconds` are pruned.
+        """
         self._database = database
+        self._line = StampingConnection(make_url(direct_url) if direct_url else database.url)
         self._wake = wake
         self._retention_seconds = retention_seconds
         self._batch = batch
@@ -45,21 +59,21 @@ class Stamper:
 
     async def run(self) -> None:
         """Stamp and prune until canceled, through any restart of the database."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(supervise("stamper", self._stamp_forever))
-            group.create_task(supervise("pruner", self._prune_forever))
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(supervise("stamper", self._stamp_forever))
+                group.create_task(supervise("pruner", self._prune_forever))
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Let go of the connection that stamps; `run` does so itself."""
+        self._line.close()
 
     async def stamp_once(self) -> int:
         """Move one batch and return how many rows it had: 0 when none waits or another leads."""
-        async with self._database.read() as connection:
-            if not await event_feed.any_waiting(connection):
-                return 0
         started = time.perf_counter()
-        async with self._database.transaction() as connection:
-            head = await event_feed.lock_head(connection)
-            if head is None:
-                return 0
-            moved = await event_feed.stamp(connection, head, self._batch) - head
+        moved = await self._line.stamp(self._batch)
         if moved:
             STAMP_SECONDS.observe(time.perf_counter() - started)
             STAMPED.inc(moved)
@@ -77,13 +91,16 @@ class Stamper:
         pause = SHORTEST_POLL_SECONDS
         while True:
             self._poked.clear()
+            started = time.perf_counter()
             moved = await self.stamp_once()
             if moved >= self._batch:
                 continue
             if moved:
-                # Events that come together are stamped together: one commit and one wake-up.
+                # Events that come together are stamped together: one commit and one wake-up. The
+                # busier the machine, the more of them, so that stamping never takes a large share.
+                took = time.perf_counter() - started
                 pause = SHORTEST_POLL_SECONDS
-                await asyncio.sleep(pause)
+                await asyncio.sleep(min(max(pause, took * _REST), LONGEST_REST_SECONDS))
                 continue
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):

@@ -48,6 +48,7 @@ async def stamp_all(database: Database, *wakes: Feed) -> None:
     one = stamper(database, *wakes)
     while await one.stamp_once():
         pass
+    one.close()
 
 
 @asynccontextmanager
@@ -152,8 +153,7 @@ async def kill_stampers(database: Database) -> int:
         """
         SELECT pg_terminate_backend(pid) FROM pg_stat_activity
          WHERE datname = current_database() AND pid <> pg_backend_pid()
-           AND (query LIKE '%FOR UPDATE SKIP LOCKED%' OR query LIKE '%UPDATE feed_head%')
-           AND state <> 'idle' LIMIT 1
+           AND application_name = 'ordertide stamper' AND state <> 'idle' LIMIT 1
         """
     )
     async with asyncio.timeout(10), database.read() as connection:
@@ -344,11 +344,13 @@ async def test_a_cursor_past_retention_has_expired_and_the_oldest_kept_has_not(d
 
 async def test_a_stamper_that_does_not_lead_waits_its_turn(database: Database) -> None:
     await commit(database, made(uuid4()))
+    one = stamper(database)
     async with database.transaction() as connection:
         assert await event_feed.lock_head(connection) == 0
-        assert await stamper(database).stamp_once() == 0
-        assert await stamper(database).prune_once() is None
-    assert await stamper(database).stamp_once() == 1
+        assert await one.stamp_once() == 0
+        assert await one.prune_once() is None
+    assert await one.stamp_once() == 1
+    one.close()
 
 
 async def test_a_poke_stamps_at_once(database: Database) -> None:
