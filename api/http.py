@@ -4,6 +4,7 @@ Every answer is JSON with `data` or `errors`, whatever came in; no body, header 
 make it fail with 500.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from time import perf_counter
@@ -37,9 +38,14 @@ class Authenticate(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HttpOptions:
-    """Settings of the route. `max_body_bytes` bounds what is read before anything is parsed."""
+    """Settings of the route.
+
+    `max_body_bytes` bounds what is read before anything is parsed, `timeout_seconds` how long a request
+    may take: past it the client is told to try again, whatever the database is waiting for.
+    """
 
     max_body_bytes: int = 4 * 1024 * 1024
+    timeout_seconds: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +82,8 @@ class GraphQLHttp:
         headers = http_request.headers_of(scope)
         media = http_request.accepted(headers.get(b"accept"))
         try:
-            reply = await self._reply(scope, receive, headers, media)
+            async with asyncio.timeout(self._options.timeout_seconds):
+                reply = await self._reply(scope, receive, headers, media)
         except BadRequest as error:
             reply = Reply(error.status, {"errors": [fault(error.code, error.message)]}, error.headers)
         except ClientGone:

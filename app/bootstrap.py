@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 
+import structlog
 from starlette.types import ASGIApp
 
 from api.asgi import build_app
@@ -22,7 +23,7 @@ from app.config import Settings
 from domain.inventory import HoldPolicy
 from domain.ports import PaymentProvider, PaymentProviders
 from persistence.database import Database
-from persistence.embedded import EmbeddedServer
+from persistence.embedded import EmbeddedServer, EmbeddedServerError
 from persistence.migrate import migrate
 from providers.payments.manual import ManualPayments
 from providers.payments.sandbox import SandboxPayments
@@ -36,6 +37,8 @@ from services.tokens import TokenSigner
 from worker.background import Background
 from worker.consumers import CONSUMERS
 from worker.dispatcher import Dispatcher
+
+log = structlog.get_logger(__name__)
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 
@@ -105,7 +108,7 @@ def make_app(settings: Settings, environment: Environment, feed: Feed) -> ASGIAp
     engine = Engine(build_schema(), Limits(cost=settings.query_cost_limit))
     authenticator = Authenticator(environment)
     limiter = RateLimiter(settings.rate_limit_per_second, settings.rate_limit_burst)
-    options = HttpOptions(settings.max_body_bytes)
+    options = HttpOptions(settings.max_body_bytes, settings.request_timeout_seconds)
     graphql = GraphQLHttp(engine, environment, authenticator, limiter, options)
     live = LiveGraphQL(engine, environment, authenticator, limiter, feed)
     health = Health(readiness.checks(environment.database))
@@ -187,7 +190,18 @@ async def _embedded(settings: Settings) -> AsyncIterator[str]:
 
 
 async def _keep_alive(server: EmbeddedServer) -> None:
-    """Bring the embedded server back when somebody killed it."""
+    """Bring the embedded server back when somebody killed it.
+
+    Looking is only opening its socket: asking it properly would start a program every second.
+    """
     while True:
         await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
-        await asyncio.to_thread(server.ensure_alive)
+        try:
+            _, writer = await asyncio.open_unix_connection(server.socket)
+            writer.close()
+        except OSError:
+            log.warning("embedded_database_down")
+            try:
+                await asyncio.to_thread(server.ensure_alive)
+            except (EmbeddedServerError, OSError):
+                log.exception("embedded_database_not_started")

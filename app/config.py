@@ -102,6 +102,9 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=4 * 1024 * 1024, ge=1024)
     """The longest HTTP body that is read."""
 
+    request_timeout_seconds: float = Field(default=30, gt=0)
+    """How long an HTTP request may take before the client is told to try again."""
+
     query_cost_limit: int = Field(default=50_000, ge=1)
     """What one GraphQL operation may cost: about as many fields as its answer may have."""
 

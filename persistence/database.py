@@ -21,6 +21,9 @@ SERVER_SETTINGS = {
 """What every connection asks of the server."""
 
 
+_SECONDS_TO_CONNECT = 5
+
+
 class Database:
     """A small pool of connections to one database.
 
@@ -43,6 +46,7 @@ class Database:
             json_serializer=json_text,
             json_deserializer=orjson.loads,
             connect_args={
+                "timeout": _SECONDS_TO_CONNECT,
                 "statement_cache_size": statement_cache_size,
                 "prepared_statement_cache_size": statement_cache_size,
                 "server_settings": SERVER_SETTINGS,

@@ -70,6 +70,11 @@ class EmbeddedServer:
         folder = quote(str(self._cluster.socket_folder), safe="/")
         return f"postgresql://{DATABASE}@/{DATABASE}?host={folder}&port={PORT}"
 
+    @property
+    def socket(self) -> Path:
+        """The socket's file: nobody listens there while the server is down."""
+        return self._cluster.socket_folder / f".s.PGSQL.{PORT}"
+
     def ensure_alive(self) -> None:
         """See that the server answers; start it again if it died.
 
