@@ -32,8 +32,8 @@ _UNITS = text(
      ORDER BY variant_id FOR UPDATE
     """
 )
-# Any fixed number, taken until the end of the transaction.
-_LOCK_SERVING = text("SELECT pg_advisory_xact_lock(7021946332)")
+# Any fixed number that no other advisory lock has, taken until the end of the transaction.
+_LOCK_SERVING = text("SELECT pg_advisory_xact_lock(7021946333)")
 _SERVE_NOBODY = text("DELETE FROM channel_locations WHERE location_id = :location_id")
 # Channels that every location serves get a new one too, as their least preferred.
 _SERVE_CHANNELS = text(
