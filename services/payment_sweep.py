@@ -1,5 +1,7 @@
 """The sweep that finds out what became of requests to providers whose outcome never came."""
 
+import asyncio
+
 import structlog
 
 from domain.kernel.errors import DomainError
@@ -31,12 +33,19 @@ async def settle_due(context: ServiceContext) -> int:
             now=now,
             leased_until=payments.asked_again_at(context.environment, now),
         )
-    for transaction in due:
-        if transaction.kind is TransactionKind.VOID:
-            await _finish_void(context, transaction)
-        else:
-            await _finish_authorization(context, transaction)
+    # Side by side, so that one provider that hangs does not keep the others' answers waiting.
+    ends = await asyncio.gather(*(_finish(context, one) for one in due), return_exceptions=True)
+    for error in ends:
+        if isinstance(error, BaseException):
+            raise error
     return len(due)
+
+
+async def _finish(context: ServiceContext, due: DueTransaction) -> None:
+    if due.kind is TransactionKind.VOID:
+        await _finish_void(context, due)
+    else:
+        await _finish_authorization(context, due)
 
 
 async def _finish_authorization(context: ServiceContext, due: DueTransaction) -> None:

@@ -70,16 +70,19 @@ def till(database: Database, actor: Actor = ANONYMOUS, **changes: Any) -> Servic
     return make_context(database, actor, **{"payment_providers": providers, **changes})
 
 
+@dataclass(frozen=True)
 class LaterClock:
-    """A clock that runs an hour ahead of the machine's."""
+    """A clock that runs ahead of the machine's."""
+
+    hours: int
 
     def now(self) -> datetime:
-        return datetime.now(UTC) + timedelta(hours=1)
+        return datetime.now(UTC) + timedelta(hours=self.hours)
 
 
-def later(database: Database) -> ServiceContext:
-    """Return the sweep's context, an hour on."""
-    return till(database, clock=LaterClock())
+def later(database: Database, hours: int = 1) -> ServiceContext:
+    """Return the sweep's context, hours on."""
+    return till(database, clock=LaterClock(hours))
 
 
 async def make_ready_cart(

@@ -1,6 +1,7 @@
 """Placing orders: secure the stock, authorize the payment, place; exact, once, and never half."""
 
 import asyncio
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -175,6 +176,31 @@ async def test_a_crash_around_the_call_is_finished_by_the_sweep(
     assert (await place(till(database), token, "sandbox", "ok", "key")).order is not None
     assert [charge.state for charge in await charges(database.engine)] == ["AUTHORIZED"]
     assert await levels(database, shop) == [(3, 0, 2)]
+
+
+class Hangs(SandboxPayments):
+    """A sandbox that for one method never answers."""
+
+    async def find(self, key: str) -> ProviderAnswer | None:
+        found = await super().find(key)
+        if found is not None and found.needs_review:
+            await asyncio.sleep(60)
+        return found
+
+
+async def test_a_request_that_hangs_keeps_no_other_waiting(database: Database) -> None:
+    shop = await make_stocked_shop(database, 9)
+    crashing = till(database, payment_providers={"sandbox": DiesAfterwards(database.engine)})
+    tokens = [await make_ready_cart(database, shop, 1) for _ in range(3)]
+    for token, method in zip(tokens, ("ok", "review", "ok"), strict=True):
+        with pytest.raises(asyncio.CancelledError):
+            await place(crashing, token, "sandbox", method, "key")
+    hanging = replace(later(database).environment, payment_providers={"sandbox": Hangs(database.engine)})
+    sweep = replace(later(database), environment=replace(hanging, payment_time_limit_seconds=1.0))
+    assert await settle_due(sweep) == 3
+    assert [await cart_status(database, token) for token in tokens] == ["COMPLETED", "CHECKOUT", "COMPLETED"]
+    assert await settle_due(later(database, hours=2)) == 1
+    assert await cart_status(database, tokens[1]) == "COMPLETED"
 
 
 async def test_a_slow_answer_and_the_sweep_place_one_order(database: Database) -> None:
