@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
@@ -12,6 +12,7 @@ from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from tests.postgres import TestServer
+from tests.processes import wait_until
 from tests.server import Server, app_token, running_server
 
 HOLD_SECONDS, ABANDON_SECONDS, BACK_ON_SALE_SECONDS, PATIENCE_SECONDS = 8, 12, 5, 20
@@ -76,7 +77,7 @@ def _abandon_and_come_back(server: Server, stock: "Follower") -> str:
     assert units(stock) == 1
     wait_until(
         lambda: ask(server, STATUS, token)["cart"]["status"] == "ABANDONED",
-        ABANDON_SECONDS + BACK_ON_SALE_SECONDS,
+        seconds=ABANDON_SECONDS + BACK_ON_SALE_SECONDS,
     )
     assert ask(server, UPDATE, other["cartToken"])["cartUpdate"]["userErrors"] == []
     refused = ask(server, UPDATE, token)["cartUpdate"]
@@ -143,11 +144,3 @@ def ask(server: Server, document: str, cart_token: str | None = None, **variable
     named = server.http.post("/graphql", json={"query": document, "variables": variables}).json()
     assert "errors" not in named, named
     return dict(named["data"])
-
-
-def wait_until(happened: Callable[[], bool], seconds: float) -> None:
-    """Wait until `happened()`; fails after `seconds`."""
-    end = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.1)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from persistence.embedded import EmbeddedServer, EmbeddedServerError
+from tests.processes import living, postgres_in, postmaster_of, wait_until
 
 _SETTINGS = {"fsync": "off", "shared_buffers": "16MB"}
 
@@ -36,7 +37,7 @@ def home() -> Iterator[Path]:
     """A folder that only its owner may enter, as `mktemp -d` makes them; nothing runs in it afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="ordertide-home-"))
     yield folder
-    _wait_until(lambda: not _processes(folder), "a process of the server is left")
+    wait_until(lambda: not postgres_in(folder), "a process of the server is left")
     shutil.rmtree(folder)
 
 
@@ -44,7 +45,7 @@ def test_data_stays_from_one_start_to_the_next(home: Path) -> None:
     with EmbeddedServer.acquire(home, _SETTINGS) as server:
         _value(server.url, "CREATE TABLE kept AS SELECT 42 AS answer")
 
-    assert _processes(home) == []
+    assert postgres_in(home) == []
     with EmbeddedServer.acquire(home) as server:
         assert _value(server.url, "SELECT answer FROM kept") == 42
 
@@ -59,14 +60,14 @@ def test_it_is_durable_and_deaf_to_the_network(home: Path) -> None:
 def test_processes_share_it_and_the_last_one_stops_it(home: Path) -> None:
     with _User(home) as first, _User(home) as second:
         assert first.url == second.url
-        postmaster = _postmaster(home)
+        postmaster = postmaster_of(home)
 
         first.leave()
         assert _value(second.url, "SELECT 1") == 1
-        assert _postmaster(home) == postmaster
+        assert postmaster_of(home) == postmaster
 
         second.leave()
-        assert _processes(home) == []
+        assert postgres_in(home) == []
 
 
 def test_many_processes_may_start_it_at_once(home: Path) -> None:
@@ -82,24 +83,24 @@ def test_many_processes_may_start_it_at_once(home: Path) -> None:
 def test_a_killed_user_neither_takes_it_from_the_others_nor_leaves_it_for_ever(home: Path) -> None:
     with _User(home) as first, _User(home) as second:
         assert first.url == second.url
-        postmaster = _postmaster(home)
+        postmaster = postmaster_of(home)
 
         first.kill()
         time.sleep(0.5)
         assert _value(second.url, "SELECT 1") == 1
-        assert _postmaster(home) == postmaster
+        assert postmaster_of(home) == postmaster
 
         second.kill()
-        _wait_until(lambda: not _processes(home), "the server outlives its last user")
+        wait_until(lambda: not postgres_in(home), "the server outlives its last user")
 
 
 def test_a_killed_postmaster_comes_back_with_everything_committed(home: Path) -> None:
     with EmbeddedServer.acquire(home) as server:
         _value(server.url, "CREATE TABLE kept AS SELECT 42 AS answer")
-        killed = _postmaster(home)
+        killed = postmaster_of(home)
 
         os.kill(killed, signal.SIGKILL)
-        _wait_until(lambda: _postmaster(home) not in {0, killed}, "nobody started it again")
+        wait_until(lambda: postmaster_of(home) not in {0, killed}, "nobody started it again")
         server.ensure_alive()
 
         assert _value(server.url, "SELECT answer FROM kept") == 42
@@ -112,7 +113,7 @@ def test_several_processes_survive_the_death_of_the_keeper(home: Path) -> None:
         (keeper,) = _keepers(home)
 
         keeper.kill()
-        _wait_until(lambda: not _processes(home), "the server outlives its keeper")
+        wait_until(lambda: not postgres_in(home), "the server outlives its keeper")
         server.ensure_alive()
         server.ensure_alive()
 
@@ -123,9 +124,9 @@ def test_several_processes_survive_the_death_of_the_keeper(home: Path) -> None:
 def test_whoever_started_a_keeper_that_died_finds_the_one_that_another_started(home: Path) -> None:
     with EmbeddedServer.acquire(home, _SETTINGS) as starter, EmbeddedServer.acquire(home) as other:
         _keepers(home)[0].kill()
-        _wait_until(lambda: not _processes(home), "the server outlives its keeper")
+        wait_until(lambda: not postgres_in(home), "the server outlives its keeper")
         other.ensure_alive()
-        os.kill(_postmaster(home), signal.SIGKILL)
+        os.kill(postmaster_of(home), signal.SIGKILL)
 
         starter.ensure_alive()
 
@@ -223,39 +224,9 @@ class _User:
             self._process.communicate()
 
 
-def _processes(home: Path) -> list[psutil.Process]:
-    """The living processes of PostgreSQL in this home."""
-    return _living(lambda one: one.name() == "postgres" and one.cwd().startswith(str(home)))
-
-
 def _keepers(home: Path) -> list[psutil.Process]:
     words = {"persistence.embedded_keeper", str(home / "postgres")}
-    return _living(lambda one: words <= set(one.cmdline()))
-
-
-def _living(is_wanted: Callable[[psutil.Process], bool]) -> list[psutil.Process]:
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if is_wanted(process):
-                found.append(process)
-        except psutil.Error:  # ended meanwhile, a zombie, or another user's
-            continue
-    return found
-
-
-def _postmaster(home: Path) -> int:
-    try:
-        return int((home / "postgres" / "data" / "postmaster.pid").read_text().split()[0])
-    except (FileNotFoundError, IndexError):
-        return 0
-
-
-def _wait_until(holds: Callable[[], bool], else_say: str) -> None:
-    end = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < end, else_say
-        time.sleep(0.05)
+    return living(lambda one: words <= set(one.cmdline()))
 
 
 def _value(url: str, statement: str) -> object:

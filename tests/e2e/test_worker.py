@@ -1,12 +1,11 @@
 """`ordertide worker` beside `ordertide serve --role api`: who does the work behind the scenes."""
 
 import asyncio
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from persistence.database import Database
 from tests.factories import make_shop
+from tests.processes import wait_until
 from tests.server import Server, app_token, running_server, running_worker
 
 HOLD = {"cart_hold_seconds": "1"}
@@ -32,12 +31,12 @@ async def test_a_worker_does_what_the_api_leaves_and_another_takes_over(
         assert available(server, names) == 3, "the API alone must not do background work"
 
         with running_worker(fresh_database_url, tmp_path, **HOLD) as first:
-            wait_until(lambda: available(server, names) == 5)
+            wait_until(lambda: available(server, names) == 5, seconds=30)
             with running_worker(fresh_database_url, tmp_path, **HOLD):
                 first.kill()
                 first.wait()
                 hold_two(server, names)
-                wait_until(lambda: available(server, names) == 5)
+                wait_until(lambda: available(server, names) == 5, seconds=30)
 
 
 def hold_two(server: Server, names: dict[str, str]) -> None:
@@ -50,11 +49,3 @@ def available(server: Server, names: dict[str, str]) -> int:
     """Return how many units a shopper could have now."""
     answer = server.graphql(AVAILABLE, token="", **names)
     return int(answer["data"]["productVariant"]["availability"]["available"])
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    """Wait for what has to come true, within the time a worker needs to start on a busy machine."""
-    end = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.1)
