@@ -32,6 +32,17 @@ from domain.kernel.pages import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
 LIST_SIZE = 10
 """Assumed length of a plain list, which has no page size: an order's lines, a product's variants."""
 
+_INTROSPECTION_SIZES = {
+    "types": 150,
+    "fields": 8,
+    "args": 2,
+    "inputFields": 4,
+    "enumValues": 4,
+    "possibleTypes": 2,
+}
+_INTROSPECTION_DISCOUNT = 8
+"""Assumed lengths of introspection's lists, and by how much they overestimate all together."""
+
 _LONGEST_INT = 12  # Digits looked at: more make no difference, and converting thousands is slow.
 
 
@@ -136,6 +147,8 @@ class _Scale:
         if not is_composite_type(named):
             return Weight(1, 1)
         below = self.selection(node.selection_set, named)
+        if node.name.value in {"__schema", "__type"}:
+            return Weight(1 + below.cost // _INTROSPECTION_DISCOUNT, below.depth + 1)
         times = self.times(node, field, parent)
         return Weight(min(1 + times * below.cost, _CAP), below.depth + 1)
 
@@ -144,8 +157,9 @@ class _Scale:
             return self.page_size(node, field)
         if not is_list_type(get_nullable_type(field.type)):
             return 1
-        counted_already = parent.name.endswith("Connection") or parent.name.startswith("__")
-        return 1 if counted_already else LIST_SIZE
+        if parent.name.startswith("__"):
+            return _INTROSPECTION_SIZES.get(node.name.value, 1)
+        return 1 if parent.name.endswith("Connection") else LIST_SIZE
 
     def page_size(self, node: FieldNode, field: GraphQLField) -> int:
         asked: Any = _default(field)

@@ -102,8 +102,22 @@ def test_a_cycle_of_fragments_is_bad_input() -> None:
     assert "within itself" in message
 
 
-def test_introspection_is_let_in() -> None:
-    assert prepare(get_introspection_query()) > 0
+def test_introspection_is_let_in_but_not_many_times_over() -> None:
+    asked = get_introspection_query()
+    body = asked[asked.index("__schema {") + len("__schema ") : asked.index("fragment FullType")].rstrip()[
+        :-1
+    ]
+    often = " ".join(f"s{one}: __schema {body}" for one in range(4))
+    fragments = asked[asked.index("fragment FullType") :]
+
+    assert prepare(asked) > 1000
+    assert refusal(f"{{ {often} }} {fragments}")[0] == "QUERY_TOO_COSTLY"
+
+
+def test_introspection_with_many_aliases_is_refused() -> None:
+    fields = " ".join(f"a{one}: fields {{ type {{ fields {{ name }} }} }}" for one in range(200))
+
+    assert refusal(f"{{ __schema {{ types {{ {fields} }} }} }}")[0] == "QUERY_TOO_COSTLY"
 
 
 SHELF = build_graphql_schema(
