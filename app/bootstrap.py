@@ -126,6 +126,7 @@ def make_environment(
         payment_providers=_payment_providers(settings, database),
         payment_time_limit_seconds=settings.payment_time_limit_seconds,
         abandon_after_seconds=settings.cart_abandon_seconds,
+        approval_seconds=settings.order_approval_seconds,
         committed=committed,
     )
 

@@ -9,6 +9,7 @@ import typer
 
 from app.bootstrap import opened_database
 from app.config import load_settings
+from domain.kernel.money import Money
 from providers.payments.sandbox import Charge, charges
 
 cli = typer.Typer(help="What the sandbox payment provider has on record.", no_args_is_help=True)
@@ -31,6 +32,5 @@ async def _read() -> list[Charge]:
 
 
 def _line(charge: Charge) -> str:
-    return (
-        f"{charge.reference}\t{charge.state}\t{charge.method}\t{charge.amount_minor} {charge.currency} minor"
-    )
+    amount = Money(charge.amount_minor, charge.currency).amount
+    return f"{charge.reference}\t{charge.state}\t{charge.method}\t{amount} {charge.currency}"

@@ -126,6 +126,9 @@ class Settings(BaseSettings):
     cart_abandon_seconds: int = Field(default=3600, ge=1)
     """How long after the shopper's last change a cart counts as abandoned."""
 
+    order_approval_seconds: int = Field(default=7 * _DAY_SECONDS, ge=1)
+    """How long an order may wait for approval; then it expires, its stock back on sale."""
+
     payment_time_limit_seconds: float = Field(default=10, gt=0)
     """How long a payment provider may take to answer; then the outcome is found out later."""
 

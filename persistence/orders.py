@@ -25,6 +25,12 @@ ORDER_COLUMNS = """
 _IDS = bindparam("ids", type_=ARRAY(Uuid))
 _BY_IDS = text(f"SELECT {ORDER_COLUMNS} FROM orders o WHERE o.id = ANY (:ids)").bindparams(_IDS)
 _BY_NUMBER = text(f"SELECT {ORDER_COLUMNS} FROM orders o WHERE o.number = :number")
+_WAITING = text(
+    """
+    SELECT id FROM orders WHERE status = 'PENDING_APPROVAL' AND placed_at <= :placed_until
+     ORDER BY placed_at, id LIMIT :most
+    """
+)
 # As with carts: subqueries are as of the statement's start, so a row waited for is read again.
 _LOCK = text(
     f"""
@@ -75,6 +81,12 @@ async def by_number(connection: AsyncConnection, number: str) -> Order | None:
     """Return the order with this human number."""
     row = (await connection.execute(_BY_NUMBER, {"number": number})).first()
     return order_of(row) if row else None
+
+
+async def waiting(connection: AsyncConnection, *, placed_until: datetime, most: int) -> list[UUID]:
+    """Return orders that have waited for approval since `placed_until` or longer, the oldest first."""
+    rows = await connection.execute(_WAITING, {"placed_until": placed_until, "most": most})
+    return [row.id for row in rows]
 
 
 async def lock(connection: AsyncConnection, order_id: UUID) -> tuple[Order, OrderParts] | None:

@@ -38,6 +38,8 @@ class Environment:
     # How long a payment provider may take to answer before its outcome counts as unknown.
     payment_time_limit_seconds: float = 10.0
     abandon_after_seconds: int = 3600
+    # How long an order may wait for approval, its stock committed.
+    approval_seconds: int = 7 * 24 * 3600
     # Told after each commit that appended events: a stamper in the same process wakes up.
     committed: Callable[[], None] = lambda: None
 

@@ -46,6 +46,7 @@ class _Ending:
 
 _CANCELED = _Ending(OrderStatus.CANCELED, "OrderCanceled", "ORDER_CANCELED")
 _REJECTED = _Ending(OrderStatus.REJECTED, "OrderRejected", "ORDER_REJECTED")
+_EXPIRED = _Ending(OrderStatus.EXPIRED, "OrderExpired", "ORDER_EXPIRED")
 
 
 async def find(context: ServiceContext, ref: OrderRef) -> Order | None:
@@ -134,13 +135,19 @@ async def cancel(
     return await _end(context, order_id, _CANCELED, reason, expected_version, claim)
 
 
+async def expire(context: ServiceContext, order_id: UUID) -> Order:
+    """End an order that nobody approved in time, as if it were rejected."""
+    require(context.actor, Permission.ORDERS_WRITE)
+    return await _end(context, order_id, _EXPIRED, "nobody approved it in time", None, None)
+
+
 async def _end(
     context: ServiceContext,
     order_id: UUID,
     ending: _Ending,
     reason: str,
     expected_version: int | None,
-    claim: Claim,
+    claim: Claim | None,
 ) -> Order:
     async with context.transaction() as transaction:
         stored = await transaction.replay(claim)

@@ -9,6 +9,7 @@ from api.scalars import decode_id, encode_id
 from persistence.database import Database
 from providers.payments.sandbox import charges
 from services.access import ANONYMOUS, SYSTEM, Actor, Permission
+from services.order_sweeps import expire_waiting
 from services.payment_sweep import settle_due
 from tests.checkouts import (
     Shop,
@@ -205,6 +206,22 @@ async def test_a_shopper_cancels_by_token(database: Database) -> None:
     assert await levels(database, shop) == [(1, 0, 0), (4, 0, 0)]
     reused = await change(database, "orderCancel", ANONYMOUS, "key", ref=ref, reason="another reason")
     assert reused["userErrors"][0]["code"] == "IDEMPOTENCY_KEY_REUSED"
+
+
+async def test_what_nobody_approves_in_time_expires(database: Database) -> None:
+    shop, placed = await waiting_order(database)
+    approved = (await place(database, await make_ready_cart(database, shop, 1), "review"))["order"]
+    await change(database, "orderApprove", id=approved["id"])
+    system = till(database, SYSTEM)
+    assert await expire_waiting(system) == 0, "it has days to go"
+    overdue = till(database, SYSTEM, approval_seconds=0)
+    assert await expire_waiting(overdue) == 1
+    assert await expire_waiting(overdue) == 0
+    expired = await read(database, token=placed["orderToken"])
+    assert (expired["status"], expired["paymentStatus"]) == ("EXPIRED", "VOIDED")
+    assert await levels(database, shop) == [(4, 0, 1)]
+    kinds = await events(database, _row_id(expired))
+    assert kinds == [("OrderPlaced", 1), ("OrderExpired", 2), ("PaymentVoided", 3)]
 
 
 async def test_orders_waiting_for_approval_are_rejected_not_canceled(database: Database) -> None:

@@ -1,7 +1,12 @@
 """The payment providers that come with the product, against a real database."""
 
-import pytest
+import asyncio
+import json
 
+import pytest
+from typer.testing import CliRunner
+
+from app.cli import cli
 from domain.kernel.money import Money
 from domain.ports import Outcome, PaymentProvider, ProviderTimeout
 from persistence.database import Database
@@ -56,3 +61,16 @@ async def test_paying_later_reserves_nothing() -> None:
     assert (answer.outcome, answer.amount_minor) == (Outcome.DEFERRED, 0)
     assert await manual.find("k") == answer
     assert (await manual.void("v", answer.reference)).outcome is Outcome.SUCCEEDED
+
+
+async def test_the_record_can_be_read_from_the_command_line(
+    database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await SandboxPayments(database.engine).authorize("k", "ok", TEN)
+    monkeypatch.setenv("ORDERTIDE_DATABASE_URL", database_url)
+    monkeypatch.setenv("ORDERTIDE_SECRET_KEY", "x" * 32)
+    result = await asyncio.to_thread(CliRunner().invoke, cli, ["sandbox", "charges", "--json"])
+    (charge,) = [json.loads(line) for line in result.output.splitlines()]
+    assert (charge["idempotency_key"], charge["state"], charge["amount_minor"]) == ("k", "AUTHORIZED", 1000)
+    result = await asyncio.to_thread(CliRunner().invoke, cli, ["sandbox", "charges"])
+    assert result.output.endswith("\tAUTHORIZED\tok\t10.00 USD\n")
