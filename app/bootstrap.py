@@ -29,6 +29,7 @@ from providers.payments.manual import ManualPayments
 from providers.payments.sandbox import SandboxPayments
 from realtime.bus import Bus, backend_maker
 from realtime.feed import Feed
+from realtime.outbox import OutboxWatch
 from realtime.stamper import Stamper
 from realtime.transport_ws import WebSocketTransport
 from services.access import SYSTEM
@@ -48,7 +49,7 @@ async def serving(settings: Settings) -> AsyncIterator[ASGIApp]:
     """Start what a server process needs, yield its ASGI application, and stop in reverse order."""
     async with AsyncExitStack() as stack:
         live = await stack.enter_async_context(_live(settings, working=settings.role != "api"))
-        yield make_app(settings, live.environment, live.feed)
+        yield make_app(settings, live)
 
 
 @asynccontextmanager
@@ -62,6 +63,7 @@ async def working(settings: Settings) -> AsyncIterator[None]:
 class _Live:
     environment: Environment
     feed: Feed
+    outbox: OutboxWatch
 
 
 @asynccontextmanager
@@ -89,7 +91,9 @@ async def _live(settings: Settings, *, working: bool) -> AsyncIterator[_Live]:
                 lambda request_id: ServiceContext(environment, SYSTEM, request_id),
             )
             _beside(stack, background.run(), "background")
-        yield _Live(environment, feed)
+        outbox = OutboxWatch(database)
+        _beside(stack, outbox.run(), "outbox watch")
+        yield _Live(environment, feed, outbox)
 
 
 def _beside(stack: AsyncExitStack, work: Coroutine[None, None, None], name: str) -> None:
@@ -103,16 +107,17 @@ async def _ended(task: asyncio.Task[None]) -> None:
         await task
 
 
-def make_app(settings: Settings, environment: Environment, feed: Feed) -> ASGIApp:
-    """Return the ASGI application over an environment and a feed that are up."""
+def make_app(settings: Settings, live: _Live) -> ASGIApp:
+    """Return the ASGI application over what is up."""
+    environment = live.environment
     engine = Engine(build_schema(), Limits(cost=settings.query_cost_limit))
     authenticator = Authenticator(environment)
     limiter = RateLimiter(settings.rate_limit_per_second, settings.rate_limit_burst)
     options = HttpOptions(settings.max_body_bytes, settings.request_timeout_seconds)
     graphql = GraphQLHttp(engine, environment, authenticator, limiter, options)
-    live = LiveGraphQL(engine, environment, authenticator, limiter, feed)
-    health = Health(readiness.checks(environment.database))
-    return build_app(graphql, WebSocketTransport(live.handed()), Ide(enabled=settings.ide), health)
+    websocket = LiveGraphQL(engine, environment, authenticator, limiter, live.feed)
+    health = Health(readiness.checks(environment.database, live.outbox))
+    return build_app(graphql, WebSocketTransport(websocket.handed()), Ide(enabled=settings.ide), health)
 
 
 def make_environment(
