@@ -12,7 +12,7 @@ from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode
 from graphql.execution import create_source_event_stream, execute_subscription_event
 
 from api.context import RequestContext
-from api.documents import DocumentRefused, Documents, PreparedDocument
+from api.documents import SECRET_NAMES, DocumentRefused, Documents, PreparedDocument
 from api.executor import Execution
 from api.faults import Fault, RequestRefused, fault, fault_of, internal
 from api.limits import Limits, QueryTooCostly
@@ -214,7 +214,7 @@ def _has_secret_key(variables: Mapping[str, Any]) -> bool:
     while stack:
         value = stack.pop()
         if isinstance(value, Mapping):
-            if not {"token", "cartToken", "orderToken"}.isdisjoint(value):
+            if not SECRET_NAMES.isdisjoint(value):
                 return True
             stack.extend(value.values())
         elif isinstance(value, list):

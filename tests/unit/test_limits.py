@@ -187,3 +187,14 @@ def test_a_nul_in_the_document_is_refused() -> None:
     code, message = refusal('{ __type(name: "a\\u0000b") { name } }')
 
     assert (code, message) == ("BAD_USER_INPUT", "a string contains a NUL character")
+
+
+def test_documents_are_remembered_within_bounds() -> None:
+    engine = Engine(SCHEMA)
+    first = GraphQLRequest("{ channels { id } } # first")
+    prepared = engine.prepare(first, "test").document
+
+    assert engine.prepare(first, "test").document is prepared
+    for number in range(6):
+        engine.prepare(GraphQLRequest("{ channels { id } } #" + "x" * 50_000 + str(number)), "test")
+    assert engine.prepare(first, "test").document is not prepared
