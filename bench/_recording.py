@@ -32,6 +32,8 @@ from services.tokens import TokenSigner
 
 Statement = tuple[str, tuple[Any, ...]]
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+_SEND = "_Connection__execute"
+_SEND_PREPARED = "_PreparedStatement__bind_execute"
 _KNOWN_IN = ("channels", "locations", "products", "variants", "delivery_rates", "carts", "cart_lines")
 
 
@@ -115,38 +117,41 @@ async def replay(url: str, flows: list[list[Recording]], seconds: float) -> tupl
 
 
 async def _send(connection: Any, flow: list[Recording], seconds: float) -> int:
-    prepared: dict[str, Any] = {}
     done = 0
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
         for recording in flow:
             for sql, values in recording.renewed():
-                if not values and sql.rstrip(";") in {"BEGIN", "COMMIT"}:
-                    await connection.execute(sql)
-                    continue
-                statement = prepared.get(sql)
-                if statement is None:
-                    statement = prepared[sql] = await connection.prepare(sql)
-                await statement.fetch(*values)
+                # The driver prepares a statement once and keeps it.
+                await (connection.fetch(sql, *values) if values else connection.execute(sql))
             done += 1
     return done
 
 
 @contextmanager
 def _recording() -> Iterator[list[Statement]]:
-    """Collect what asyncpg sends: prepared statements with parameters, and bare ones."""
+    """Collect what asyncpg sends, on whichever of its ways: with parameters, prepared, or bare."""
     sent: list[Statement] = []
-    fetch, execute = PreparedStatement.fetch, Connection.execute
+    send = getattr(Connection, _SEND)
+    send_prepared = getattr(PreparedStatement, _SEND_PREPARED)
+    send_bare = Connection.execute
 
-    async def recorded_fetch(self: Any, *values: Any, **options: Any) -> Any:
-        sent.append((self.get_query(), values))
-        return await fetch(self, *values, **options)
+    async def recorded(self: Any, query: str, values: Any, *rest: Any, **options: Any) -> Any:
+        if not options.get("ignore_custom_codec"):  # the driver's own questions about types
+            sent.append((query, tuple(values)))
+        return await send(self, query, values, *rest, **options)
 
-    async def recorded_execute(self: Any, query: str, *values: Any, **options: Any) -> Any:
-        sent.append((query, values))
-        return await execute(self, query, *values, **options)
+    async def recorded_prepared(self: Any, values: Any, *rest: Any) -> Any:
+        sent.append((self.get_query(), tuple(values)))
+        return await send_prepared(self, values, *rest)
+
+    async def recorded_bare(self: Any, query: str, *values: Any, **options: Any) -> Any:
+        if not values:  # with parameters it goes on through the first way
+            sent.append((query, ()))
+        return await send_bare(self, query, *values, **options)
 
     with ExitStack() as stack:
-        stack.enter_context(patch.object(PreparedStatement, "fetch", recorded_fetch))
-        stack.enter_context(patch.object(Connection, "execute", recorded_execute))
+        stack.enter_context(patch.object(Connection, _SEND, recorded))
+        stack.enter_context(patch.object(PreparedStatement, _SEND_PREPARED, recorded_prepared))
+        stack.enter_context(patch.object(Connection, "execute", recorded_bare))
         yield sent

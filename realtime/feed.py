@@ -22,6 +22,7 @@ log = structlog.get_logger(__name__)
 RING_SIZE = 1_000
 QUEUE_LIMIT = 2_000
 PAGE_SIZE = 500
+PAGES_AT_ONCE = 3
 SAFETY_POLL_SECONDS = 1.0
 READ_PATIENCE_SECONDS = 15.0
 READ_PAUSE_SECONDS = 0.25
@@ -48,6 +49,8 @@ class Feed:
         self._queue_limit = queue_limit
         self._page_size = page_size
         self._woken = asyncio.Event()
+        # After a restart everybody catches up at once: requests must still find connections.
+        self._catching_up = asyncio.Semaphore(PAGES_AT_ONCE)
         self._ring: Ring | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -126,7 +129,8 @@ class Feed:
         deadline = asyncio.get_running_loop().time() + READ_PATIENCE_SECONDS
         while True:
             try:
-                return await self._page(after, wanted)
+                async with self._catching_up:
+                    return await self._page(after, wanted)
             except Exception as error:
                 if not is_outage(error) or asyncio.get_running_loop().time() > deadline:
                     raise
