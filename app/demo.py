@@ -13,7 +13,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from api.ide import Ide
 from app.bootstrap import administering
@@ -110,27 +109,20 @@ async def _run(options: Options) -> None:
 
 async def _live(options: Options, settings: Settings) -> None:
     console = Console()
-    console.print("Ordertide demo shop: starting the database")
-    async with administering(settings) as context:
-        await _set_up(context, console)
+
+    def tell(what: str) -> None:
+        console.print(f"Ordertide demo shop: {what}", highlight=False)
+
+    tell("starting the database and the server")
+    # The server loads while the shop is set up.
+    async with _serving(options, settings) as server, administering(settings) as context:
+        await stocking.open_shop(context, tell)
         token = await stocking.staff_token(context)
-        async with _serving(options, settings) as server:
-            ide = bool(Ide(enabled=True).routes())
-            addresses = Addresses(address_of(options.host, options.port), token, ide)
-            await _trade(options, context, server, addresses, console)
-
-
-async def _set_up(context: ServiceContext, console: Console) -> None:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        tasks = {}
-
-        def advance(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = progress.add_task(what, total=total)
-            progress.update(tasks[what], completed=done)
-
-        await stocking.open_shop(context, advance)
+        await server.ready()
+        addresses = Addresses(
+            address_of(options.host, options.port), token, ide=bool(Ide(enabled=True).routes())
+        )
+        await _trade(options, context, server, addresses, console)
 
 
 @asynccontextmanager

@@ -23,7 +23,7 @@ async def per_call(place: _harness.Place, flow: Flow) -> list[str]:
     """
     await _log_statements(place, "all")
     try:
-        with _harness.serve(place) as server:
+        with _harness.serve(place, "--role", "api") as server:
             connection = await open_connection(_harness.HOST, server.port)
             for _ in range(_WARM_UP_CALLS):
                 await flow(connection)

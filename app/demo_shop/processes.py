@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-_READY_SECONDS = 30.0
+_READY_SECONDS = 60.0
 _LOOK_SECONDS = 0.05
 _STOP_SECONDS = 15.0
 _PR_SET_PDEATHSIG = 1
@@ -40,10 +40,24 @@ def port_trouble(host: str, port: int) -> str | None:
 class Server:
     """The running API server."""
 
-    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
-        """Stand for `process`, whose output is in `log`."""
+    def __init__(self, process: asyncio.subprocess.Process, address: str, log: Path) -> None:
+        """Stand for `process`, which will serve at `address` and whose output is in `log`."""
         self._process = process
+        self._address = address
         self._log = log
+
+    async def ready(self) -> None:
+        """Wait until it can serve; raises ServerFailed if that takes longer than a minute."""
+        end = asyncio.get_running_loop().time() + _READY_SECONDS
+        async with httpx.AsyncClient(trust_env=False, timeout=2) as http:
+            while asyncio.get_running_loop().time() < end and self._process.returncode is None:
+                try:
+                    if (await http.get(f"{self._address}/readyz")).status_code == httpx.codes.OK:
+                        return
+                except httpx.TransportError:
+                    pass
+                await asyncio.sleep(_LOOK_SECONDS)
+        raise ServerFailed(f"The API server did not start; the end of {self._log}:\n{_end_of(self._log)}")
 
     async def watch(self) -> None:
         """Wait until the server ends by itself, then raise ServerFailed."""
@@ -55,10 +69,7 @@ class Server:
 async def api_server(
     host: str, port: int, log: Path, environment: Mapping[str, str]
 ) -> AsyncIterator[Server]:
-    """Run `ordertide serve` while the block runs; its output goes to `log`.
-
-    Raises ServerFailed when it is not ready after 30 seconds.
-    """
+    """Run `ordertide serve` while the block runs; its output goes to `log`."""
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "app.demo_shop.processes",
@@ -70,8 +81,7 @@ async def api_server(
             process_group=0,  # Ctrl-C is for the demo, which then stops the server in order
         )  # fmt: skip
     try:
-        await _until_ready(process, address_of(host, port), log)
-        yield Server(process, log)
+        yield Server(process, address_of(host, port), log)
     finally:
         await _stop(process)
 
@@ -80,21 +90,6 @@ def address_of(host: str, port: int) -> str:
     """Return where a browser on this machine finds a server that listens on `host`."""
     reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104 - compared only
     return f"http://{reachable}:{port}"
-
-
-async def _until_ready(process: asyncio.subprocess.Process, address: str, log: Path) -> None:
-    end = asyncio.get_running_loop().time() + _READY_SECONDS
-    async with httpx.AsyncClient(trust_env=False, timeout=2) as http:
-        while asyncio.get_running_loop().time() < end:
-            if process.returncode is not None:
-                break
-            try:
-                if (await http.get(f"{address}/readyz")).status_code == httpx.codes.OK:
-                    return
-            except httpx.TransportError:
-                pass
-            await asyncio.sleep(_LOOK_SECONDS)
-    raise ServerFailed(f"The API server did not start; the end of {log}:\n{_end_of(log)}")
 
 
 def _end_of(log: Path) -> str:

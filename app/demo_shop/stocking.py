@@ -3,24 +3,21 @@
 Everything is made once; what is there already is left as it is.
 """
 
-import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from app.demo_shop import shop_data
-from app.demo_shop.shop_data import Item
 from domain.addresses import Address
-from domain.catalog import PriceDraft, ProductDraft, VariantDraft, VariantRef
+from domain.catalog import VariantRef
+from domain.catalog_import import read_table
 from domain.kernel.errors import InvalidInput, NotFound
-from domain.kernel.money import Amount
 from persistence import catalog as catalog_rows
-from services import apps, catalog, channels, deliveries, locations
+from services import apps, catalog_import, channels, deliveries, locations
 from services.context import ServiceContext
 from services.deliveries import Shelf
 
 CHANNEL = "gifts"
 _APP = "demo staff"
-_WRITERS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +49,16 @@ _WAREHOUSES = (
     Warehouse("DUBLIN", "Dublin", "1 Quay Street", "D02 AF30", "IE", 1),
 )
 
-Advance = Callable[[str, int, int], None]
-"""Told what is being done, and how much of how much is done."""
+Tell = Callable[[str], None]
+"""Told what is being done, in words for a person."""
 
 
-async def open_shop(context: ServiceContext, advance: Advance) -> None:
-    """Make what is missing of the shop."""
+async def open_shop(context: ServiceContext, tell: Tell) -> None:
+    """Make what is missing of the shop, and fill the shelves."""
     await _warehouses_and_channel(context)
-    await _catalogue(context, advance)
-    advance("filling the shelves", 0, 1)
+    await _catalogue(context, tell)
+    tell("filling the shelves")
     await fill_shelves(context)
-    advance("filling the shelves", 1, 1)
 
 
 async def fill_shelves(context: ServiceContext) -> int:
@@ -96,31 +92,15 @@ async def _make_warehouse(context: ServiceContext, warehouse: Warehouse) -> None
             raise
 
 
-async def _catalogue(context: ServiceContext, advance: Advance) -> None:
+async def _catalogue(context: ServiceContext, tell: Tell) -> None:
     refs = [VariantRef(sku=item.sku) for item in shop_data.catalogue()]
     async with context.read() as connection:
         known = {ref.sku for ref in await catalog_rows.variants_by_ref(connection, refs)}
     missing = [item for item in shop_data.catalogue() if item.sku not in known]
-    waiting = iter(missing)
-    done = 0
-
-    async def write() -> None:
-        nonlocal done
-        for item in waiting:
-            await _make_product(context, item)
-            done += 1
-            advance("making the catalogue", done, len(missing))
-
-    async with asyncio.TaskGroup() as tasks:
-        for _ in range(_WRITERS):
-            tasks.create_task(write())
-
-
-async def _make_product(context: ServiceContext, item: Item) -> None:
-    price = PriceDraft(CHANNEL, Amount(item.price, shop_data.CURRENCY))
-    await catalog.create_product(
-        context, ProductDraft(item.name, variants=[VariantDraft(item.sku, prices=[price])])
-    )
+    if missing:
+        tell(f"making the catalogue of {len(missing)} SKUs")
+        cells = ({"sku": one.sku, "name": one.name, f"price:{CHANNEL}": str(one.price)} for one in missing)
+        await catalog_import.run(context, *read_table(enumerate(cells, 1)))
 
 
 def _shelves() -> Iterator[Shelf]:
