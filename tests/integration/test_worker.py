@@ -87,7 +87,8 @@ async def end_leaders_connection(url: str) -> None:
     connection = await asyncpg.connect(url)
     ended = await connection.fetchval(
         "SELECT count(pg_terminate_backend(pid)) FROM pg_locks"
-        " WHERE locktype = 'advisory' AND granted AND (classid::bigint << 32 | objid::bigint) = $1",
+        " WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database"
+        " WHERE datname = current_database()) AND (classid::bigint << 32 | objid::bigint) = $1",
         LEASE,
     )
     await connection.close()
