@@ -12,6 +12,8 @@ _AWAY: tuple[type[BaseException], ...] = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
+    asyncpg.ObjectNotInPrerequisiteStateError,  # the database accepts no connections just now
+    asyncpg.ReadOnlySQLTransactionError,  # a failover has made this server a standby
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
 )
