@@ -2,6 +2,7 @@
 
 import time
 from collections import OrderedDict
+from uuid import UUID
 
 from domain.kernel.errors import AccessDenied
 from services import apps
@@ -46,6 +47,11 @@ class Authenticator:
             raise AccessDenied("UNAUTHENTICATED", "the token is not valid, or no longer")
         self._remember(token, actor)
         return actor
+
+    def forget(self, app_id: UUID) -> None:
+        """Trust nothing of an app that was found good before."""
+        for token in [token for token, (actor, _) in self._known.items() if actor.id == app_id]:
+            del self._known[token]
 
     def _remember(self, token: str, actor: Actor) -> None:
         self._known[token] = (actor, time.monotonic() + _TRUSTED_SECONDS)

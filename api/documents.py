@@ -1,18 +1,24 @@
 """GraphQL documents made ready: parsed, measured and validated once, then remembered."""
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
 from graphql import (
     ArgumentNode,
     DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
     GraphQLError,
     GraphQLSchema,
     Node,
     ObjectFieldNode,
     OperationDefinitionNode,
     StringValueNode,
+    ValueNode,
+    VariableDefinitionNode,
+    VariableNode,
     Visitor,
     parse,
     specified_rules,
@@ -30,6 +36,9 @@ from api.limits import Limits, QueryTooCostly
 _RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 SECRET_NAMES = frozenset({"token", "cartToken", "orderToken"})
 """Arguments and input fields that carry the secret tokens of carts and orders."""
+
+RESUME_ARGUMENT = "after"
+"""The argument of a subscription that names the cursor to go on from."""
 
 _REMEMBERED_CHARACTERS = 250_000  # A character of a document ready to run takes about 100 bytes.
 _REMEMBERED_WEIGHTS = 64
@@ -52,6 +61,7 @@ class PreparedDocument:
         self._page_sizes = page_size_variables(document)
         self._collected = {id(operation): Collected(lasting=True) for operation in self.operations}
         self._lasting = not _has_directives(document)
+        self._uses: Counter[str] | None = None
         self._weights: dict[tuple[int, tuple[Any, ...]], Weight] = {}
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
@@ -72,6 +82,40 @@ class PreparedDocument:
     def collected(self, operation: OperationDefinitionNode) -> Collected:
         """Return where the operation keeps which fields it collects; anew where directives stand."""
         return self._collected[id(operation)] if self._lasting else Collected()
+
+    def root_field(self, operation: OperationDefinitionNode) -> FieldNode:
+        """Return the first field of an operation: of a subscription, the only one."""
+        fragments = {
+            definition.name.value: definition
+            for definition in self.document.definitions
+            if isinstance(definition, FragmentDefinitionNode)
+        }
+        stack: list[Node] = [operation.selection_set]
+        while stack:
+            node = stack.pop()
+            if isinstance(node, FieldNode):
+                return node
+            if isinstance(node, FragmentSpreadNode):
+                node = fragments[node.name.value]
+            below = node.selection_set.selections if hasattr(node, "selection_set") else node.selections  # type: ignore[attr-defined]
+            stack.extend(reversed(below))
+        raise AssertionError("an operation has a field")
+
+    def resumes_by(self, operation: OperationDefinitionNode) -> ValueNode | None:
+        """Return what stands for `after` in a subscription, if it names it."""
+        for argument in self.root_field(operation).arguments or ():
+            if argument.name.value == RESUME_ARGUMENT:
+                return argument.value
+        return None
+
+    def uses_of(self, variable: str) -> int:
+        """Return how often the document uses a variable."""
+        known = self._uses
+        if known is None:
+            counting = _Variables()
+            visit(self.document, counting)
+            known = self._uses = counting.uses
+        return known[variable]
 
     def cost(self, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> int:
         """Return what the operation costs; raises QueryTooCostly."""
@@ -164,6 +208,18 @@ def _check_strings(document: DocumentNode) -> None:
     source = document.loc.source.body if document.loc else ""
     if "\\u" in source or "\0" in source:
         visit(document, _Strings())
+
+
+class _Variables(Visitor):
+    """Counts the uses of variables."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.uses: Counter[str] = Counter()
+
+    def enter_variable(self, node: VariableNode, *ancestry: Any) -> None:
+        if not isinstance(ancestry[1], VariableDefinitionNode):
+            self.uses[node.name.value] += 1
 
 
 class _Directives(Visitor):

@@ -17,8 +17,10 @@ from api.executor import Execution
 from api.faults import Fault, RequestRefused, fault, fault_of, internal
 from api.limits import Limits, QueryTooCostly
 from api.plans import plan_fields
+from api.sharing import SHARING_KEY, Sharing
 from domain.kernel.errors import AccessDenied, DomainError
 from realtime.cursors import FeedError
+from realtime.operations import Delivery
 
 log = structlog.get_logger(__name__)
 
@@ -108,7 +110,15 @@ class Engine:
             return {"errors": [internal(error, request_id)]}
         return _answer(cast("ExecutionResult", result), operation, request_id)
 
-    async def subscribe(self, operation: Operation, context: RequestContext) -> AsyncGenerator[Answer]:
+    def sharing(self, operation: Operation) -> Sharing:
+        """Return how a subscription is shared and delivered."""
+        type_ = self._schema.subscription_type
+        assert type_ is not None, "the schema has subscriptions"  # noqa: S101
+        field_ = type_.fields[operation.document.root_field(operation.definition).name.value]
+        declared = field_.extensions["strawberry-definition"].metadata.get(SHARING_KEY)
+        return cast("Sharing", declared or Sharing())
+
+    async def subscribe(self, operation: Operation, context: RequestContext) -> AsyncGenerator[Delivery]:
         """Run a subscription: its answers as they come.
 
         Raises RequestRefused when it cannot start (bad variables, not allowed, a bad cursor).
@@ -130,19 +140,22 @@ class Engine:
         stream: AsyncIterator[Any],
         operation: Operation,
         request_id: str,
-    ) -> AsyncGenerator[Answer]:
+    ) -> AsyncGenerator[Delivery]:
+        conflate_by = self.sharing(operation).conflate_by
         try:
             async for payload in stream:
                 answer = await _event(executor, payload, operation, request_id)
-                yield answer
                 if "data" not in answer:
+                    yield Delivery(answer)
                     return
+                slot = None if conflate_by is None else conflate_by(payload)
+                yield Delivery(answer, getattr(payload, "cursor", None), slot)
         except (AccessDenied, DomainError, FeedError) as error:
             located = GraphQLError(error.message, executor.operation, original_error=error)
-            yield {"errors": [fault_of(located, request_id)]}
+            yield Delivery({"errors": [fault_of(located, request_id)]})
         except Exception as error:
             log.exception("subscription_failed", request_id=request_id)
-            yield {"errors": [internal(error, request_id)]}
+            yield Delivery({"errors": [internal(error, request_id)]})
         finally:
             if close := getattr(stream, "aclose", None):
                 await close()

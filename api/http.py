@@ -6,6 +6,7 @@ make it fail with 500.
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Protocol
@@ -22,6 +23,8 @@ from api.http_request import BadRequest, MediaType
 from api.metrics import observe_request
 from api.rate_limit import RateLimiter
 from domain.kernel.errors import AccessDenied
+from realtime.operations import CredentialsRefused, OperationRequest, Unavailable
+from realtime.transport_sse import EventStreams
 from services.access import Actor
 from services.context import Environment, ServiceContext
 
@@ -68,8 +71,11 @@ class GraphQLHttp:
         authenticator: Authenticate,
         limiter: RateLimiter,
         options: HttpOptions | None = None,
+        *,
+        streams: EventStreams | None = None,
     ) -> None:
-        """Take what every request needs."""
+        """Take what every request needs, and what answers those who want an event stream."""
+        self._streams = streams
         self._engine = engine
         self._environment = environment
         self._authenticator = authenticator
@@ -81,6 +87,9 @@ class GraphQLHttp:
         started = perf_counter()
         headers = http_request.headers_of(scope)
         media = http_request.accepted(headers.get(b"accept"))
+        if media is None and self._streams is not None and http_request.wants_events(headers):
+            await self._stream(self._streams, scope, receive, send, headers)
+            return
         try:
             async with asyncio.timeout(self._options.timeout_seconds):
                 reply = await self._reply(scope, receive, headers, media)
@@ -100,18 +109,59 @@ class GraphQLHttp:
         if media is None:
             raise BadRequest(406, "accept application/json or application/graphql-response+json")
         is_get = scope["method"] == "GET"
-        if is_get:
-            request = http_request.from_query_string(scope["query_string"])
-        elif scope["method"] == "POST":
-            http_request.check_content_type(headers.get(b"content-type"))
-            body = await self._body(headers, receive)
-            request = http_request.from_body(body)
-        else:
-            raise BadRequest(405, "use POST", headers=((b"allow", b"GET, POST"),))
+        request = await self._request(scope, receive, headers)
         try:
             return await self._run(scope, headers, request, media, is_get=is_get)
         except RequestRefused as error:
             return _refused(error, media)
+
+    async def _request(
+        self, scope: Scope, receive: Receive, headers: Mapping[bytes, bytes]
+    ) -> GraphQLRequest:
+        if scope["method"] == "GET":
+            return http_request.from_query_string(scope["query_string"])
+        if scope["method"] != "POST":
+            raise BadRequest(405, "use POST", headers=((b"allow", b"GET, POST"),))
+        http_request.check_content_type(headers.get(b"content-type"))
+        return http_request.from_body(await self._body(headers, receive))
+
+    async def _stream(
+        self,
+        streams: EventStreams,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        headers: Mapping[bytes, bytes],
+    ) -> None:
+        """Answer as server-sent events; what no operation can be made of is answered as JSON."""
+        try:
+            async with asyncio.timeout(self._options.timeout_seconds):
+                request = await self._request(scope, receive, headers)
+                if scope["method"] == "GET":
+                    self._check_event_source(request, request_id_of(scope))
+            asked = OperationRequest(request.query, request.operation_name, request.variables)
+            credentials = http_request.text_of(headers, b"authorization")
+            last_event_id = http_request.text_of(headers, b"last-event-id")
+            if await streams.serve(asked, credentials, last_event_id, (scope, receive, send)):
+                return
+            error = fault("RATE_LIMITED", "too many live connections")
+            reply = Reply(429, {"errors": [error]})
+        except BadRequest as error:
+            reply = Reply(error.status, {"errors": [fault(error.code, error.message)]}, error.headers)
+        except CredentialsRefused as refused:
+            reply = Reply(401, {"errors": [fault("UNAUTHENTICATED", str(refused))]})
+        except Unavailable as reason:
+            reply = Reply(503, {"errors": [fault("INTERNAL", str(reason), retryable=True)]})
+        except TimeoutError:
+            reply = Reply(408, {"errors": [fault("BAD_USER_INPUT", "the request took too long to arrive")]})
+        except ClientGone:
+            return
+        await _send(send, reply, MediaType.JSON)
+
+    def _check_event_source(self, request: GraphQLRequest, request_id: str) -> None:
+        """Refuse by GET what a query string may not hold; the rest is said in the stream."""
+        with suppress(RequestRefused):
+            _check_get(self._engine.prepare(request, request_id))
 
     async def _run(
         self,
@@ -132,7 +182,12 @@ class GraphQLHttp:
             _check_get(operation)
         if operation.kind == "subscription":
             raise RequestRefused(
-                [fault("BAD_USER_INPUT", "subscriptions are served on the websocket at this address")]
+                [
+                    fault(
+                        "BAD_USER_INPUT",
+                        "subscriptions are served on the websocket at this address, or as text/event-stream",
+                    )
+                ]
             )
         context = RequestContext.of(ServiceContext(self._environment, actor, request_id))
         answer = await self._engine.execute(operation, context)

@@ -64,6 +64,17 @@ def accepted(header: bytes | None) -> MediaType | None:
     return best[1] if best else None
 
 
+def wants_events(headers: Mapping[bytes, bytes]) -> bool:
+    """Say whether the client takes server-sent events."""
+    return b"text/event-stream" in headers.get(b"accept", b"").lower()
+
+
+def text_of(headers: Mapping[bytes, bytes], name: bytes) -> str | None:
+    """Return a header as text, if it was sent."""
+    value = headers.get(name)
+    return None if value is None else value.decode("latin-1")
+
+
 def check_content_type(header: bytes | None) -> None:
     """Raise BadRequest (415) unless the body is JSON in UTF-8."""
     if header == b"application/json":

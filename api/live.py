@@ -1,24 +1,43 @@
-"""GraphQL for the websocket transport: who is connected, in which context, and how operations run."""
+"""GraphQL for the live transports: who is connected, and how what they ask is run."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Hashable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from starlette.types import Scope
+import orjson
+import structlog
+from graphql import StringValueNode, VariableNode
+from starlette.types import Scope as ASGIScope
 
 from api.auth import Authenticator
-from api.context import RequestContext
+from api.context import Following, RequestContext
 from api.execution import Answer, Engine, GraphQLRequest, Operation
-from api.faults import RequestRefused, fault
+from api.faults import RequestRefused, fault, internal
 from api.rate_limit import RateLimiter
 from domain.kernel.errors import AccessDenied
-from realtime.connection import GraphQL, Refused
+from persistence.outages import is_outage
+from realtime.batches import Batches
 from realtime.feed import Feed
-from realtime.messages import OperationRequest
+from realtime.operations import (
+    CredentialsRefused,
+    Delivery,
+    GraphQL,
+    OperationRefused,
+    OperationRequest,
+    Single,
+    Source,
+    Start,
+    Unavailable,
+)
 from services.access import Actor
 from services.context import Environment, ServiceContext
+
+log = structlog.get_logger(__name__)
+
+_DRAIN_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +53,14 @@ class LiveViewer:
         """Whose connections and requests count together: an app's, else an address's."""
         return self.actor.label if self.actor.id else self.address
 
-
-@dataclass(frozen=True, slots=True)
-class LiveRequest:
-    """One operation's context, and whom it counts for."""
-
-    context: RequestContext
-    caller: str
+    @property
+    def grant(self) -> Hashable:
+        """What they may see."""
+        return self.actor
 
 
 class LiveGraphQL:
-    """What bootstrap hands to the websocket transport, as `realtime` may not know GraphQL itself."""
+    """What bootstrap hands to the live transports, as `realtime` may not know GraphQL itself."""
 
     def __init__(
         self,
@@ -53,64 +69,130 @@ class LiveGraphQL:
         authenticator: Authenticator,
         limiter: RateLimiter,
         feed: Feed,
+        *,
+        time_limit_seconds: float = 30.0,
     ) -> None:
-        """Take what every operation needs."""
+        """Take what every operation needs; queries and mutations may take `time_limit_seconds`."""
         self._engine = engine
         self._environment = environment
         self._authenticator = authenticator
         self._limiter = limiter
         self._feed = feed
+        self._batches = Batches()
+        self._time_limit_seconds = time_limit_seconds
         self._unfinished: set[asyncio.Task[Answer]] = set()
 
     def handed(self) -> GraphQL:
-        """Return the three functions that the transport is handed."""
-        return GraphQL(self.authenticate, self.context_for, self.execute)
+        """Return the functions that a transport is handed."""
+        return GraphQL(self.authenticate, self.plan)
 
-    async def authenticate(self, payload: Mapping[str, Any], scope: Scope) -> LiveViewer:
-        """Return who connects with the payload of connection_init; raises Refused.
-
-        Browsers cannot set headers on a websocket, so the payload carries what the header would.
-        """
-        authorization = payload.get("authorization", payload.get("Authorization"))
-        if authorization is not None and not isinstance(authorization, str):
-            raise Refused("authorization must be a string")
-        try:
-            actor = await self._authenticator.actor(authorization)
-        except AccessDenied as denied:
-            raise Refused(denied.message) from None
+    async def authenticate(self, credentials: str | None, scope: ASGIScope) -> LiveViewer:
+        """Return who connects; raises CredentialsRefused or Unavailable."""
         client = scope.get("client")
-        return LiveViewer(actor, str(client[0]) if client else "unknown")
+        address = str(client[0]) if client else "unknown"
+        if credentials is not None and self._limiter.wait_seconds(address) > 0:
+            raise Unavailable("too many attempts, try again later")
+        try:
+            return LiveViewer(await self._authenticator.actor(credentials), address)
+        except AccessDenied as denied:
+            raise CredentialsRefused(denied.message) from None
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            log.warning("credentials_not_checked", error=type(error).__name__)
+            raise Unavailable("the service is temporarily unavailable, connect again") from None
 
-    def context_for(self, viewer: Any, request_id: str) -> LiveRequest:
-        """Return the context of one operation."""
-        service = ServiceContext(self._environment, viewer.actor, request_id)
-        return LiveRequest(RequestContext.of(service, self._feed), viewer.key)
-
-    async def execute(self, request: OperationRequest, live: LiveRequest) -> AsyncGenerator[Answer]:
-        """Run an operation of any kind and yield its answers; one without data is the last."""
-        wait_seconds = self._limiter.wait_seconds(live.caller)
+    def plan(self, request: OperationRequest, viewer: LiveViewer, request_id: str) -> Source | Single:
+        """Make a request ready to run for a viewer; raises OperationRefused."""
+        wait_seconds = self._limiter.wait_seconds(viewer.key)
         if wait_seconds > 0:
             seconds = max(1, round(wait_seconds))
             message = f"too many requests, try again in {seconds} s"
-            yield {"errors": [fault("RATE_LIMITED", message, retryAfterSeconds=seconds)]}
-            return
+            raise OperationRefused([fault("RATE_LIMITED", message, retryAfterSeconds=seconds)])
         asked = GraphQLRequest(request.query, request.operation_name, request.variables)
         try:
-            operation = self._engine.prepare(asked, live.context.service.request_id)
-            if operation.kind != "subscription":
-                yield await self._once(operation, live.context)
-                return
-            answers = await self._engine.subscribe(operation, live.context)
+            operation = self._engine.prepare(asked, request_id)
         except RequestRefused as refused:
-            yield {"errors": refused.errors}
-            return
-        async with aclosing(answers):
-            async for answer in answers:
-                yield answer
+            raise OperationRefused(refused.errors) from None
+        if operation.kind == "subscription":
+            return self._source(operation, request, viewer.actor, request_id)
+        run = partial(self._once, operation, viewer.actor, request_id)
+        if operation.kind == "mutation":
+            return Single(partial(self._to_the_end, run), changes=True)
+        return Single(run, changes=False)
 
-    async def _once(self, operation: Operation, context: RequestContext) -> Answer:
-        """Run to the end even when the client leaves meanwhile: a mutation is not stopped halfway."""
-        running = asyncio.create_task(self._engine.execute(operation, context))
+    async def finish(self) -> None:
+        """Wait for mutations under way; before the database is closed."""
+        if self._unfinished:
+            await asyncio.wait(list(self._unfinished), timeout=_DRAIN_SECONDS)
+
+    def _source(
+        self, operation: Operation, request: OperationRequest, viewer: Actor, request_id: str
+    ) -> Source:
+        sharing = self._engine.sharing(operation)
+        acting = sharing.scope.actor(viewer)
+        run = partial(self._follow, operation, acting, request_id)
+        after, left_out = _resumed(operation)
+        if sharing.scope.shares:
+            variables = {name: value for name, value in request.variables.items() if name != left_out}
+            canonical = orjson.dumps(variables, option=orjson.OPT_SORT_KEYS)
+            key = (request.query, request.operation_name, canonical, acting)
+        else:
+            key = None
+        return Source(run, key, after, conflated=sharing.conflate_by is not None)
+
+    async def _follow(
+        self, operation: Operation, acting: Actor, request_id: str, start: Start
+    ) -> AsyncGenerator[Delivery]:
+        service = ServiceContext(self._environment, acting, request_id)
+        context = RequestContext.of(service, Following(self._feed, self._batches, start))
+        try:
+            deliveries = await self._engine.subscribe(operation, context)
+        except RequestRefused as refused:
+            yield Delivery({"errors": refused.errors})
+            return
+        async with aclosing(deliveries):
+            async for delivery in deliveries:
+                yield delivery
+
+    async def _once(self, operation: Operation, actor: Actor, request_id: str) -> Answer:
+        context = RequestContext.of(ServiceContext(self._environment, actor, request_id))
+        try:
+            async with asyncio.timeout(self._time_limit_seconds):
+                return await self._engine.execute(operation, context)
+        except TimeoutError as error:
+            log.warning("operation_took_too_long", request_id=request_id)
+            return {"errors": [internal(error, request_id)]}
+
+    async def _to_the_end(self, run: Callable[[], Any]) -> Answer:
+        """Run though the client leaves meanwhile: a mutation is not stopped halfway."""
+        running = asyncio.create_task(run())
         self._unfinished.add(running)
         running.add_done_callback(self._unfinished.discard)
         return await asyncio.shield(running)
+
+
+def _resumed(operation: Operation) -> tuple[str | None, str | None]:
+    """Return the cursor that a subscription resumes from, and the variable that says no more than that.
+
+    A text that is no cursor is left to the run, which refuses it.
+    """
+    value = operation.document.resumes_by(operation.definition)
+    if isinstance(value, VariableNode):
+        name = value.name.value
+        after = _text(operation.variables, operation, name)
+        alone = operation.document.uses_of(name) == 1
+        return after, name if alone else None
+    return (value.value, None) if isinstance(value, StringValueNode) else (None, None)
+
+
+def _text(variables: Mapping[str, Any], operation: Operation, name: str) -> str | None:
+    given = variables.get(name, ...)
+    if given is ...:
+        for definition in operation.definition.variable_definitions or ():
+            if definition.variable.name.value == name and isinstance(
+                definition.default_value, StringValueNode
+            ):
+                return definition.default_value.value
+        return None
+    return given if isinstance(given, str) else None

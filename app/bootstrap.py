@@ -15,11 +15,11 @@ from api.health import Health
 from api.http import GraphQLHttp, HttpOptions
 from api.ide import Ide
 from api.limits import Limits
-from api.live import LiveGraphQL
 from api.rate_limit import RateLimiter
 from api.root import build_schema
 from app import readiness
 from app.config import Settings
+from app.live import live_transports
 from domain.inventory import HoldPolicy
 from domain.ports import PaymentProvider, PaymentProviders
 from persistence.database import Database
@@ -31,7 +31,6 @@ from realtime.bus import Bus, backend_maker
 from realtime.feed import Feed
 from realtime.outbox import OutboxWatch
 from realtime.stamper import Stamper
-from realtime.transport_ws import WebSocketTransport
 from services.access import SYSTEM
 from services.context import Environment, ServiceContext
 from services.tokens import TokenSigner
@@ -49,7 +48,7 @@ async def serving(settings: Settings) -> AsyncIterator[ASGIApp]:
     """Start what a server process needs, yield its ASGI application, and stop in reverse order."""
     async with AsyncExitStack() as stack:
         live = await stack.enter_async_context(_live(settings, working=settings.role != "api"))
-        yield make_app(settings, live)
+        yield await stack.enter_async_context(_application(settings, live))
 
 
 @asynccontextmanager
@@ -107,17 +106,22 @@ async def _ended(task: asyncio.Task[None]) -> None:
         await task
 
 
-def make_app(settings: Settings, live: _Live) -> ASGIApp:
-    """Return the ASGI application over what is up."""
+@asynccontextmanager
+async def _application(settings: Settings, live: _Live) -> AsyncIterator[ASGIApp]:
+    """Yield the ASGI application over what is up."""
     environment = live.environment
     engine = Engine(build_schema(), Limits(cost=settings.query_cost_limit))
     authenticator = Authenticator(environment)
     limiter = RateLimiter(settings.rate_limit_per_second, settings.rate_limit_burst)
     options = HttpOptions(settings.max_body_bytes, settings.request_timeout_seconds)
-    graphql = GraphQLHttp(engine, environment, authenticator, limiter, options)
-    websocket = LiveGraphQL(engine, environment, authenticator, limiter, live.feed)
-    health = Health(readiness.checks(environment.database, live.outbox))
-    return build_app(graphql, WebSocketTransport(websocket.handed()), Ide(enabled=settings.ide), health)
+    async with live_transports(
+        settings, engine, environment, authenticator, limiter, live.feed
+    ) as transports:
+        graphql = GraphQLHttp(
+            engine, environment, authenticator, limiter, options, streams=transports.streams
+        )
+        health = Health(readiness.checks(environment.database, live.outbox, live.feed))
+        yield build_app(graphql, transports.websocket, Ide(enabled=settings.ide), health)
 
 
 def make_environment(

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import platformdirs
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -56,6 +56,12 @@ def _bus_url(value: str) -> str:
 
 PostgresqlUrl = Annotated[str, AfterValidator(_postgresql_url)]
 BusUrl = Annotated[str, AfterValidator(_bus_url)]
+
+
+def _split(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(part.strip().rstrip("/") for part in value.split(",") if part.strip())
 
 
 class Settings(BaseSettings):
@@ -113,6 +119,18 @@ class Settings(BaseSettings):
 
     rate_limit_burst: float = Field(default=10_000, ge=1)
     """Requests it may send at once."""
+
+    connections_per_viewer: int = Field(default=1_000, ge=1)
+    """Live connections (websockets, event streams) that one app may have to each process."""
+
+    connections_per_address: int = Field(default=1_000, ge=1)
+    """Live connections from one address to each process."""
+
+    allowed_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
+    """Origins of the pages that may open websockets, comma separated; any when empty."""
+
+    live_fast_path: bool = True
+    """Whether live answers are written straight to the server's sockets; off, they go through ASGI."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least that is logged."""

@@ -7,17 +7,20 @@ from sqlalchemy import text
 from api.health import Check
 from persistence.database import Database
 from persistence.migrate import is_current
+from realtime.feed import Feed
 from realtime.outbox import OutboxWatch
 
 _STALE_SECONDS = 30.0
+_SILENT_SECONDS = 30.0
 
 
-def checks(database: Database, watch: OutboxWatch) -> Mapping[str, Check]:
+def checks(database: Database, watch: OutboxWatch, feed: Feed) -> Mapping[str, Check]:
     """Return the readiness conditions of a process that serves requests, by name."""
     return {
         "database": _Database(database),
         "migrations": _Migrations(database),
         "outbox": _Outbox(watch),
+        "feed": _Feed(feed),
     }
 
 
@@ -54,3 +57,14 @@ class _Outbox:
         if waited < _STALE_SECONDS:
             return None
         return f"events wait to be stamped for {waited:.0f} s: is a worker running?"
+
+
+class _Feed:
+    """This process sees new events: its tailer gets answers from the database."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+
+    async def __call__(self) -> str | None:
+        silent = self._feed.silent_for
+        return None if silent < _SILENT_SECONDS else f"no event could be read for {silent:.0f} s"

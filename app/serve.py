@@ -17,6 +17,7 @@ from uvicorn.supervisors import Multiprocess
 from app.bootstrap import serving
 from app.config import PREFIX, Settings, load_settings
 from app.logs import configure_logs
+from realtime.sockets import LiveHttpProtocol, LiveWebSocketProtocol, PortableWebSocketProtocol
 
 _BACKLOG = 2048
 _SECONDS_TO_DRAIN = 15
@@ -38,8 +39,8 @@ def serve(settings: Settings, workers: int) -> None:
         factory=True,
         workers=workers,
         loop="uvloop",
-        http="httptools",
-        ws="realtime.sockets:LiveWebSocketProtocol",
+        http=LiveHttpProtocol,
+        ws=LiveWebSocketProtocol if settings.live_fast_path else PortableWebSocketProtocol,
         ws_max_size=_WEBSOCKET_MESSAGE_BYTES,
         ws_per_message_deflate=False,
         lifespan="on",

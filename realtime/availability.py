@@ -1,43 +1,49 @@
 """Availability as it changes: the newest value of each SKU, never a queue of old ones."""
 
-import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Sequence
 from contextlib import aclosing
+from functools import partial
+from uuid import UUID
 
 import structlog
 
 from domain.availability import Availability
-from persistence.outages import is_outage
 from realtime.cursors import FeedError
-from realtime.events import FeedEvent
-from realtime.feed import READ_PATIENCE_SECONDS, READ_PAUSE_SECONDS, Feed
+from realtime.events import FeedEvent, Keys
+from realtime.feed import Feed
+from realtime.patience import patiently
 from realtime.readers import Latest
 
 log = structlog.get_logger(__name__)
 
 Read = Callable[[Sequence[str]], Awaitable[Sequence[Availability]]]
-"""Reads what SKUs have now, in one statement; those that are gone are left out."""
+"""Reads what SKUs have now."""
+
+_BY_SKU = ("stock", "catalog")
 
 
-async def follow(feed: Feed, skus: Sequence[str], read: Read) -> AsyncGenerator[Availability]:
+async def follow(
+    feed: Feed, channel_id: UUID, skus: Sequence[str], read: Read
+) -> AsyncGenerator[Availability]:
     """Yield what every SKU has now, then each new value; no value twice in a row.
 
     However slow the reader, it gets the newest value: what changed since it was read is read again
-    before it is handed over, all changed SKUs in one statement. Values missed by the feed itself
-    (it had to begin again elsewhere) are read afresh, and an outage of the database is waited out.
+    before it is handed over, all changed SKUs in one statement. A change of the channel, or of a
+    location, may change every value. Values missed by the feed itself (it had to begin again
+    elsewhere) are read afresh, and an outage of the database is waited out.
     """
     wanted = frozenset(skus)
     told: dict[str, int] = {}
+    keys: list[Hashable] = [(stream, sku) for stream in _BY_SKU for sku in skus]
 
-    def sku_of(event: FeedEvent) -> str | None:
-        sku = event.payload.get("sku")
-        return sku if sku in wanted else None
+    def concerned(event: FeedEvent) -> frozenset[str]:
+        return wanted.intersection(event.topics) if event.aggregate in _BY_SKU else wanted
 
     while True:
         # Follow first, read then: no change can slip between.
-        async with feed.latest(sku_of, aggregate="stock") as changes:
+        async with feed.latest(concerned, Keys([*keys, channel_id, "location"])) as changes:
             try:
-                async with aclosing(_values(changes, skus, read)) as values:
+                async with aclosing(_values(changes, skus, read, concerned)) as values:
                     async for value in values:
                         if told.get(value.sku) != value.available:
                             told[value.sku] = value.available
@@ -48,35 +54,22 @@ async def follow(feed: Feed, skus: Sequence[str], read: Read) -> AsyncGenerator[
                 return
 
 
-async def _values(changes: Latest, skus: Sequence[str], read: Read) -> AsyncGenerator[Availability]:
+async def _values(
+    changes: Latest, skus: Sequence[str], read: Read, concerned: Callable[[FeedEvent], frozenset[str]]
+) -> AsyncGenerator[Availability]:
     ready: dict[str, Availability] = {}
-    dirty = dict.fromkeys(skus)
+    dirty = set(skus)
     while True:
-        dirty |= dict.fromkeys(_skus(changes.take_waiting()))
+        for event in changes.take_waiting():
+            dirty |= concerned(event)
         upcoming = next(iter(ready), None)
         if dirty and (upcoming is None or upcoming in dirty):
-            ready |= {value.sku: value for value in await _patiently(read, list(dirty))}
+            ready |= {value.sku: value for value in await patiently(partial(read, sorted(dirty)))}
             dirty.clear()
         elif upcoming is not None:
             yield ready.pop(upcoming)
         else:
             try:
-                dirty |= dict.fromkeys(_skus([await anext(changes)]))
+                dirty |= concerned(await anext(changes))
             except StopAsyncIteration:
                 return
-
-
-def _skus(events: Sequence[FeedEvent]) -> list[str]:
-    return [str(event.payload["sku"]) for event in events]
-
-
-async def _patiently(read: Read, skus: Sequence[str]) -> Sequence[Availability]:
-    """Read for a follower that must not end because the database restarts."""
-    deadline = asyncio.get_running_loop().time() + READ_PATIENCE_SECONDS
-    while True:
-        try:
-            return await read(skus)
-        except Exception as error:
-            if not is_outage(error) or asyncio.get_running_loop().time() > deadline:
-                raise
-            await asyncio.sleep(READ_PAUSE_SECONDS)

@@ -1,9 +1,9 @@
-"""One websocket: its handshake, its operations, and the ways it ends."""
+"""One websocket of graphql-transport-ws: its handshake, its operations, and the ways it ends."""
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import aclosing, suppress
+from collections.abc import Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,265 +11,306 @@ import structlog
 from starlette.types import Receive, Scope, Send
 
 from realtime import messages
-from realtime.messages import (
-    Answer,
-    Close,
-    Complete,
-    Init,
-    OperationRequest,
-    Ping,
-    ProtocolViolation,
-    Subscribe,
+from realtime.cursors import Discontinued
+from realtime.hub import Hub, Message
+from realtime.messages import Close, Complete, Init, Ping, ProtocolViolation, Subscribe
+from realtime.metrics import CLOSED, OPERATIONS
+from realtime.operations import (
+    CredentialsRefused,
+    GraphQL,
+    OperationRefused,
+    Single,
+    Source,
+    Unavailable,
+    Viewer,
 )
-from realtime.metrics import WS_CLOSED, WS_MESSAGES, WS_OPERATIONS
+from realtime.registry import ConnectionLimits
+from realtime.sending import FastSender, PortableSender, Recipient, Sender
+from realtime.sockets import ABORT, SOCKET
+from realtime.subscriber import Subscriber
 
 log = structlog.get_logger(__name__)
 
 _CLOSE_SECONDS = 1.0
+_CREDENTIALS = ("authorization", "Authorization")
 
 
-class Refused(Exception):
-    """The credentials of a connection are not good, or no longer."""
+class Admission(Protocol):
+    """Who counts connections."""
 
-
-class Viewer(Protocol):
-    """Who is connected. Two viewers are equal when they may see the same."""
-
-    @property
-    def key(self) -> str:
-        """Whose connections count together."""
-        ...
-
-    @property
-    def expires_at(self) -> float | None:
-        """When the credentials end (seconds since the epoch); None for never."""
+    def admit(self, viewer: Viewer) -> bool:
+        """Count a connection, unless its viewer or address has too many."""
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class GraphQL:
-    """What the transport is handed: who asks, in which context, and how to run it.
+@dataclass(slots=True)
+class _Running:
+    """A query or mutation under way, and whether its client still wants the answer."""
 
-    `authenticate` takes the payload of connection_init and the ASGI scope and raises Refused;
-    `execute` yields answers, one without `data` being the last.
-    """
-
-    authenticate: Callable[[Mapping[str, Any], Scope], Awaitable[Viewer]]
-    context_for: Callable[[Viewer, str], Any]
-    execute: Callable[[OperationRequest, Any], AsyncGenerator[Answer]]
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionLimits:
-    """How long and how much; times in seconds.
-
-    `stalled` is how long one message may wait for a client that does not read. Credentials are
-    looked at again every `recheck`, so that revoked ones do not live on in an open connection.
-    """
-
-    init_timeout: float = 10.0
-    stalled: float = 10.0
-    recheck: float = 30.0
-    operations: int = 100
-    connections_per_viewer: int = 1_000
+    task: asyncio.Task[None]
+    changes: bool
+    wanted: bool = True
 
 
 class Connection:
-    """One client. Reads until it leaves; each operation runs as a task of its own."""
+    """One client. Reads until it leaves; queries and mutations run as tasks, subscriptions in the hub."""
 
-    def __init__(self, graphql: GraphQL, limits: ConnectionLimits, scope: Scope, send: Send) -> None:
+    def __init__(
+        self, graphql: GraphQL, hub: Hub, limits: ConnectionLimits, scope: Scope, send: Send
+    ) -> None:
         """Take an accepted websocket."""
         self._graphql = graphql
+        self._hub = hub
         self._limits = limits
-        self._scope = scope
+        self.scope = scope
         self._asgi_send = send
-        self._operations: dict[str, asyncio.Task[None]] = {}
-        self._timers: set[asyncio.Task[None]] = set()
+        self._socket: Any = scope.get("extensions", {}).get(SOCKET)
+        self.sender: Sender = (
+            PortableSender(self._send, _render, self._fallen_behind)
+            if self._socket is None
+            else FastSender(self._socket, self._fallen_behind)
+        )
+        self._subscribers: dict[str, Subscriber] = {}
+        self._running: dict[str, _Running] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timers: list[asyncio.TimerHandle] = []
         self._initialised = False
         self._started = 0
         self._closing = False
-        self._viewer: Viewer | None = None
-        # Nothing may be sent after the close, not even by who waits for the socket to drain.
-        self._turn = asyncio.Lock()
+        self._leaving = False
+        self._cut_off = False
+        self._main: asyncio.Task[None] | None = None
+        self._sending: asyncio.Task[None] | None = None
+        self.viewer: Viewer | None = None
+        self.credentials: str | None = None
 
-    async def run(self, receive: Receive, admit: Callable[[Viewer], bool]) -> None:
-        """Serve the client until it or we leave; `admit` may turn a viewer away who has too many."""
-        init_timer = self._after(
-            self._limits.init_timeout, Close.INIT_TIMEOUT, "Connection initialisation timeout"
-        )
+    async def run(self, receive: Receive, admission: Admission) -> None:
+        """Serve the client until it or we leave; `admission` may turn away who has too many."""
+        self._after(self._limits.init_timeout, Close.INIT_TIMEOUT, "Connection initialisation timeout")
+        self._main = asyncio.current_task()
+        if isinstance(self.sender, PortableSender):
+            self._sending = self._keep(self.sender.run())
         try:
-            while True:
-                received = await receive()
-                if received["type"] == "websocket.disconnect":
-                    return
-                if self._closing:
-                    continue
-                try:
-                    message = messages.read(received.get("text"))
-                    if isinstance(message, Init):
-                        await self._initialise(message, init_timer, admit)
-                    else:
-                        await self._handle(message)
-                except ProtocolViolation as violation:
-                    await self.close(violation.code, violation.reason)
+            await self._read(receive, admission)
+        except asyncio.CancelledError:
+            if not self._cut_off:
+                raise
         finally:
             self._closing = True
-            await self._stop_everything()
+            self._drop_everything()
+            for task in self._tasks:
+                task.cancel()
+            with suppress(asyncio.CancelledError):
+                await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    @property
-    def viewer(self) -> Viewer | None:
-        """Who is connected, once known."""
-        return self._viewer
+    async def _read(self, receive: Receive, admission: Admission) -> None:
+        while True:
+            received = await receive()
+            if received["type"] == "websocket.disconnect":
+                return
+            if self._closing:
+                continue
+            try:
+                await self._take(messages.read(received.get("text")), admission)
+            except ProtocolViolation as violation:
+                self.close(violation.code, violation.reason)
 
-    async def close(self, code: Close, reason: str) -> None:
-        """Close the connection; the socket of a client that does not read is cut."""
+    def close(self, code: Close, reason: str) -> None:
+        """Close the connection; nothing is sent from here on, and a client that does not read is cut off."""
         if self._closing:
             return
         self._closing = True
-        WS_CLOSED.labels(str(int(code))).inc()
-        for task in self._operations.values():
-            if task is not asyncio.current_task():
-                task.cancel()
+        CLOSED.labels(str(int(code))).inc()
+        stuck = self.sender.waiting_since is not None
+        self._drop_everything()
+        if stuck and code is Close.RESUME:
+            self._abort()
+        else:
+            self._keep(self._say_goodbye(code, reason))
+
+    async def finish(self, seconds: float) -> None:
+        """Wait for queries and mutations under way; what comes from here on is for another process."""
+        self._leaving = True
+        if self._running:
+            await asyncio.wait([one.task for one in self._running.values()], timeout=seconds)
+
+    @property
+    def stalled_for(self) -> float:
+        """For how many seconds the client has taken nothing of what may not be dropped."""
+        since = self.sender.waiting_since
+        if since is None or not self.sender.owes:
+            return 0.0
+        return asyncio.get_running_loop().time() - since
+
+    def _ended(self, subscriber: Subscriber, errors: list[Any] | None) -> None:
+        """Tell the client that one of its subscriptions has ended."""
+        if errors and errors[0].get("extensions", {}).get("code") == Discontinued.code:
+            self.close(Close.RESUME, "resume")
+            return
+        # The client may use the id anew at once, so it is free before it is told of the end.
+        if self._subscribers.pop(subscriber.id, None) is not None:
+            OPERATIONS.dec()
+        self.sender.outbox.settle(subscriber)
+        done = messages.complete(subscriber.id) if errors is None else messages.error(subscriber.id, errors)
+        self.sender.text(done)
+
+    async def _take(self, message: messages.ClientMessage, admission: Admission) -> None:
+        if isinstance(message, Init):
+            await self._initialise(message, admission)
+        elif isinstance(message, Ping):
+            self.sender.text(messages.pong(message.payload))
+        elif isinstance(message, Subscribe):
+            self._subscribe(message)
+        elif isinstance(message, Complete):
+            self._complete(message.id)
+
+    async def _initialise(self, message: Init, admission: Admission) -> None:
+        if self._initialised:
+            raise ProtocolViolation(Close.TOO_MANY, "Too many initialisation requests")
+        self._initialised = True
+        self._cancel_timers()
+        credentials = _credentials(message)
         try:
-            async with asyncio.timeout(_CLOSE_SECONDS), self._turn:
-                await self._asgi_send({"type": "websocket.close", "code": int(code), "reason": reason[:120]})
+            viewer = await self._graphql.authenticate(credentials, self.scope)
+        except CredentialsRefused as refused:
+            raise ProtocolViolation(Close.FORBIDDEN, f"Forbidden: {refused}") from None
+        except Unavailable as reason:
+            raise ProtocolViolation(Close.RESTART, str(reason)) from None
+        if self._closing:
+            return
+        if not admission.admit(viewer):
+            raise ProtocolViolation(Close.TOO_MANY, "Too many connections")
+        self.viewer, self.credentials = viewer, credentials
+        if viewer.expires_at is not None:
+            self._after(viewer.expires_at - time.time(), Close.FORBIDDEN, "Forbidden: the token has expired")
+        self.sender.text(messages.ACK)
+
+    def _subscribe(self, message: Subscribe) -> None:
+        viewer = self.viewer
+        if viewer is None:
+            raise ProtocolViolation(Close.UNAUTHORIZED, "Unauthorized")
+        if self._leaving:
+            return
+        if message.id in self._subscribers or message.id in self._running:
+            raise ProtocolViolation(Close.DUPLICATE_ID, f"Subscriber for {message.id[:64]} already exists")
+        if len(self._subscribers) + len(self._running) >= self._limits.operations:
+            refusal = {
+                "message": f"a connection may run {self._limits.operations} operations at a time",
+                "extensions": {"code": "RATE_LIMITED"},
+            }
+            self.sender.text(messages.error(message.id, [refusal]))
+            return
+        self._started += 1
+        request_id = f"{self.scope.get('ordertide.request_id', 'ws')}.{self._started}"
+        try:
+            planned = self._graphql.plan(message.request, viewer, request_id)
+        except OperationRefused as refused:
+            self.sender.text(messages.error(message.id, refused.errors))
+            return
+        if isinstance(planned, Source):
+            subscriber = Subscriber(
+                message.id,
+                messages.suffix(message.id),
+                self.sender,
+                self._ended,
+                conflated=planned.conflated,
+            )
+            self._subscribers[message.id] = subscriber
+            OPERATIONS.inc()
+            self._hub.join(planned, subscriber)
+        else:
+            task = self._keep(self._answer(message.id, planned, request_id))
+            self._running[message.id] = _Running(task, planned.changes)
+
+    async def _answer(self, operation_id: str, operation: Single, request_id: str) -> None:
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        OPERATIONS.inc()
+        try:
+            answer = await operation.run()
+        finally:
+            OPERATIONS.dec()
+            wanted = self._running.pop(operation_id).wanted
+        if not wanted:
+            return
+        if "data" in answer:
+            self.sender.text(messages.next_answer(operation_id, answer))
+            self.sender.text(messages.complete(operation_id))
+        else:
+            self.sender.text(messages.error(operation_id, list(answer["errors"])))
+
+    def _complete(self, operation_id: str) -> None:
+        subscriber = self._subscribers.pop(operation_id, None)
+        if subscriber is not None:
+            OPERATIONS.dec()
+            self._hub.leave(subscriber)
+        elif (running := self._running.get(operation_id)) is not None:
+            # What changes something goes on to its end, and keeps its id and its place until then.
+            running.wanted = False
+            if not running.changes:
+                running.task.cancel()
+
+    def _fallen_behind(self) -> None:
+        self.close(Close.RESUME, "resume")
+
+    def _drop_everything(self) -> None:
+        self._cancel_timers()
+        self.sender.close()
+        for subscriber in self._subscribers.values():
+            OPERATIONS.dec()
+            self._hub.leave(subscriber)
+        self._subscribers.clear()
+        for running in self._running.values():
+            running.task.cancel()
+        if self._sending is not None:
+            self._sending.cancel()
+
+    async def _say_goodbye(self, code: Close, reason: str) -> None:
+        close = {"type": "websocket.close", "code": int(code), "reason": reason[:120]}
+        try:
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await self._asgi_send(close)
         except TimeoutError:
             self._abort()
         except OSError:
             pass  # It has left by itself.
 
-    async def _initialise(
-        self, message: Init, init_timer: asyncio.Task[None], admit: Callable[[Viewer], bool]
-    ) -> None:
-        if self._initialised:
-            raise ProtocolViolation(Close.TOO_MANY, "Too many initialisation requests")
-        self._initialised = True
-        init_timer.cancel()
-        try:
-            viewer = await self._graphql.authenticate(message.payload, self._scope)
-        except Refused as refused:
-            raise ProtocolViolation(Close.FORBIDDEN, f"Forbidden: {refused}") from None
-        if not admit(viewer):
-            raise ProtocolViolation(Close.TOO_MANY, "Too many connections")
-        self._viewer = viewer
-        if viewer.expires_at is not None:
-            self._after(viewer.expires_at - time.time(), Close.FORBIDDEN, "Forbidden: the token has expired")
-        if message.payload:
-            self._keep(self._recheck(viewer, message.payload))
-        await self._send(messages.ack())
-
-    async def _handle(self, message: messages.ClientMessage) -> None:
-        if isinstance(message, Ping):
-            await self._send(messages.pong(message.payload))
-        elif isinstance(message, Subscribe):
-            await self._subscribe(message)
-        elif isinstance(message, Complete):
-            task = self._operations.pop(message.id, None)
-            if task is not None:
-                task.cancel()
-
-    async def _subscribe(self, message: Subscribe) -> None:
-        viewer = self._viewer
-        if viewer is None:
-            raise ProtocolViolation(Close.UNAUTHORIZED, "Unauthorized")
-        if message.id in self._operations:
-            raise ProtocolViolation(Close.DUPLICATE_ID, f"Subscriber for {message.id[:64]} already exists")
-        if len(self._operations) >= self._limits.operations:
-            refusal = {
-                "message": f"a connection may run {self._limits.operations} operations at a time",
-                "extensions": {"code": "RATE_LIMITED"},
-            }
-            await self._send(messages.error(message.id, [refusal]))
-            return
-        self._started += 1
-        self._operations[message.id] = asyncio.create_task(self._operate(message, viewer))
-
-    async def _operate(self, message: Subscribe, viewer: Viewer) -> None:
-        """Run one operation and send its answers, as fast as the client takes them."""
-        request_id = f"{self._scope.get('ordertide.request_id', 'ws')}.{self._started}"
-        structlog.contextvars.bind_contextvars(request_id=request_id)
-        WS_OPERATIONS.inc()
-        try:
-            context = self._graphql.context_for(viewer, request_id)
-            async with aclosing(self._graphql.execute(message.request, context)) as answers:
-                async for answer in answers:
-                    if "data" not in answer:
-                        await self._end_with(message.id, answer["errors"])
-                        return
-                    await self._send(messages.next_answer(message.id, answer))
-            self._forget(message.id)
-            await self._send(messages.complete(message.id))
-        except Exception:
-            log.exception("operation_failed")
-            failure = {
-                "message": "something went wrong on our side",
-                "extensions": {"code": "INTERNAL", "requestId": request_id},
-            }
-            await self._end_with(message.id, [failure])
-        finally:
-            self._forget(message.id)
-            WS_OPERATIONS.dec()
-
-    async def _end_with(self, operation_id: str, errors: list[Any]) -> None:
-        if errors[0].get("extensions", {}).get("code") == "SLOW_CONSUMER":
-            await self.close(Close.RESUME, "resume")
-            return
-        self._forget(operation_id)
-        await self._send(messages.error(operation_id, errors))
-
-    def _forget(self, operation_id: str) -> None:
-        # The client may use the id anew at once, so it is free before it is told of the end.
-        if self._operations.get(operation_id) is asyncio.current_task():
-            del self._operations[operation_id]
-
-    async def _send(self, text: str) -> None:
-        """Send, waiting for a client that is slow; one that does not read at all is cut off."""
-        try:
-            async with asyncio.timeout(self._limits.stalled), self._turn:
-                if self._closing:
-                    return
-                await self._asgi_send({"type": "websocket.send", "text": text})
-            WS_MESSAGES.inc()
-        except TimeoutError:
-            await self.close(Close.RESUME, "resume")
-        except OSError:
-            self._closing = True
-
-    async def _recheck(self, viewer: Viewer, payload: Mapping[str, Any]) -> None:
-        while True:
-            await asyncio.sleep(self._limits.recheck)
-            try:
-                now = await self._graphql.authenticate(payload, self._scope)
-            except Refused as refused:
-                return await self.close(Close.FORBIDDEN, f"Forbidden: {refused}")
-            except Exception:
-                # The database may be away; the next look will tell.
-                log.exception("credentials_not_rechecked")
-                continue
-            if now != viewer:
-                return await self.close(Close.RESTART, "permissions have changed, connect again")
-
-    def _after(self, seconds: float, code: Close, reason: str) -> asyncio.Task[None]:
-        async def expire() -> None:
-            await asyncio.sleep(max(0.0, seconds))
-            await self.close(code, reason)
-
-        return self._keep(expire())
-
-    def _keep(self, work: Any) -> asyncio.Task[None]:
-        task: asyncio.Task[None] = asyncio.create_task(work)
-        self._timers.add(task)
-        task.add_done_callback(self._timers.discard)
-        return task
-
-    async def _stop_everything(self) -> None:
-        tasks = [*self._operations.values(), *self._timers]
-        for task in tasks:
-            task.cancel()
-        with suppress(asyncio.CancelledError):
-            await asyncio.gather(*tasks, return_exceptions=True)
+    async def _send(self, text: bytes) -> None:
+        await self._asgi_send({"type": "websocket.send", "text": text.decode()})
 
     def _abort(self) -> None:
-        abort = self._scope.get("extensions", {}).get("ordertide.abort")
+        abort = self.scope.get("extensions", {}).get(ABORT)
         if abort is not None:
             abort()
+        elif self._main is not None:
+            # ASGI cannot cut a socket; the server closes it when the application has returned.
+            self._cut_off = True
+            self._main.cancel()
+
+    def _after(self, seconds: float, code: Close, reason: str) -> None:
+        loop = asyncio.get_running_loop()
+        self._timers.append(loop.call_later(max(0.0, seconds), self.close, code, reason))
+
+    def _cancel_timers(self) -> None:
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+def _render(recipient: Recipient, message: Message) -> bytes:
+    return message.text(recipient.suffix)
+
+
+def _credentials(message: Init) -> str | None:
+    """Return what a client shows; browsers cannot set headers on a websocket, so the payload has it."""
+    for name in _CREDENTIALS:
+        if (value := message.payload.get(name)) is not None:
+            if not isinstance(value, str):
+                raise ProtocolViolation(Close.FORBIDDEN, "Forbidden: authorization must be a string")
+            return value
+    return None

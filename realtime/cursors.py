@@ -30,10 +30,10 @@ class InvalidCursor(FeedError):
     code = "BAD_USER_INPUT"
 
 
-class SlowConsumer(FeedError):
-    """The reader fell behind on a feed that must not drop: resume from the last cursor."""
+class Discontinued(FeedError):
+    """This process has missed events, so its followers would: resume from the last cursor."""
 
-    code = "SLOW_CONSUMER"
+    code = "RESUME"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,11 @@ class Cursor:
 
     def __str__(self) -> str:
         return f"{self.epoch.hex}{self.sequence:016x}"
+
+    @staticmethod
+    def is_one(text: str) -> bool:
+        """Say whether a text has the form of a cursor."""
+        return _FORM.fullmatch(text) is not None
 
     @classmethod
     def parse(cls, text: str) -> "Cursor":

@@ -1,9 +1,9 @@
 """An event as subscribers and consumers read it, and the choice of which ones a reader wants."""
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from persistence.event_feed import StampedEvent
@@ -24,6 +24,19 @@ class FeedEvent:
     payload: Mapping[str, Any]
     occurred_at: datetime
 
+    @property
+    def topics(self) -> Sequence[str]:
+        """The SKUs that the event is about, if it is about any."""
+        if (one := self.payload.get("sku")) is not None:
+            return (one,)
+        return self.payload.get("skus") or ()
+
+    @property
+    def keys(self) -> list[Hashable]:
+        """Under what the ring looks for readers that may want the event."""
+        by_topic = ((self.aggregate, topic) for topic in self.topics)
+        return [self.aggregate_id, *by_topic, self.aggregate, None]
+
     @classmethod
     def of(cls, epoch: UUID, row: StampedEvent) -> "FeedEvent":
         """Return a row of the feed of `epoch` as an event, its cursor written out."""
@@ -40,26 +53,44 @@ class FeedEvent:
         )
 
 
+class Wanted(Protocol):
+    """Which events a reader wants."""
+
+    @property
+    def keys(self) -> Sequence[Hashable]:
+        """Under what the ring finds the reader; an event is offered for each of its keys."""
+        ...
+
+    def matches(self, event: FeedEvent) -> bool:
+        """Say whether the reader wants an event that it was found for."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which events a reader wants: of one stream, of one aggregate, by any test; all by default.
-
-    `wants` must be quick and must not wait: it runs between an event and its other readers.
-    """
+    """The events of one stream, or of one aggregate; all by default."""
 
     aggregate: str | None = None
     aggregate_id: UUID | None = None
-    wants: Callable[[FeedEvent], bool] | None = None
 
     @property
-    def key(self) -> Hashable:
-        """Under what the ring finds the reader: the narrowest thing known of its events."""
-        return self.aggregate_id or self.aggregate
+    def keys(self) -> Sequence[Hashable]:
+        """The narrowest thing known of the events."""
+        return (self.aggregate_id or self.aggregate,)
 
     def matches(self, event: FeedEvent) -> bool:
         """Say whether the reader wants this event."""
-        return (
-            (self.aggregate is None or event.aggregate == self.aggregate)
-            and (self.aggregate_id is None or event.aggregate_id == self.aggregate_id)
-            and (self.wants is None or self.wants(event))
+        return (self.aggregate is None or event.aggregate == self.aggregate) and (
+            self.aggregate_id is None or event.aggregate_id == self.aggregate_id
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Every event that has one of some keys: (stream, SKU), an aggregate's id, or a stream."""
+
+    keys: Sequence[Hashable]
+
+    def matches(self, event: FeedEvent) -> bool:
+        """Say yes: what was found by its key is wanted."""
+        return True

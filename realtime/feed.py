@@ -10,10 +10,11 @@ import structlog
 from persistence import event_feed
 from persistence.database import Database
 from persistence.event_feed import Page
-from persistence.outages import is_outage
-from realtime.events import FeedEvent, Filter
+from realtime.cursors import Cursor
+from realtime.events import FeedEvent, Filter, Wanted
 from realtime.metrics import FEED_HEAD
-from realtime.readers import Latest, Subscription
+from realtime.patience import patiently
+from realtime.readers import Latest, Subscription, Watcher
 from realtime.ring import Ring
 from realtime.supervise import supervise
 
@@ -24,9 +25,9 @@ QUEUE_LIMIT = 2_000
 PAGE_SIZE = 500
 PAGES_AT_ONCE = 3
 SAFETY_POLL_SECONDS = 1.0
-READ_PATIENCE_SECONDS = 15.0
-READ_PAUSE_SECONDS = 0.25
+SECONDS_TO_ANSWER = 10.0
 _EVENTS_A_TURN = 64
+EVERYTHING = Filter()
 
 
 class Feed:
@@ -43,7 +44,7 @@ class Feed:
         queue_limit: int = QUEUE_LIMIT,
         page_size: int = PAGE_SIZE,
     ) -> None:
-        """Prepare the feed of `database`; a reader with `queue_limit` events waiting must resume."""
+        """Prepare the feed of `database`; with `queue_limit` events waiting readers go back to the table."""
         self._database = database
         self._ring_size = ring_size
         self._queue_limit = queue_limit
@@ -52,6 +53,7 @@ class Feed:
         # After a restart everybody catches up at once: requests must still find connections.
         self._catching_up = asyncio.Semaphore(PAGES_AT_ONCE)
         self._ring: Ring | None = None
+        self._looked_at = 0.0
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -59,6 +61,7 @@ class Feed:
         async with self._database.read() as connection:
             head = await event_feed.read_head(connection)
         self._ring = Ring(head.epoch, head.sequence, size=self._ring_size)
+        self._looked_at = asyncio.get_running_loop().time()
         self._task = asyncio.create_task(supervise("tailer", self._tail), name="feed tailer")
 
     async def stop(self) -> None:
@@ -82,31 +85,41 @@ class Feed:
         """The newest sequence this process has seen."""
         return self._started.head
 
+    def reach(self) -> tuple[str, str]:
+        """Return the oldest cursor that can be resumed from, and that of the head."""
+        ring = self._started
+        return str(Cursor(ring.epoch, ring.pruned)), ring.cursor
+
     def subscribe(
         self,
         after: str | None = None,
         *,
         aggregate: str | None = None,
         aggregate_id: UUID | None = None,
-        wants: Callable[[FeedEvent], bool] | None = None,
+        caught_up: Callable[[str], None] | None = None,
     ) -> Subscription:
         """Return every wanted event later than the cursor `after`, or from now on without one.
 
         Use it as `async with feed.subscribe(...) as events: async for event in events`. Reading
-        raises InvalidCursor, CursorExpired or SlowConsumer, each a FeedError with a `code`.
+        raises InvalidCursor, CursorExpired or Discontinued, each a FeedError with a `code`.
         """
-        wanted = Filter(aggregate, aggregate_id, wants)
-        return Subscription(self._started, self._patient_page, wanted, after, limit=self._queue_limit)
+        wanted = Filter(aggregate, aggregate_id)
+        return Subscription(
+            self._started, self._patient_page, wanted, after, limit=self._queue_limit, caught_up=caught_up
+        )
 
-    def latest(
-        self,
-        key_of: Callable[[FeedEvent], Hashable | None],
-        *,
-        aggregate: str | None = None,
-        wants: Callable[[FeedEvent], bool] | None = None,
-    ) -> Latest:
+    def latest(self, key_of: Callable[[FeedEvent], Hashable | None], wanted: Wanted = EVERYTHING) -> Latest:
         """Return the newest event of each key from now on, dropping what was overtaken unread."""
-        return Latest(self._started, Filter(aggregate, None, wants), key_of)
+        return Latest(self._started, wanted, key_of)
+
+    def watch(self, watcher: Watcher) -> None:
+        """Tell `watcher` of events the moment they are read, before anyone who follows gets a later one."""
+        self._started.join(watcher, self.head)
+
+    @property
+    def silent_for(self) -> float:
+        """For how many seconds the table could not be looked at; a poll's pause when all is well."""
+        return asyncio.get_running_loop().time() - self._looked_at
 
     @property
     def _started(self) -> Ring:
@@ -126,22 +139,21 @@ class Feed:
 
     async def _patient_page(self, after: int, wanted: Filter) -> Page:
         """Read a page for a reader that must not end because the database restarts."""
-        deadline = asyncio.get_running_loop().time() + READ_PATIENCE_SECONDS
-        while True:
-            try:
-                async with self._catching_up:
-                    return await self._page(after, wanted)
-            except Exception as error:
-                if not is_outage(error) or asyncio.get_running_loop().time() > deadline:
-                    raise
-                log.warning("feed_page_failed", error=type(error).__name__)
-            await asyncio.sleep(READ_PAUSE_SECONDS)
+
+        async def read() -> Page:
+            async with self._catching_up:
+                return await self._page(after, wanted)
+
+        return await patiently(read)
 
     async def _tail(self) -> None:
         ring = self._started
         while True:
             self._woken.clear()
-            page = await self._page(ring.head, Filter())
+            # A connection that is only half there answers nothing, and would be waited for for minutes.
+            async with asyncio.timeout(SECONDS_TO_ANSWER):
+                page = await self._page(ring.head, EVERYTHING)
+            self._looked_at = asyncio.get_running_loop().time()
             await self._extend(ring, page)
             FEED_HEAD.set(ring.head)
             if page.complete:
@@ -153,7 +165,7 @@ class Feed:
         head = page.head
         if head.epoch != ring.epoch or head.sequence < ring.head or head.pruned_sequence > ring.head:
             log.warning("feed_discontinued", seen=ring.head, head=head.sequence, pruned=head.pruned_sequence)
-            ring.reset(head.epoch, head.sequence)
+            ring.reset(head.epoch, head.sequence, head.pruned_sequence)
             return
         ring.pruned = head.pruned_sequence
         for count, row in enumerate(page.events, start=1):

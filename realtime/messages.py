@@ -4,18 +4,17 @@ https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
 import orjson
 
+from realtime.operations import Answer, OperationRequest
+
 SUBPROTOCOL = "graphql-transport-ws"
 MAX_MESSAGE_BYTES = 65_536
 _LONGEST_ID = 256
-
-Answer = Mapping[str, Any]
-"""An execution result; one without `data` says that the operation could not run, or not go on."""
 
 
 class Close(IntEnum):
@@ -40,15 +39,6 @@ class ProtocolViolation(Exception):
         super().__init__(reason)
         self.code = code
         self.reason = reason
-
-
-@dataclass(frozen=True, slots=True)
-class OperationRequest:
-    """What a client asks to run."""
-
-    query: str
-    operation_name: str | None = None
-    variables: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,33 +105,33 @@ def read(text: str | None) -> ClientMessage:
     raise _bad("unknown type")
 
 
-def ack() -> str:
-    """Return the answer to `connection_init`."""
-    return '{"type":"connection_ack"}'
+ACK = b'{"type":"connection_ack"}'
+"""The answer to `connection_init`."""
 
 
-def pong(payload: Mapping[str, Any] | None) -> str:
+def pong(payload: Mapping[str, Any] | None) -> bytes:
     """Return the answer to a ping, its payload sent back."""
-    return _write({"type": "pong"} if payload is None else {"type": "pong", "payload": payload})
+    return orjson.dumps({"type": "pong"} if payload is None else {"type": "pong", "payload": payload})
 
 
-def next_answer(operation_id: str, answer: Answer) -> str:
+def suffix(operation_id: str) -> bytes:
+    """Return how every `next` message of an operation ends, after what its answer is."""
+    return orjson.dumps(operation_id) + b"}"
+
+
+def next_answer(operation_id: str, answer: Answer) -> bytes:
     """Return one result of an operation."""
-    return _write({"id": operation_id, "type": "next", "payload": answer})
+    return orjson.dumps({"id": operation_id, "type": "next", "payload": answer})
 
 
-def error(operation_id: str, errors: list[Any]) -> str:
+def error(operation_id: str, errors: list[Any]) -> bytes:
     """Return the end of an operation that could not run or not go on."""
-    return _write({"id": operation_id, "type": "error", "payload": errors})
+    return orjson.dumps({"id": operation_id, "type": "error", "payload": errors})
 
 
-def complete(operation_id: str) -> str:
+def complete(operation_id: str) -> bytes:
     """Return the end of an operation that has nothing more to say."""
-    return _write({"id": operation_id, "type": "complete"})
-
-
-def _write(message: Mapping[str, Any]) -> str:
-    return orjson.dumps(message).decode()
+    return orjson.dumps({"id": operation_id, "type": "complete"})
 
 
 def _request(message: Mapping[str, Any]) -> OperationRequest:

@@ -18,18 +18,20 @@ PRUNED = Counter("ordertide_events_pruned_total", "Events retention removed from
 RETRIES = Counter(
     "ordertide_background_retries_total", "Failures after which background work was tried again", ["part"]
 )
-DELIVERED = Counter("ordertide_feed_delivered_total", "Events handed to subscriptions")
+READ = Counter("ordertide_feed_read_total", "Events handed to whoever follows the feed in this process")
+STREAMS = Gauge("ordertide_live_streams", "Different subscriptions that run; equal ones share one")
+EXECUTED = Counter("ordertide_live_executions_total", "Events executed for subscriptions")
+DELIVERED = Counter("ordertide_live_delivered_total", "Answers handed to subscribers")
 CONFLATED = Counter(
     "ordertide_feed_conflated_total", "Values replaced by newer ones before a reader took them"
 )
-SLOW_CONSUMERS = Counter(
-    "ordertide_feed_slow_consumers_total", "Readers told to resume, having fallen behind"
+FELL_BEHIND = Counter(
+    "ordertide_feed_fell_behind_total", "Times a follower of the feed went back to reading its table"
 )
 BUS_UP = Gauge(
     "ordertide_bus_connected", "Whether this process hears wake-ups of the others (1) or polls (0)"
 )
 WAKE_UPS = Counter("ordertide_bus_wake_ups_total", "Wake-ups this process heard")
-WS_CONNECTIONS = Gauge("ordertide_websocket_connections", "Open websockets")
-WS_OPERATIONS = Gauge("ordertide_websocket_operations", "Operations running on websockets")
-WS_MESSAGES = Counter("ordertide_websocket_messages_total", "Messages sent on websockets")
-WS_CLOSED = Counter("ordertide_websocket_closed_total", "Websockets the server closed, by code", ["code"])
+CONNECTIONS = Gauge("ordertide_live_connections", "Open websockets and event streams")
+OPERATIONS = Gauge("ordertide_live_operations", "Operations running on live connections")
+CLOSED = Counter("ordertide_live_closed_total", "Live connections the server closed, by code", ["code"])

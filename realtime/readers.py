@@ -5,11 +5,12 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Iterable
 from types import TracebackType
 from typing import Self
+from uuid import UUID
 
 from persistence.event_feed import Page
-from realtime.cursors import Cursor, CursorExpired, FeedError, InvalidCursor, SlowConsumer
-from realtime.events import FeedEvent, Filter
-from realtime.metrics import CONFLATED, DELIVERED, SLOW_CONSUMERS
+from realtime.cursors import Cursor, CursorExpired, Discontinued, FeedError, InvalidCursor
+from realtime.events import FeedEvent, Filter, Wanted
+from realtime.metrics import CONFLATED, FELL_BEHIND, READ
 from realtime.ring import Ring
 
 Pages = Callable[[int, Filter], Awaitable[Page]]
@@ -19,7 +20,7 @@ Pages = Callable[[int, Filter], Awaitable[Page]]
 class _Following:
     """What both readers share: waiting, failing, leaving."""
 
-    def __init__(self, ring: Ring, wanted: Filter) -> None:
+    def __init__(self, ring: Ring, wanted: Wanted) -> None:
         self.filter = wanted
         self._ring = ring
         self._failure: FeedError | None = None
@@ -63,20 +64,34 @@ class _Following:
 class Subscription(_Following):
     """Every wanted event after a cursor, in order, nothing lost and nothing twice.
 
-    Iterating pages from the table until the ring covers the position, then follows the ring.
-    Raises InvalidCursor and CursorExpired for what `after` names, and SlowConsumer when more than
-    `limit` live events wait to be taken. Close it (or use it as a context) when done.
+    Iterating pages from the table until the ring covers the position, then follows the ring. When more
+    than `limit` live events wait to be taken, it goes back to the table. Raises InvalidCursor and
+    CursorExpired for what `after` names, and Discontinued when the process has missed events. Close
+    it (or use it as a context) when done. `caught_up` is called once, with the cursor of the head,
+    when all events up to it have been taken.
     """
 
-    def __init__(self, ring: Ring, pages: Pages, wanted: Filter, after: str | None, *, limit: int) -> None:
+    def __init__(
+        self,
+        ring: Ring,
+        pages: Pages,
+        wanted: Filter,
+        after: str | None,
+        *,
+        limit: int,
+        caught_up: Callable[[str], None] | None = None,
+    ) -> None:
         """Follow from now when `after` is None; what follows a cursor is read when first asked for."""
         super().__init__(ring, wanted)
+        self._wanted = wanted
         self._pages = pages
         self._limit = limit
         self._ready: deque[FeedEvent] = deque()
         self._after = after
         self._position = ring.head
         self._joined = False
+        self._epoch = ring.epoch
+        self._caught_up = caught_up
         if after is None:
             self._join()
 
@@ -85,10 +100,11 @@ class Subscription(_Following):
             await self._start(Cursor.parse(self._after))
         while not self._ready:
             if self._joined or self._closed:
+                self._say_caught_up()
                 await self._sleep()
             else:
                 await self._catch_up()
-        DELIVERED.inc()
+        READ.inc()
         return self._ready.popleft()
 
     def replay(self, events: Iterable[FeedEvent]) -> None:
@@ -97,15 +113,23 @@ class Subscription(_Following):
             self._take(event)
 
     def offer(self, event: FeedEvent) -> None:
-        """Take a live event, or fall: a feed that must not drop says so instead of dropping."""
-        if self._failure is not None:
-            return
+        """Take a live event; one too many, and all that wait are read from the table again."""
         if len(self._ready) >= self._limit:
-            self._ready.clear()
-            SLOW_CONSUMERS.inc()
-            self.fail(SlowConsumer("fell behind the feed: resume from the last cursor"))
-            return
-        self._take(event)
+            self._fall_back()
+        else:
+            self._take(event)
+
+    def _fall_back(self) -> None:
+        FELL_BEHIND.inc()
+        self._position = self._ready[0].sequence - 1
+        self._ready.clear()
+        self._leave()
+        self._joined = False
+
+    def _say_caught_up(self) -> None:
+        if self._caught_up is not None and self._joined:
+            say, self._caught_up = self._caught_up, None
+            say(self._ring.cursor)
 
     async def _start(self, cursor: Cursor) -> None:
         """Check the cursor, against the ring where that suffices, else against the database."""
@@ -115,33 +139,40 @@ class Subscription(_Following):
             self._position = cursor.sequence
             self._join()
         else:
-            page = await self._pages(cursor.sequence, self.filter)
+            page = await self._pages(cursor.sequence, self._wanted)
             if cursor.epoch != page.head.epoch:
                 raise CursorExpired("after is a cursor of another feed: read afresh, then follow")
             if cursor.sequence > page.head.sequence:
                 raise InvalidCursor("after lies beyond the newest event")
             self._position = cursor.sequence
+            self._epoch = cursor.epoch
             self._take_page(page)
         self._after = None
 
     async def _catch_up(self) -> None:
         if self._ring.covers(self._position):
+            self._require_same(self._ring.epoch)
             self._join()
         else:
-            self._take_page(await self._pages(self._position, self.filter))
+            self._take_page(await self._pages(self._position, self._wanted))
 
     def _take_page(self, page: Page) -> None:
+        self._require_same(page.head.epoch)
         _require_kept(page.head.pruned_sequence, self._position)
         for row in page.events:
             self._take(FeedEvent.of(page.head.epoch, row))
         if page.complete:
             self._position = max(self._position, page.head.sequence)
 
+    def _require_same(self, epoch: UUID) -> None:
+        if epoch != self._epoch:
+            raise Discontinued("the feed has begun anew: read afresh, then follow")
+
     def _take(self, event: FeedEvent) -> None:
         # A cursor may be ahead of this process: its client was served by a faster one before.
         if event.sequence > self._position:
             self._position = event.sequence
-            if self.filter.matches(event):
+            if self._wanted.matches(event):
                 self._ready.append(event)
                 self._wake.set()
 
@@ -160,7 +191,7 @@ class Latest(_Following):
     behind: what waits is at most one event a key.
     """
 
-    def __init__(self, ring: Ring, wanted: Filter, key_of: Callable[[FeedEvent], Hashable | None]) -> None:
+    def __init__(self, ring: Ring, wanted: Wanted, key_of: Callable[[FeedEvent], Hashable | None]) -> None:
         """Follow from now: read the current values after this, and no change can slip between."""
         super().__init__(ring, wanted)
         self._key_of = key_of
@@ -170,7 +201,7 @@ class Latest(_Following):
     async def __anext__(self) -> FeedEvent:
         while not self._latest:
             await self._sleep()
-        DELIVERED.inc()
+        READ.inc()
         # The key that has waited longest goes first, so that a busy one starves nobody.
         return self._latest.pop(next(iter(self._latest)))
 
@@ -178,7 +209,7 @@ class Latest(_Following):
         """Take the newest event of every key that waits, without waiting for more."""
         waiting = list(self._latest.values())
         self._latest.clear()
-        DELIVERED.inc(len(waiting))
+        READ.inc(len(waiting))
         return waiting
 
     def replay(self, events: Iterable[FeedEvent]) -> None:
@@ -198,6 +229,30 @@ class Latest(_Following):
 
     def _leave(self) -> None:
         self._ring.leave(self)
+
+
+class Watcher:
+    """Is told of events at once, instead of asking for them; `told` must be quick and must not wait.
+
+    `missed` is called when the process has missed events.
+    """
+
+    def __init__(self, wanted: Wanted, told: Callable[[FeedEvent], None], missed: Callable[[], None]) -> None:
+        self.filter = wanted
+        self._told = told
+        self._missed = missed
+
+    def replay(self, events: Iterable[FeedEvent]) -> None:
+        """Take nothing: it starts at the head."""
+
+    def offer(self, event: FeedEvent) -> None:
+        """Take an event."""
+        if self.filter.matches(event):
+            self._told(event)
+
+    def fail(self, error: FeedError) -> None:
+        """Take that events were missed."""
+        self._missed()
 
 
 def _require_kept(pruned_sequence: int, position: int) -> None:

@@ -9,15 +9,15 @@ from collections.abc import Hashable, Iterable
 from typing import Protocol
 from uuid import UUID
 
-from realtime.cursors import FeedError, SlowConsumer
-from realtime.events import FeedEvent, Filter
+from realtime.cursors import Cursor, Discontinued, FeedError
+from realtime.events import FeedEvent, Wanted
 from realtime.metrics import FEED_SUBSCRIBERS
 
 
 class Reader(Protocol):
     """Somebody who follows the feed."""
 
-    filter: Filter
+    filter: Wanted
 
     def replay(self, events: Iterable[FeedEvent]) -> None:
         """Take the events that came before joining."""
@@ -44,6 +44,11 @@ class Ring:
         self._events: deque[FeedEvent] = deque(maxlen=size)
         self._readers: dict[Hashable, dict[Reader, None]] = {}
 
+    @property
+    def cursor(self) -> str:
+        """The cursor of the head."""
+        return str(Cursor(self.epoch, self.head))
+
     def covers(self, sequence: int) -> bool:
         """Say whether every event after `sequence` is here or still to come."""
         first = self._events[0].sequence if self._events else self.head + 1
@@ -54,19 +59,22 @@ class Ring:
         if not self.covers(after):
             raise ValueError(f"the ring does not reach back to {after}")
         reader.replay(event for event in self._events if event.sequence > after)
-        self._readers.setdefault(reader.filter.key, {})[reader] = None
+        for key in reader.filter.keys:
+            self._readers.setdefault(key, {})[reader] = None
         FEED_SUBSCRIBERS.inc()
 
     def leave(self, reader: Reader) -> None:
         """Stop following; a no-op for who does not."""
-        key = reader.filter.key
-        followers = self._readers.get(key)
-        if followers is None or reader not in followers:
-            return
-        del followers[reader]
-        if not followers:
-            del self._readers[key]
-        FEED_SUBSCRIBERS.dec()
+        follows = False
+        for key in reader.filter.keys:
+            followers = self._readers.get(key, {})
+            if reader in followers:
+                follows = True
+                del followers[reader]
+                if not followers:
+                    del self._readers[key]
+        if follows:
+            FEED_SUBSCRIBERS.dec()
 
     def append(self, event: FeedEvent) -> None:
         """Keep the event that follows the head, and hand it to who wants it."""
@@ -74,15 +82,18 @@ class Ring:
             raise ValueError(f"{event.sequence} does not follow {self.head}")
         self._events.append(event)
         self.head = event.sequence
-        for key in (event.aggregate_id, event.aggregate, None):
-            for reader in self._readers.get(key, ()):
-                reader.offer(event)
+        for key in event.keys:
+            if followers := self._readers.get(key):
+                # Who has too much waiting leaves while it is told.
+                for reader in list(followers):
+                    reader.offer(event)
 
-    def reset(self, epoch: UUID, head: int) -> None:
+    def reset(self, epoch: UUID, head: int, pruned: int) -> None:
         """Start again elsewhere: events between were never seen, so every reader must resume."""
         self.epoch = epoch
         self.head = head
+        self.pruned = pruned
         self._events.clear()
-        for followers in self._readers.values():
-            for reader in followers:
-                reader.fail(SlowConsumer("events were missed here: resume from the last cursor"))
+        everyone = {reader for followers in self._readers.values() for reader in followers}
+        for reader in everyone:
+            reader.fail(Discontinued("events were missed here: resume from the last cursor"))

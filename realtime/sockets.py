@@ -1,18 +1,29 @@
-"""uvicorn's websocket protocol, with the two things ASGI has no words for: cutting off and leaving well.
+"""uvicorn's protocols, with what ASGI has no words for: writing at once, cutting off, leaving well.
 
-Serve with `ws="realtime.sockets:LiveWebSocketProtocol"`; under another server the transport works
-too, but cannot cut the socket of a client that does not read, nor stagger its farewells.
+Serve with `ws="realtime.sockets:LiveWebSocketProtocol"` and `http="realtime.sockets:LiveHttpProtocol"`.
+Under another server the transports work too, by ASGI alone: they then send through `send`, cannot cut
+the socket of a client that does not read, and do not stagger their farewells.
 """
 
 from collections.abc import Callable
 from typing import Any
 
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
+from realtime.sending import Flow
 
-class LiveWebSocketProtocol(WebSocketsSansIOProtocol):
-    """Offers `ordertide.abort` and `ordertide.on_shutdown` among the scope's extensions."""
+SOCKET = "ordertide.socket"
+"""The key of a websocket's socket among the scope's extensions."""
+ON_SHUTDOWN = "ordertide.on_shutdown"
+"""The key of what to call with a function that ends the connection in its own time."""
+ABORT = "ordertide.abort"
+"""The key of what cuts the connection off, whatever still waits to be sent."""
+
+
+class PortableWebSocketProtocol(WebSocketsSansIOProtocol):
+    """Tells of the server's shutdown; everything is sent by ASGI."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -23,8 +34,15 @@ class LiveWebSocketProtocol(WebSocketsSansIOProtocol):
         super().handle_connect(event)
         scope: Any = getattr(self, "scope", None)
         if scope is not None:
-            scope["extensions"]["ordertide.abort"] = self._abort
-            scope["extensions"]["ordertide.on_shutdown"] = self._on_shutdown
+            scope["extensions"].update(self.extensions())
+
+    def extensions(self) -> dict[str, Any]:
+        """Return what the application finds in its scope."""
+        return {ON_SHUTDOWN: self._on_shutdown, ABORT: self.abort}
+
+    def abort(self) -> None:
+        """Cut the connection off."""
+        self.transport.abort()
 
     def shutdown(self) -> None:
         """Let the application close in its own time, where it wants to; uvicorn waits for it."""
@@ -36,5 +54,58 @@ class LiveWebSocketProtocol(WebSocketsSansIOProtocol):
     def _on_shutdown(self, leave: Callable[[], None]) -> None:
         self._leave = leave
 
-    def _abort(self) -> None:
+
+class LiveWebSocketProtocol(PortableWebSocketProtocol):
+    """Lets the application write frames, and tells it whether the socket takes more."""
+
+    flow: Flow | None = None
+
+    def extensions(self) -> dict[str, Any]:
+        """Return what the application finds in its scope."""
+        # Compressed frames are not ours to make.
+        fast = {} if self.conn.extensions else {SOCKET: self}
+        return super().extensions() | fast
+
+    def pause_writing(self) -> None:
+        """Hear from the transport that its buffer is full."""
+        super().pause_writing()
+        if self.flow is not None:
+            self.flow.pause()
+
+    def resume_writing(self) -> None:
+        """Hear from the transport that its buffer has room again."""
+        super().resume_writing()
+        if self.flow is not None:
+            self.flow.resume()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Hear from the transport that it is gone."""
+        super().connection_lost(exc)
+        if self.flow is not None:
+            self.flow.lost()
+
+
+class LiveHttpProtocol(HttpToolsProtocol):
+    """Lets a response that streams end in its own time when the server shuts down."""
+
+    _leave: Callable[[], None] | None = None
+
+    def on_message_begin(self) -> None:
+        """Begin a request, with our addition in its scope."""
+        super().on_message_begin()
+        self._leave = None
+        scope: Any = self.scope
+        scope["extensions"] = {ON_SHUTDOWN: self._on_shutdown, ABORT: self.abort}
+
+    def abort(self) -> None:
+        """Cut the connection off."""
         self.transport.abort()
+
+    def shutdown(self) -> None:
+        """End the connection once its response is complete, which is told to be so soon."""
+        super().shutdown()
+        if self._leave is not None:
+            self._leave()
+
+    def _on_shutdown(self, leave: Callable[[], None]) -> None:
+        self._leave = leave

@@ -17,6 +17,9 @@ from services.context import Environment, ServiceContext
 ALL_PERMISSIONS = "*"
 """Stored for an app that may do everything, also what later versions add."""
 
+REVOKED = "AppRevoked"
+"""The kind of the event that an app's token is worth nothing any more."""
+
 _TOKEN_PREFIX = "ordertide_app_"  # noqa: S105 - lets scanners of leaked secrets recognise one
 _MAX_NAME_LENGTH = 200
 
@@ -52,7 +55,7 @@ async def revoke(context: ServiceContext, app_id: UUID) -> None:
     async with context.transaction() as transaction:
         if not await rows.revoke(transaction.connection, app_id, transaction.now):
             raise NotFound("no app that is not revoked has this id", "id")
-        transaction.emit(_event("AppRevoked", app_id, transaction.now))
+        transaction.emit(_event(REVOKED, app_id, transaction.now))
 
 
 async def actor_of(environment: Environment, token: str) -> Actor | None:
@@ -64,6 +67,11 @@ async def actor_of(environment: Environment, token: str) -> Actor | None:
     if app is None:
         return None
     return Actor(ActorKind.APP, app.id, _permissions(app.permissions))
+
+
+def label_of(app_id: UUID) -> str:
+    """Return how an app is named where actors are."""
+    return Actor(ActorKind.APP, app_id).label
 
 
 def _check_permissions(permissions: list[str]) -> None:

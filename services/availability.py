@@ -14,8 +14,10 @@ MOST_SKUS = 200
 """Most SKUs one reader may follow."""
 
 
-async def followable(context: ServiceContext, slug: str, skus: Sequence[str]) -> tuple[Channel, list[str]]:
-    """Return the channel and the distinct SKUs that may be followed there.
+async def followable(
+    context: ServiceContext, slug: str, skus: Sequence[str]
+) -> tuple[Channel, dict[str, Availability]]:
+    """Return the channel and what it can sell now of the SKUs that may be followed there.
 
     Raises InvalidInput for no or more than MOST_SKUS SKUs, NotFound for a channel or SKU that does
     not exist.
@@ -25,11 +27,11 @@ async def followable(context: ServiceContext, slug: str, skus: Sequence[str]) ->
         raise InvalidInput(f"name 1 to {MOST_SKUS} SKUs", "skus")
     channel = await channels.get(context, slug)
     storable = [sku for sku in distinct if is_storable(sku)]
-    known = {found.sku for found in await of_skus(context, channel, storable)}
+    known = {found.sku: found for found in await of_skus(context, channel, storable)}
     for index, sku in enumerate(skus):
         if sku not in known:
             raise NotFound(f"no variant has the SKU {sku[:100]!r}", "skus", str(index))
-    return channel, distinct
+    return channel, known
 
 
 async def of_skus(context: ServiceContext, channel: Channel, skus: Sequence[str]) -> list[Availability]:

@@ -10,10 +10,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
-from api.context import RequestContext
+from api.context import Following, RequestContext
 from api.execution import Engine, GraphQLRequest
 from persistence.database import Database
+from realtime.batches import Batches
 from realtime.feed import Feed
+from realtime.operations import Start
 from realtime.stamper import Stamper
 from services.access import SYSTEM, Actor
 from tests.factories import SCHEMA, make_context
@@ -32,9 +34,9 @@ class Answers:
 
     async def next(self) -> Any:
         """Return the next answer, None when the subscription has ended."""
-        answer = await asyncio.wait_for(self._waiting, PATIENCE_SECONDS)
+        delivery = await asyncio.wait_for(self._waiting, PATIENCE_SECONDS)
         self._waiting = asyncio.create_task(anext(self._stream, None))
-        return answer
+        return delivery and delivery.answer
 
     async def events(self, count: int) -> list[dict[str, Any]]:
         """Return the next `count` events, whatever the subscription's field is called."""
@@ -82,7 +84,7 @@ async def following(
     actor: Actor = SYSTEM,
 ) -> AsyncIterator[Answers]:
     """Subscribe, and yield the answers once the subscription follows the feed."""
-    context = RequestContext.of(make_context(database, actor), feed)
+    context = RequestContext.of(make_context(database, actor), Following(feed, Batches(), Start()))
     operation = ENGINE.prepare(GraphQLRequest(document, None, variables or {}), "test")
     async with aclosing(await ENGINE.subscribe(operation, context)) as stream:
         answers = Answers(stream)

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -16,10 +16,12 @@ from api.auth import Authenticator
 from api.live import LiveGraphQL
 from api.rate_limit import RateLimiter
 from persistence.database import Database
-from realtime.connection import ConnectionLimits, GraphQL
 from realtime.feed import Feed
+from realtime.hub import Hub
 from realtime.messages import SUBPROTOCOL
-from realtime.sockets import LiveWebSocketProtocol
+from realtime.operations import GraphQL
+from realtime.registry import ConnectionLimits, Registry
+from realtime.sockets import LiveWebSocketProtocol, PortableWebSocketProtocol
 from realtime.transport_ws import WebSocketTransport
 from tests.factories import make_environment
 from tests.live import ENGINE
@@ -35,12 +37,25 @@ def graphql(database: Database, feed: Feed) -> GraphQL:
 
 
 @asynccontextmanager
-async def served(handed: GraphQL, **limits: Any) -> AsyncIterator["Served"]:
-    """Serve `handed` on a free port until the end of the block."""
-    transport = WebSocketTransport(handed, ConnectionLimits(**limits))
+async def served(
+    handed: GraphQL,
+    feed: Feed,
+    *,
+    fast: bool = True,
+    origins: Sequence[str] = (),
+    small_buffers: bool = False,
+    **limits: Any,
+) -> AsyncIterator["Served"]:
+    """Serve `handed` on a free port until the end of the block, on the fast path or the portable one.
+
+    With `small_buffers` the system keeps little of what a client does not read.
+    """
+    registry = Registry(handed, ConnectionLimits(**limits))
+    transport = WebSocketTransport(handed, Hub(feed.reach), registry, origins=origins)
+    watching = asyncio.create_task(registry.watch())
     configuration = uvicorn.Config(
         transport,
-        ws=LiveWebSocketProtocol,
+        ws=LiveWebSocketProtocol if fast else PortableWebSocketProtocol,
         ws_max_size=65_536,
         ws_per_message_deflate=False,
         lifespan="off",
@@ -48,6 +63,8 @@ async def served(handed: GraphQL, **limits: Any) -> AsyncIterator["Served"]:
         timeout_graceful_shutdown=5,
     )
     listener = socket.create_server(("127.0.0.1", 0))
+    if small_buffers:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)
     server = uvicorn.Server(configuration)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     async with asyncio.timeout(PATIENCE_SECONDS):
@@ -55,22 +72,31 @@ async def served(handed: GraphQL, **limits: Any) -> AsyncIterator["Served"]:
             if server.started:
                 break
             await asyncio.sleep(0.01)
-    running = Served(f"ws://127.0.0.1:{listener.getsockname()[1]}/graphql", transport, server, serving)
+    running = Served(listener.getsockname(), registry, server, serving, small_buffers=small_buffers)
     try:
         yield running
     finally:
         await running.stop()
+        watching.cancel()
 
 
 class Served:
     """A server that runs."""
 
     def __init__(
-        self, url: str, transport: WebSocketTransport, server: uvicorn.Server, serving: asyncio.Task[None]
+        self,
+        address: tuple[str, int],
+        registry: Registry,
+        server: uvicorn.Server,
+        serving: asyncio.Task[None],
+        *,
+        small_buffers: bool,
     ) -> None:
         """Remember what `served` started."""
-        self.url = url
-        self.transport = transport
+        self.address = address
+        self.url = f"ws://{address[0]}:{address[1]}/graphql"
+        self.small_buffers = small_buffers
+        self.registry = registry
         self._server = server
         self._serving = serving
 
@@ -83,6 +109,11 @@ class Served:
     async def client(self, subprotocol: str = SUBPROTOCOL, **options: Any) -> AsyncIterator["Client"]:
         """Connect, without any message yet."""
         protocols = [Subprotocol(subprotocol)]
+        if self.small_buffers:
+            sock = socket.socket()
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
+            sock.connect(self.address)
+            options["sock"] = sock
         async with connect(self.url, subprotocols=protocols, proxy=None, **options) as connection:
             yield Client(connection)
 

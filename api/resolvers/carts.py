@@ -21,8 +21,10 @@ from api.schema.carts import (
     CartPayload,
     CartUpdateInput,
 )
+from api.sharing import Scope
 from domain.carts import Details
 from domain.kernel.errors import under
+from realtime.patience import patiently
 from services import carts
 from services.access import Permission
 from services.carts import Wanted
@@ -124,14 +126,14 @@ class CartsMutation:
 class CartsSubscription:
     """Subscriptions of carts."""
 
-    @subscription(Permission.CARTS_READ)
+    @subscription(Permission.CARTS_READ, Scope.PERMISSIONS)
     async def cart_events(self, info: Info, after: str | None = None) -> AsyncGenerator[CartEvent]:
         """Staff: what happens in carts, of every shopper."""
         async with info.context.events(after, aggregate="cart") as events:
             async for event in events:
                 yield CartEvent.of(event)
 
-    @subscription(TOKEN)
+    @subscription(TOKEN, Scope.PERMISSIONS)
     async def cart_updated(
         self, info: Info, token: str, after: str | None = None
     ) -> AsyncGenerator[CartEvent]:
@@ -141,5 +143,5 @@ class CartsSubscription:
         async with info.context.events(after, aggregate="cart", aggregate_id=cart_id) as events:
             async for event in events:
                 # The token may have been revoked since.
-                await carts.check_token(service, token)
+                await patiently(lambda: carts.check_token(service, token))
                 yield CartEvent.of(event)

@@ -22,10 +22,12 @@ from api.schema.orders import (
     OrderRejectInput,
 )
 from api.schema.payments import Payment
+from api.sharing import Scope
 from domain.kernel.errors import NotFound
 from domain.kernel.pages import DEFAULT_PAGE_SIZE
 from domain.order_placement import Placement
 from persistence.order_parts import OrderParts
+from realtime.patience import patiently
 from services import order_lists, order_placement, orders
 from services.access import Permission
 
@@ -123,14 +125,14 @@ class OrdersMutation:
 class OrdersSubscription:
     """Subscriptions of orders."""
 
-    @subscription(Permission.ORDERS_READ)
+    @subscription(Permission.ORDERS_READ, Scope.PERMISSIONS)
     async def order_events(self, info: Info, after: str | None = None) -> AsyncGenerator[OrderEvent]:
         """Staff: every order event in reach."""
         async with info.context.events(after, aggregate="order") as events:
             async for event in events:
                 yield OrderEvent.of(event)
 
-    @subscription(TOKEN)
+    @subscription(TOKEN, Scope.PERMISSIONS)
     async def order_updated(
         self, info: Info, ref: OrderRef, after: str | None = None
     ) -> AsyncGenerator[OrderEvent]:
@@ -140,7 +142,8 @@ class OrdersSubscription:
         async with info.context.events(after, aggregate="order", aggregate_id=followed.id) as events:
             async for event in events:
                 # Read anew for each event: the token may have been revoked since.
-                yield OrderEvent.of(event, await orders.get(service, named))
+                order = await patiently(lambda: orders.get(service, named))
+                yield OrderEvent.of(event, order)
 
 
 def _keep(loaders: Loaders, placement: Placement) -> None:

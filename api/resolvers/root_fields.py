@@ -1,7 +1,7 @@
 """The only way to declare a root field: it names who may use it, and user errors become payloads."""
 
 import functools
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
 from contextlib import aclosing
 from enum import Enum
 from typing import Any
@@ -10,6 +10,7 @@ import strawberry
 
 from api.context import Info
 from api.errors import user_errors
+from api.sharing import SHARING_KEY, Scope, Sharing
 from domain.kernel.errors import DomainError
 from services import access
 from services.access import Permission
@@ -65,8 +66,20 @@ def mutation(payload: type, access_rule: Access) -> Callable[[Callable[..., Awai
     return decorate
 
 
-def subscription(access_rule: Access) -> Callable[[Callable[..., AsyncGenerator[Any]]], Any]:
-    """Declare a subscription field that `access_rule` guards, when it starts and before every event."""
+def subscription(
+    access_rule: Access,
+    scope: Scope = Scope.UNSHARED,
+    *,
+    conflate_by: Callable[[Any], Hashable] | None = None,
+) -> Callable[[Callable[..., AsyncGenerator[Any]]], Any]:
+    """Declare a subscription field that `access_rule` guards.
+
+    It is checked when a run starts; who loses the permission later loses the connection with it
+    (`WebSocketTransport.revoke`), before the next event.
+
+    `scope` says who may share its runs. Readers get every value, or with `conflate_by` the newest of
+    each key; values that all must get have a `cursor`.
+    """
 
     def decorate(resolver: Callable[..., AsyncGenerator[Any]]) -> Any:
         @functools.wraps(resolver)
@@ -74,11 +87,12 @@ def subscription(access_rule: Access) -> Callable[[Callable[..., AsyncGenerator[
             check(kwargs["info"], access_rule)
             async with aclosing(resolver(*args, **kwargs)) as events:
                 async for event in events:
-                    check(kwargs["info"], access_rule)
                     yield event
 
         return strawberry.subscription(
-            resolver=run, metadata={ACCESS_KEY: access_rule}, description=resolver.__doc__
+            resolver=run,
+            metadata={ACCESS_KEY: access_rule, SHARING_KEY: Sharing(scope, conflate_by)},
+            description=resolver.__doc__,
         )
 
     return decorate

@@ -122,7 +122,7 @@ async def _answer(database: Database, actor: Actor, document: str) -> dict[str, 
     except RequestRefused as refused:
         return {"errors": refused.errors}
     try:
-        return await anext(stream)
+        return dict((await anext(stream)).answer)
     finally:
         await stream.aclose()
 

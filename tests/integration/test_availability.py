@@ -131,7 +131,7 @@ async def test_a_feed_that_begins_again_costs_no_value(database: Database) -> No
 
 def _lose_events(feed: Feed) -> None:
     ring = feed._started
-    ring.reset(ring.epoch, ring.head)
+    ring.reset(ring.epoch, ring.head, ring.pruned)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from domain.kernel.events import Event
 from persistence import event_feed, event_log
 from persistence.database import Database
-from realtime.cursors import Cursor, CursorExpired, InvalidCursor, SlowConsumer
+from realtime.cursors import Cursor, CursorExpired, Discontinued, InvalidCursor
 from realtime.events import FeedEvent
 from realtime.feed import Feed
 from realtime.stamper import Stamper
@@ -224,7 +224,7 @@ class Client:
     async def follow(self, done: asyncio.Event) -> None:
         while not done.is_set():
             self.connects += 1
-            with suppress(TimeoutError, SlowConsumer):
+            with suppress(TimeoutError, Discontinued):
                 async with asyncio.timeout(self.dice.uniform(0.02, 0.6)):
                     await self._read(self.dice.randint(1, 200))
             await asyncio.sleep(self.dice.choice((0, 0, 0.01, 0.2)))

@@ -9,6 +9,7 @@ from app.readiness import checks
 from domain.kernel.events import Event
 from persistence import event_log
 from persistence.database import Database
+from realtime.feed import Feed
 from realtime.outbox import OutboxWatch
 from realtime.stamper import Stamper
 
@@ -32,7 +33,7 @@ async def commit(database: Database, count: int) -> None:
 async def test_an_event_counts_as_late_only_while_it_is_seen_waiting(database: Database) -> None:
     clock = Clock()
     watch = OutboxWatch(database, clock)
-    ready = checks(database, watch)["outbox"]
+    ready = checks(database, watch, Feed(database))["outbox"]
 
     assert await watch.look() == 0
     await commit(database, 3)

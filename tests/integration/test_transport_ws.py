@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -11,13 +11,13 @@ from gql import Client as GqlClient
 from gql import gql
 from gql.transport.websockets import WebsocketsTransport
 from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+from websockets.typing import Origin
 
 from api.live import LiveViewer
 from persistence.database import Database
-from realtime.connection import GraphQL
 from realtime.feed import Feed
-from realtime.messages import Answer, OperationRequest
-from realtime.stamper import Stamper
+from realtime.operations import Delivery, GraphQL, Source, Start
 from services import apps
 from services.access import ANONYMOUS, Permission
 from tests import cart_flows as flow
@@ -41,9 +41,16 @@ async def feed(database: Database) -> AsyncIterator[Feed]:
         yield feed
 
 
+@pytest.fixture(params=["fast path", "portable path"])
+def fast(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param == "fast path")
+
+
 @pytest.fixture
-async def server(database: Database, feed: Feed) -> AsyncIterator[Served]:
-    async with served(graphql(database, feed), init_timeout=0.3, recheck=0.1, operations=3) as server:
+async def server(database: Database, feed: Feed, fast: bool) -> AsyncIterator[Served]:
+    async with served(
+        graphql(database, feed), feed, fast=fast, init_timeout=0.3, recheck=0.1, operations=3
+    ) as server:
         yield server
 
 
@@ -165,13 +172,35 @@ async def test_a_connection_runs_so_many_operations(server: Served, database: Da
         assert message["payload"][0]["extensions"]["code"] == "RATE_LIMITED"
 
 
-async def test_a_viewer_has_so_many_connections(database: Database, feed: Feed) -> None:
-    async with served(graphql(database, feed), connections_per_viewer=2) as server:
+async def test_an_address_has_so_many_connections(database: Database, feed: Feed) -> None:
+    async with served(graphql(database, feed), feed, connections_per_address=2) as server:
         async with server.ready(), server.ready(), server.client() as third:
             await third.send(**INIT)
             assert (await third.closed())[0] == 4429
         async with server.ready():
             pass
+
+
+async def test_an_app_has_so_many_connections(database: Database, feed: Feed) -> None:
+    authorization = await bearer(database, Permission.CARTS_READ)
+    async with (
+        served(graphql(database, feed), feed, connections_per_viewer=1) as server,
+        server.ready(authorization=authorization),
+        server.ready(),
+        server.client() as second,
+    ):
+        await second.send(type="connection_init", payload={"authorization": authorization})
+        assert (await second.closed())[0] == 4429
+
+
+async def test_pages_of_other_origins_may_not_connect(database: Database, feed: Feed) -> None:
+    async with served(graphql(database, feed), feed, origins=["https://shop.example"]) as server:
+        with pytest.raises(InvalidStatus, match="403"):
+            await connect(server.url, origin=Origin("https://elsewhere.example"), proxy=None)
+        for origin in ("https://shop.example", None):
+            async with server.client(origin=origin and Origin(origin)) as client:
+                await client.send(**INIT)
+                assert await client.receive() == {"type": "connection_ack"}
 
 
 async def test_revoked_credentials_end_the_connection(server: Served, database: Database) -> None:
@@ -184,11 +213,11 @@ async def test_revoked_credentials_end_the_connection(server: Served, database: 
 
 
 async def test_expired_credentials_end_the_connection(database: Database, feed: Feed) -> None:
-    async def authenticate(payload: Mapping[str, Any], scope: Any) -> LiveViewer:
+    async def authenticate(credentials: str | None, scope: Any) -> LiveViewer:
         return LiveViewer(ANONYMOUS, "here", expires_at=time.time() + 0.2)
 
     handed = replace(graphql(database, feed), authenticate=authenticate)
-    async with served(handed) as server, server.ready() as client:
+    async with served(handed, feed) as server, server.ready() as client:
         assert (await client.closed())[0] == 4403
 
 
@@ -196,54 +225,80 @@ async def next_cursor(client: Client) -> str:
     return str((await client.receive())["payload"]["data"]["cartEvents"]["cursor"])
 
 
-async def test_who_falls_behind_resumes_without_a_gap(database: Database, shop: Shop) -> None:
-    feed = Feed(database, queue_limit=5)
-    stamper = Stamper(database, feed.wake, retention_seconds=3600)
-    await feed.start()
-    authorization = await bearer(database, Permission.CARTS_READ)
+def answering(handed: GraphQL, answers: Iterable[Delivery], *, conflated: bool = False) -> GraphQL:
+    """Replace what runs by a stream of answers, as fast as they can be made."""
 
-    async def make_carts(count: int) -> None:
-        for _ in range(count):
-            await flow.create(database, shop, 1)
-        while await stamper.stamp_once():
-            pass
-
-    async with served(graphql(database, feed)) as server:
-        async with server.ready(authorization=authorization) as client:
-            await client.subscribe("1", CARTS)
-            await asyncio.sleep(0.2)
-            await make_carts(1)
-            cursors = [await next_cursor(client) for _ in range(2)]
-            await make_carts(8)
-            assert await client.closed() == (4513, "resume")
-        async with server.ready(authorization=authorization) as client:
-            await client.subscribe("1", CARTS, after=cursors[-1])
-            cursors += [await next_cursor(client) for _ in range(16)]
-    await feed.stop()
-
-    assert len(set(cursors)) == 18
-    assert cursors == sorted(cursors)
-
-
-def flooding(handed: GraphQL) -> GraphQL:
-    """Replace what runs by an endless stream of large answers."""
-
-    async def execute(request: OperationRequest, context: Any) -> AsyncGenerator[Answer]:
-        while True:
-            yield {"data": {"flood": "x" * 20_000}}
+    async def run(start: Start) -> AsyncGenerator[Delivery]:
+        if start.caught_up is not None:
+            start.caught_up("")
+        for answer in answers:
+            yield answer
             await asyncio.sleep(0)
+        await asyncio.Event().wait()
 
-    return replace(handed, execute=execute)
+    return replace(handed, plan=lambda request, viewer, request_id: Source(run, conflated=conflated))
 
 
-async def test_who_does_not_read_is_cut_off(database: Database, feed: Feed) -> None:
-    handed = flooding(graphql(database, feed))
-    async with served(handed, stalled=0.3) as server, server.client(max_queue=1, max_size=None) as client:
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while True:
+            if holds():
+                return
+            await asyncio.sleep(0.05)
+
+
+def flood(count: int) -> Iterator[Delivery]:
+    for number in range(count):
+        yield Delivery({"data": {"number": number, "flood": "x" * 20_000}}, f"{number:048x}", "slot")
+
+
+async def test_who_falls_behind_on_what_may_not_be_dropped_must_resume(
+    database: Database, feed: Feed, fast: bool
+) -> None:
+    handed = answering(graphql(database, feed), flood(10**6))
+    async with (
+        served(handed, feed, fast=fast) as server,
+        server.client(max_queue=1, max_size=None) as client,
+    ):
+        await client.send(**INIT)
+        await client.subscribe("1", "{ any }")
+        await until(lambda: not len(server.registry))
+        assert (await client.closed())[0] in {1006, 4513}
+
+
+async def test_who_takes_nothing_for_too_long_is_cut_off(database: Database, feed: Feed, fast: bool) -> None:
+    # Less than may wait, so that only time tells.
+    handed = answering(graphql(database, feed), flood(30))
+    async with (
+        served(handed, feed, fast=fast, stalled=0.5, small_buffers=True) as server,
+        server.client(max_queue=1, max_size=None) as client,
+    ):
+        await client.send(**INIT)
+        await client.subscribe("1", "{ any }")
+        await until(lambda: not len(server.registry))
+        assert (await client.closed())[0] in {1006, 4513}
+
+
+async def test_who_stops_reading_a_feed_that_conflates_gets_the_newest_value_later(
+    database: Database, feed: Feed, fast: bool
+) -> None:
+    handed = answering(graphql(database, feed), flood(2_000), conflated=True)
+    async with (
+        served(handed, feed, fast=fast, stalled=0.5) as server,
+        server.client(max_queue=1, max_size=None) as client,
+    ):
         await client.send(**INIT)
         await client.subscribe("1", "{ any }")
         await asyncio.sleep(2)
-        assert not server.transport.open_connections
-        assert (await client.closed())[0] in {1006, 4513}
+        assert len(server.registry) == 1
+        seen = -1
+        received = 0
+        await client.receive()
+        while seen < 1_999:
+            number = (await client.receive())["payload"]["data"]["number"]
+            assert number > seen
+            seen, received = number, received + 1
+        assert received < 2_000
 
 
 async def test_everybody_is_sent_away_on_a_restart(server: Served, database: Database) -> None:
@@ -261,7 +316,7 @@ async def test_a_subscription_outlives_a_database_outage(database: Database, sho
     async with (
         through_relay(database) as (fragile, relay),
         live(fragile) as feed,
-        served(graphql(fragile, feed)) as server,
+        served(graphql(fragile, feed), feed) as server,
         server.ready(authorization=authorization) as client,
     ):
         await client.subscribe("1", CARTS)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from persistence.event_feed import Head, Page, StampedEvent
-from realtime.cursors import Cursor, CursorExpired, InvalidCursor, SlowConsumer
+from realtime.cursors import Cursor, CursorExpired, Discontinued, InvalidCursor
 from realtime.events import FeedEvent, Filter
 from realtime.readers import Subscription
 from realtime.ring import Ring
@@ -133,7 +133,7 @@ class World:
     def _expected_end(self, client: Client) -> Iterator[None]:
         try:
             yield
-        except SlowConsumer:
+        except Discontinued:
             self._disconnect(client)
         except CursorExpired:
             # Told the truth: something after its cursor is gone. It reads afresh from the head.

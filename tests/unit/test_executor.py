@@ -263,7 +263,7 @@ async def test_variables_of_a_wrong_type_are_bad_input() -> None:
 async def events(query: str) -> list[Mapping[str, Any]]:
     """Return all answers of a subscription."""
     operation = ENGINE.prepare(GraphQLRequest(query), "r1")
-    return [answer async for answer in await ENGINE.subscribe(operation, context())]
+    return [delivery.answer async for delivery in await ENGINE.subscribe(operation, context())]
 
 
 async def test_a_subscription_answers_each_event() -> None:

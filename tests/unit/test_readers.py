@@ -1,14 +1,16 @@
 """Readers on a ring: what they get, when they fall, how they end."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
 from persistence.event_feed import Page
-from realtime.cursors import Cursor, CursorExpired, SlowConsumer
-from realtime.events import FeedEvent, Filter
+from realtime.cursors import Cursor, CursorExpired, Discontinued
+from realtime.events import FeedEvent, Filter, Keys
 from realtime.readers import Latest, Subscription
 from realtime.ring import Ring
 
@@ -26,9 +28,15 @@ def event(sequence: int, aggregate: str = "order", aggregate_id: UUID = ORDER, s
     return FeedEvent(sequence, cursor, "Made", aggregate, aggregate_id, 1, None, {"sku": sku}, now)
 
 
-def subscription(ring: Ring, after: int | None = None, limit: int = 100, **chosen: object) -> Subscription:
+def subscription(
+    ring: Ring,
+    after: int | None = None,
+    limit: int = 100,
+    caught_up: Callable[[str], None] | None = None,
+    **chosen: Any,
+) -> Subscription:
     cursor = None if after is None else str(Cursor(EPOCH, after))
-    return Subscription(ring, no_pages, Filter(**chosen), cursor, limit=limit)  # type: ignore[arg-type]
+    return Subscription(ring, no_pages, Filter(**chosen), cursor, limit=limit, caught_up=caught_up)
 
 
 async def take(reader: Subscription | Latest, count: int) -> list[int]:
@@ -49,7 +57,7 @@ async def test_follows_live_only_what_it_wants() -> None:
     ring = Ring(EPOCH, 0, size=10)
     by_id = subscription(ring, aggregate_id=ORDER)
     by_stream = subscription(ring, aggregate="order")
-    by_test = subscription(ring, wants=lambda e: e.payload["sku"] == "B")
+    by_sku = Latest(ring, Keys([("stock", "B")]), lambda e: e.sequence)
     everything = subscription(ring)
 
     ring.append(event(1))
@@ -59,7 +67,7 @@ async def test_follows_live_only_what_it_wants() -> None:
 
     assert await take(by_id, 2) == [1, 4]
     assert await take(by_stream, 3) == [1, 2, 4]
-    assert await take(by_test, 1) == [3]
+    assert await take(by_sku, 1) == [3]
     assert await take(everything, 4) == [1, 2, 3, 4]
 
 
@@ -82,14 +90,34 @@ async def test_a_replay_may_be_longer_than_the_limit_of_live_events() -> None:
     assert await take(subscription(ring, after=0, limit=2), 10) == list(range(1, 11))
 
 
-async def test_who_falls_behind_is_told_to_resume() -> None:
+async def test_who_falls_behind_goes_back_to_the_table() -> None:
     ring = Ring(EPOCH, 0, size=10)
     reader = subscription(ring, limit=3)
     for sequence in range(1, 6):
         ring.append(event(sequence))
 
-    with pytest.raises(SlowConsumer):
-        await anext(reader)
+    assert await take(reader, 5) == [1, 2, 3, 4, 5]
+    await reader.aclose()
+
+
+async def test_who_has_everything_is_told_once_with_the_heads_cursor() -> None:
+    ring = Ring(EPOCH, 0, size=10)
+    for sequence in (1, 2):
+        ring.append(event(sequence))
+    told: list[str] = []
+    reader = subscription(ring, after=0, caught_up=told.append)
+
+    assert await take(reader, 2) == [1, 2]
+    assert told == []
+    waiting = asyncio.create_task(anext(reader))
+    await asyncio.sleep(0)
+    assert told == [str(Cursor(EPOCH, 2))]
+    ring.append(event(3))
+    await waiting
+    waiting = asyncio.create_task(anext(reader))
+    await asyncio.sleep(0)
+    assert len(told) == 1
+    waiting.cancel()
     await reader.aclose()
 
 
@@ -100,10 +128,10 @@ async def test_a_discontinued_feed_ends_every_reader() -> None:
         Latest(ring, Filter(), lambda e: e.payload["sku"]),
     ]
 
-    ring.reset(EPOCH, 50)
+    ring.reset(EPOCH, 50, 0)
 
     for reader in readers:
-        with pytest.raises(SlowConsumer):
+        with pytest.raises(Discontinued):
             await anext(reader)
 
 

@@ -1,0 +1,80 @@
+"""The wiring of what is live: one hub and one registry, whatever the transport."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from api.auth import Authenticator
+from api.execution import Engine
+from api.live import LiveGraphQL
+from api.rate_limit import RateLimiter
+from app.config import Settings
+from realtime.events import FeedEvent, Filter
+from realtime.feed import Feed
+from realtime.hub import Hub
+from realtime.readers import Watcher
+from realtime.registry import ConnectionLimits, Registry
+from realtime.supervise import supervise
+from realtime.transport_sse import EventStreams
+from realtime.transport_ws import WebSocketTransport
+from services import apps
+from services.context import Environment
+
+
+@dataclass(frozen=True, slots=True)
+class LiveTransports:
+    """What answers live."""
+
+    websocket: WebSocketTransport
+    streams: EventStreams
+
+
+@asynccontextmanager
+async def live_transports(
+    settings: Settings,
+    engine: Engine,
+    environment: Environment,
+    authenticator: Authenticator,
+    limiter: RateLimiter,
+    feed: Feed,
+) -> AsyncIterator[LiveTransports]:
+    """Wire the live transports over a feed that runs, and look after their connections meanwhile."""
+    graphql = LiveGraphQL(
+        engine,
+        environment,
+        authenticator,
+        limiter,
+        feed,
+        time_limit_seconds=settings.request_timeout_seconds,
+    )
+    limits = ConnectionLimits(
+        connections_per_viewer=settings.connections_per_viewer,
+        connections_per_address=settings.connections_per_address,
+    )
+    handed = graphql.handed()
+    registry = Registry(handed, limits)
+    hub = Hub(feed.reach)
+    feed.watch(_revocations(authenticator, registry))
+    watching = asyncio.create_task(supervise("connections", registry.watch), name="connections")
+    try:
+        yield LiveTransports(
+            WebSocketTransport(handed, hub, registry, origins=settings.allowed_origins),
+            EventStreams(handed, hub, registry),
+        )
+    finally:
+        await graphql.finish()
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
+
+
+def _revocations(authenticator: Authenticator, registry: Registry) -> Watcher:
+    """Return what ends the connections of an app that is revoked, before they get any later event."""
+
+    def told(event: FeedEvent) -> None:
+        if event.kind == apps.REVOKED:
+            authenticator.forget(event.aggregate_id)
+            registry.revoke(apps.label_of(event.aggregate_id))
+
+    return Watcher(Filter("app"), told, registry.recheck_soon)

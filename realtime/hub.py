@@ -1,0 +1,280 @@
+"""Shared execution: equal subscriptions run once per event, and everyone gets what it answered.
+
+A subscription that runs is a Stream. Who asks for the same joins it where that misses nothing: without
+a cursor from now on, with one where the stream has not gone past it. Everyone else catches up on a
+stream of their own (shared by all who resume from the same cursor) and moves over the moment nothing
+lies between; no step of that waits, so no event can slip through.
+"""
+
+import asyncio
+from collections.abc import Callable, Hashable
+from contextlib import aclosing
+from typing import Any, Protocol
+
+import orjson
+import structlog
+
+from realtime.cursors import Cursor
+from realtime.metrics import DELIVERED, EXECUTED, STREAMS
+from realtime.operations import Delivery, Source, Start
+
+log = structlog.get_logger(__name__)
+
+# The loop serves others this often while thousands are written to.
+MEMBERS_A_TURN = 256
+SECONDS_TO_WAIT_FOR_ONE = 1.0
+_NEXT = b'{"type":"next","payload":'
+_ID = b',"id":'
+
+
+class Message:
+    """An answer on its way to many: encoded once, whatever it is framed in."""
+
+    __slots__ = ("_event", "_heads", "body", "cursor", "slot")
+
+    def __init__(self, delivery: Delivery) -> None:
+        """Encode the answer."""
+        self.body = orjson.dumps(delivery.answer)
+        self.cursor = delivery.cursor
+        self.slot = delivery.slot
+        self._heads: dict[int, bytes] = {}
+        self._event: bytes | None = None
+
+    def text(self, suffix: bytes) -> bytes:
+        """Return the message of graphql-transport-ws; `suffix` is the operation's id and the end."""
+        return b"".join((_NEXT, self.body, _ID, suffix))
+
+    def frame(self, suffix: bytes) -> bytes:
+        """Return the same as a whole websocket frame; what ids of one length share is made once."""
+        head = self._heads.get(len(suffix))
+        if head is None:
+            text = self.text(b"")
+            head = self._heads[len(suffix)] = frame_header(len(text) + len(suffix)) + text
+        return head + suffix
+
+    def event(self, write: Callable[[bytes, str | None], bytes]) -> bytes:
+        """Return the same as a server-sent event, written by `write` once."""
+        if self._event is None:
+            self._event = write(self.body, self.cursor)
+        return self._event
+
+
+def frame_header(length: int) -> bytes:
+    """Return the header of an unmasked, final text frame (RFC 6455, section 5.2) of `length` bytes."""
+    if length < 126:
+        return bytes((0x81, length))
+    if length < 65_536:
+        return b"\x81\x7e" + length.to_bytes(2, "big")
+    return b"\x81\x7f" + length.to_bytes(8, "big")
+
+
+class Member(Protocol):
+    """Somebody who gets what a stream answers.
+
+    `position` is the cursor up to which it has everything, `gone` says that it wants nothing more.
+    """
+
+    position: str
+    gone: bool
+    stream: "Stream | None"
+
+    def deliver(self, message: Message) -> None:
+        """Take a message; must not wait."""
+        ...
+
+    def end(self, errors: list[Any] | None) -> None:
+        """Learn that nothing more comes: by itself, or because of `errors`."""
+        ...
+
+    def has_room(self) -> bool:
+        """Say whether the client has taken most of what it was given."""
+        ...
+
+    async def room(self, seconds: float | None) -> bool:
+        """Wait until it has, or is gone; say whether that was so within `seconds`."""
+        ...
+
+
+class Hub:
+    """The streams of one process. `reach` tells the oldest and the newest cursor of the feed."""
+
+    def __init__(self, reach: Callable[[], tuple[str, str]]) -> None:
+        """Start without any stream."""
+        self._reach = reach
+        self._live: dict[Hashable, Stream] = {}
+        self._resuming: dict[tuple[Hashable, str], Stream] = {}
+
+    @property
+    def live_streams(self) -> int:
+        """How many different subscriptions are followed live and shared."""
+        return len(self._live)
+
+    def join(self, source: Source, member: Member) -> None:
+        """Let `member` have what `source` answers from now on, or since its cursor."""
+        if source.key is None:
+            Stream(self, source, Start(source.after)).add(member)
+        elif source.after is None:
+            self._join_now(source, member)
+        else:
+            self._resume(source, source.after, member)
+
+    def leave(self, member: Member) -> None:
+        """Let `member` have nothing more; its stream ends with the last."""
+        member.gone = True
+        if member.stream is not None:
+            member.stream.remove(member)
+
+    def _join_now(self, source: Source, member: Member) -> None:
+        _, head = self._reach()
+        member.position = head
+        stream = self._live.get(source.key)
+        if stream is None:
+            stream = self._live[source.key] = Stream(self, source, Start(head), live=True)
+        stream.add(member)
+
+    def _resume(self, source: Source, after: str, member: Member) -> None:
+        oldest, head = self._reach()
+        member.position = after
+        stream = self._live.get(source.key)
+        if stream is not None and Cursor.is_one(after) and max(stream.position, oldest) <= after <= head:
+            stream.add(member)
+            return
+        key = (source.key, after)
+        stream = self._resuming.get(key)
+        # Once it has delivered something it is past the cursor.
+        if stream is None or stream.position != after:
+            stream = Stream(self, source, Start(after))
+            stream.resuming_from = after
+            self._resuming[key] = stream
+        stream.add(member)
+
+    def caught_up(self, stream: "Stream", cursor: str) -> None:
+        """Take what has everything up to `cursor`: its members go live, with it or to those who are."""
+        self._forget_resuming(stream)
+        stream.live = True
+        stream.position = cursor
+        for member in stream.members:
+            member.position = cursor
+        key = stream.source.key
+        if key is None:
+            return
+        live = self._live.setdefault(key, stream)
+        if live is not stream:
+            for member in list(stream.members):
+                stream.hand_over(member, live)
+
+    def part(self, stream: "Stream", member: Member, cursor: str) -> None:
+        """Let a member that has everything up to `cursor` catch up on a stream of its own."""
+        if member.stream is stream:
+            member.position = cursor
+            stream.hand_over(member, Stream(self, stream.source, Start(cursor)))
+
+    def ended(self, stream: "Stream") -> None:
+        """Forget a stream."""
+        self._forget_resuming(stream)
+        if self._live.get(stream.source.key) is stream:
+            del self._live[stream.source.key]
+
+    def _forget_resuming(self, stream: "Stream") -> None:
+        key = (stream.source.key, stream.resuming_from)
+        if self._resuming.get(key) is stream:
+            del self._resuming[key]
+
+
+class Stream:
+    """One run of a subscription and its members."""
+
+    def __init__(self, hub: Hub, source: Source, start: Start, *, live: bool = False) -> None:
+        """Begin to run; while not `live` it waits for its members to take what it answers."""
+        self.source = source
+        self.members: dict[Member, None] = {}
+        self.position = start.after or ""
+        self.resuming_from = ""
+        self.live = live
+        self._hub = hub
+        self._newest: dict[Hashable, Message] = {}
+        self._ended = False
+        STREAMS.inc()
+        following = Start(start.after, None if live else self._caught_up)
+        self._task = asyncio.create_task(self._run(following))
+
+    def add(self, member: Member) -> None:
+        """Take a member; on a feed that conflates it gets the current values at once."""
+        self.members[member] = None
+        member.stream = self
+        for message in self._newest.values():
+            member.deliver(message)
+
+    def remove(self, member: Member) -> None:
+        """Let a member go."""
+        self.members.pop(member, None)
+        member.stream = None
+        if not self.members:
+            self._end()
+            self._task.cancel()
+
+    def hand_over(self, member: Member, other: "Stream") -> None:
+        """Let a member go on with another stream."""
+        other.add(member)
+        del self.members[member]
+        if not self.members:
+            self._end()
+            # It is this stream's own run that calls: let it come to rest first.
+            asyncio.get_running_loop().call_soon(self._task.cancel)
+
+    def _caught_up(self, cursor: str) -> None:
+        if not self._ended:
+            self._hub.caught_up(self, cursor)
+
+    async def _run(self, start: Start) -> None:
+        errors: list[Any] | None = None
+        try:
+            async with aclosing(self.source.run(start)) as deliveries:
+                async for delivery in deliveries:
+                    if "data" not in delivery.answer:
+                        errors = list(delivery.answer["errors"])
+                        break
+                    EXECUTED.inc()
+                    await self._fan_out(Message(delivery))
+        except Exception:
+            log.exception("stream_failed")
+            errors = [{"message": "something went wrong on our side", "extensions": {"code": "INTERNAL"}}]
+        self._end()
+        for member in list(self.members):
+            member.stream = None
+            member.end(errors)
+        self.members.clear()
+
+    async def _fan_out(self, message: Message) -> None:
+        """Give a message to every member that does not have it yet."""
+        cursor = message.cursor
+        if cursor is not None:
+            # First of all: who joins from here on, while we wait, must not need this message.
+            self.position = cursor
+        if self.source.conflated:
+            self._newest[message.slot] = message
+        members = list(self.members)
+        delivered = 0
+        for member in members:
+            if not member.gone and (cursor is None or member.position < cursor):
+                member.deliver(message)
+                delivered += 1
+                if delivered % MEMBERS_A_TURN == 0:
+                    await asyncio.sleep(0)
+        DELIVERED.inc(delivered)
+        if not self.live:
+            await self._wait_for(members, message.cursor)
+
+    async def _wait_for(self, members: list[Member], cursor: str | None) -> None:
+        """Let clients take the past as fast as they can; who is much slower goes on alone."""
+        for member in members:
+            if not member.gone and not member.has_room():
+                alone = len(self.members) < 2 or cursor is None
+                if not await member.room(None if alone else SECONDS_TO_WAIT_FOR_ONE) and cursor is not None:
+                    self._hub.part(self, member, cursor)
+
+    def _end(self) -> None:
+        if not self._ended:
+            self._ended = True
+            STREAMS.dec()
+            self._hub.ended(self)

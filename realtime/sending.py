@@ -1,0 +1,287 @@
+"""What goes to one client: in order where nothing may be lost, only the newest where that is enough.
+
+While its client reads, a message is written at once. What a client does not take is kept here, within
+bounds: the ordered part up to OUTBOX_MESSAGES and OUTBOX_BYTES, the conflated part one message for each
+slot of each operation. Encoded messages are shared by everyone who waits for them.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Hashable
+from contextlib import suppress
+from typing import Any, Protocol
+
+from realtime.hub import Message, frame_header
+from realtime.metrics import CONFLATED
+
+OUTBOX_MESSAGES = 2_000
+OUTBOX_BYTES = 1_048_576
+"""Most that waits for one client, in order; a message over the bound is still taken, then it is full."""
+ROOM_MESSAGES = 64
+"""A client with fewer waiting has room for more of the past."""
+
+
+class Recipient(Protocol):
+    """An operation of the client, as far as sending goes."""
+
+    suffix: bytes
+    conflated: bool
+    gone: bool
+
+
+Waiting = tuple[Recipient, Message] | bytes
+
+
+class Outbox:
+    """What waits for a client."""
+
+    def __init__(self) -> None:
+        self._ordered: deque[Waiting] = deque()
+        self._newest: dict[tuple[Recipient, Hashable], Message] = {}
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._ordered) + len(self._newest)
+
+    @property
+    def ordered(self) -> int:
+        """How many messages wait that may not be dropped."""
+        return len(self._ordered)
+
+    @property
+    def full(self) -> bool:
+        """Whether more waits than may."""
+        return len(self._ordered) >= OUTBOX_MESSAGES or self._bytes >= OUTBOX_BYTES
+
+    def put(self, recipient: Recipient, message: Message) -> None:
+        """Keep a message, in place of an older one where the feed conflates."""
+        if not recipient.conflated:
+            self._ordered.append((recipient, message))
+            self._bytes += len(message.body)
+            return
+        key = (recipient, message.slot)
+        if key in self._newest:
+            CONFLATED.inc()
+        self._newest[key] = message
+
+    def put_text(self, text: bytes) -> None:
+        """Keep a message of the protocol."""
+        self._ordered.append(text)
+        self._bytes += len(text)
+
+    def settle(self, recipient: Recipient) -> None:
+        """Put the newest values of an operation that ends before its end."""
+        for key in [key for key in self._newest if key[0] is recipient]:
+            self._ordered.append((recipient, self._newest.pop(key)))
+
+    def take(self) -> Waiting | None:
+        """Return what is to be sent next; what nobody waits for any more is dropped."""
+        while self._ordered:
+            waiting = self._ordered.popleft()
+            self._bytes -= len(waiting) if isinstance(waiting, bytes) else len(waiting[1].body)
+            if isinstance(waiting, bytes) or not waiting[0].gone:
+                return waiting
+        self._bytes = 0
+        while self._newest:
+            key = next(iter(self._newest))
+            message = self._newest.pop(key)
+            if not key[0].gone:
+                return key[0], message
+        return None
+
+    def clear(self) -> None:
+        """Drop everything."""
+        self._ordered.clear()
+        self._newest.clear()
+        self._bytes = 0
+
+
+class Sender:
+    """Sends to one client; `overflow` is called when it has fallen behind on what may not be dropped."""
+
+    def __init__(self, overflow: Callable[[], None]) -> None:
+        """Start with nothing waiting."""
+        self.outbox = Outbox()
+        self.waiting_since: float | None = None
+        """Since when the client has taken nothing, on the loop's clock; None while it reads."""
+        self.closed = False
+        self._overflow = overflow
+        self._room: asyncio.Event | None = None
+
+    def deliver(self, recipient: Recipient, message: Message) -> None:
+        """Send a message of an operation, or keep it."""
+        if not self.closed:
+            self.outbox.put(recipient, message)
+            self._waits()
+
+    def text(self, text: bytes) -> None:
+        """Send a message of the protocol, or keep it."""
+        if not self.closed:
+            self.outbox.put_text(text)
+            self._waits()
+
+    @property
+    def owes(self) -> bool:
+        """Whether something waits that may not be dropped."""
+        return self.outbox.ordered > 0
+
+    def close(self) -> None:
+        """Send nothing more; what waits is dropped."""
+        self.closed = True
+        self.outbox.clear()
+        self._tell_room()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether little waits, or nobody does."""
+        return self.outbox.ordered < ROOM_MESSAGES
+
+    async def room(self, seconds: float | None) -> bool:
+        """Wait until there is room; say whether that was so within `seconds`."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not self.has_room:
+                    self._room = self._room or asyncio.Event()
+                    await self._room.wait()
+        return self.has_room
+
+    def _waits(self) -> None:
+        if self.outbox.full:
+            self._overflow()
+
+    def _tell_room(self) -> None:
+        if self._room is not None and self.has_room:
+            self._room.set()
+            self._room = None
+
+
+class PortableSender(Sender):
+    """Sends one message at a time, by what any server offers."""
+
+    def __init__(
+        self,
+        send: Callable[[bytes], Awaitable[None]],
+        render: Callable[[Recipient, Message], bytes],
+        overflow: Callable[[], None],
+    ) -> None:
+        """Send what `render` makes of a message by `send`, which raises OSError when nobody is there."""
+        super().__init__(overflow)
+        self.gone = False
+        """Whether the client has left."""
+        self._send = send
+        self._render = render
+        self._news = asyncio.Event()
+        self._sending_ordered = False
+        self._finished: Callable[[], object] | None = None
+
+    @property
+    def owes(self) -> bool:
+        """Whether something waits, or is being sent, that may not be dropped."""
+        return self._sending_ordered or super().owes
+
+    def finish(self, finished: Callable[[], object]) -> None:
+        """Call `finished` once everything is sent."""
+        self._finished = finished
+        self._news.set()
+
+    async def run(self) -> None:
+        """Send until canceled, or the client is gone."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            waiting = self.outbox.take()
+            self._tell_room()
+            if waiting is None:
+                if self._finished is not None:
+                    self._finished()
+                self._news.clear()
+                await self._news.wait()
+                continue
+            text = waiting if isinstance(waiting, bytes) else self._render(*waiting)
+            self._sending_ordered = isinstance(waiting, bytes) or not waiting[0].conflated
+            self.waiting_since = clock()
+            try:
+                await self._send(text)
+            except OSError:
+                self.gone = True
+                self.close()
+                return
+            self.waiting_since = None
+            self._sending_ordered = False
+
+    def _waits(self) -> None:
+        self._news.set()
+        super()._waits()
+
+
+class Socket(Protocol):
+    """What the fast path needs of the server's socket; see realtime/sockets.py."""
+
+    transport: Any
+    flow: "Flow | None"
+
+
+class Flow(Protocol):
+    """Who wants to know whether a socket takes more."""
+
+    def pause(self) -> None:
+        """The socket's buffer is full."""
+        ...
+
+    def resume(self) -> None:
+        """It has room again."""
+        ...
+
+    def lost(self) -> None:
+        """The connection is gone."""
+        ...
+
+
+class FastSender(Sender):
+    """Writes whole frames to the server's socket: one call a message, no task, no waiting."""
+
+    def __init__(self, socket: Socket, overflow: Callable[[], None]) -> None:
+        super().__init__(overflow)
+        self._write: Callable[[bytes], None] = socket.transport.write
+        self._open = True
+        self._paused = False
+        socket.flow = self
+
+    def deliver(self, recipient: Recipient, message: Message) -> None:
+        """Send a message of an operation, or keep it."""
+        if self._open:
+            self._write(message.frame(recipient.suffix))
+        else:
+            super().deliver(recipient, message)
+
+    def text(self, text: bytes) -> None:
+        """Send a message of the protocol, or keep it."""
+        if self._open:
+            self._write(frame_header(len(text)) + text)
+        else:
+            super().text(text)
+
+    def close(self) -> None:
+        """Send nothing more; what waits is dropped."""
+        self._open = False
+        super().close()
+
+    def pause(self) -> None:
+        """Keep what comes: the client does not take it."""
+        self._paused, self._open = True, False
+        self.waiting_since = asyncio.get_running_loop().time()
+
+    def resume(self) -> None:
+        """Write what was kept, as far as the socket takes it."""
+        self._paused = False
+        self.waiting_since = None
+        while not self._paused and (waiting := self.outbox.take()) is not None:
+            if isinstance(waiting, bytes):
+                self._write(frame_header(len(waiting)) + waiting)
+            else:
+                self._write(waiting[1].frame(waiting[0].suffix))
+        self._open = not self._paused and not self.closed
+        self._tell_room()
+
+    def lost(self) -> None:
+        """Send nothing more: nobody is there."""
+        self.close()
