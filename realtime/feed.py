@@ -96,7 +96,7 @@ class Feed:
         *,
         aggregate: str | None = None,
         aggregate_id: UUID | None = None,
-        caught_up: Callable[[str], None] | None = None,
+        caught_up: Callable[[str], bool] | None = None,
     ) -> Subscription:
         """Return every wanted event later than the cursor `after`, or from now on without one.
 

@@ -126,10 +126,11 @@ class Hub:
 
     def _join_now(self, source: Source, member: Member) -> None:
         _, head = self._reach()
-        member.position = head
         stream = self._live.get(source.key)
         if stream is None:
             stream = self._live[source.key] = Stream(self, source, Start(head), live=True)
+        # Where this process is behind a stream's newest event, now is then.
+        member.position = max(head, stream.position)
         stream.add(member)
 
     def _resume(self, source: Source, after: str, member: Member) -> None:
@@ -148,20 +149,28 @@ class Hub:
             self._resuming[key] = stream
         stream.add(member)
 
-    def caught_up(self, stream: "Stream", cursor: str) -> None:
-        """Take what has everything up to `cursor`: its members go live, with it or to those who are."""
+    def caught_up(self, stream: "Stream", cursor: str) -> bool:
+        """Take what has everything up to `cursor`: its members go live, with it or to those who are.
+
+        Returns False where that is not yet so: those who are live are further still, because their
+        newest events came from a process that is ahead of this one.
+        """
+        key = stream.source.key
+        live = stream if key is None else self._live.get(key, stream)
+        if live.position > cursor:
+            return False
         self._forget_resuming(stream)
-        stream.live = True
-        stream.position = cursor
         for member in stream.members:
             member.position = cursor
-        key = stream.source.key
-        if key is None:
-            return
-        live = self._live.setdefault(key, stream)
         if live is not stream:
             for member in list(stream.members):
                 stream.hand_over(member, live)
+            return True
+        stream.live = True
+        stream.position = cursor
+        if key is not None:
+            self._live[key] = stream
+        return True
 
     def part(self, stream: "Stream", member: Member, cursor: str) -> None:
         """Let a member that has everything up to `cursor` catch up on a stream of its own."""
@@ -222,9 +231,8 @@ class Stream:
             # It is this stream's own run that calls: let it come to rest first.
             asyncio.get_running_loop().call_soon(self._task.cancel)
 
-    def _caught_up(self, cursor: str) -> None:
-        if not self._ended:
-            self._hub.caught_up(self, cursor)
+    def _caught_up(self, cursor: str) -> bool:
+        return self._ended or self._hub.caught_up(self, cursor)
 
     async def _run(self, start: Start) -> None:
         errors: list[Any] | None = None

@@ -36,11 +36,12 @@ class Delivery:
 class Start:
     """Where a run begins to follow the feed: after `after`, whatever the client's document says.
 
-    `caught_up` is called once, with the cursor of the feed's head, when all before it was delivered.
+    `caught_up` is called with the cursor of the feed's head when all up to it was delivered, until it
+    returns True.
     """
 
     after: str | None = None
-    caught_up: Callable[[str], None] | None = None
+    caught_up: Callable[[str], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,8 +67,8 @@ class Subscription(_Following):
     Iterating pages from the table until the ring covers the position, then follows the ring. When more
     than `limit` live events wait to be taken, it goes back to the table. Raises InvalidCursor and
     CursorExpired for what `after` names, and Discontinued when the process has missed events. Close
-    it (or use it as a context) when done. `caught_up` is called once, with the cursor of the head,
-    when all events up to it have been taken.
+    it (or use it as a context) when done. `caught_up` is called with the cursor of the head when
+    all events up to it have been taken, until it returns True.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Subscription(_Following):
         after: str | None,
         *,
         limit: int,
-        caught_up: Callable[[str], None] | None = None,
+        caught_up: Callable[[str], bool] | None = None,
     ) -> None:
         """Follow from now when `after` is None; what follows a cursor is read when first asked for."""
         super().__init__(ring, wanted)
@@ -127,9 +127,12 @@ class Subscription(_Following):
         self._joined = False
 
     def _say_caught_up(self) -> None:
-        if self._caught_up is not None and self._joined:
-            say, self._caught_up = self._caught_up, None
-            say(self._ring.cursor)
+        if self._caught_up is None or not self._joined:
+            return
+        # This process may be behind the cursor that the client came with.
+        newest = max(self._position, self._ring.head)
+        if self._caught_up(str(Cursor(self._ring.epoch, newest))):
+            self._caught_up = None
 
     async def _start(self, cursor: Cursor) -> None:
         """Check the cursor, against the ring where that suffices, else against the database."""

@@ -3,42 +3,19 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from persistence.event_feed import Head, Page, StampedEvent
 from realtime.cursors import Cursor, CursorExpired, Discontinued, InvalidCursor
 from realtime.events import FeedEvent, Filter
 from realtime.readers import Subscription
 from realtime.ring import Ring
+from tests.feed_table import EPOCH, STREAMS, Table
 
-EPOCH = uuid4()
-STREAMS = {"order": uuid4(), "cart": uuid4()}
-LIMIT, RING, PAGE = 9, 5, 3
-
-
-class Table:
-    """The feed's table as the readers know it: rows, a head, a pruned sequence, pages of them."""
-
-    def __init__(self) -> None:
-        self.rows: list[StampedEvent] = []
-        self.pruned = 0
-
-    @property
-    def head(self) -> Head:
-        return Head(EPOCH, len(self.rows), self.pruned)
-
-    async def page(self, after: int, wanted: Filter) -> Page:
-        kept = self.rows[max(after, self.pruned) :]
-        wants = [row for row in kept if wanted.aggregate in (None, row.aggregate)]
-        head = self.head
-        await asyncio.sleep(0)
-        return Page(head, wants[:PAGE], complete=len(wants) < PAGE)
+LIMIT, RING = 9, 5
 
 
 class Client:
@@ -68,20 +45,13 @@ class World:
         self.loop.close()
 
     def append(self, streams: list[str]) -> None:
-        for stream in streams:
-            sequence = len(self.table.rows) + 1
-            self.table.rows.append(
-                StampedEvent(sequence, "Made", stream, STREAMS[stream], 1, None, {}, datetime.now(UTC))
-            )
+        self.table.append(streams)
 
     def tail(self, process: int, count: int) -> None:
-        ring = self.rings[process]
-        for row in self.table.rows[ring.head : ring.head + count]:
-            ring.append(FeedEvent.of(EPOCH, row))
+        self.table.tail(self.rings[process], count)
 
     def prune(self, keep: int) -> None:
-        behind = min(ring.head for ring in self.rings)
-        self.table.pruned = max(self.table.pruned, min(behind, len(self.table.rows) - keep))
+        self.table.prune(self.rings, keep)
 
     def connect(self, who: int, process: int) -> None:
         client = self.clients[who]
@@ -107,11 +77,7 @@ class World:
 
     def nobody_lost_or_doubled_anything(self) -> None:
         for client in self.clients:
-            exact = [
-                row.sequence
-                for row in self.table.rows[client.start : client.position]
-                if client.aggregate in (None, row.aggregate)
-            ]
+            exact = self.table.sequences(client.aggregate, client.start, client.position)
             assert client.seen == exact
 
     async def _read(self, client: Client, count: int) -> None:

@@ -32,7 +32,7 @@ def subscription(
     ring: Ring,
     after: int | None = None,
     limit: int = 100,
-    caught_up: Callable[[str], None] | None = None,
+    caught_up: Callable[[str], bool] | None = None,
     **chosen: Any,
 ) -> Subscription:
     cursor = None if after is None else str(Cursor(EPOCH, after))
@@ -105,7 +105,12 @@ async def test_who_has_everything_is_told_once_with_the_heads_cursor() -> None:
     for sequence in (1, 2):
         ring.append(event(sequence))
     told: list[str] = []
-    reader = subscription(ring, after=0, caught_up=told.append)
+
+    def taken(cursor: str) -> bool:
+        told.append(cursor)
+        return True
+
+    reader = subscription(ring, after=0, caught_up=taken)
 
     assert await take(reader, 2) == [1, 2]
     assert told == []
