@@ -156,14 +156,14 @@ async def opened_database(
     async with AsyncExitStack() as stack:
         if url is None:
             url = await stack.enter_async_context(database_url(settings))
+        if settings.migrate_on_start if migrating is None else migrating:
+            await migrate(settings.database_direct_url or url)
         database = Database(
             url,
             pool_size=settings.database_pool_size,
             statement_cache_size=settings.database_statement_cache_size,
         )
         stack.push_async_callback(database.close)
-        if settings.migrate_on_start if migrating is None else migrating:
-            await migrate(database)
         yield database
 
 

@@ -70,7 +70,7 @@ class Settings(BaseSettings):
     """The PostgreSQL to use; without it an embedded one runs under `home`."""
 
     database_direct_url: PostgresqlUrl | None = None
-    """The same database past a transaction pooler, for LISTEN and leases."""
+    """The same database past a transaction pooler, for LISTEN, leases and migrations."""
 
     database_pool_size: int = Field(default=10, ge=1, le=200)
     """Connections each process keeps; a request uses at most one at a time."""
