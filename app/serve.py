@@ -47,6 +47,8 @@ def serve(settings: Settings, workers: int) -> None:
         access_log=False,
         server_header=False,
         backlog=_BACKLOG,
+        proxy_headers=True,
+        forwarded_allow_ips=settings.trusted_proxies,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=_SECONDS_TO_DRAIN,
     )
