@@ -73,7 +73,7 @@ class EmbeddedServer:
     @property
     def socket(self) -> Path:
         """The socket's file: nobody listens there while the server is down."""
-        return self._cluster.socket_folder / f".s.PGSQL.{PORT}"
+        return self._cluster.socket
 
     def ensure_alive(self) -> None:
         """See that the server answers; start it again if it died.
