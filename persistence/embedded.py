@@ -51,9 +51,9 @@ class EmbeddedServer:
         try:
             root.mkdir(mode=0o755, parents=True, exist_ok=True)
             users = (root / USERS_LOCK).open("ab")
-        except PermissionError as error:
+        except OSError as error:
             raise EmbeddedServerError(
-                f"Cannot write to {root}: set ORDERTIDE_HOME to a folder of yours."
+                f"Cannot write to {root} ({error.strerror}): set ORDERTIDE_HOME to a folder of yours."
             ) from error
         fcntl.flock(users, fcntl.LOCK_SH)  # waits while a keeper stops the server
         server = cls(Cluster(root, settings or {}), users)
