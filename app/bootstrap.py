@@ -1,8 +1,8 @@
 """The only wiring: from settings to a running process. Every room is handed what it needs here."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 
 import structlog
@@ -19,12 +19,13 @@ from api.live import LiveGraphQL
 from api.rate_limit import RateLimiter
 from api.root import build_schema
 from app import readiness
-from app.config import Settings
+from app.config import PREFIX, ConfigurationError, Settings
 from domain.inventory import HoldPolicy
 from domain.ports import PaymentProvider, PaymentProviders
 from persistence.database import Database
 from persistence.embedded import EmbeddedServer, EmbeddedServerError
 from persistence.migrate import migrate
+from persistence.outages import why_unusable
 from providers.payments.manual import ManualPayments
 from providers.payments.sandbox import SandboxPayments
 from realtime.bus import Bus, backend_maker
@@ -152,19 +153,36 @@ async def opened_database(
     """Open the database at `url`, or the one the settings name, starting it if it is the embedded one.
 
     It is brought to the newest revision if `migrating`, or if that is not said and the settings say so.
+    Raises ConfigurationError if it cannot be reached or refuses us.
     """
     async with AsyncExitStack() as stack:
         if url is None:
             url = await stack.enter_async_context(database_url(settings))
         if settings.migrate_on_start if migrating is None else migrating:
-            await migrate(settings.database_direct_url or url)
+            with _naming_the_setting(settings, direct=True):
+                await migrate(settings.database_direct_url or url)
         database = Database(
             url,
             pool_size=settings.database_pool_size,
             statement_cache_size=settings.database_statement_cache_size,
         )
         stack.push_async_callback(database.close)
+        with _naming_the_setting(settings):
+            await database.check()
         yield database
+
+
+@contextmanager
+def _naming_the_setting(settings: Settings, *, direct: bool = False) -> Iterator[None]:
+    """Turn the failure of a database that cannot be used into one line; it never has the address."""
+    try:
+        yield
+    except Exception as error:
+        reason = why_unusable(error)
+        if reason is None or settings.embedded:
+            raise
+        name = "DATABASE_DIRECT_URL" if direct and settings.database_direct_url else "DATABASE_URL"
+        raise ConfigurationError([f"{PREFIX}{name}: the database cannot be used: {reason}"]) from error
 
 
 @asynccontextmanager

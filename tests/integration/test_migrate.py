@@ -52,6 +52,7 @@ async def test_a_start_migrates_past_the_pooler_with_one_connection_that_waits_f
                 await asyncio.sleep(0.02)
         connections = await other.fetchval(_CONNECTIONS)
         assert await other.fetchval("SELECT to_regclass('alembic_version')") is None
+        await pooler.heal()
         await other.execute("SELECT pg_advisory_unlock($1)", _LOCK)
         await starting
 
