@@ -1,6 +1,7 @@
 """The only wiring: from settings to a running process. Every room is handed what it needs here."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -98,11 +99,27 @@ async def _live(settings: Settings, *, working: bool) -> AsyncIterator[_Live]:
 
 
 def _beside(stack: AsyncExitStack, work: Coroutine[None, None, None], name: str) -> None:
-    """Run `work` beside everything else until the stack closes."""
-    stack.push_async_callback(_ended, asyncio.create_task(work, name=name))
+    """Run `work` beside everything else until the stack closes; if it ends before, so does the process.
+
+    A process that goes on without it would look well and do half of what it is there for.
+    """
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(_stop_the_process)
+    stack.push_async_callback(_end, task)
 
 
-async def _ended(task: asyncio.Task[None]) -> None:
+def _stop_the_process(ended: asyncio.Task[None]) -> None:
+    error = None if ended.cancelled() else ended.exception()
+    log.critical("background_task_ended", task=ended.get_name(), exc_info=error)
+    # As a supervisor would ask: every process of ours answers what was asked, and closes in order.
+    signal.raise_signal(signal.SIGTERM)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """Stop a task; raises if it has ended by itself, so that the process fails."""
+    if task.done():
+        raise RuntimeError(f"{task.get_name()} must not end by itself")
+    task.remove_done_callback(_stop_the_process)
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task

@@ -75,7 +75,10 @@ def serve(settings: Settings, workers: int) -> None:
         if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
             sys.exit(STARTUP_FAILURE)
     else:
-        uvicorn.Server(configuration).run(sockets=[listener])
+        server = uvicorn.Server(configuration)
+        server.run(sockets=[listener])
+        if server.lifespan.should_exit:  # what runs beside it ended by itself, or did not close
+            sys.exit(1)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -135,18 +138,20 @@ class _Server:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
+        phase = "startup"
         try:
             async with self._started():
                 await send({"type": "lifespan.startup.complete"})
+                phase = "shutdown"
                 await receive()
         except (ConfigurationError, EmbeddedServerError) as error:
             # What the user can put right, and no defect to trace; uvicorn would not say it.
-            log.error("start_failed", reason=str(error))  # noqa: TRY400
-            await send({"type": "lifespan.startup.failed"})
+            log.error("server_failed", phase=phase, reason=str(error))  # noqa: TRY400
+            await send({"type": f"lifespan.{phase}.failed"})
             raise
         except Exception:
-            log.exception("start_failed")
-            await send({"type": "lifespan.startup.failed"})
+            log.exception("server_failed", phase=phase)
+            await send({"type": f"lifespan.{phase}.failed"})
             raise
         await send({"type": "lifespan.shutdown.complete"})
 

@@ -142,7 +142,7 @@ def test_a_server_that_cannot_start_says_why_and_fails(tmp_path: Path, arguments
     )
 
     assert started.returncode == 3
-    assert "start_failed" in started.stderr
+    assert "server_failed" in started.stderr
     assert f"Cannot write to {blocked}" in started.stderr
     assert "Traceback" not in started.stderr
 
