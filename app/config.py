@@ -93,7 +93,7 @@ class Settings(BaseSettings):
     """Prepared statements each connection keeps; 0 behind a transaction pooler such as pgbouncer."""
 
     migrate_on_start: bool = True
-    """Whether `serve` and `worker` bring the database to the newest revision first."""
+    """Whether every command that opens the database brings it to the newest revision first."""
 
     bus_url: BusUrl = "postgres://"
     """How processes wake each other: memory:// (one process), postgres:// (the database's own), redis://…"""
