@@ -17,7 +17,7 @@ from typing import IO, Self
 from urllib.parse import quote
 
 from persistence.embedded_cluster import DATABASE, PORT, Cluster
-from persistence.embedded_install import ENVIRONMENT, EmbeddedServerError
+from persistence.embedded_install import ENVIRONMENT, EmbeddedServerError, passable_folder
 from persistence.embedded_keeper import KEEPER_LOCK, USERS_LOCK, locked
 
 __all__ = ["EmbeddedServer", "EmbeddedServerError"]
@@ -49,7 +49,7 @@ class EmbeddedServer:
         """
         root = home.expanduser().resolve() / "postgres"
         try:
-            root.mkdir(mode=0o755, parents=True, exist_ok=True)
+            passable_folder(root)
             users = (root / USERS_LOCK).open("ab")
         except OSError as error:
             raise EmbeddedServerError(
