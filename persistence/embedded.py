@@ -141,7 +141,10 @@ class EmbeddedServer:
         end = time.monotonic() + _SECONDS_TO_START
         while not self._cluster.answers():
             # One just started takes its lock a moment later; another process's is known by it alone.
-            if not self._kept() if started is None else started.poll() is not None:
+            if started is None:
+                if not self._kept():  # it was stopping, or was killed meanwhile
+                    started = self._start_keeper()
+            elif started.poll() is not None:
                 raise EmbeddedServerError(self._explain("The embedded PostgreSQL does not start."))
             if time.monotonic() > end:
                 raise EmbeddedServerError(self._explain(f"No answer in {_SECONDS_TO_START} seconds."))

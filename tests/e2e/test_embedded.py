@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
 
@@ -143,6 +144,33 @@ def test_whoever_started_a_keeper_that_died_finds_the_one_that_another_started(h
         starter.ensure_alive()
 
         assert _value(starter.url, "SELECT 1") == 1
+
+
+def test_a_keeper_that_dies_while_somebody_waits_for_it_is_replaced(home: Path) -> None:
+    with EmbeddedServer.acquire(home, _SETTINGS) as server, ThreadPoolExecutor(1) as threads:
+        (keeper,) = _keepers(home)
+        keeper.suspend()
+        os.kill(postmaster_of(home), signal.SIGKILL)
+        waiting = threads.submit(server.ensure_alive)
+        time.sleep(1)
+        assert not waiting.done()
+
+        keeper.kill()
+        waiting.result(timeout=60)
+
+        assert _value(server.url, "SELECT 1") == 1
+
+
+def test_a_keeper_that_is_told_to_stop_lets_the_users_finish(home: Path) -> None:
+    with _User(home) as user:
+        url = user.url
+        (keeper,) = _keepers(home)
+        keeper.terminate()
+        time.sleep(1.5)
+        assert _value(url, "SELECT 1") == 1
+
+        user.leave()
+        wait_until(lambda: not _keepers(home), "the keeper outlives its users")
 
 
 @pytest.mark.parametrize("of", ["ended", "living"])
