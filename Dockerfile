@@ -1,6 +1,8 @@
 # Ordertide in a container: the API by default, anything else by its command.
 #   docker build -t ordertide .
-#   docker run -p 8000:8000 -v ordertide:/var/lib/ordertide ordertide      with the embedded PostgreSQL
+#   docker run -p 8000:8000 --stop-timeout 90 -v ordertide:/var/lib/ordertide ordertide
+# That is with the embedded PostgreSQL. Docker kills after 10 s unless told otherwise, but requests under way have 15 s
+# to end, and PostgreSQL has a minute to write its files. Another port inside: -e ORDERTIDE_PORT=9000.
 # compose.yaml runs it as one would deploy it.
 
 FROM python:3.13-slim-bookworm AS build
@@ -28,7 +30,8 @@ WORKDIR /var/lib/ordertide
 VOLUME /var/lib/ordertide
 EXPOSE 8000
 STOPSIGNAL SIGTERM
+# In a shell, which knows the port that the container was started with.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
-    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/readyz', timeout=4)"]
+    CMD python -c "import urllib.request; urllib.request.urlopen('http://127.0.0.1:${ORDERTIDE_PORT:-8000}/readyz', timeout=4)"
 ENTRYPOINT ["ordertide"]
 CMD ["serve"]

@@ -1,8 +1,9 @@
 """The only wiring: from settings to a running process. Every room is handed what it needs here."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 
 import structlog
@@ -18,13 +19,14 @@ from api.limits import Limits
 from api.rate_limit import RateLimiter
 from api.root import build_schema
 from app import readiness
-from app.config import Settings
+from app.config import PREFIX, ConfigurationError, Settings
 from app.live import live_transports
 from domain.inventory import HoldPolicy
 from domain.ports import PaymentProvider, PaymentProviders
 from persistence.database import Database
 from persistence.embedded import EmbeddedServer, EmbeddedServerError
 from persistence.migrate import migrate
+from persistence.outages import why_unusable
 from providers.payments.manual import ManualPayments
 from providers.payments.sandbox import SandboxPayments
 from realtime.bus import Bus, backend_maker
@@ -96,11 +98,27 @@ async def _live(settings: Settings, *, working: bool) -> AsyncIterator[_Live]:
 
 
 def _beside(stack: AsyncExitStack, work: Coroutine[None, None, None], name: str) -> None:
-    """Run `work` beside everything else until the stack closes."""
-    stack.push_async_callback(_ended, asyncio.create_task(work, name=name))
+    """Run `work` beside everything else until the stack closes; if it ends before, so does the process.
+
+    A process that goes on without it would look well and do half of what it is there for.
+    """
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(_stop_the_process)
+    stack.push_async_callback(_end, task)
 
 
-async def _ended(task: asyncio.Task[None]) -> None:
+def _stop_the_process(ended: asyncio.Task[None]) -> None:
+    error = None if ended.cancelled() else ended.exception()
+    log.critical("background_task_ended", task=ended.get_name(), exc_info=error)
+    # As a supervisor would ask: every process of ours answers what was asked, and closes in order.
+    signal.raise_signal(signal.SIGTERM)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """Stop a task; raises if it has ended by itself, so that the process fails."""
+    if task.done():
+        raise RuntimeError(f"{task.get_name()} must not end by itself")
+    task.remove_done_callback(_stop_the_process)
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
@@ -156,19 +174,36 @@ async def opened_database(
     """Open the database at `url`, or the one the settings name, starting it if it is the embedded one.
 
     It is brought to the newest revision if `migrating`, or if that is not said and the settings say so.
+    Raises ConfigurationError if it cannot be reached or refuses us.
     """
     async with AsyncExitStack() as stack:
         if url is None:
             url = await stack.enter_async_context(database_url(settings))
+        if settings.migrate_on_start if migrating is None else migrating:
+            with _naming_the_setting(settings, direct=True):
+                await migrate(settings.database_direct_url or url)
         database = Database(
             url,
             pool_size=settings.database_pool_size,
             statement_cache_size=settings.database_statement_cache_size,
         )
         stack.push_async_callback(database.close)
-        if settings.migrate_on_start if migrating is None else migrating:
-            await migrate(database)
+        with _naming_the_setting(settings):
+            await database.check()
         yield database
+
+
+@contextmanager
+def _naming_the_setting(settings: Settings, *, direct: bool = False) -> Iterator[None]:
+    """Turn the failure of a database that cannot be used into one line; it never has the address."""
+    try:
+        yield
+    except Exception as error:
+        reason = why_unusable(error)
+        if reason is None or settings.embedded:
+            raise
+        name = "DATABASE_DIRECT_URL" if direct and settings.database_direct_url else "DATABASE_URL"
+        raise ConfigurationError([f"{PREFIX}{name}: the database cannot be used: {reason}"]) from error
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ Settings are variables with the prefix ORDERTIDE_; docs/operations.md says when 
 """
 
 import contextlib
+import ipaddress
 import os
 import secrets
 import tempfile
@@ -54,8 +55,21 @@ def _bus_url(value: str) -> str:
     return value
 
 
+def _proxies(value: str) -> str:
+    named = [one.strip() for one in value.split(",")]
+    for one in named if named != ["*"] else []:
+        try:
+            ipaddress.ip_network(one)
+        except ValueError:
+            raise ValueError(
+                "write it as addresses or networks, as in 10.0.0.5,172.16.0.0/12, or as * alone"
+            ) from None
+    return ",".join(named)
+
+
 PostgresqlUrl = Annotated[str, AfterValidator(_postgresql_url)]
 BusUrl = Annotated[str, AfterValidator(_bus_url)]
+Proxies = Annotated[str, AfterValidator(_proxies)]
 
 
 def _split(value: object) -> object:
@@ -76,7 +90,7 @@ class Settings(BaseSettings):
     """The PostgreSQL to use; without it an embedded one runs under `home`."""
 
     database_direct_url: PostgresqlUrl | None = None
-    """The same database past a transaction pooler, for LISTEN and leases."""
+    """The same database past a transaction pooler, for LISTEN, leases and migrations."""
 
     database_pool_size: int = Field(default=10, ge=1, le=200)
     """Connections each process keeps; a request uses at most one at a time."""
@@ -85,7 +99,7 @@ class Settings(BaseSettings):
     """Prepared statements each connection keeps; 0 behind a transaction pooler such as pgbouncer."""
 
     migrate_on_start: bool = True
-    """Whether `serve` and `worker` bring the database to the newest revision first."""
+    """Whether every command that opens the database brings it to the newest revision first."""
 
     bus_url: BusUrl = "postgres://"
     """How processes wake each other: memory:// (one process), postgres:// (the database's own), redis://…"""
@@ -98,6 +112,9 @@ class Settings(BaseSettings):
 
     port: int = Field(default=8000, ge=0, le=65535)
     """The port to serve on; 0 takes any free one."""
+
+    trusted_proxies: Proxies = "127.0.0.1,::1"
+    """Whose X-Forwarded-For is believed: addresses and networks with commas between, or * for anybody."""
 
     role: Literal["all", "api"] = "all"
     """What `serve` does: everything, or the API alone where `ordertide worker` does the rest."""

@@ -23,6 +23,7 @@ from app.demo_shop.client import Client
 from app.demo_shop.processes import Server, ServerFailed, address_of, api_server, port_trouble
 from app.demo_shop.replay import Manners
 from app.demo_shop.screen import Addresses, show
+from persistence.embedded_install import passable_folder
 from services.context import ServiceContext
 
 _WRONG_USE = 2
@@ -130,7 +131,7 @@ async def _serving(options: Options, settings: Settings) -> AsyncIterator[Server
     given = {f"{PREFIX}{name}": value for name, value in _SERVER_SETTINGS.items()}
     environment = {name: value for name, value in given.items() if not os.environ.get(name)}
     home = settings.home.expanduser()
-    home.mkdir(parents=True, exist_ok=True)
+    passable_folder(home)
     async with api_server(options.host, options.port, home / _SERVER_LOG, environment) as server:
         yield server
 

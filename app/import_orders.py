@@ -64,7 +64,7 @@ def orders(
             typer.echo(f"{file}:{error.row}: {error.field}: {error.message}", err=True)
         typer.echo(f"ordertide: {len(refused.errors)} rows are wrong, nothing was imported", err=True)
         raise typer.Exit(2) from None
-    except (DomainError, OSError, UnicodeError, csv.Error) as error:
+    except DomainError as error:
         typer.echo(f"ordertide: {file}: {error}", err=True)
         raise typer.Exit(2) from None
     typer.echo(f"imported {done.orders} orders with {done.lines} lines; {done.known} were there already")
@@ -85,7 +85,11 @@ async def _import(file: Path, source: str, channel: str | None, console: Console
 
 def _rows(file: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Read a file row by row; a row's number is that of its line in the file."""
-    return _json_rows(file) if file.suffix in {".jsonl", ".ndjson"} else _csv_rows(file)
+    try:
+        yield from _json_rows(file) if file.suffix in {".jsonl", ".ndjson"} else _csv_rows(file)
+    except (OSError, UnicodeError, csv.Error) as error:
+        # Here, where only the file can be to blame: the database raises OSError too.
+        raise InvalidInput(str(error)) from error
 
 
 def _csv_rows(file: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:

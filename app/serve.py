@@ -5,19 +5,25 @@ import multiprocessing.connection
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import structlog
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from app.bootstrap import serving
-from app.config import PREFIX, Settings, load_settings
+from app.config import PREFIX, ConfigurationError, Settings, load_settings
 from app.logs import configure_logs
+from persistence.embedded import EmbeddedServerError
 from realtime.sockets import LiveHttpProtocol, LiveWebSocketProtocol, PortableWebSocketProtocol
+
+log = structlog.get_logger(__name__)
 
 _BACKLOG = 2048
 _SECONDS_TO_DRAIN = 15
@@ -32,7 +38,10 @@ class PortTaken(Exception):
 
 
 def serve(settings: Settings, workers: int) -> None:
-    """Serve until told to stop (SIGINT, SIGTERM); raises PortTaken."""
+    """Serve until told to stop (SIGINT, SIGTERM); raises PortTaken.
+
+    Ends the program with exit status 3, after its log has said why, when the server does not start.
+    """
     listener = listen(settings.host, settings.port)
     configuration = uvicorn.Config(
         "app.serve:create_app",
@@ -48,6 +57,8 @@ def serve(settings: Settings, workers: int) -> None:
         access_log=False,
         server_header=False,
         backlog=_BACKLOG,
+        proxy_headers=True,
+        forwarded_allow_ips=settings.trusted_proxies,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=_SECONDS_TO_DRAIN,
     )
@@ -59,9 +70,16 @@ def serve(settings: Settings, workers: int) -> None:
         # uvicorn handles both while it runs, then sends itself what it got: by then all is done.
         signal.signal(number, lambda *_: None)
     if workers > 1:
-        Multiprocess(configuration, sockets=[listener]).run()
+        supervisor = Multiprocess(configuration, sockets=[listener])
+        supervisor.run()
+        # It returns as if it had been told to stop, but leaves the process that failed in its list.
+        if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+            sys.exit(STARTUP_FAILURE)
     else:
-        uvicorn.Server(configuration).run(sockets=[listener])
+        server = uvicorn.Server(configuration)
+        server.run(sockets=[listener])
+        if server.lifespan.should_exit:  # what runs beside it ended by itself, or did not close
+            sys.exit(1)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -121,12 +139,20 @@ class _Server:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
+        phase = "startup"
         try:
             async with self._started():
                 await send({"type": "lifespan.startup.complete"})
+                phase = "shutdown"
                 await receive()
+        except (ConfigurationError, EmbeddedServerError) as error:
+            # What the user can put right, and no defect to trace; uvicorn would not say it.
+            log.error("server_failed", phase=phase, reason=str(error))  # noqa: TRY400
+            await send({"type": f"lifespan.{phase}.failed"})
+            raise
         except Exception:
-            await send({"type": "lifespan.startup.failed"})
+            log.exception("server_failed", phase=phase)
+            await send({"type": f"lifespan.{phase}.failed"})
             raise
         await send({"type": "lifespan.shutdown.complete"})
 

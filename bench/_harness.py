@@ -6,7 +6,6 @@ PostgreSQL ships it), by HTTP, from this process. Everything is stopped and remo
 
 import asyncio
 import json
-import os
 import shutil
 import socket
 import subprocess
@@ -23,6 +22,7 @@ from urllib.request import ProxyHandler, build_opener
 import psutil
 import uvloop
 
+from bench._environment import child_environment
 from persistence.embedded import EmbeddedServer
 from persistence.embedded_cluster import Cluster
 
@@ -90,7 +90,7 @@ def serve(place: Place, *arguments: str) -> Iterator[Server]:
     """Run `ordertide serve` until the block ends."""
     with socket.create_server((HOST, 0)) as probe:
         port = probe.getsockname()[1]
-    environment = {**os.environ, "ORDERTIDE_HOME": str(place.folder), "ORDERTIDE_LOG_LEVEL": "warning"}
+    environment = child_environment(home=str(place.folder), log_level="warning")
     log_file = place.folder / "serve.log"
     with log_file.open("wb") as log:
         process = psutil.Popen(

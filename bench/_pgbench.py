@@ -1,7 +1,6 @@
 """The same statements by pgbench, PostgreSQL's own load generator in C: what the machine can do at most."""
 
 import asyncio
-import os
 import re
 import shutil
 import sysconfig
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from bench._environment import child_environment
 from bench._recording import Recording, Statement
 from persistence.database import SERVER_SETTINGS
 
@@ -44,7 +44,7 @@ async def run(url: str, flows: list[list[Recording]], seconds: float) -> float |
             str(pgbench), "-n", "-M", "prepared", "-c", str(len(flows)), "-j", "1",
             "-T", str(max(1, round(seconds))), "-f", str(script), url,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, "PGOPTIONS": _OPTIONS},
+            env={**child_environment(), "PGOPTIONS": _OPTIONS},
         )  # fmt: skip
         said, complaints = await process.communicate()
     rate = _RATE.search(said.decode())

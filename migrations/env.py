@@ -6,7 +6,7 @@ from persistence.tables import metadata
 
 
 def include_object(item, name, kind, reflected, compare_to):  # type: ignore[no-untyped-def]
-    """Leave alone what other libraries keep in the same database (pgqueuer's tables)."""
+    """Leave alone tables that are not ours: an operator may keep some in the same database."""
     return not (kind == "table" and reflected and compare_to is None)
 
 

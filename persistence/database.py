@@ -78,6 +78,11 @@ class Database:
         async with connection:
             yield connection
 
+    async def check(self) -> None:
+        """See that the database answers; raises what the driver does."""
+        async with self.engine.connect():
+            pass
+
     async def close(self) -> None:
         """Close every pooled connection."""
         await self.engine.dispose()

@@ -17,7 +17,7 @@ from typing import IO, Self
 from urllib.parse import quote
 
 from persistence.embedded_cluster import DATABASE, PORT, Cluster
-from persistence.embedded_install import ENVIRONMENT, EmbeddedServerError
+from persistence.embedded_install import ENVIRONMENT, EmbeddedServerError, passable_folder
 from persistence.embedded_keeper import KEEPER_LOCK, USERS_LOCK, locked
 
 __all__ = ["EmbeddedServer", "EmbeddedServerError"]
@@ -49,11 +49,11 @@ class EmbeddedServer:
         """
         root = home.expanduser().resolve() / "postgres"
         try:
-            root.mkdir(mode=0o755, parents=True, exist_ok=True)
+            passable_folder(root)
             users = (root / USERS_LOCK).open("ab")
-        except PermissionError as error:
+        except OSError as error:
             raise EmbeddedServerError(
-                f"Cannot write to {root}: set ORDERTIDE_HOME to a folder of yours."
+                f"Cannot write to {root} ({error.strerror}): set ORDERTIDE_HOME to a folder of yours."
             ) from error
         fcntl.flock(users, fcntl.LOCK_SH)  # waits while a keeper stops the server
         server = cls(Cluster(root, settings or {}), users)
@@ -73,7 +73,7 @@ class EmbeddedServer:
     @property
     def socket(self) -> Path:
         """The socket's file: nobody listens there while the server is down."""
-        return self._cluster.socket_folder / f".s.PGSQL.{PORT}"
+        return self._cluster.socket
 
     def ensure_alive(self) -> None:
         """See that the server answers; start it again if it died.
@@ -141,7 +141,10 @@ class EmbeddedServer:
         end = time.monotonic() + _SECONDS_TO_START
         while not self._cluster.answers():
             # One just started takes its lock a moment later; another process's is known by it alone.
-            if not self._kept() if started is None else started.poll() is not None:
+            if started is None:
+                if not self._kept():  # it was stopping, or was killed meanwhile
+                    started = self._start_keeper()
+            elif started.poll() is not None:
                 raise EmbeddedServerError(self._explain("The embedded PostgreSQL does not start."))
             if time.monotonic() > end:
                 raise EmbeddedServerError(self._explain(f"No answer in {_SECONDS_TO_START} seconds."))

@@ -10,7 +10,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -35,6 +37,7 @@ PORT = 5432
 
 _SOCKET_PATH_BYTES = 100
 _SECONDS_TO_STOP = 30
+_LOOK_SECONDS = 0.05
 
 # Written to postgresql.conf when the cluster is made, where an operator may change them.
 _DEFAULTS = {
@@ -84,6 +87,11 @@ class Cluster:
             return inside
         digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
         return Path(f"/tmp/ordertide-{digest}")  # noqa: S108 -- own_folder checks whose it is
+
+    @property
+    def socket(self) -> Path:
+        """The socket itself: nobody listens there while the server is down."""
+        return self.socket_folder / f".s.PGSQL.{PORT}"
 
     def prepare(self) -> None:
         """Make the cluster if there is none yet; a making cut short is begun again."""
@@ -135,19 +143,27 @@ class Cluster:
         )
 
     def clear(self) -> None:
-        """End what an earlier server left: its processes, then the file that names them.
+        """End what an earlier server left: its processes, then the files that name them.
 
-        PostgreSQL itself takes any living or never reaped process of the same number for its predecessor;
-        here only one that works in the data folder counts.
+        PostgreSQL itself takes any living or never reaped process of the same number for its predecessor,
+        and refuses to start; here only one that works in the data folder counts. Raises
+        `EmbeddedServerError` if one of those does not end.
         """
         for request in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
-            left = self._processes()
-            for process in left:
-                process.send_signal(request)
-            _, left = psutil.wait_procs(left, timeout=_SECONDS_TO_STOP)
-            if not left:
+            for process in self._processes():
+                with suppress(psutil.NoSuchProcess):
+                    process.send_signal(request)
+            if self._ended():
                 break
-        (self.data / "postmaster.pid").unlink(missing_ok=True)
+        else:
+            raise EmbeddedServerError(f"An earlier PostgreSQL works in {self.data} and does not end.")
+        # Nobody else's: the folder belongs to this cluster alone.
+        for left in (
+            self.data / "postmaster.pid",
+            self.socket,
+            self.socket.with_name(f"{self.socket.name}.lock"),
+        ):
+            left.unlink(missing_ok=True)
 
     def tidy(self) -> None:
         """Remove, once the server has stopped, the socket's folder if it lies outside of `root`."""
@@ -161,6 +177,15 @@ class Cluster:
         where = ["-h", str(self.socket_folder), "-p", str(PORT), "-U", DATABASE, "-d", DATABASE]
         command = [self._binary("pg_isready"), "-q", "-t", "3", *where]
         return subprocess.run(command, env=ENVIRONMENT, check=False).returncode == 0
+
+    def _ended(self) -> bool:
+        """Wait for some time until no process of an earlier server works any more."""
+        end = time.monotonic() + _SECONDS_TO_STOP
+        while self._processes():
+            if time.monotonic() > end:
+                return False
+            time.sleep(_LOOK_SECONDS)
+        return True
 
     def _processes(self) -> list[psutil.Process]:
         found = []

@@ -61,7 +61,19 @@ def service_identity() -> Identity:
 
 def reachable_by_others(path: Path) -> bool:
     """Whether any user can pass through all folders above `path`."""
-    return all(parent.stat().st_mode & 0o001 for parent in path.parents)
+    return _closed_above(path) is None
+
+
+def passable_folder(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, so that PostgreSQL's user can pass through them.
+
+    For root, whatever the umask: 077 would close them. What is there already stays as it is.
+    """
+    for each in (*reversed(folder.parents), folder):
+        if not each.exists():
+            each.mkdir(mode=0o755, exist_ok=True)
+            if os.geteuid() == 0:
+                each.chmod(0o755)
 
 
 def own_folder(folder: Path) -> None:
@@ -131,12 +143,22 @@ def _reachable(install: Path) -> Path:
     copy = SYSTEM_HOME / f"postgresql-{digest}"
     if not copy.exists():
         _copy(install, copy)
-    return copy / install.parent.name / install.name
+    copied = copy / install.parent.name / install.name
+    closed = _closed_above(copied / "bin" / "postgres")
+    if closed is not None:
+        raise EmbeddedServerError(
+            f"PostgreSQL runs as the user {SERVICE_USER}, who cannot pass {closed}: chmod o+x {closed}"
+        )
+    return copied
+
+
+def _closed_above(path: Path) -> Path | None:
+    return next((above for above in path.parents if not above.stat().st_mode & 0o001), None)
 
 
 def _copy(install: Path, copy: Path) -> None:
     """Copy the binaries with the libraries beside their package, which they find by relative paths."""
-    SYSTEM_HOME.mkdir(mode=0o755, parents=True, exist_ok=True)
+    passable_folder(SYSTEM_HOME)
     package = install.parent
     unfinished = copy.with_name(f"{copy.name}.{os.getpid()}")
     for source in (install, package.with_name(f"{package.name}.libs")):

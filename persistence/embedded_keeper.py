@@ -1,7 +1,8 @@
 """The keeper: a small process of its own that keeps one embedded PostgreSQL while anybody uses it.
 
 Users hold a shared lock on `users.lock`, which the kernel gives back however they end. The keeper starts the
-server, starts it again after a crash, and stops it once it gets that lock for itself.
+server, starts it again after a crash, and stops it once it gets that lock for itself; after SIGTERM it
+waits for that for half a minute.
 Run as `python -m persistence.embedded_keeper FOLDER [NAME=VALUE ...]`.
 """
 
@@ -29,6 +30,7 @@ KEEPER_LOCK = "keeper.lock"
 _PR_SET_CHILD_SUBREAPER = 36
 _LOOK_SECONDS = 0.1
 _SECONDS_FOR_LOOKERS = 5
+_SECONDS_FOR_USERS = 30
 _STEADY_SECONDS = 30
 _CRASHES_IN_A_ROW = 5
 _LOG_BYTES = 16 * 1024 * 1024
@@ -42,7 +44,7 @@ class Keeper:
         self._cluster = cluster
         self._log = log
         self._users = (cluster.root / USERS_LOCK).open("ab")
-        self._asked_to_stop = False
+        self._stop_at: float | None = None
 
     def run(self) -> int:
         """Keep the server until nobody uses it; give the exit status: 1 if it keeps crashing."""
@@ -65,13 +67,17 @@ class Keeper:
     def _watch(self, server: subprocess.Popen[bytes]) -> bool:
         """Wait until the server is not needed any more (True) or has ended by itself (False)."""
         while server.poll() is None:
-            if self._asked_to_stop or locked(self._users, fcntl.LOCK_EX):
+            if locked(self._users, fcntl.LOCK_EX):
+                return True
+            if self._stop_at is not None and time.monotonic() > self._stop_at:
                 return True
             time.sleep(_LOOK_SECONDS)
         return False
 
     def _on_signal(self, _number: int, _frame: object) -> None:
-        self._asked_to_stop = True
+        # Whoever stops a whole service (systemd, by its control group) asks everybody at once: the users
+        # still answer what they were asked, and need the server for that.
+        self._stop_at = time.monotonic() + _SECONDS_FOR_USERS
 
     def _say(self, words: str) -> None:
         self._log.write(f"keeper: {words}\n".encode())

@@ -13,8 +13,21 @@ from persistence.database import Database
 _LOCK = 7_021_946_331
 
 
-async def migrate(database: Database) -> None:
-    """Upgrade `database` to the newest revision; a no-op when it is there already."""
+async def migrate(direct_url: str) -> None:
+    """Upgrade the database at `direct_url` to the newest revision; a no-op when it is there already.
+
+    It must not lead through a transaction pooler: the lock lives in the session that took it, and behind
+    a pooler the next transaction may be in another one, which migrates without the lock and cannot end it.
+    """
+    # Statements are not kept: each is sent once, and a revision may change what it would answer.
+    database = Database(direct_url, pool_size=1, statement_cache_size=0)
+    try:
+        await _migrate(database)
+    finally:
+        await database.close()
+
+
+async def _migrate(database: Database) -> None:
     async with database.engine.connect() as connection:
         await connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _LOCK})
         await connection.commit()

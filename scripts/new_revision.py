@@ -26,8 +26,8 @@ async def main(message: str) -> None:
         tempfile.TemporaryDirectory() as home,
         EmbeddedServer.acquire(Path(home), {"fsync": "off"}) as server,
     ):
+        await migrate(server.url)
         database = Database(server.url, pool_size=1)
-        await migrate(database)
         async with database.engine.connect() as connection:
             await connection.run_sync(_draft, alembic_config(), message)
         await database.close()

@@ -11,7 +11,6 @@ from uuid import uuid4
 import asyncpg
 from sqlalchemy.engine import make_url
 
-from persistence.database import Database
 from persistence.embedded import EmbeddedServer
 from persistence.migrate import migrate
 
@@ -112,9 +111,7 @@ class TestServer:
                 return name
             unfinished = f"{name}_{uuid4().hex[:8]}"
             await connection.execute(f'CREATE DATABASE "{unfinished}"')
-            database = Database(self.url(unfinished), pool_size=1)
-            await migrate(database)
-            await database.close()
+            await migrate(self.url(unfinished))
             seed = await asyncpg.connect(self.url(unfinished))
             await seed.execute(_KEEP_SEED)
             await seed.close()

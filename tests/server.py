@@ -1,6 +1,5 @@
 """A real server process for tests, over a real database, asked over real HTTP."""
 
-import os
 import re
 import signal
 import socket
@@ -15,6 +14,7 @@ from uuid import uuid4
 
 import httpx
 
+from bench._environment import child_environment
 from domain.inventory import HoldPolicy
 from persistence.database import Database
 from services import apps
@@ -141,12 +141,7 @@ def metric(server: Server, name: str) -> float:
 def _start(
     arguments: list[str], database_url: str, log: Path, settings: Mapping[str, str]
 ) -> subprocess.Popen[str]:
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("ORDERTIDE_")},
-        "ORDERTIDE_DATABASE_URL": database_url,
-        "ORDERTIDE_SECRET_KEY": SECRET_KEY,
-        **{f"ORDERTIDE_{name.upper()}": value for name, value in settings.items()},
-    }
+    environment = child_environment(database_url=database_url, secret_key=SECRET_KEY, **settings)
     with log.open("a") as out:
         return subprocess.Popen([_ORDERTIDE, *arguments], env=environment, stdout=out, stderr=out, text=True)
 

@@ -17,6 +17,8 @@ import httpx
 import psutil
 import pytest
 
+from bench._environment import child_environment
+
 _ORDERTIDE = str(Path(sys.executable).with_name("ordertide"))
 _SECONDS_TO_LIVE = 240
 _SECONDS_TO_STOP = 60
@@ -41,7 +43,7 @@ class Demo:
         self.home = home
         self.process = subprocess.Popen(
             [_ORDERTIDE, "demo", "--port", str(self.port), *arguments],
-            env={**os.environ, "ORDERTIDE_HOME": str(home)},
+            env=child_environment(home=str(home)),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -110,7 +112,7 @@ def test_a_taken_port_is_one_line_and_nothing_starts(home: Path) -> None:
         port = taken.getsockname()[1]
         done = subprocess.run(
             [_ORDERTIDE, "demo", "--port", str(port)],
-            env={**os.environ, "ORDERTIDE_HOME": str(home)},
+            env=child_environment(home=str(home)),
             capture_output=True,
             text=True,
             check=False,

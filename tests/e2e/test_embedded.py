@@ -4,11 +4,13 @@ import asyncio
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
 
@@ -17,6 +19,8 @@ import psutil
 import pytest
 
 from persistence.embedded import EmbeddedServer, EmbeddedServerError
+from persistence.embedded_cluster import Cluster
+from persistence.embedded_install import service_identity
 from tests.processes import living, postgres_in, postmaster_of, wait_until
 
 _SETTINGS = {"fsync": "off", "shared_buffers": "16MB"}
@@ -39,6 +43,15 @@ def home() -> Iterator[Path]:
     yield folder
     wait_until(lambda: not postgres_in(folder), "a process of the server is left")
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+def stranger() -> Iterator[int]:
+    """The number of a living process of the user PostgreSQL runs as; it ignores those of others."""
+    process = subprocess.Popen(["cat"], cwd="/", stdin=subprocess.PIPE, **service_identity())
+    yield process.pid
+    process.kill()
+    process.communicate()
 
 
 def test_data_stays_from_one_start_to_the_next(home: Path) -> None:
@@ -133,20 +146,50 @@ def test_whoever_started_a_keeper_that_died_finds_the_one_that_another_started(h
         assert _value(starter.url, "SELECT 1") == 1
 
 
+def test_a_keeper_that_dies_while_somebody_waits_for_it_is_replaced(home: Path) -> None:
+    with EmbeddedServer.acquire(home, _SETTINGS) as server, ThreadPoolExecutor(1) as threads:
+        (keeper,) = _keepers(home)
+        keeper.suspend()
+        os.kill(postmaster_of(home), signal.SIGKILL)
+        waiting = threads.submit(server.ensure_alive)
+        time.sleep(1)
+        assert not waiting.done()
+
+        keeper.kill()
+        waiting.result(timeout=60)
+
+        assert _value(server.url, "SELECT 1") == 1
+
+
+def test_a_keeper_that_is_told_to_stop_lets_the_users_finish(home: Path) -> None:
+    with _User(home) as user:
+        url = user.url
+        (keeper,) = _keepers(home)
+        keeper.terminate()
+        time.sleep(1.5)
+        assert _value(url, "SELECT 1") == 1
+
+        user.leave()
+        wait_until(lambda: not _keepers(home), "the keeper outlives its users")
+
+
 @pytest.mark.parametrize("of", ["ended", "living"])
-def test_a_stale_postmaster_pid_is_no_hindrance(home: Path, of: str) -> None:
-    with EmbeddedServer.acquire(home, _SETTINGS) as server:
-        socket = server.url.split("host=")[1].split("&")[0]
+def test_what_a_killed_server_left_is_no_hindrance(home: Path, stranger: int, of: str) -> None:
+    EmbeddedServer.acquire(home, _SETTINGS).release()
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    number = os.getpid() if of == "living" else ended.pid
-    data = home / "postgres" / "data"
-    (data / "postmaster.pid").write_text(
-        f"{number}\n{data}\n1700000000\n5432\n{socket}\n\n  1234567  9\nready\n"
-    )
+    number = stranger if of == "living" else ended.pid
+    cluster = Cluster(home / "postgres")
+    cluster.socket_folder.mkdir(mode=0o700, exist_ok=True)
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(cluster.socket))
+    said = f"{number}\n{cluster.data}\n1700000000\n5432\n{cluster.socket_folder}\n"
+    cluster.socket.with_name(f"{cluster.socket.name}.lock").write_text(said)
+    (cluster.data / "postmaster.pid").write_text(f"{said}\n  1234567  9\nready\n")
 
     with EmbeddedServer.acquire(home) as server:
         assert _value(server.url, "SELECT 1") == 1
+        assert psutil.pid_exists(number) == (of == "living"), "a stranger was killed"
 
 
 def test_a_path_longer_than_any_socket_may_have(home: Path) -> None:

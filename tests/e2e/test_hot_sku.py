@@ -19,7 +19,7 @@ from tests.buyers import Plan, Shopping, Told
 from tests.postgres import TestServer
 from tests.server import Server, app_token, running_server
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("hot_sku")]
+pytestmark = pytest.mark.slow
 
 HOLD_SECONDS = 3
 _NUMBERS = itertools.count(1)

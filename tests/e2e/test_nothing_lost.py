@@ -24,9 +24,10 @@ import pytest
 
 from persistence.embedded import EmbeddedServer
 from tests.buyers import Plan, Shopping, Told
+from tests.processes import postmaster_of, wait_until
 from tests.server import Server, app_token, free_port, running_server
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nothing_lost")]
+pytestmark = pytest.mark.slow
 
 BUYERS = 10
 UNITS = 100_000
@@ -118,10 +119,14 @@ class Ensemble:
     def kill_postgres(self) -> None:
         """Let PostgreSQL die; the servers bring it back."""
         began = time.time()
-        postmaster = self._postmaster()
+        postmaster = postmaster_of(self.home)
         os.kill(postmaster, signal.SIGKILL)
-        _wait_until(lambda: self._postmaster() not in {0, postmaster}, "PostgreSQL does not come back")
-        _wait_until(self._all_ready, "a server does not find its database again")
+        wait_until(
+            lambda: postmaster_of(self.home) not in {0, postmaster},
+            "PostgreSQL does not come back",
+            seconds=60,
+        )
+        wait_until(self._all_ready, "a server does not find its database again", seconds=60)
         self.outages.append((began, time.time()))
 
     def stop(self) -> None:
@@ -140,12 +145,6 @@ class Ensemble:
                 await connection.close()
 
         return asyncio.run(run())
-
-    def _postmaster(self) -> int:
-        try:
-            return int((self.home / "postgres" / "data" / "postmaster.pid").read_text().split()[0])
-        except (FileNotFoundError, IndexError):
-            return 0
 
     def _all_ready(self) -> bool:
         try:
@@ -180,7 +179,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_done_twice(ensemble: Ensemb
     ends = Counter(one.outcome for one in told)
     print(ends, [round(end - begin, 1) for begin, end in ensemble.outages])
     assert set(ends) == {"placed", "abandoned", "PaymentDeclinedError"}
-    _wait_until(lambda: ensemble.sql(_UNSETTLED)[0][0] == 0, "something stays unsettled", seconds=90)
+    wait_until(lambda: ensemble.sql(_UNSETTLED)[0][0] == 0, "something stays unsettled", seconds=90)
     _check_orders(ensemble, told)
     _check_keys(ensemble, told)
     assert ensemble.sql(_MISMATCHED_CHARGES) == [], "the provider's record is another"
@@ -261,10 +260,3 @@ def _check_holds(ensemble: Ensemble) -> None:
         due, back = late["expires_at"].timestamp(), late["ended_at"].timestamp()
         without = sum(max(0.0, min(back, end) - max(due, begin)) for begin, end in ensemble.outages)
         assert back - due - without <= LATEST_RETURN_SECONDS, (due, back, ensemble.outages)
-
-
-def _wait_until(holds: Callable[[], bool], else_say: str, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, else_say
-        time.sleep(0.1)

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from sqlalchemy.engine import make_url
 
+from bench._environment import child_environment
 from persistence.database import Database
 from services import apps
 from services.access import SYSTEM
@@ -125,6 +126,25 @@ def test_a_taken_port_is_one_line(fresh_database_url: str, tmp_path: Path, argum
     (line,) = second.stderr.splitlines()
     assert "--port" in line
     assert "PORT=" in line
+
+
+@pytest.mark.parametrize("arguments", [[], ["--workers", "2"]])
+def test_a_server_that_cannot_start_says_why_and_fails(tmp_path: Path, arguments: list[str]) -> None:
+    blocked = tmp_path / "home"
+    blocked.write_text("a file, where a folder is needed")
+    started = subprocess.run(
+        [str(Path(sys.executable).with_name("ordertide")), "serve", "--port", "0", *arguments],
+        env=child_environment(home=str(blocked)),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert started.returncode == 3
+    assert "server_failed" in started.stderr
+    assert f"Cannot write to {blocked}" in started.stderr
+    assert "Traceback" not in started.stderr
 
 
 def test_several_processes_serve_one_port_and_stop_together(fresh_database_url: str, tmp_path: Path) -> None:

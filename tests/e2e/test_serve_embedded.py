@@ -14,6 +14,7 @@ import httpx
 import psutil
 import pytest
 
+from bench._environment import child_environment
 from tests.processes import living, postgres_in, postmaster_of, wait_until
 from tests.server import free_port
 
@@ -67,11 +68,10 @@ class _Serving:
         self.port = port or free_port()
         self._mark = f"{home.name}-{self.port}"
         self._log = home / "serve.log"
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("ORDERTIDE_")}
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [_ORDERTIDE, "serve", "--port", str(self.port), "--workers", str(workers)],
-                env={**kept, "ORDERTIDE_HOME": str(home), "ORDERTIDE_MARK": self._mark},
+                env=child_environment(home=str(home), mark=self._mark),
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # a group of its own to send Ctrl-C to, as a terminal does

@@ -1,17 +1,36 @@
 """`ordertide worker` beside `ordertide serve --role api`: who does the work behind the scenes."""
 
 import asyncio
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
+
+from bench._environment import child_environment
 from persistence.database import Database
 from tests.factories import make_shop
 from tests.processes import wait_until
-from tests.server import Server, app_token, running_server, running_worker
+from tests.server import SECRET_KEY, Server, app_token, running_server, running_worker
 
 HOLD = {"cart_hold_seconds": "1"}
 CREATE = """mutation ($channel: String!, $sku: String!) {
     cartCreate(input: { channel: $channel, lines: [{ variant: { sku: $sku }, quantity: 2 }] }) {
         userErrors { message } } }"""
+DEFECTIVE = """
+import asyncio
+from realtime.outbox import OutboxWatch
+
+async def run(self):
+    await asyncio.sleep(1)
+    raise RuntimeError("a defect")
+
+OutboxWatch.run = run
+from app.cli import main
+main()
+"""
+"""The command line, but what looks after the outbox fails after a second."""
+
 AVAILABLE = """query ($channel: String!, $sku: String!) {
     productVariant(variant: { sku: $sku }, channel: $channel) { availability { available } } }"""
 
@@ -37,6 +56,24 @@ async def test_a_worker_does_what_the_api_leaves_and_another_takes_over(
                 first.wait()
                 hold_two(server, names)
                 wait_until(lambda: available(server, names) == 5, seconds=30)
+
+
+@pytest.mark.parametrize("command", [["worker"], ["serve", "--port", "0"]])
+def test_a_process_ends_and_fails_when_part_of_its_work_has_ended(
+    fresh_database_url: str, command: list[str]
+) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", DEFECTIVE, *command],
+        env=child_environment(database_url=fresh_database_url, secret_key=SECRET_KEY),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert ended.returncode == 1, ended.stderr
+    assert "background_task_ended" in ended.stderr
+    assert "a defect" in ended.stderr
 
 
 def hold_two(server: Server, names: dict[str, str]) -> None:

@@ -1,6 +1,5 @@
 """Importing a catalogue into a real database: all of it or nothing, again and again."""
 
-import os
 import subprocess
 import sys
 from collections import Counter
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from bench._environment import child_environment
 from domain.catalog_import import ImportRefused, read_table
 from domain.kernel.errors import AccessDenied
 from persistence.database import Database
@@ -203,11 +203,7 @@ async def test_statements_do_not_grow_with_the_rows(database: Database) -> None:
 
 
 def test_the_command_imports_a_file_and_shows_errors(fresh_database_url: str, tmp_path: Path) -> None:
-    environment = {
-        **os.environ,
-        "ORDERTIDE_DATABASE_URL": fresh_database_url,
-        "ORDERTIDE_SECRET_KEY": factories.SECRET_KEY,
-    }
+    environment = child_environment(database_url=fresh_database_url, secret_key=factories.SECRET_KEY)
 
     def ordertide(*arguments: str) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-c", "from app.cli import main; main()", *arguments]

@@ -1,20 +1,65 @@
 """Migrations on a real server, and the fixtures that every other test stands on."""
 
+import asyncio
+
+import asyncpg
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.bootstrap import opened_database
+from app.config import Settings, load_settings
 from persistence.database import Database
-from persistence.migrate import is_current, migrate
+from persistence.migrate import _LOCK, is_current, migrate, newest_revision
 from persistence.tables import metadata
+from tests.outages import Relay
 from tests.postgres import reset
+from tests.server import SECRET_KEY
+
+_OTHERS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+_WAITING = f"SELECT count(*) {_OTHERS} AND wait_event_type = 'Lock' AND wait_event = 'advisory'"
+_LOCKS = """
+    SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+     WHERE l.locktype = 'advisory' AND d.datname = current_database()"""
+_CONNECTIONS = f"SELECT count(*) {_OTHERS} AND backend_type = 'client backend'"
 
 
-async def test_a_migrated_database_is_current_and_migrating_again_changes_nothing(database: Database) -> None:
+async def test_a_migrated_database_is_current_and_migrating_again_changes_nothing(
+    database: Database, database_url: str
+) -> None:
     assert await is_current(database)
-    await migrate(database)
+    await migrate(database_url)
     assert await is_current(database)
+
+
+async def test_a_start_migrates_past_the_pooler_with_one_connection_that_waits_for_its_turn(
+    fresh_database_url: str,
+) -> None:
+    other = await asyncpg.connect(fresh_database_url, server_settings={"application_name": "another start"})
+    await other.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    await other.execute("SELECT pg_advisory_lock($1)", _LOCK)
+    async with Relay(fresh_database_url) as pooler:
+        pooler.cut()  # whoever goes this way while migrating fails
+        settings = load_settings(
+            database_url=pooler.url, database_direct_url=fresh_database_url, secret_key=SECRET_KEY
+        )
+        starting = asyncio.create_task(_start(settings))
+        async with asyncio.timeout(20):
+            while True:
+                if await other.fetchval(_WAITING):
+                    break
+                await asyncio.sleep(0.02)
+        connections = await other.fetchval(_CONNECTIONS)
+        assert await other.fetchval("SELECT to_regclass('alembic_version')") is None
+        await pooler.heal()
+        await other.execute("SELECT pg_advisory_unlock($1)", _LOCK)
+        await starting
+
+    assert connections == 1
+    assert await other.fetchval("SELECT version_num FROM alembic_version") == newest_revision()
+    assert await other.fetchval(_LOCKS) == 0
+    await other.close()
 
 
 async def test_migrations_make_exactly_the_tables_the_code_declares(database: Database) -> None:
@@ -48,6 +93,11 @@ async def test_a_rolled_back_connection_leaves_nothing(
 
     async with database.read() as other:
         assert await other.scalar(text("SELECT count(*) FROM feed_consumers")) == 0
+
+
+async def _start(settings: Settings) -> None:
+    async with opened_database(settings):
+        pass
 
 
 def _differences(connection: Connection) -> list[object]:

@@ -1,7 +1,6 @@
 """`ordertide check stock`: silent about good stock, exact about bad."""
 
 import asyncio
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import orjson
 from sqlalchemy import text
 
+from bench._environment import child_environment
 from persistence.database import Database
 from tests import cart_flows as flow
 from tests.factories import Shop, make_shop
@@ -17,7 +17,7 @@ from tests.factories import Shop, make_shop
 async def ordertide(url: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run the command line as an operator does."""
     command = [str(Path(sys.executable).with_name("ordertide")), *arguments]
-    environment = {**os.environ, "ORDERTIDE_DATABASE_URL": url, "ORDERTIDE_SECRET_KEY": "k" * 32}
+    environment = child_environment(database_url=url, secret_key="k" * 32)
     return await asyncio.to_thread(
         subprocess.run, command, env=environment, capture_output=True, text=True, check=False
     )

@@ -56,6 +56,8 @@ def test_the_environment_sets_and_the_command_line_wins(monkeypatch: pytest.Monk
             {"CART_HOLD_MAX_SECONDS": "60"},
             r"MAX_SECONDS \(60\) is less than ORDERTIDE_CART_HOLD_SECONDS \(900\)",
         ),
+        ({"TRUSTED_PROXIES": "10.0.0.5,nginx"}, r"TRUSTED_PROXIES: write it as addresses.*10.0.0.5,nginx"),
+        ({"TRUSTED_PROXIES": "*,10.0.0.5"}, r"TRUSTED_PROXIES: write it as addresses"),
         ({"PORT": "65536"}, "ORDERTIDE_PORT: .*less than or equal to 65535"),
         ({"SECRET_KEY": "short"}, "ORDERTIDE_SECRET_KEY: .*at least 32"),
     ],

@@ -1,10 +1,14 @@
 """The documents say what the code does, as far as that can be checked."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
+from app.cli import cli
 from app.config import PREFIX, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -18,8 +22,23 @@ def test_every_setting_is_documented_and_nothing_else() -> None:
     assert set(re.findall(rf"{PREFIX}[A-Z_]+", written)) == known
 
 
+def test_every_command_is_in_the_table_and_nothing_else() -> None:
+    rows = re.findall(r"^\| `ordertide .*?\|", (ROOT / "docs" / "operations.md").read_text(), re.MULTILINE)
+    words = [re.findall(r"`(?:ordertide )?([a-z]+(?: [a-z]+)?)", row) for row in rows]
+
+    assert sorted(command for row in words for command in row) == sorted(_commands(get_command(cli)))
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_links_between_documents_lead_somewhere(document: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text())
 
     assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+def _commands(command: Any, name: str = "") -> Iterator[str]:
+    if not hasattr(command, "commands"):
+        yield name
+        return
+    for word, one in command.commands.items():
+        yield from _commands(one, f"{name} {word}".strip())
