@@ -27,9 +27,10 @@ T = TypeVar("T")
 _CHUNK = 5_000
 """Rows a statement: enough to make round trips cheap, few enough to keep its parameter small."""
 
+# NO KEY: whoever sells a variant meanwhile refers to it, and may have levels locked that we wait for.
 _VARIANTS = text(
     f"""
-    SELECT {VARIANT_COLUMNS} FROM variants v WHERE v.sku = ANY (:skus) ORDER BY v.id FOR UPDATE
+    SELECT {VARIANT_COLUMNS} FROM variants v WHERE v.sku = ANY (:skus) ORDER BY v.id FOR NO KEY UPDATE
     """
 )
 _PRODUCTS = text(
@@ -40,20 +41,13 @@ _PRODUCTS = text(
       FROM products p
      WHERE p.id IN (SELECT product_id FROM variants WHERE sku = ANY (:skus)
                      UNION SELECT id FROM products WHERE name = ANY (:names) AND archived_at IS NULL)
-     ORDER BY p.id FOR UPDATE
+     ORDER BY p.id FOR NO KEY UPDATE
     """
 )
 _PRICES = text(
     """
     SELECT variant_id, channel_id, amount_minor, currency FROM prices
      WHERE variant_id = ANY (:variant_ids) AND channel_id = ANY (:channel_ids)
-    """
-)
-_LEVELS = text(
-    """
-    SELECT variant_id, location_id, on_hand FROM stock_levels
-     WHERE variant_id = ANY (:variant_ids) AND location_id = ANY (:location_ids)
-     ORDER BY variant_id, location_id FOR UPDATE
     """
 )
 _INSERT_PRODUCTS = text(
@@ -123,15 +117,6 @@ async def prices(
         )
         for row in found
     }
-
-
-async def lock_levels(
-    connection: AsyncConnection, variant_ids: Sequence[UUID], location_ids: Sequence[UUID]
-) -> dict[tuple[UUID, UUID], int]:
-    """Lock stock levels, in the order every change of stock locks them; returns units on hand."""
-    values = {"variant_ids": list(variant_ids), "location_ids": list(location_ids)}
-    found = await connection.execute(_LEVELS, values)
-    return {(row.variant_id, row.location_id): row.on_hand for row in found}
 
 
 async def create_products(connection: AsyncConnection, created: Sequence[Product], now: datetime) -> None:
