@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey, Integer, Table, Text, Uuid
 
-from persistence.tables.base import JSON, key, metadata, moment, text_column
+from persistence.tables.base import JSON, currency_code, key, metadata, moment, text_column
 
 channels = Table(
     "channels",
@@ -21,7 +21,7 @@ channels = Table(
     moment("created_at"),
     moment("archived_at", optional=True),
     CheckConstraint("slug ~ '^[a-z0-9][a-z0-9-]{0,62}$'", name="slug"),
-    CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
+    currency_code(),
     CheckConstraint("review_from_minor >= 0", name="review_from"),
 )
 
