@@ -1,4 +1,4 @@
-"""Whatever comes in is answered, clearly, with a code, and never with 500; the server goes on."""
+"""Whatever comes in is answered promptly, clearly, with a code, and never with 500; the server goes on."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -28,6 +28,7 @@ async def server(postgres: TestServer, tmp_path_factory: pytest.TempPathFactory)
     url = await postgres.clone()
     with running_server(url, await app_token(url), tmp_path_factory.mktemp("server")) as server:
         _set_up(server)
+        server.demand_prompt_answers()
         yield server
         assert server.process.poll() is None, "it goes on after all of this"
         assert "Traceback" not in server.log.read_text()
