@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey, Integer, Table, Text, Uuid
 
-from persistence.tables.base import JSON, currency_code, key, metadata, moment, text_column
+from persistence.tables.base import currency_code, key, metadata, moment, text_column
 
 channels = Table(
     "channels",
@@ -16,7 +16,6 @@ channels = Table(
     Column("serves_all_locations", Boolean, nullable=False, server_default="false"),
     # Orders of this total (minor units) or more wait for a person; null: none does.
     Column("review_from_minor", BigInteger),
-    Column("settings", JSON, nullable=False, server_default="{}"),
     Column("version", Integer, nullable=False, server_default="1"),
     moment("created_at"),
     moment("archived_at", optional=True),
