@@ -86,7 +86,7 @@ def _json_rows(file: TextIO) -> Iterator[tuple[int, dict[str, Any]]]:
             continue
         try:
             found = json.loads(line, parse_float=Decimal, parse_constant=_no_constant)
-        except (ValueError, RecursionError):
+        except (ValueError, ArithmeticError, RecursionError):  # of Decimal: an exponent past counting
             raise UnreadableFile(number, "-", "is not a JSON object on one line") from None
         if not isinstance(found, dict):
             raise UnreadableFile(number, "-", "is not a JSON object on one line")

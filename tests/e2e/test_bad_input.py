@@ -157,7 +157,21 @@ def test_amounts_have_their_currencys_own_decimals(
 
 @pytest.mark.parametrize(
     "amount",
-    ["NaN", "Infinity", "-Infinity", "sNaN", "1,5", "", "x", [], {}, True, "1" * 100_000],
+    [
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "sNaN",
+        "1e999999",
+        "1e9999999999999999999",
+        "1,5",
+        "",
+        "x",
+        [],
+        {},
+        True,
+        "1" * 100_000,
+    ],
 )
 def test_an_amount_that_is_no_decimal_is_an_error(server: Server, amount: Any) -> None:
     body = orjson.dumps({"query": PRODUCT, "variables": {"input": product("P-2", ("web", amount, "USD"))}})

@@ -128,6 +128,10 @@ async def test_wrong_rows_are_all_named_and_nothing_is_imported(
         "9,uk,2010-12-01,,,,A,,1,1.001,GB": "unitPrice: GBP has 2 decimals",
         "10,uk,2010-12-01,,,,A,,1,-1.00,GB": "unitPrice: must not be negative",
         "11,uk,2010-12-01,,,,A,,1,cheap,GB": "unitPrice: is not a number",
+        "12,uk,2010-12-01,,,,A,,1,sNaN,GB": "unitPrice: amount is not a finite number",
+        "13,uk,2010-12-01,,,,A,,1,-Infinity,GB": "unitPrice: amount is not a finite number",
+        "14,uk,2010-12-01,,,,A,,1,1e999999,GB": "unitPrice: amount is too large",
+        "15,uk,2010-12-01,,,,A,,1,1e9999999999999999999,GB": "unitPrice: is not a number",
         "1,uk,2010-12-02,CANCELED,2010-12-03,,A,,1,1.00,GB": "status: is another than in row 2",
     }
     file = tmp_path / "orders.csv"
@@ -138,7 +142,7 @@ async def test_wrong_rows_are_all_named_and_nothing_is_imported(
     expected = [(number, error) for number, error in enumerate(rows.values(), 2) if error]
     for (number, error), line in zip(expected, lines, strict=False):
         assert f"orders.csv:{number}: {error}" in line
-    assert lines[-1] == "ordertide: 11 rows are wrong, nothing was imported"
+    assert lines[-1] == "ordertide: 15 rows are wrong, nothing was imported"
     assert await imported(database) == []
 
 
