@@ -17,9 +17,9 @@ from persistence.catalog import (
     price_record,
     product,
     variant,
-    variant_record,
 )
 from persistence.catalog import create_variants as insert_variants
+from persistence.catalog import save_variants as update_variants
 from persistence.json_text import json_text
 
 T = TypeVar("T")
@@ -63,17 +63,6 @@ _SAVE_PRODUCTS = text(
       FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r
            (id uuid, name text, description text, version int)
      WHERE p.id = r.id
-    """
-)
-_SAVE_VARIANTS = text(
-    """
-    UPDATE variants v
-       SET name = r.name, barcode = r.barcode, weight_grams = r.weight_grams, length_mm = r.length_mm,
-           width_mm = r.width_mm, height_mm = r.height_mm, version = r.version
-      FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r
-           (id uuid, name text, barcode text, weight_grams int, length_mm int, width_mm int,
-            height_mm int, version int)
-     WHERE v.id = r.id
     """
 )
 _SET_PRICES = text(
@@ -144,8 +133,7 @@ async def save_products(connection: AsyncConnection, changed: Sequence[Product])
 async def save_variants(connection: AsyncConnection, changed: Sequence[Variant]) -> None:
     """Write variants that were locked before."""
     for some in _chunks(changed):
-        rows = json_text([{**variant_record(one), "version": one.version} for one in some])
-        await connection.execute(_SAVE_VARIANTS, {"rows": rows})
+        await update_variants(connection, some)
 
 
 async def set_prices(connection: AsyncConnection, changed: Sequence[Price], now: datetime) -> None:
