@@ -57,10 +57,10 @@ _NOTHING = Weight(0, 0)
 _CAP = 10**12  # Where counting stops: a bomb's true figure has hundreds of digits.
 
 
-def page_size_variables(document: DocumentNode) -> tuple[str, ...]:
-    """Return the variables that stand for page sizes: what the cost of the document depends on."""
+def page_size_variables(fields: Iterable[FieldNode]) -> tuple[str, ...]:
+    """Return the variables that stand for page sizes: what the cost of these fields depends on."""
     names: dict[str, None] = {}
-    for field in _fields(document):
+    for field in fields:
         for argument in field.arguments or ():
             if argument.name.value == "first" and isinstance(argument.value, VariableNode):
                 names[argument.value.name.value] = None
@@ -177,17 +177,3 @@ class _Scale:
 def _default(field: GraphQLField) -> Any:
     argument = field.args["first"]
     return argument.default.value if argument.default is not None else argument.default_value
-
-
-def _fields(document: DocumentNode) -> Iterable[FieldNode]:
-    stack: list[SelectionSetNode] = [
-        definition.selection_set
-        for definition in document.definitions
-        if isinstance(definition, OperationDefinitionNode | FragmentDefinitionNode)
-    ]
-    while stack:
-        for selection in stack.pop().selections:
-            if isinstance(selection, FieldNode):
-                yield selection
-            if nested := getattr(selection, "selection_set", None):
-                stack.append(nested)

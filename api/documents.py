@@ -58,7 +58,7 @@ class PreparedDocument:
         self.names_secrets = _names_secrets(document)
         self._schema = schema
         self._bounds = bounds
-        self._page_sizes = page_size_variables(document)
+        self._page_sizes = page_size_variables(limits.fields_as_written(document))
         self._collected = {id(operation): Collected(lasting=True) for operation in self.operations}
         self._lasting = not _has_directives(document)
         self._uses: Counter[str] | None = None

@@ -44,7 +44,7 @@ def check_shape(document: DocumentNode, limits: Limits) -> None:
     for definition in document.definitions:
         if len(getattr(definition, "variable_definitions", None) or ()) > limits.variables:
             raise QueryTooCostly(f"the document has more than {limits.variables} variables")
-    if sum(field.alias is not None for field in _fields_as_written(document)) > limits.aliases:
+    if sum(field.alias is not None for field in fields_as_written(document)) > limits.aliases:
         raise QueryTooCostly(f"the document has more than {limits.aliases} aliases")
 
 
@@ -75,6 +75,21 @@ def check_operation(document: DocumentNode, operation: OperationDefinitionNode, 
             raise QueryTooCostly("the document asks for the same fields too often")
 
 
+def fields_as_written(document: DocumentNode) -> Iterator[FieldNode]:
+    """Return every field of the document once, those of fragments too, wherever they are spread."""
+    stack = [
+        definition.selection_set
+        for definition in document.definitions
+        if isinstance(definition, OperationDefinitionNode | FragmentDefinitionNode)
+    ]
+    while stack:
+        for selection in stack.pop().selections:
+            if isinstance(selection, FieldNode):
+                yield selection
+            if nested := getattr(selection, "selection_set", None):
+                stack.append(nested)
+
+
 def _merged(
     selection_sets: list[SelectionSetNode], fragments: Mapping[str, SelectionSetNode]
 ) -> dict[str, list[FieldNode]]:
@@ -94,17 +109,3 @@ def _merged(
             else:
                 stack.append(selection.selection_set)  # type: ignore[attr-defined]
     return fields
-
-
-def _fields_as_written(document: DocumentNode) -> Iterator[FieldNode]:
-    stack = [
-        definition.selection_set
-        for definition in document.definitions
-        if isinstance(definition, OperationDefinitionNode | FragmentDefinitionNode)
-    ]
-    while stack:
-        for selection in stack.pop().selections:
-            if isinstance(selection, FieldNode):
-                yield selection
-            if nested := getattr(selection, "selection_set", None):
-                stack.append(nested)

@@ -35,14 +35,15 @@ def format_of(path: Path) -> FileFormat:
 
 
 def read_rows(
-    path: Path, written: FileFormat, progress: Callable[[int], None]
+    path: Path, written: FileFormat, progress: Callable[[int], None], *, nested: bool = False
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield line number and cells by column of every row; the first row of a CSV names the columns.
 
-    Calls `progress` with the bytes read so far. Raises UnreadableFile.
+    The objects of JSON Lines are made flat, or left as they are if `nested`. Calls `progress` with
+    the bytes read so far. Raises UnreadableFile.
     """
     with path.open("rb") as raw, TextIOWrapper(raw, encoding="utf-8-sig", newline="") as file:
-        rows = _csv_rows(file) if written is FileFormat.CSV else _json_rows(file)
+        rows = _csv_rows(file) if written is FileFormat.CSV else _json_rows(file, nested)
         number = 0
         try:
             for number, cells in rows:
@@ -80,17 +81,17 @@ def _csv_rows(file: TextIO) -> Iterator[tuple[int, dict[str, Any]]]:
         begins = reader.line_num + 1
 
 
-def _json_rows(file: TextIO) -> Iterator[tuple[int, dict[str, Any]]]:
+def _json_rows(file: TextIO, nested: bool) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, line in enumerate(file, 1):
         if not line.strip():
             continue
         try:
             found = json.loads(line, parse_float=Decimal, parse_constant=_no_constant)
-        except (ValueError, RecursionError):
+        except (ValueError, ArithmeticError, RecursionError):  # of Decimal: an exponent past counting
             raise UnreadableFile(number, "-", "is not a JSON object on one line") from None
         if not isinstance(found, dict):
             raise UnreadableFile(number, "-", "is not a JSON object on one line")
-        yield number, _flat(number, found)
+        yield number, found if nested else _flat(number, found)
 
 
 def _flat(number: int, found: dict[str, Any]) -> dict[str, Any]:

@@ -1,19 +1,19 @@
 """`ordertide import orders FILE`: historic orders with their recorded prices and dates."""
 
 import asyncio
-import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-import orjson
 import typer
 from rich.console import Console
 from rich.progress import Progress
 
 from app.bootstrap import administering
 from app.config import load_settings
-from domain.kernel.errors import DomainError, InvalidInput
+from app.import_files import FileFormat, UnreadableFile, format_of, read_rows
+from domain.catalog_import import RowError
+from domain.kernel.errors import DomainError
 from services.order_imports import Imported, RowsRefused, import_orders
 
 _SHOWN_ERRORS = 50
@@ -64,8 +64,11 @@ def orders(
             typer.echo(f"{file}:{error.row}: {error.field}: {error.message}", err=True)
         typer.echo(f"ordertide: {len(refused.errors)} rows are wrong, nothing was imported", err=True)
         raise typer.Exit(2) from None
+    except UnreadableFile as problem:
+        typer.echo(f"{_place(file, problem.error)}: {problem}", err=True)
+        raise typer.Exit(2) from None
     except DomainError as error:
-        typer.echo(f"ordertide: {file}: {error}", err=True)
+        typer.echo(f"ordertide: {error}", err=True)
         raise typer.Exit(2) from None
     typer.echo(f"imported {done.orders} orders with {done.lines} lines; {done.known} were there already")
 
@@ -84,47 +87,41 @@ async def _import(file: Path, source: str, channel: str | None, console: Console
 
 
 def _rows(file: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Read a file row by row; a row's number is that of its line in the file."""
+    """Read a file row by row; a row's number is that of the line it begins in."""
+    written = format_of(file)
+    rows = read_rows(file, written, lambda _bytes: None, nested=True)
     try:
-        yield from _json_rows(file) if file.suffix in {".jsonl", ".ndjson"} else _csv_rows(file)
-    except (OSError, UnicodeError, csv.Error) as error:
-        # Here, where only the file can be to blame: the database raises OSError too.
-        raise InvalidInput(str(error)) from error
+        if written is FileFormat.JSONL:
+            yield from rows
+            return
+        _, header = next(rows)
+        columns = {name: _column(name) for name in header}
+        _require_unique(columns.values())
+        for number, cells in rows:
+            yield number, {columns[name]: cell for name, cell in cells.items()}
+    # Only of reading: what the database's connection says is not about the file.
+    except OSError as error:
+        raise UnreadableFile(0, "-", error.strerror or str(error)) from None
 
 
-def _csv_rows(file: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    with file.open(encoding="utf-8-sig", newline="") as opened:
-        reader = csv.reader(opened, strict=True)
-        columns = [_column(name) for name in next(reader, [])]
-        if len(set(columns)) < len(columns):
-            twice = next(column for column in columns if columns.count(column) > 1)
-            raise InvalidInput(f"the column {twice} stands twice")
-        for cells in reader:
-            if len(cells) > len(columns):
-                raise InvalidInput(
-                    f"line {reader.line_num} has {len(cells)} cells, the header {len(columns)}"
-                )
-            if cells:
-                yield reader.line_num, dict(zip(columns, cells, strict=False))
-
-
-def _json_rows(file: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    with file.open("rb") as opened:
-        for number, line in enumerate(opened, 1):
-            if not line.strip():
-                continue
-            try:
-                record = orjson.loads(line)
-            except orjson.JSONDecodeError:
-                record = None
-            if not isinstance(record, dict):
-                raise InvalidInput(f"line {number} is not a JSON object")
-            yield number, record
+def _require_unique(columns: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for column in columns:
+        if column in seen:
+            raise UnreadableFile(1, column, "stands twice")
+        seen.add(column)
 
 
 def _column(name: str) -> str:
     """Return a column as the documentation spells it; placed_at is placedAt, and unknown ones are refused."""
-    known = _BY_SPELLING.get(name.strip().replace("_", "").lower())
+    known = _BY_SPELLING.get(name.replace("_", "").lower())
     if known is None:
-        raise InvalidInput(f"there is no column {name!r}; there are: {', '.join(_COLUMNS)}")
+        raise UnreadableFile(1, "-", f"there is no column {name!r}; there are: {', '.join(_COLUMNS)}")
     return known
+
+
+def _place(file: Path, error: RowError) -> str:
+    """Return where in the file an error is, as far as it has a row and a column."""
+    row = [str(error.row)] if error.row else []
+    column = [f" {error.column}"] if error.column != "-" else []
+    return ":".join([str(file), *row, *column])

@@ -4,6 +4,7 @@ A benchmark runs against `ordertide serve` with an embedded PostgreSQL in a temp
 PostgreSQL ships it), by HTTP, from this process. Everything is stopped and removed afterwards.
 """
 
+import argparse
 import asyncio
 import json
 import shutil
@@ -176,6 +177,23 @@ def percentiles(seconds: list[float]) -> dict[str, float]:
 def report(**line: Any) -> None:
     """Print one JSON line."""
     print(json.dumps(line), flush=True)
+
+
+def command(
+    main: Callable[[list[int], float], Coroutine[Any, Any, None]],
+    description: str | None,
+    *,
+    clients: str,
+    seconds: float,
+) -> None:
+    """Run a benchmark with the numbers of clients and the seconds that the command line says."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--clients", default=clients)
+    parser.add_argument("--seconds", type=float, default=seconds)
+    given = parser.parse_args()
+    run(main([int(one) for one in given.clients.split(",")], given.seconds))
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:

@@ -11,12 +11,12 @@ from typing import Any
 from uuid import UUID
 
 from bench._environment import child_environment
-from bench._recording import Recording, Statement
+from bench._recording import UUID_TEXT, Recording, Statement
 from persistence.database import SERVER_SETTINGS
 
 _PARAMETER = re.compile(r"\$(\d+)")
-_KEY = "key"
-"""The pgbench variable that stands for an idempotency key."""
+_ROUND = "round"
+"""The pgbench variable that is another in each round, and makes new ids."""
 _OPTIONS = " ".join(f"-c {name}={value}" for name, value in SERVER_SETTINGS.items())
 _RATE = re.compile(r"tps = ([0-9.]+) \(without")
 
@@ -58,41 +58,62 @@ def _script(flows: list[list[Recording]]) -> str:
     for client, flow in enumerate(flows):
         lines = []
         for one in flow:
-            lines.append(f"\\set {_KEY} random(1, 9000000000000000000)")
-            lines += [_line(statement, one.known) for statement in one.statements]
+            values = _Values(one.known)
+            lines.append(f"\\set {_ROUND} random(1, 9000000000000000000)")
+            lines += [_line(statement, values) for statement in one.statements]
         parts.append("\n".join([f"\\if :client_id = {client}", *lines, "\\endif"]))
     return "\n".join(parts) + "\n"
 
 
-def _line(statement: Statement, known: frozenset[str]) -> str:
+def _line(statement: Statement, written: "_Values") -> str:
     sql, values = statement
-    filled = _PARAMETER.sub(lambda match: _literal(values[int(match[1]) - 1], known), sql)
+    filled = _PARAMETER.sub(lambda match: written.of(values[int(match[1]) - 1]), sql)
     return " ".join(filled.split()).rstrip(";") + ";"
 
 
-def _literal(value: Any, known: frozenset[str]) -> str:
-    if value is None:
-        return "NULL"
-    if isinstance(value, bool | int | float):
-        return str(value)
-    if isinstance(value, list | tuple):
-        return f"ARRAY[{', '.join(_literal(item, known) for item in value)}]"
-    if isinstance(value, bytes):
-        return f"'\\x{value.hex()}'"
-    if isinstance(value, timedelta):
-        return f"'{value.total_seconds()} s'"
-    text = value.isoformat() if isinstance(value, datetime) else str(value)
-    if _is_key(value, known):
-        return f":{_KEY}"
-    return "'" + text.replace("'", "''") + "'"
+class _Values:
+    """Writes the values of one recording as SQL; each id that it had made is a new one each round."""
+
+    def __init__(self, known: frozenset[str]) -> None:
+        self._known = known
+        self._made: dict[UUID, int] = {}
+
+    def of(self, value: Any) -> str:
+        if value is None:
+            return "NULL"
+        if isinstance(value, bool | int | float):
+            return str(value)
+        if isinstance(value, list | tuple):
+            return f"ARRAY[{', '.join(self.of(item) for item in value)}]" if value else "'{}'"
+        if isinstance(value, bytes):
+            return f"'\\x{value.hex()}'"
+        if isinstance(value, timedelta):
+            return f"'{value.total_seconds()} s'"
+        if isinstance(value, datetime):
+            return _quoted(value.isoformat())
+        if isinstance(value, UUID):
+            return self._id(UUID(str(value))) or f"{_quoted(str(value))}::uuid"
+        return self._text(str(value))
+
+    def _text(self, text: str) -> str:
+        parts, at = [], 0
+        for match in UUID_TEXT.finditer(text):
+            if made := self._id(UUID(match[0])):
+                as_text = f"{made}::text" if match[1] else f"replace({made}::text, '-', '')"
+                parts += [_quoted(text[at : match.start()]), as_text]
+                at = match.end()
+        parts.append(_quoted(text[at:]))
+        return f"({' || '.join(parts)})" if len(parts) > 1 else parts[0]
+
+    def _id(self, found: UUID) -> str | None:
+        """Return what makes the id that stands for a made one in this round; None for a known one."""
+        if str(found) in self._known:
+            return None
+        number = self._made.setdefault(found, len(self._made))
+        return f"md5(:{_ROUND}::text || ' {number}')::uuid"
 
 
-def _is_key(value: Any, known: frozenset[str]) -> bool:
-    """Tell an idempotency key, which must be new each time: a UUID as text that names no row."""
-    if not isinstance(value, str) or value in known:
-        return False
-    try:
-        UUID(value)
-    except ValueError:
-        return False
-    return True
+def _quoted(text: str) -> str:
+    # pgbench takes a name after a colon for one of its variables, in the middle of a text too.
+    escaped = text.replace("\\", "\\\\").replace("'", "''").replace(":", "\\x3a")
+    return f"E'{escaped}'"

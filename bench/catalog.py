@@ -1,17 +1,19 @@
 """Product lists of 20 with price and availability over HTTP: how many a second, how fast, at what cost.
 
-Each client pages through the catalogue again and again; all clients are in this process. Prints one
-JSON line for each number of clients.
+Each client pages through the catalogue again and again; all clients are in this process. Then asyncpg
+sends the same statements as fast as it can: the ratio says how much of that the product reaches. Prints
+one JSON line for each number of clients.
 
     python bench/catalog.py [--clients 1,8,32] [--seconds 10]
 """
 
-import argparse
 import asyncio
 import time
+from typing import cast
 
 from bench import _harness, _shop, _statements
 from bench._http import Connection, Operation, open_connection
+from bench._recording import InProcess, Recording, record, replay
 
 _SKUS = 500
 _UNITS = 100
@@ -31,7 +33,7 @@ LIST = Operation(
 
 async def page(connection: Connection, after: str | None) -> str | None:
     """Ask for the page after a cursor; return the next cursor, None at the end."""
-    products = (await connection.post(LIST.body({"channel": _shop.CHANNEL, "after": after})))["products"]
+    products = await connection.call(LIST, channel=_shop.CHANNEL, after=after)
     variant = products["edges"][0]["node"]["variants"][0]
     assert variant["availability"]["available"] > 0, variant
     assert variant["price"]["amount"] == "19.99", variant
@@ -59,22 +61,49 @@ async def load(server: _harness.Server, clients: int, seconds: float) -> list[fl
     return times
 
 
+async def recorded(url: str) -> list[Recording]:
+    """Return the statements of every page, as the product sends them."""
+    product = InProcess(url)
+    after: str | None = None
+    pages: list[Recording] = []
+
+    async def flow() -> None:
+        nonlocal after
+        # It is asked in the same way as a connection is.
+        after = await page(cast("Connection", product), after)
+
+    try:
+        await flow()
+        after = None
+        while not pages or after is not None:
+            pages.append(await record(product, flow))
+    finally:
+        await product.database.close()
+    return pages
+
+
 async def measure(server: _harness.Server, clients: int, seconds: float) -> dict[str, object]:
-    """Return one line of results, once warm."""
+    """Return one line of results, once warm, beside what a bare driver reaches with the statements."""
+    url = server.place.database_url
+    pages = await recorded(url)
     await load(server, clients, _WARM_UP_SECONDS)
     with _harness.cost_of(server) as cost:
         times = await load(server, clients, seconds)
+    rss_mb = server.rss_mb()
+    bare = await replay(url, [pages] * clients, seconds)
     return {
         "bench": "catalog",
         "clients": clients,
         "lists": len(times),
         "lists_per_s": round(len(times) / cost.wall, 1),
+        "asyncpg_per_s": round(bare, 1),
+        "ratio_to_asyncpg": round(len(times) / cost.wall / bare, 3),
         **_harness.percentiles(times),
         "server_cpu_ms_per_list": round(cost.server / len(times) * 1000, 2),
         "postgres_cpu_ms_per_list": round(cost.postgres / len(times) * 1000, 2),
         "client_cpu_share": round(cost.client / cost.wall, 3),
         "server_cpu_share": round(cost.server / cost.wall, 3),
-        "server_rss_mb": round(server.rss_mb(), 1),
+        "server_rss_mb": round(rss_mb, 1),
     }
 
 
@@ -96,10 +125,4 @@ async def main(clients: list[int], seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--clients", default="1,8,32")
-    parser.add_argument("--seconds", type=float, default=10.0)
-    given = parser.parse_args()
-    _harness.run(main([int(one) for one in given.clients.split(",")], given.seconds))
+    _harness.command(main, __doc__, clients="1,8,32", seconds=10.0)

@@ -2,21 +2,23 @@
 
 A checkout is seven requests: cart with a line, second line, address and email, delivery options,
 choice of one, place, read the order back. Each client does one after the other; all clients are in
-this process. Prints one JSON line for each number of clients.
+this process. Then asyncpg sends the same statements as fast as it can: the ratio says how much of that
+the product reaches. Prints one JSON line for each number of clients.
 
     python bench/checkout.py [--clients 1,8,32] [--seconds 10]
 """
 
-import argparse
 import asyncio
 import itertools
 import random
 import time
 from dataclasses import dataclass, field
+from typing import cast
 from uuid import uuid4
 
 from bench import _harness, _shop, _statements
 from bench._http import Connection, Operation, open_connection
+from bench._recording import InProcess, Recording, record, replay
 
 _SKUS = 300
 _UNITS = 1_000_000
@@ -132,26 +134,47 @@ async def load(server: _harness.Server, skus: list[str], clients: int, seconds: 
     return times
 
 
+async def recorded(url: str, skus: list[str], clients: int) -> list[list[Recording]]:
+    """Return the statements of one checkout for each client, as the product sends them."""
+    product = InProcess(url)
+
+    async def flow() -> None:
+        # It is asked in the same way as a connection is.
+        await checkout(cast("Connection", product), skus, Times())
+
+    try:
+        await flow()
+        return [[await record(product, flow)] for _ in range(clients)]
+    finally:
+        await product.database.close()
+
+
 async def measure(
     server: _harness.Server, skus: list[str], clients: int, seconds: float
 ) -> dict[str, object]:
-    """Return one line of results, once warm."""
+    """Return one line of results, once warm, beside what a bare driver reaches with the statements."""
+    url = server.place.database_url
+    flows = await recorded(url, skus, clients)
     await load(server, skus, clients, _WARM_UP_SECONDS)
     with _harness.cost_of(server) as cost:
         times = await load(server, skus, clients, seconds)
+    rss_mb = server.rss_mb()
+    bare = await replay(url, flows, seconds)
     done = len(times.checkouts)
     return {
         "bench": "checkout",
         "clients": clients,
         "checkouts": done,
         "checkouts_per_s": round(done / cost.wall, 1),
+        "asyncpg_per_s": round(bare, 1),
+        "ratio_to_asyncpg": round(done / cost.wall / bare, 3),
         **_harness.percentiles(times.checkouts),
         "request": _harness.percentiles(times.requests),
         "server_cpu_ms_per_checkout": round(cost.server / done * 1000, 2),
         "postgres_cpu_ms_per_checkout": round(cost.postgres / done * 1000, 2),
         "client_cpu_share": round(cost.client / cost.wall, 3),
         "server_cpu_share": round(cost.server / cost.wall, 3),
-        "server_rss_mb": round(server.rss_mb(), 1),
+        "server_rss_mb": round(rss_mb, 1),
     }
 
 
@@ -168,10 +191,4 @@ async def main(clients: list[int], seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--clients", default="1,8,32")
-    parser.add_argument("--seconds", type=float, default=10.0)
-    given = parser.parse_args()
-    _harness.run(main([int(one) for one in given.clients.split(",")], given.seconds))
+    _harness.command(main, __doc__, clients="1,8,32", seconds=10.0)

@@ -7,7 +7,6 @@ had sent, as often as it can, beside the same server. The ratio says what the pr
     python bench/hot_sku.py [--clients 1,8] [--seconds 5]
 """
 
-import argparse
 import asyncio
 import time
 from uuid import uuid4
@@ -87,8 +86,7 @@ async def measure(server: _harness.Server, sku: str, clients: int, seconds: floa
     await through_graphql(server, sku, clients, 1.0)
     with _harness.cost_of(server) as cost:
         times = await through_graphql(server, sku, clients, seconds)
-    sent, wall = await replay(url, flows, seconds)
-    graphql, bare = len(times) / cost.wall, sent / wall
+    graphql, bare = len(times) / cost.wall, await replay(url, flows, seconds)
     pgbench = await _pgbench.run(url, flows, seconds)
     _harness.report(
         bench="hot_sku",
@@ -114,10 +112,4 @@ async def main(clients: list[int], seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--clients", default="1,8")
-    parser.add_argument("--seconds", type=float, default=5.0)
-    given = parser.parse_args()
-    _harness.run(main([int(one) for one in given.clients.split(",")], given.seconds))
+    _harness.command(main, __doc__, clients="1,8", seconds=5.0)

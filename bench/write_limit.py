@@ -1,19 +1,16 @@
-"""The limit of this machine: the statements of a checkout, sent by a bare driver as fast as it can.
+"""The limit of this machine: the statements of a checkout, sent as fast as a driver and as C can.
 
 One checkout (the seven requests of bench/checkout.py) is recorded as the product sends it, then
-asyncpg sends the same statements, with new ids each time, over as many connections as there are
-clients. The ratio says how much of that the product reaches over HTTP, beside the same server.
+asyncpg and after it pgbench send the same statements, with new ids each time, over as many connections
+as there are clients. The ratios say how much of that the product reaches over HTTP, beside the same
+server.
 
     python bench/write_limit.py [--clients 8] [--seconds 5]
 """
 
-import argparse
-from typing import cast
-
-from bench import _harness, _shop
-from bench._http import Connection
-from bench._recording import InProcess, record, replay
-from bench.checkout import Times, checkout, load
+from bench import _harness, _pgbench, _shop
+from bench._recording import replay
+from bench.checkout import load, recorded
 
 _SKUS = 300
 _UNITS = 1_000_000
@@ -22,26 +19,21 @@ _UNITS = 1_000_000
 async def measure(server: _harness.Server, skus: list[str], clients: int, seconds: float) -> None:
     """Report one number of clients."""
     url = server.place.database_url
-    product = InProcess(url)
-
-    async def flow() -> None:
-        # It is asked in the same way as a connection is.
-        await checkout(cast("Connection", product), skus, Times())
-
-    await flow()
-    flows = [[await record(product, flow)] for _ in range(clients)]
-    await product.database.close()
+    flows = await recorded(url, skus, clients)
     await load(server, skus, clients, 1.0)
     with _harness.cost_of(server) as cost:
         times = await load(server, skus, clients, seconds)
-    sent, wall = await replay(url, flows, seconds)
-    reached, limit = len(times.checkouts) / cost.wall, sent / wall
+    reached = len(times.checkouts) / cost.wall
+    bare = await replay(url, flows, seconds)
+    pgbench = await _pgbench.run(url, flows, seconds)
     _harness.report(
         bench="write_limit",
         clients=clients,
         checkouts_per_s=round(reached, 1),
-        asyncpg_per_s=round(limit, 1),
-        ratio_to_asyncpg=round(reached / limit, 3),
+        asyncpg_per_s=round(bare, 1),
+        pgbench_per_s=None if pgbench is None else round(pgbench, 1),
+        ratio_to_asyncpg=round(reached / bare, 3),
+        ratio_to_pgbench=None if pgbench is None else round(reached / pgbench, 3),
         statements_per_checkout=len(flows[0][0].statements),
     )
 
@@ -55,10 +47,4 @@ async def main(clients: list[int], seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--clients", default="8")
-    parser.add_argument("--seconds", type=float, default=5.0)
-    given = parser.parse_args()
-    _harness.run(main([int(one) for one in given.clients.split(",")], given.seconds))
+    _harness.command(main, __doc__, clients="8", seconds=5.0)

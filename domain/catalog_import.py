@@ -235,9 +235,10 @@ class _Reader:
         try:
             amount = Decimal(self._cells[column] or "")
         except InvalidOperation:
+            amount = Decimal("NaN")
+        if not amount.is_finite():
             self._fail(column, "must be a decimal number such as 12.95")
-            return
-        if not is_slug(channel):
+        elif not is_slug(channel):
             self._fail(
                 "channel" if column == "price" else column, f"no channel has the slug {channel[:64]!r}"
             )

@@ -200,6 +200,8 @@ def _text(fields: Mapping[str, Any], name: str, longest: int) -> str | None:
     value = fields.get(name)
     if value is None:
         return None
+    if isinstance(value, bool | list | Mapping):
+        raise InvalidInput("must be text or a number", name)
     return require_storable(str(value), longest, name).strip() or None
 
 

@@ -35,6 +35,17 @@ _INSERT_VARIANTS = text(
     ON CONFLICT (sku) DO NOTHING RETURNING id
     """
 )
+_SAVE_VARIANTS = text(
+    """
+    UPDATE variants v
+       SET name = r.name, barcode = r.barcode, weight_grams = r.weight_grams, length_mm = r.length_mm,
+           width_mm = r.width_mm, height_mm = r.height_mm, version = r.version
+      FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r
+           (id uuid, name text, barcode text, weight_grams int, length_mm int, width_mm int,
+            height_mm int, version int)
+     WHERE v.id = r.id
+    """
+)
 _INSERT_PRICES = text(
     """
     INSERT INTO prices (variant_id, channel_id, amount_minor, currency, changed_at)
@@ -75,6 +86,12 @@ async def create_variants(
     """Insert variants; returns the ids of those whose SKU was free."""
     values = {"rows": json_text([variant_record(variant) for variant in variants]), "now": now}
     return {row.id for row in await connection.execute(_INSERT_VARIANTS, values)}
+
+
+async def save_variants(connection: AsyncConnection, changed: Sequence[Variant]) -> None:
+    """Write variants that were locked before."""
+    records = [{**variant_record(variant), "version": variant.version} for variant in changed]
+    await connection.execute(_SAVE_VARIANTS, {"rows": json_text(records)})
 
 
 async def create_prices(connection: AsyncConnection, prices: Sequence[Price], now: datetime) -> None:

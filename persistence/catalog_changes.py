@@ -23,14 +23,6 @@ _LOCK_VARIANT = text(
 _SAVE_PRODUCT = text(
     "UPDATE products SET name = :name, description = :description, version = :version WHERE id = :id"
 )
-_SAVE_VARIANT = text(
-    """
-    UPDATE variants
-       SET name = :name, barcode = :barcode, weight_grams = :weight_grams, length_mm = :length_mm,
-           width_mm = :width_mm, height_mm = :height_mm, version = :version
-     WHERE id = :id
-    """
-)
 _ARCHIVE_PRODUCT = text("UPDATE products SET archived_at = :now, version = :version WHERE id = :id")
 _ARCHIVE_VARIANT = text("UPDATE variants SET archived_at = :now, version = :version WHERE id = :id")
 _ARCHIVE_VARIANTS_OF = text(
@@ -82,21 +74,6 @@ async def save_product(connection: AsyncConnection, changed: Product) -> None:
         "version": changed.version,
     }
     await connection.execute(_SAVE_PRODUCT, values)
-
-
-async def save_variant(connection: AsyncConnection, changed: Variant) -> None:
-    """Write a variant that was locked before."""
-    values = {
-        "id": changed.id,
-        "name": changed.name,
-        "barcode": changed.barcode,
-        "weight_grams": changed.weight_grams,
-        "length_mm": changed.box and changed.box.length_mm,
-        "width_mm": changed.box and changed.box.width_mm,
-        "height_mm": changed.box and changed.box.height_mm,
-        "version": changed.version,
-    }
-    await connection.execute(_SAVE_VARIANT, values)
 
 
 async def archive_product(connection: AsyncConnection, gone: Product, now: datetime) -> list[str]:

@@ -17,9 +17,9 @@ from persistence.catalog import (
     price_record,
     product,
     variant,
-    variant_record,
 )
 from persistence.catalog import create_variants as insert_variants
+from persistence.catalog import save_variants as update_variants
 from persistence.json_text import json_text
 
 T = TypeVar("T")
@@ -27,9 +27,10 @@ T = TypeVar("T")
 _CHUNK = 5_000
 """Rows a statement: enough to make round trips cheap, few enough to keep its parameter small."""
 
+# NO KEY: whoever sells a variant meanwhile refers to it, and may have levels locked that we wait for.
 _VARIANTS = text(
     f"""
-    SELECT {VARIANT_COLUMNS} FROM variants v WHERE v.sku = ANY (:skus) ORDER BY v.id FOR UPDATE
+    SELECT {VARIANT_COLUMNS} FROM variants v WHERE v.sku = ANY (:skus) ORDER BY v.id FOR NO KEY UPDATE
     """
 )
 _PRODUCTS = text(
@@ -40,20 +41,13 @@ _PRODUCTS = text(
       FROM products p
      WHERE p.id IN (SELECT product_id FROM variants WHERE sku = ANY (:skus)
                      UNION SELECT id FROM products WHERE name = ANY (:names) AND archived_at IS NULL)
-     ORDER BY p.id FOR UPDATE
+     ORDER BY p.id FOR NO KEY UPDATE
     """
 )
 _PRICES = text(
     """
     SELECT variant_id, channel_id, amount_minor, currency FROM prices
      WHERE variant_id = ANY (:variant_ids) AND channel_id = ANY (:channel_ids)
-    """
-)
-_LEVELS = text(
-    """
-    SELECT variant_id, location_id, on_hand FROM stock_levels
-     WHERE variant_id = ANY (:variant_ids) AND location_id = ANY (:location_ids)
-     ORDER BY variant_id, location_id FOR UPDATE
     """
 )
 _INSERT_PRODUCTS = text(
@@ -69,17 +63,6 @@ _SAVE_PRODUCTS = text(
       FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r
            (id uuid, name text, description text, version int)
      WHERE p.id = r.id
-    """
-)
-_SAVE_VARIANTS = text(
-    """
-    UPDATE variants v
-       SET name = r.name, barcode = r.barcode, weight_grams = r.weight_grams, length_mm = r.length_mm,
-           width_mm = r.width_mm, height_mm = r.height_mm, version = r.version
-      FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r
-           (id uuid, name text, barcode text, weight_grams int, length_mm int, width_mm int,
-            height_mm int, version int)
-     WHERE v.id = r.id
     """
 )
 _SET_PRICES = text(
@@ -125,15 +108,6 @@ async def prices(
     }
 
 
-async def lock_levels(
-    connection: AsyncConnection, variant_ids: Sequence[UUID], location_ids: Sequence[UUID]
-) -> dict[tuple[UUID, UUID], int]:
-    """Lock stock levels, in the order every change of stock locks them; returns units on hand."""
-    values = {"variant_ids": list(variant_ids), "location_ids": list(location_ids)}
-    found = await connection.execute(_LEVELS, values)
-    return {(row.variant_id, row.location_id): row.on_hand for row in found}
-
-
 async def create_products(connection: AsyncConnection, created: Sequence[Product], now: datetime) -> None:
     """Insert products."""
     for some in _chunks(created):
@@ -159,8 +133,7 @@ async def save_products(connection: AsyncConnection, changed: Sequence[Product])
 async def save_variants(connection: AsyncConnection, changed: Sequence[Variant]) -> None:
     """Write variants that were locked before."""
     for some in _chunks(changed):
-        rows = json_text([{**variant_record(one), "version": one.version} for one in some])
-        await connection.execute(_SAVE_VARIANTS, {"rows": rows})
+        await update_variants(connection, some)
 
 
 async def set_prices(connection: AsyncConnection, changed: Sequence[Price], now: datetime) -> None:

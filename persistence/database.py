@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import orjson
+from sqlalchemy import text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -20,8 +21,11 @@ SERVER_SETTINGS = {
 }
 """What every connection asks of the server."""
 
-
 _SECONDS_TO_CONNECT = 5
+
+_SAVEPOINT = text("SAVEPOINT attempt")
+_ROLLBACK = text("ROLLBACK TO SAVEPOINT attempt")
+_RELEASE = text("RELEASE SAVEPOINT attempt")
 
 
 class Database:
@@ -86,6 +90,18 @@ class Database:
     async def close(self) -> None:
         """Close every pooled connection."""
         await self.engine.dispose()
+
+
+@asynccontextmanager
+async def attempt(connection: AsyncConnection) -> AsyncIterator[None]:
+    """Take back what the block did, the locks it took too, when it raises; the transaction may go on."""
+    await connection.execute(_SAVEPOINT)
+    try:
+        yield
+    except Exception:
+        await connection.execute(_ROLLBACK)
+        raise
+    await connection.execute(_RELEASE)
 
 
 def _asyncpg_url(url: str) -> URL:

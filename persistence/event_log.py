@@ -1,6 +1,7 @@
 """Appending events to the outbox, in the transaction of the change they tell of."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import text
@@ -24,7 +25,7 @@ _APPEND = text(_INSERT)
 _APPEND_WITH_ANSWER = text(
     """
     WITH answered AS (
-        UPDATE idempotency_keys SET response = CAST(:response AS jsonb)
+        UPDATE idempotency_keys SET response = CAST(:response AS jsonb), created_at = :now
          WHERE scope = :scope AND key = :key)
     """
     + _INSERT
@@ -43,8 +44,12 @@ async def append_with_answer(
     events: Sequence[Event],
     claim: Claim,
     response: dict[str, Any],
+    now: datetime,
 ) -> None:
-    """Append `events` and store the answer to an idempotency key, in one statement."""
+    """Append `events` and store the answer to an idempotency key, in one statement.
+
+    The key is kept from `now` on, so that an answer that came days later can still be asked for.
+    """
     await connection.execute(
         _APPEND_WITH_ANSWER,
         {
@@ -53,6 +58,7 @@ async def append_with_answer(
             "scope": claim.scope,
             "key": claim.key,
             "response": json_text(response),
+            "now": now,
         },
     )
 

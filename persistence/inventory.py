@@ -119,6 +119,18 @@ _LOCK_LEVEL = text(
        FOR UPDATE OF s
     """
 ).columns(address=JSON)
+_LOCK_LEVELS = (
+    text(
+        f"""
+    {_LEVEL}
+      FROM stock_levels s JOIN locations l ON l.id = s.location_id JOIN variants v ON v.id = s.variant_id
+     WHERE s.variant_id = ANY (:variants) AND s.location_id = ANY (:locations)
+     ORDER BY s.variant_id, s.location_id FOR UPDATE OF s
+    """
+    )
+    .bindparams(*_typed(variants=_UUIDS, locations=_UUIDS))
+    .columns(address=JSON)
+)
 _EXPIRE = text(
     "SELECT cart, line, variant, sku, quantity FROM stock_expire_holds(:most, :actor, :now)"
 ).bindparams(*_typed(most=Integer(), actor=Text(), now=_MOMENT))
@@ -246,6 +258,14 @@ async def lock_level(
     values = {"variant": variant.id, "sku": variant.sku, "code": location_code}
     row = (await connection.execute(_LOCK_LEVEL, values)).first()
     return None if row is None else _level(row)
+
+
+async def lock_levels(
+    connection: AsyncConnection, variant_ids: Sequence[UUID], location_ids: Sequence[UUID]
+) -> list[StockLevel]:
+    """Lock and return the levels that these variants have at these locations, in everybody's order."""
+    values = {"variants": list(variant_ids), "locations": list(location_ids)}
+    return [_level(row) for row in await connection.execute(_LOCK_LEVELS, values)]
 
 
 async def hold(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Integer, Uuid, bindparam, text
@@ -13,30 +14,39 @@ from domain.stock_losses import HeldUnits, PromisedUnits
 _LOCK_CARTS = text("SELECT id FROM carts WHERE id = ANY (:ids) ORDER BY id FOR UPDATE").bindparams(
     bindparam("ids", type_=ARRAY(Uuid))
 )
-# Newest first, no more than the loss can need.
+_PLACES = (
+    bindparam("variants", type_=ARRAY(Uuid)),
+    bindparam("locations", type_=ARRAY(Uuid)),
+    bindparam("units", type_=ARRAY(Integer)),
+)
+# Newest first, of each level no more than the loss can need.
 _HOLDS = text(
     """
-    SELECT id, cart_id, cart_line_id, quantity FROM (
-        SELECT h.*, sum(h.quantity) OVER (ORDER BY h.held_at DESC, h.id DESC) - h.quantity AS before
-          FROM holds h
-         WHERE h.variant_id = :variant AND h.location_id = :location
-           AND h.status = 'HELD' AND h.ended_at IS NULL) newest
-     WHERE before < :units ORDER BY held_at DESC, id DESC
+    SELECT variant, location, id, cart_id, cart_line_id, quantity FROM (
+        SELECT u.variant, u.location, u.units, h.*,
+               sum(h.quantity) OVER (PARTITION BY u.variant, u.location ORDER BY h.held_at DESC, h.id DESC)
+                   - h.quantity AS before
+          FROM unnest(:variants, :locations, :units) AS u (variant, location, units)
+          JOIN holds h ON h.variant_id = u.variant AND h.location_id = u.location
+                      AND h.status = 'HELD' AND h.ended_at IS NULL) newest
+     WHERE before < units ORDER BY held_at DESC, id DESC
     """
-)
+).bindparams(*_PLACES)
 _PROMISES = text(
     """
-    SELECT id, order_id, open FROM (
-        SELECT l.id, f.order_id, f.created_at, l.quantity - l.quantity_shipped - l.quantity_short AS open,
+    SELECT variant, location, id, order_id, open FROM (
+        SELECT u.variant, u.location, u.units, l.id, f.order_id, f.created_at,
+               l.quantity - l.quantity_shipped - l.quantity_short AS open,
                sum(l.quantity - l.quantity_shipped - l.quantity_short)
-                   OVER (ORDER BY f.created_at DESC, l.id DESC) AS so_far
-          FROM fulfillment_order_lines l JOIN fulfillment_orders f ON f.id = l.fulfillment_order_id
-         WHERE l.variant_id = :variant AND f.location_id = :location
-           AND l.quantity_shipped + l.quantity_short < l.quantity AND l.quantity_shipped < l.quantity
+                   OVER (PARTITION BY u.variant, u.location ORDER BY f.created_at DESC, l.id DESC) AS so_far
+          FROM unnest(:variants, :locations, :units) AS u (variant, location, units)
+          JOIN fulfillment_order_lines l ON l.variant_id = u.variant AND l.quantity_shipped < l.quantity
+           AND l.quantity_shipped + l.quantity_short < l.quantity
+          JOIN fulfillment_orders f ON f.id = l.fulfillment_order_id AND f.location_id = u.location
            AND f.status IN ('SCHEDULED', 'OPEN', 'IN_PROGRESS', 'ON_HOLD')) newest
-     WHERE so_far - open < :units ORDER BY created_at DESC, id DESC
+     WHERE so_far - open < units ORDER BY created_at DESC, id DESC
     """
-)
+).bindparams(*_PLACES)
 _RELEASE = text(
     """
     UPDATE holds h
@@ -79,16 +89,24 @@ async def lock_carts(connection: AsyncConnection, ids: Sequence[UUID]) -> None:
     await connection.execute(_LOCK_CARTS, {"ids": list(ids)})
 
 
-async def newest_holds(connection: AsyncConnection, place: Place, units: int) -> list[HeldUnits]:
-    """Return the newest holds on a locked level that together have `units`, or all there are."""
-    values = {"variant": place.variant_id, "location": place.location_id, "units": units}
-    return [HeldUnits(*row) for row in await connection.execute(_HOLDS, values)]
+async def newest_holds(
+    connection: AsyncConnection, losses: Mapping[Place, int]
+) -> dict[Place, list[HeldUnits]]:
+    """Return the newest holds on locked levels that together have the units lost there, or all there are."""
+    found: dict[Place, list[HeldUnits]] = {}
+    for variant_id, location_id, *facts in await connection.execute(_HOLDS, _places(losses)):
+        found.setdefault(Place(variant_id, location_id), []).append(HeldUnits(*facts))
+    return found
 
 
-async def newest_promises(connection: AsyncConnection, place: Place, units: int) -> list[PromisedUnits]:
-    """Return the newest promises of a locked level that together have `units`, or all there are."""
-    values = {"variant": place.variant_id, "location": place.location_id, "units": units}
-    return [PromisedUnits(*row) for row in await connection.execute(_PROMISES, values)]
+async def newest_promises(
+    connection: AsyncConnection, losses: Mapping[Place, int]
+) -> dict[Place, list[PromisedUnits]]:
+    """Return the newest promises of locked levels that together have the units lost, or all there are."""
+    found: dict[Place, list[PromisedUnits]] = {}
+    for variant_id, location_id, *facts in await connection.execute(_PROMISES, _places(losses)):
+        found.setdefault(Place(variant_id, location_id), []).append(PromisedUnits(*facts))
+    return found
 
 
 async def reduce_holds(connection: AsyncConnection, units: Mapping[UUID, int], now: datetime) -> None:
@@ -104,3 +122,11 @@ async def set_short(connection: AsyncConnection, units: Mapping[UUID, int]) -> N
 async def refillable(connection: AsyncConnection, most: int) -> list[UUID]:
     """Return the orders with units short that are on sale again where they are short, oldest first."""
     return [row.order_id for row in await connection.execute(_REFILLABLE, {"most": most})]
+
+
+def _places(losses: Mapping[Place, int]) -> dict[str, list[Any]]:
+    return {
+        "variants": [place.variant_id for place in losses],
+        "locations": [place.location_id for place in losses],
+        "units": list(losses.values()),
+    }

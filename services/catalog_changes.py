@@ -21,8 +21,8 @@ from domain.kernel.errors import InvalidInput, NotFound, under
 from domain.kernel.events import Event
 from domain.kernel.money import Amount
 from domain.kernel.quantities import is_storable
+from persistence import catalog, channels
 from persistence import catalog_changes as rows
-from persistence import channels
 from services import audit
 from services.access import Permission, require
 from services.catalog import insert_variants, named_channels, new_variant, sku_taken
@@ -89,7 +89,7 @@ async def update_variant(
         variant = await _locked_variant(transaction, ref, expected_version)
         changed = decide.change_variant(variant, changes)
         if changed is not variant:
-            await rows.save_variant(transaction.connection, changed)
+            await catalog.save_variants(transaction.connection, [changed])
             await audit.record(transaction, "VariantUpdated", "variant", variant.id, variant, changed)
             _tell(transaction, "VariantUpdated", variant.id, changed.version, {"sku": variant.sku})
     return changed

@@ -8,15 +8,14 @@ from uuid import UUID
 from domain.catalog import Product, Variant
 from domain.catalog_import import ImportRefused, ImportRow, RowError
 from domain.catalog_import_plan import Known, Plan, PlannedCount, plan
-from domain.inventory import AdjustReason, Movement, StockState
 from domain.kernel.events import Event
-from domain.kernel.ids import new_id
 from domain.locations import is_code
 from persistence import audit as audit_rows
 from persistence import catalog_import as rows
-from persistence import channels, inventory
+from persistence import channels
 from persistence.audit import AuditEntry
-from services import audit
+from persistence.stock_losses import Place
+from services import audit, stock_counts
 from services.access import Permission, require
 from services.catalog_changes import price_changed
 from services.context import ServiceContext, Transaction
@@ -131,44 +130,11 @@ async def _write(transaction: Transaction, work: Plan) -> None:
 
 
 async def _count(transaction: Transaction, counts: Sequence[PlannedCount]) -> int:
-    """Book the difference between what was counted and what the books say; returns changed levels."""
+    """Book what was counted; returns changed levels."""
     if not counts:
         return 0
-    variant_ids = list({count.variant.id for count in counts})
-    location_ids = list({count.location_id for count in counts})
-    on_hand = await rows.lock_levels(transaction.connection, variant_ids, location_ids)
-    movements: list[Movement] = []
-    for count in counts:
-        place = (count.variant.id, count.location_id)
-        difference = count.units - on_hand.get(place, 0)
-        if difference:
-            movements.append(_difference(*place, difference))
-    shortages = await inventory.move(
-        transaction.connection,
-        movements,
-        source_kind="import",
-        source_id=new_id(),
-        actor=transaction.actor,
-        now=transaction.now,
-    )
-    if shortages:
-        where = {(count.variant.id, count.location_id): count for count in counts}
-        short = [(where[one.variant_id, one.location_id], one) for one in shortages]
-        raise ImportRefused(
-            [
-                RowError(
-                    count.row, count.column, f"{one.wanted} fewer than on hand, {one.present} are free to go"
-                )
-                for count, one in short
-            ]
-        )
-    return len(movements)
-
-
-def _difference(variant_id: UUID, location_id: UUID, units: int) -> Movement:
-    outside, sale = StockState.ADJUSTMENT, StockState.AVAILABLE
-    source, target = (outside, sale) if units > 0 else (sale, outside)
-    return Movement(variant_id, location_id, source, target, abs(units), AdjustReason.COUNTED.value)
+    counted = {Place(count.variant.id, count.location_id): count.units for count in counts}
+    return await stock_counts.book(transaction, counted, source_kind="import")
 
 
 def _events(transaction: Transaction, work: Plan) -> Iterator[Event]:

@@ -81,7 +81,7 @@ class Transaction:
         """Write the answer and the events, in one statement where there are both."""
         if self._claim is not None:
             await event_log.append_with_answer(
-                self.connection, self.actor, self._events, self._claim, self._response or {}
+                self.connection, self.actor, self._events, self._claim, self._response or {}, self.now
             )
         else:
             await event_log.append(self.connection, self.actor, self._events)

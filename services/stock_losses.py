@@ -1,5 +1,6 @@
 """Use cases of losses: recording what is gone beyond what is free, and making good when stock comes."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -11,7 +12,7 @@ from domain.inventory import Movement, StockLevel, StockState
 from domain.kernel.errors import InsufficientStock
 from domain.kernel.events import Event
 from domain.orders import Order, OrderStatus, fulfillment_status
-from domain.stock_losses import HOLD_REASON, HeldUnits, Loss
+from domain.stock_losses import HOLD_REASON, Loss
 from persistence import cart_sweeps, inventory, orders
 from persistence import stock_losses as rows
 from persistence.idempotency import Claim
@@ -30,17 +31,30 @@ Locked = Mapping[UUID, tuple[Order, OrderParts]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Owners:
-    """The carts and orders that have to be locked before the level is."""
+class Owners:
+    """The carts and orders that have to be locked before the levels are."""
 
     carts: frozenset[UUID] = frozenset()
     orders: frozenset[UUID] = frozenset()
 
 
-class _OthersToo(Exception):
-    """The loss concerns carts or orders that are not locked: begin again with these."""
+@dataclass(frozen=True, slots=True)
+class LevelLoss:
+    """A locked level, and who does without what is gone of it."""
 
-    def __init__(self, owners: _Owners) -> None:
+    level: StockLevel
+    loss: Loss
+
+    def movements(self, target: StockState, reason: str) -> list[Movement]:
+        """Return the movements that take the units away."""
+        place = self.level.variant_id, self.level.location.id
+        return [Movement(*place, state, target, units, reason) for state, units in self.loss.taken.items()]
+
+
+class OthersToo(Exception):
+    """Losses concern carts or orders that are not locked: begin again with these."""
+
+    def __init__(self, owners: Owners) -> None:
         super().__init__()
         self.owners = owners
 
@@ -53,11 +67,11 @@ async def record(context: ServiceContext, wanted: Change, sku: str, claim: Claim
     only when more are to go than are on hand.
     """
     require(context.actor, Permission.STOCK_WRITE)
-    owners = _Owners()
+    owners = Owners()
     for _ in range(MOST_TRIES):
         try:
             return await _record(context, wanted, sku, claim, owners)
-        except _OthersToo as error:
+        except OthersToo as error:
             owners = error.owners
     raise RuntimeError("the holds of one level changed too often to record a loss")
 
@@ -75,22 +89,73 @@ async def refill(context: ServiceContext) -> int:
     return len(waiting)
 
 
+async def lock(transaction: Transaction, owners: Owners) -> Locked:
+    """Lock carts, then orders, each by id: the one order in which everybody locks."""
+    if owners.carts:
+        await rows.lock_carts(transaction.connection, sorted(owners.carts))
+    locked = {}
+    for order_id in sorted(owners.orders):
+        found = await orders.lock(transaction.connection, order_id)
+        if found is not None:
+            locked[order_id] = found
+    return locked
+
+
+async def plan(
+    transaction: Transaction, gone: Sequence[tuple[StockLevel, int]], owners: Owners
+) -> list[LevelLoss]:
+    """Decide who does without the units that are gone of locked levels.
+
+    `owners` are those locked before the levels; raises OthersToo when others are concerned, and
+    InsufficientStock when more is gone than is on hand.
+    """
+    # Most losses are of free units, and concern nobody.
+    deep = {
+        Place(level.variant_id, level.location.id): units
+        for level, units in gone
+        if units > level.available + level.safety_stock
+    }
+    holds = await rows.newest_holds(transaction.connection, deep) if deep else {}
+    promises = await rows.newest_promises(transaction.connection, deep) if deep else {}
+    losses = []
+    for level, units in gone:
+        place = Place(level.variant_id, level.location.id)
+        loss = decide.plan(level, units, holds.get(place, ()), promises.get(place, ()))
+        losses.append(LevelLoss(level, loss))
+    concerned = _owners_of(losses)
+    if not (concerned.carts <= owners.carts and concerned.orders <= owners.orders):
+        raise OthersToo(concerned)
+    return losses
+
+
+async def move_locked(
+    transaction: Transaction, movements: Sequence[Movement], source_kind: str, source_id: UUID
+) -> None:
+    """Make movements that what was read under the levels' locks allows."""
+    short = await _move(transaction, movements, source_kind, source_id)
+    if short:
+        raise RuntimeError(f"a locked level has less than was read: {short}")
+
+
+async def tell(transaction: Transaction, losses: Sequence[LevelLoss], locked: Locked) -> None:
+    """Take the units from holds and orders whose levels have moved, and say so by events."""
+    await _release(transaction, losses)
+    await _put_on_hold(transaction, losses, locked)
+
+
 async def _record(
-    context: ServiceContext, wanted: Change, sku: str, claim: Claim, owners: _Owners
+    context: ServiceContext, wanted: Change, sku: str, claim: Claim, owners: Owners
 ) -> StockLevel:
     async with context.transaction() as transaction:
         stored = await transaction.replay(claim)
         if stored is not None:
             return StockLevel.from_json(stored)
-        locked = await _lock(transaction, owners)
+        locked = await lock(transaction, owners)
         level = await _locked_level(transaction, wanted, sku)
-        loss = await _plan(transaction, level, wanted.quantity)
-        concerned = _owners_of(loss)
-        if not (concerned.carts <= owners.carts and concerned.orders <= owners.orders):
-            raise _OthersToo(concerned)
-        await _take(transaction, level, wanted, loss)
-        await _release(transaction, level, loss)
-        await _put_on_hold(transaction, level, loss, locked)
+        [lost] = await plan(transaction, [(level, wanted.quantity)], owners)
+        movements = lost.movements(wanted.to_state, wanted.reason)
+        await move_locked(transaction, movements, "adjustment", wanted.source_id)
+        await tell(transaction, [lost], locked)
         after = await _locked_level(transaction, wanted, sku)
         await audit.record(transaction, wanted.action, "stock_level", level.id, level, after)
         transaction.answer(after.to_json())
@@ -104,67 +169,42 @@ async def _locked_level(transaction: Transaction, wanted: Change, sku: str) -> S
     return level
 
 
-async def _lock(transaction: Transaction, owners: _Owners) -> dict[UUID, tuple[Order, OrderParts]]:
-    """Lock carts, then orders, each by id: the one order in which everybody locks."""
-    if owners.carts:
-        await rows.lock_carts(transaction.connection, sorted(owners.carts))
-    locked = {}
-    for order_id in sorted(owners.orders):
-        found = await orders.lock(transaction.connection, order_id)
-        if found is not None:
-            locked[order_id] = found
-    return locked
-
-
-async def _plan(transaction: Transaction, level: StockLevel, units: int) -> Loss:
-    place = Place(level.variant_id, level.location.id)
-    holds = await rows.newest_holds(transaction.connection, place, units)
-    promises = await rows.newest_promises(transaction.connection, place, units)
-    return decide.plan(level, units, holds, promises)
-
-
-def _owners_of(loss: Loss) -> _Owners:
-    return _Owners(
-        frozenset(hold.cart_id for hold, _ in loss.released),
-        frozenset(promise.order_id for promise, _ in loss.broken),
+def _owners_of(losses: Iterable[LevelLoss]) -> Owners:
+    return Owners(
+        frozenset(hold.cart_id for one in losses for hold, _ in one.loss.released),
+        frozenset(promise.order_id for one in losses for promise, _ in one.loss.broken),
     )
 
 
-async def _take(transaction: Transaction, level: StockLevel, wanted: Change, loss: Loss) -> None:
-    movements = [
-        Movement(level.variant_id, level.location.id, state, wanted.to_state, units, wanted.reason)
-        for state, units in loss.taken.items()
-    ]
-    await _move_locked(transaction, movements, "adjustment", wanted.source_id)
-
-
-async def _release(transaction: Transaction, level: StockLevel, loss: Loss) -> None:
-    if not loss.released:
+async def _release(transaction: Transaction, losses: Sequence[LevelLoss]) -> None:
+    released = [(one.level, hold, units) for one in losses for hold, units in one.loss.released]
+    if not released:
         return
-    units = {hold.hold_id: part for hold, part in loss.released}
-    await rows.reduce_holds(transaction.connection, units, transaction.now)
-    ids = sorted({hold.cart_id for hold, _ in loss.released})
+    reduced = {hold.hold_id: units for _, hold, units in released}
+    await rows.reduce_holds(transaction.connection, reduced, transaction.now)
+    ids = sorted({hold.cart_id for _, hold, _ in released})
     carts = await cart_sweeps.raise_versions(transaction.connection, ids)
-    for hold, part in loss.released:
+    for level, hold, units in released:
         cart = carts[hold.cart_id]
-        facts = _released_facts(hold, level, part)
+        facts = {"lineId": hold.line_id, "sku": level.sku, "quantity": units, "reason": HOLD_REASON}
         transaction.emit(
             Event("CartHoldReleased", "cart", cart.id, cart.version, transaction.now, cart.channel_id, facts)
         )
 
 
-def _released_facts(hold: HeldUnits, level: StockLevel, units: int) -> dict[str, object]:
-    return {"lineId": hold.line_id, "sku": level.sku, "quantity": units, "reason": HOLD_REASON}
-
-
-async def _put_on_hold(transaction: Transaction, level: StockLevel, loss: Loss, locked: Locked) -> None:
-    lost = {promise.line_id: units for promise, units in loss.broken}
-    for order_id in sorted({promise.order_id for promise, _ in loss.broken}):
+async def _put_on_hold(transaction: Transaction, losses: Sequence[LevelLoss], locked: Locked) -> None:
+    lost: dict[UUID, int] = {}
+    skus: dict[UUID, Counter[str]] = {}
+    for one in losses:
+        for promise, units in one.loss.broken:
+            lost[promise.line_id] = units
+            skus.setdefault(promise.order_id, Counter())[one.level.sku] += units
+    for order_id in sorted(skus):
         order, parts = locked[order_id]
         changed = [_with_short(part, lost, +1) for part in parts.fulfillment_orders]
         saved = await _save(transaction, order, changed)
-        units = sum(part for promise, part in loss.broken if promise.order_id == order_id)
-        transaction.emit(_order_event("FulfillmentOrderHeld", saved, transaction.now, level.sku, units))
+        for sku, units in skus[order_id].items():
+            transaction.emit(_order_event("FulfillmentOrderHeld", saved, transaction.now, sku, units))
 
 
 async def _refill(transaction: Transaction, order_id: UUID) -> None:
@@ -210,17 +250,8 @@ async def _commit_what_is_there(
         if key in present:
             present[key] -= units
         reduced.append(replace(move, quantity=units))
-    await _move_locked(transaction, [move for move in reduced if move.quantity], "order", order_id)
+    await move_locked(transaction, [move for move in reduced if move.quantity], "order", order_id)
     return [move.quantity for move in reduced]
-
-
-async def _move_locked(
-    transaction: Transaction, movements: Sequence[Movement], source_kind: str, source_id: UUID
-) -> None:
-    """Make movements that what was read under the levels' locks allows."""
-    short = await _move(transaction, movements, source_kind, source_id)
-    if short:
-        raise RuntimeError(f"a locked level has less than was read: {short}")
 
 
 async def _move(

@@ -35,6 +35,11 @@ def one_of(column: str, values: type[StrEnum], *, name: str | None = None) -> Ch
     return CheckConstraint(f"{column} IN ({listed})", name=name or column)
 
 
+def currency_code() -> CheckConstraint:
+    """Return the CHECK that the column `currency` looks like an ISO 4217 code."""
+    return CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency")
+
+
 def text_column(name: str, *, optional: bool = False) -> Column:  # type: ignore[type-arg]
     """Return a text column, required unless `optional`."""
     return Column(name, Text, nullable=optional)

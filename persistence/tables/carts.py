@@ -14,7 +14,7 @@ from sqlalchemy import (
 )
 
 from domain.carts import CartStatus
-from persistence.tables.base import JSON, key, metadata, moment, one_of, text_column
+from persistence.tables.base import JSON, currency_code, key, metadata, moment, one_of, text_column
 
 carts = Table(
     "carts",
@@ -49,6 +49,9 @@ carts = Table(
     ),
     Index("ix_carts_abandoned_at", "abandoned_at", postgresql_where="status = 'ABANDONED'"),
     one_of("status", CartStatus),
+    CheckConstraint("status <> 'COMPLETED' OR order_id IS NOT NULL", name="completed"),
+    CheckConstraint("status <> 'ABANDONED' OR abandoned_at IS NOT NULL", name="abandoned"),
+    currency_code(),
 )
 
 cart_lines = Table(

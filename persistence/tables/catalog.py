@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import TSVECTOR
 
-from persistence.tables.base import key, metadata, moment, text_column
+from persistence.tables.base import currency_code, key, metadata, moment, text_column
 
 products = Table(
     "products",
@@ -65,6 +65,7 @@ variants = Table(
     CheckConstraint("sku <> ''", name="sku"),
     CheckConstraint("weight_grams >= 0", name="weight"),
     CheckConstraint("length_mm > 0 AND width_mm > 0 AND height_mm > 0", name="box"),
+    CheckConstraint("num_nonnulls(length_mm, width_mm, height_mm) IN (0, 3)", name="whole_box"),
 )
 
 prices = Table(
@@ -76,4 +77,5 @@ prices = Table(
     text_column("currency"),
     moment("changed_at"),
     CheckConstraint("amount_minor >= 0", name="amount"),
+    currency_code(),
 )

@@ -1,6 +1,6 @@
 """Answers already given, by operation, actor or cart, and key."""
 
-from sqlalchemy import Column, LargeBinary, Table, Text
+from sqlalchemy import Column, Index, LargeBinary, Table, Text
 
 from persistence.tables.base import JSON, metadata, moment
 
@@ -11,5 +11,7 @@ idempotency_keys = Table(
     Column("key", Text, primary_key=True),
     Column("request_hash", LargeBinary, nullable=False),
     Column("response", JSON),
+    # When the answer was stored: what a key's age is counted from. A job removes the old ones.
     moment("created_at"),
+    Index("ix_idempotency_keys_created_at", "created_at"),
 )

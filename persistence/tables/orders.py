@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 
 from domain.orders import OrderFulfillmentStatus, OrderPaymentStatus, OrderStatus
-from persistence.tables.base import JSON, key, metadata, moment, one_of, text_column
+from persistence.tables.base import JSON, currency_code, key, metadata, moment, one_of, text_column
 
 order_numbers = Sequence("order_numbers", metadata=metadata, start=100001)
 
@@ -67,6 +67,12 @@ orders = Table(
     CheckConstraint(
         "total_minor = subtotal_minor + shipping_minor + tax_minor - discount_minor", name="total"
     ),
+    CheckConstraint(
+        "least(subtotal_minor, shipping_minor, tax_minor, discount_minor, total_minor) >= 0",
+        name="amounts",
+    ),
+    CheckConstraint("external_id IS NULL OR external_source IS NOT NULL", name="external"),
+    currency_code(),
     one_of("status", OrderStatus),
     one_of("payment_status", OrderPaymentStatus),
     one_of("fulfillment_status", OrderFulfillmentStatus),
@@ -92,4 +98,5 @@ order_lines = Table(
     CheckConstraint("quantity_shipped BETWEEN 0 AND quantity", name="quantity_shipped"),
     CheckConstraint("quantity_returned BETWEEN 0 AND quantity", name="quantity_returned"),
     CheckConstraint("total_minor = unit_price_minor * quantity", name="total"),
+    CheckConstraint("unit_price_minor >= 0", name="unit_price"),
 )

@@ -13,7 +13,7 @@ from sqlalchemy import (
 )
 
 from domain.payments import PaymentStatus, TransactionKind, TransactionStatus
-from persistence.tables.base import JSON, key, metadata, moment, one_of, text_column
+from persistence.tables.base import JSON, currency_code, key, metadata, moment, one_of, text_column
 
 payments = Table(
     "payments",
@@ -38,6 +38,8 @@ payments = Table(
     CheckConstraint("captured_minor BETWEEN 0 AND authorized_minor", name="captured"),
     CheckConstraint("refunded_minor BETWEEN 0 AND captured_minor", name="refunded"),
     CheckConstraint("authorized_minor BETWEEN 0 AND amount_minor", name="authorized"),
+    CheckConstraint("num_nonnulls(cart_id, order_id) > 0", name="purpose"),
+    currency_code(),
     one_of("status", PaymentStatus),
 )
 

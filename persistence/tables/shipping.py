@@ -38,5 +38,5 @@ delivery_rates = Table(
     CheckConstraint("price_minor >= 0", name="price"),
     CheckConstraint("min_weight_grams >= 0 AND max_weight_grams > min_weight_grams", name="weight_band"),
     CheckConstraint("min_value_minor >= 0 AND max_value_minor > min_value_minor", name="value_band"),
-    CheckConstraint("min_days >= 0 AND max_days >= min_days", name="days"),
+    CheckConstraint("min_days >= 0 AND max_days >= coalesce(min_days, 0)", name="days"),
 )

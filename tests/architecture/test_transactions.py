@@ -23,7 +23,7 @@ def test_only_services_the_worker_and_the_stamper_open_transactions() -> None:
         source.at(node)
         for source in sources()
         for node in ast.walk(source.tree)
-        if called(node) in _OPENING and not _may_open(source.path)
+        if called(node) in _OPENING | {"attempt"} and not _may_open(source.path)
     ]
 
     assert strangers == []

@@ -1,14 +1,13 @@
-"""Whatever is sent to the port is answered in JSON with a code, never with 500, and the server goes on."""
+"""Whatever is sent to the port is answered at once, in JSON with a code, never 500; the server goes on."""
 
 from collections.abc import AsyncIterator
-from typing import Any
 
 import httpx
 import orjson
 import pytest
 
 from tests.postgres import TestServer
-from tests.server import Server, app_token, post, refused, running_server
+from tests.server import PromptTransport, Server, app_token, post, refused, running_server
 
 GRAPHQL = "application/graphql-response+json"
 
@@ -17,6 +16,7 @@ GRAPHQL = "application/graphql-response+json"
 async def server(postgres: TestServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
     url = await postgres.clone()
     with running_server(url, await app_token(url), tmp_path_factory.mktemp("server")) as server:
+        server.demand_prompt_answers()
         yield server
         assert server.process.poll() is None, "it goes on after all of this"
         assert "Traceback" not in server.log.read_text()
@@ -73,14 +73,13 @@ def test_a_body_of_another_type_is_said_so(server: Server, media: str) -> None:
 def test_a_body_that_is_too_long_is_not_read(server: Server, chunked: bool) -> None:
     body = orjson.dumps({"query": "{ __typename }", "variables": {"x": "x" * 5_000_000}})
 
-    def parts() -> Any:
-        for start in range(0, len(body), 65_536):
-            yield body[start : start + 65_536]
+    parts = [body[start : start + 65_536] for start in range(0, len(body), 65_536)]
 
-    with httpx.Client() as client:
+    # A client of its own, for a connection that the server may close.
+    with httpx.Client(transport=PromptTransport()) as client:
         answer = client.post(
             f"{server.url}/graphql",
-            content=parts() if chunked else body,
+            content=parts if chunked else body,
             headers={"content-type": "application/json"},
         )
 

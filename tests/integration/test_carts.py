@@ -267,7 +267,7 @@ async def test_a_refusal_is_not_remembered_under_its_key(database: Database, sho
 async def test_a_closed_cart_takes_no_changes(database: Database, shop: Shop, status: str) -> None:
     created = await flow.create(database, shop, 1)
     token, line = created["cartToken"], created["cart"]["lines"][0]["id"]
-    await flow.run_sql(database, f"UPDATE carts SET status = '{status}'")
+    await flow.run_sql(database, f"UPDATE carts SET status = '{status}', order_id = id")
     for refused in (
         await flow.add(database, token, shop.variant.sku, 1),
         await flow.update_line(database, token, line, 1),

@@ -16,8 +16,10 @@ from persistence.database import Database
 from services import catalog_import
 from services.access import Permission
 from services.catalog_import import ImportReport
+from tests import cart_flows as flow
 from tests import factories
 from tests.statements import count_statements
+from tests.stocked import assert_explained
 
 ALL_OF_IT = """
 SELECT p.name AS product, p.description, p.version AS product_version, v.sku, v.name, v.barcode,
@@ -175,16 +177,6 @@ async def test_what_was_archived_and_what_contradicts_is_refused(database: Datab
     assert await refused(database, *rows) == [(3, "description")]
 
 
-async def test_counting_less_than_is_promised_is_refused(database: Database) -> None:
-    price, stock = await shop(database)
-    await run(database, {"sku": "A", "name": "Mug", price: "10", stock: "3"})
-    async with database.transaction() as connection:
-        await connection.execute(
-            text("UPDATE stock_levels SET available = 1, committed = 2"),
-        )
-    assert await refused(database, {"sku": "A", stock: "1"}) == [(2, stock)]
-
-
 async def test_importing_needs_the_permissions(database: Database) -> None:
     _, stock = await shop(database)
     table, _ = read_table([(2, {"sku": "A", "name": "Mug", stock: "1"})])
@@ -200,6 +192,23 @@ async def test_statements_do_not_grow_with_the_rows(database: Database) -> None:
     with count_statements(database) as statements:
         await run(database, *rows)
     assert len(statements) <= 16, statements
+
+
+async def test_statements_do_not_grow_with_the_counts_that_miss_held_units(database: Database) -> None:
+    shop = await factories.make_shop(database)
+    skus = [f"H{number}" for number in range(30)]
+    for sku in skus:
+        variant = await factories.make_variant(database, shop.channel, sku=sku)
+        await factories.give_stock(database, variant, shop.location, 4)
+    for offset in range(0, 30, 10):
+        made = await flow.create_lines(database, shop, [(sku, 3) for sku in skus[offset : offset + 10]])
+        assert not made["userErrors"]
+    column = f"stock:{shop.location.code}"
+    with count_statements(database) as statements:
+        report = await run(database, *({"sku": sku, column: "2"} for sku in skus))
+    assert report.levels_changed == 30
+    assert len(statements) <= 30, statements
+    await assert_explained(database)
 
 
 def test_the_command_imports_a_file_and_shows_errors(fresh_database_url: str, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 from typer.testing import CliRunner
 
+from app import import_orders as import_orders_command
 from app.cli import cli
 from domain.kernel.errors import AccessDenied
 from persistence.database import Database
@@ -128,6 +129,10 @@ async def test_wrong_rows_are_all_named_and_nothing_is_imported(
         "9,uk,2010-12-01,,,,A,,1,1.001,GB": "unitPrice: GBP has 2 decimals",
         "10,uk,2010-12-01,,,,A,,1,-1.00,GB": "unitPrice: must not be negative",
         "11,uk,2010-12-01,,,,A,,1,cheap,GB": "unitPrice: is not a number",
+        "12,uk,2010-12-01,,,,A,,1,sNaN,GB": "unitPrice: amount is not a finite number",
+        "13,uk,2010-12-01,,,,A,,1,-Infinity,GB": "unitPrice: amount is not a finite number",
+        "14,uk,2010-12-01,,,,A,,1,1e999999,GB": "unitPrice: amount is too large",
+        "15,uk,2010-12-01,,,,A,,1,1e9999999999999999999,GB": "unitPrice: is not a number",
         "1,uk,2010-12-02,CANCELED,2010-12-03,,A,,1,1.00,GB": "status: is another than in row 2",
     }
     file = tmp_path / "orders.csv"
@@ -138,19 +143,95 @@ async def test_wrong_rows_are_all_named_and_nothing_is_imported(
     expected = [(number, error) for number, error in enumerate(rows.values(), 2) if error]
     for (number, error), line in zip(expected, lines, strict=False):
         assert f"orders.csv:{number}: {error}" in line
-    assert lines[-1] == "ordertide: 11 rows are wrong, nothing was imported"
+    assert lines[-1] == "ordertide: 15 rows are wrong, nothing was imported"
     assert await imported(database) == []
+
+
+async def test_a_name_in_capitals_tells_json_lines_too(
+    database: Database, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make_channel(database, "uk", "GBP")
+    file = tmp_path / "ORDERS.JSONL"
+    file.write_text(
+        '{"order": 1, "channel": "uk", "placedAt": "2020-02-29", "sku": "X", "quantity": 1, "unitPrice": 2}'
+    )
+    code, output = await run_import(database_url, monkeypatch, file)
+    assert (code, output.strip()) == (0, "imported 1 orders with 1 lines; 0 were there already")
+
+
+async def test_a_row_of_many_lines_is_named_by_its_first(
+    database: Database, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make_channel(database, "uk", "GBP")
+    file = tmp_path / "orders.csv"
+    file.write_text(HEADER + '1,uk,2010-12-01,,,"changed\nher\nmind",A,,0,1.00,GB\n')
+    code, output = await run_import(database_url, monkeypatch, file)
+    assert code == 2
+    assert "orders.csv:2: quantity: " in output
+
+
+async def test_json_numbers_are_exact(
+    database: Database, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make_channel(database, "uk", "GBP")
+    file = tmp_path / "orders.jsonl"
+    # As a float it is exactly 1.
+    file.write_text(
+        '{"order": 1, "channel": "uk", "placedAt": "2020-02-29", "sku": "X", "quantity": 1,'
+        ' "unitPrice": 1.00000000000000000001}\n'
+    )
+    code, output = await run_import(database_url, monkeypatch, file)
+    assert code == 2
+    assert "orders.jsonl:1: unitPrice: GBP has 2 decimals, amount has more" in output
+
+
+async def test_a_cell_however_long_is_an_error_of_its_row(
+    database: Database, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make_channel(database, "uk", "GBP")
+    file = tmp_path / "orders.csv"
+    file.write_text(HEADER + f"1,uk,2010-12-01,,,,A,{'x' * 200_000},1,1.00,GB\n")
+    code, output = await run_import(database_url, monkeypatch, file)
+    assert code == 2
+    assert "orders.csv:2: name: " in output
+
+
+async def test_what_is_neither_text_nor_number_is_an_error_of_its_row(
+    database: Database, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make_channel(database, "uk", "GBP")
+    file = tmp_path / "orders.jsonl"
+    file.write_text('{"order": ["1"], "channel": "uk", "placedAt": "2020-02-29"}\n')
+    code, output = await run_import(database_url, monkeypatch, file)
+    assert code == 2
+    assert "orders.jsonl:1: order: must be text or a number" in output
+
+
+async def test_trouble_of_the_database_is_not_put_down_to_the_file(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: Any, **__: Any) -> None:
+        raise ConnectionResetError("the database went away")
+
+    monkeypatch.setattr(import_orders_command, "import_orders", broken)
+    file = tmp_path / "orders.csv"
+    file.write_text(HEADER)
+    monkeypatch.setenv("ORDERTIDE_DATABASE_URL", database_url)
+    monkeypatch.setenv("ORDERTIDE_SECRET_KEY", "x" * 32)
+    result = await asyncio.to_thread(CliRunner().invoke, cli, ["import", "orders", str(file)])
+    assert isinstance(result.exception, ConnectionResetError)
 
 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("orders.csv", "order,colour\n1,red\n", "there is no column 'colour'"),
-        ("orders.csv", "order,placed_at,placedAt\n1,2,3\n", "the column placedAt stands twice"),
-        ("orders.csv", "order,sku\n1,2,3\n", "line 2 has 3 cells, the header 2"),
-        ("orders.jsonl", '{"order": 1}\n[]\n', "line 2 is not a JSON object"),
-        ("orders.csv", "order\n\xff\n", "codec can't decode"),
-        ("nothing.csv", None, "No such file"),
+        ("orders.csv", "order,colour\n1,red\n", "orders.csv:1: there is no column 'colour'"),
+        ("orders.csv", "order,placed_at,placedAt\n1,2,3\n", "orders.csv:1: placedAt: stands twice"),
+        ("orders.csv", "order,sku\n1,2,3\n", "orders.csv:2: has 3 cells, the header 2"),
+        ("orders.jsonl", '{"order": 1}\n[]\n', "orders.jsonl:2: is not a JSON object"),
+        ("orders.csv", "order\n\xff\n", "orders.csv:2: is not UTF-8 text"),
+        ("orders.jsonl", '{"order": 1e9999999999999999999}\n', "orders.jsonl:1: is not a JSON object"),
+        ("nothing.csv", None, "nothing.csv: No such file"),
     ],
 )
 async def test_a_file_that_cannot_be_read_is_one_line(

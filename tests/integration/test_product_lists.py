@@ -180,6 +180,8 @@ async def test_filters_by_sku_price_and_stock_combine(database: Database) -> Non
         ({"filter": {"search": "x" * 201}}, ["filter", "search"]),
         ({"filter": {"skus": ["x"] * 501}}, ["filter", "skus"]),
         ({"filter": {"minPrice": "1.001"}}, ["filter", "minPrice", "amount"]),
+        ({"filter": {"minPrice": "sNaN"}}, ["filter", "minPrice", "amount"]),
+        ({"filter": {"maxPrice": "1e999999"}}, ["filter", "maxPrice", "amount"]),
         ({"filter": {"maxPrice": "-1"}}, ["filter", "maxPrice", "amount"]),
         ({"channel": "nowhere"}, ["channel"]),
     ],

@@ -59,6 +59,10 @@ def test_rows_of_one_sku_add_prices_by_channel() -> None:
         ({"length_mm": "1", "width_mm": "1"}, "height_mm"),
         ({"length_mm": "0", "width_mm": "1", "height_mm": "1"}, "length_mm"),
         ({"price:web": "1,50"}, "price:web"),
+        ({"price:web": "NaN"}, "price:web"),
+        ({"price:web": "sNaN"}, "price:web"),
+        ({"price:web": "-Infinity"}, "price:web"),
+        ({"price:web": "1e9999999999999999999"}, "price:web"),
         ({"price:Web Shop": "1"}, "price:Web Shop"),
         ({"price": "1"}, "channel"),
         ({"channel": "web"}, "price"),
@@ -89,6 +93,11 @@ def test_every_error_is_reported_not_just_the_first() -> None:
         (2, "weight_grams"),
         (3, "weight_grams"),
     ]
+
+
+def test_an_amount_that_cannot_be_compared_is_an_error_in_both_rows() -> None:
+    rows = [{"sku": "A", "name": "Mug", "price:web": "sNaN", "stock:MAIN": units} for units in ("1", "1")]
+    assert errors_of(*rows) == [(2, "price:web"), (3, "price:web")]
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ def test_json_lines_keep_numbers_exact_and_flatten_prices(tmp_path: Path) -> Non
         ("a.jsonl", '{"sku": ["A"]}\n', 1, "sku"),
         ("a.jsonl", '{"price": {"web": true}}\n', 1, "price"),
         ("a.jsonl", '{"weight_grams": NaN}\n', 1, "-"),
+        ("a.jsonl", '{"price": {"web": 1e9999999999999999999}}\n', 1, "-"),
         ("a.jsonl", "[" * 100_000, 1, "-"),
     ],
 )
