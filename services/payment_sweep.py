@@ -12,6 +12,7 @@ from persistence.idempotency import Claim
 from persistence.payments import DueTransaction
 from services import order_placement, payments
 from services.context import ServiceContext
+from services.payment_attempts import Attempt
 
 MOST_AT_ONCE = 20
 """Transactions one sweep takes; the next takes the rest."""
@@ -56,7 +57,7 @@ async def _finish_authorization(context: ServiceContext, due: DueTransaction) ->
     if checkout is None:
         return
     claim = Claim(due.placement["scope"], due.placement["key"], b"")
-    attempt = order_placement.Attempt(checkout, due.payment, due.id, claim, due.attempts)
+    attempt = Attempt(checkout, due.payment, due.id, claim, due.attempts)
     answer = await payments.authorize(context.environment, due.payment, due.id, first_time=False)
     try:
         placed = await order_placement.conclude(context, attempt, answer)
