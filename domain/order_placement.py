@@ -1,8 +1,9 @@
 """From a cart to an order: what a checkout needs, what it costs, and who sends what."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from domain.addresses import Address
@@ -16,6 +17,9 @@ from domain.shipping import DeliveryRate
 
 HOLD_MARGIN_SECONDS = 120
 """A hold that outlives a checkout by this much need not be renewed for it."""
+
+AMOUNT_MISMATCH = "amount_mismatch"
+"""Decline code of a payment that was not approved for exactly what the order costs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,31 @@ def check_ready(checkout: Checkout) -> None:
     missing = [field for field, value in needed.items() if not value]
     if missing:
         raise CartIncomplete(missing)
+
+
+def frozen(checkout: Checkout) -> dict[str, object]:
+    """Return what may change while the payment's answer is awaited, as it is when it is asked for.
+
+    Nothing else of the price can: a cart in CHECKOUT takes no changes, and its lines carry their price.
+    """
+    return {"delivery": _delivery_facts(checkout.delivery)}
+
+
+def as_frozen(checkout: Checkout, facts: Mapping[str, Any]) -> Checkout:
+    """Return a checkout that was loaded again, with what `frozen` kept of it when it was paid for.
+
+    Which orders wait for approval is staff's wish of now, and stays as it was loaded.
+    """
+    kept = facts.get("delivery")
+    if kept is None:
+        return checkout
+    delivery = DeliveryRate(UUID(kept["rateId"]), kept["carrier"], kept["service"], kept["priceMinor"])
+    return replace(checkout, delivery=delivery)
+
+
+def is_paid_exactly(checkout: Checkout, payment: Payment) -> bool:
+    """Say whether a payment was asked for what the order will cost: no order is placed at another total."""
+    return (payment.amount_minor, payment.currency) == (checkout.total_minor, checkout.currency)
 
 
 def is_secured(checkout: Checkout, now: datetime) -> bool:

@@ -150,7 +150,7 @@ async def start(
     payment: Payment,
     transaction_id: UUID,
     *,
-    placement: dict[str, str],
+    placement: dict[str, Any],
     now: datetime,
     next_attempt_at: datetime,
 ) -> None:

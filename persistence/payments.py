@@ -58,12 +58,12 @@ _DECLINE = text(
     {_REOPEN_CART}
     """
 ).bindparams(_NOW, _UUIDS["cart_id"], bindparam("reference", type_=Text()))
-_APPROVED_WITHOUT_STOCK = text(
+_APPROVED_IN_VAIN = text(
     f"""
     WITH {_OPEN}, settled AS (
         UPDATE payment_transactions t
            SET status = 'SUCCEEDED', settled_at = :now, amount_minor = :authorized_minor,
-               provider_reference = :reference
+               provider_reference = :reference, decline_code = :reason
           FROM locked WHERE t.id = :transaction_id AND t.status IN ('REQUESTED', 'ACTION_REQUIRED')
         RETURNING t.payment_id
     ), authorized AS (
@@ -139,7 +139,7 @@ class DueTransaction:
     reference: str | None
     payment: Payment
     cart_id: UUID | None
-    placement: dict[str, str]
+    placement: dict[str, Any]
 
 
 async def by_ids(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, Payment]:
@@ -168,7 +168,7 @@ async def decline(
     return version
 
 
-async def approve_without_stock(
+async def approve_in_vain(
     connection: AsyncConnection,
     cart_id: UUID,
     transaction_id: UUID,
@@ -177,10 +177,11 @@ async def approve_without_stock(
     status: PaymentStatus,
     authorized_minor: int,
     reference: str,
+    reason: str,
     now: datetime,
     next_attempt_at: datetime,
 ) -> int | None:
-    """Record an approval that came too late for the stock: intend a void and give the cart back.
+    """Record an approval that no order can be placed with: intend a void and give the cart back.
 
     Returns the cart's version, None when the transaction was settled before.
     """
@@ -191,10 +192,11 @@ async def approve_without_stock(
         "status": status.value,
         "authorized_minor": authorized_minor,
         "reference": reference,
+        "reason": reason,
         "now": now,
         "next_attempt_at": next_attempt_at,
     }
-    version: int | None = await connection.scalar(_APPROVED_WITHOUT_STOCK, values)
+    version: int | None = await connection.scalar(_APPROVED_IN_VAIN, values)
     return version
 
 

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
+import structlog
+
 from domain import order_placement as decide
 from domain.kernel.errors import InsufficientStock, NotFound
 from domain.kernel.events import Event
@@ -27,6 +29,8 @@ from services.context import ServiceContext, Transaction
 from services.payment_attempts import Attempt, Placed
 
 _ENDED_WELL = {Outcome.SUCCEEDED, Outcome.DEFERRED}
+
+_log = structlog.get_logger(__name__)
 
 
 async def place(context: ServiceContext, cart_token: str, provider: str, method: str, key: str) -> Placed:
@@ -60,10 +64,13 @@ async def conclude(context: ServiceContext, attempt: Attempt, answer: ProviderAn
         return await attempts.wait(context, attempt, action_required=answer is not None)
     if answer.outcome not in _ENDED_WELL:
         return await attempts.decline(context, attempt, answer)
+    if not decide.is_paid_exactly(attempt.checkout, attempt.payment):
+        _log.error("payment_amount_mismatch", **_amounts(attempt))
+        return await attempts.give_back(context, attempt, answer, attempts.declined(decide.AMOUNT_MISMATCH))
     try:
         return await _place(context, attempt, answer)
     except _StockGone as gone:
-        return await attempts.give_back(context, attempt, answer, gone.short)
+        return await attempts.give_back(context, attempt, answer, attempts.stock_lost(gone.short))
 
 
 class _StockGone(Exception):
@@ -106,7 +113,7 @@ async def _start(
         checkout,
         payment,
         attempt.transaction_id,
-        placement={"scope": claim.scope, "key": claim.key},
+        placement={"scope": claim.scope, "key": claim.key, **decide.frozen(checkout)},
         now=now,
         next_attempt_at=payments.asked_again_at(context.environment, now),
     )
@@ -215,6 +222,15 @@ async def _save(
     transaction.answer_later(attempt.claim, {"order": str(order.id), "payment": str(payment.id)})
     token = context.environment.tokens.sign("order", order.id, order.token_generation)
     return Placed(payment, order, token, replace(placement, order=order))
+
+
+def _amounts(attempt: Attempt) -> dict[str, object]:
+    payment = attempt.payment
+    return {
+        "payment_id": str(payment.id),
+        "asked_minor": payment.amount_minor,
+        "order_minor": attempt.checkout.total_minor,
+    }
 
 
 def _order_placed(order: Order, line_count: int) -> Event:

@@ -4,7 +4,7 @@ Each ending gives the cart back to its shopper, and is recorded once: whoever co
 request, or the sweep that overtook it) returns what the first has recorded.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -49,6 +49,32 @@ class Placed:
     placement: Placement | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why an approved payment is given up.
+
+    `kind` and `short` make the cart's event, `kept` is what the key answers with from then on,
+    `reason` is recorded beside the approval for staff.
+    """
+
+    reason: str
+    kind: str
+    error: DomainError
+    kept: Mapping[str, Any]
+    short: InsufficientStock | None = None
+
+
+def stock_lost(short: Sequence[InsufficientStock]) -> Refusal:
+    """Refuse an approval that came too late for the stock."""
+    facts = [[one.sku, one.requested, one.available] for one in short]
+    return Refusal("out_of_stock", "CartStockLost", shortage(short), {"short": facts}, short[0])
+
+
+def declined(code: str) -> Refusal:
+    """Refuse an approval ourselves, for a reason the shopper is told as a decline code."""
+    return Refusal(code, "CartPaymentDeclined", PaymentDeclined(code), {"declined": code})
+
+
 async def decline(context: ServiceContext, attempt: Attempt, answer: ProviderAnswer) -> Placed:
     """Record that the provider said no; raises PaymentDeclined, which the same key does again."""
     code = answer.decline_code or "declined"
@@ -83,14 +109,17 @@ async def wait(context: ServiceContext, attempt: Attempt, *, action_required: bo
 
 
 async def give_back(
-    context: ServiceContext, attempt: Attempt, answer: ProviderAnswer, short: Sequence[InsufficientStock]
+    context: ServiceContext, attempt: Attempt, answer: ProviderAnswer, refusal: Refusal
 ) -> Placed:
-    """Never paid without stock: give the payment up, and the cart back to its shopper."""
+    """Give up a payment that was approved, and the cart back to its shopper: never paid without an order.
+
+    Raises what `refusal` says, and so does the same key from then on.
+    """
     payment = answered(attempt.payment, answer, None)
     void_id = new_id()
     async with context.transaction() as transaction:
         now = transaction.now
-        version = await rows.approve_without_stock(
+        version = await rows.approve_in_vain(
             transaction.connection,
             attempt.checkout.cart_id,
             attempt.transaction_id,
@@ -98,22 +127,17 @@ async def give_back(
             status=payment.status,
             authorized_minor=payment.authorized_minor,
             reference=answer.reference,
+            reason=refusal.reason,
             now=now,
             next_attempt_at=payments.asked_again_at(context.environment, now),
         )
         if version is not None:
-            transaction.emit(cart_event("CartStockLost", attempt.checkout, version, now, short[0]))
-            transaction.answer_later(
-                attempt.claim,
-                {
-                    "payment": str(payment.id),
-                    "short": [[one.sku, one.requested, one.available] for one in short],
-                },
-            )
+            transaction.emit(cart_event(refusal.kind, attempt.checkout, version, now, refusal.short))
+            transaction.answer_later(attempt.claim, {"payment": str(payment.id), **refusal.kept})
     if version is None:
         return await recorded(context, attempt)
     await payments.void(context, payment, void_id, answer.reference)
-    raise shortage(short)
+    raise refusal.error
 
 
 async def recorded(context: ServiceContext, attempt: Attempt) -> Placed:

@@ -4,6 +4,7 @@ import asyncio
 
 import structlog
 
+from domain import order_placement as decide
 from domain.kernel.errors import DomainError
 from domain.payments import TransactionKind
 from persistence import order_placement as placement_rows
@@ -56,6 +57,7 @@ async def _finish_authorization(context: ServiceContext, due: DueTransaction) ->
         checkout = await placement_rows.lock(connection, due.cart_id)
     if checkout is None:
         return
+    checkout = decide.as_frozen(checkout, due.placement)
     claim = Claim(due.placement["scope"], due.placement["key"], b"")
     attempt = Attempt(checkout, due.payment, due.id, claim, due.attempts)
     answer = await payments.authorize(context.environment, due.payment, due.id, first_time=False)

@@ -25,6 +25,7 @@ from persistence.database import Database
 from providers.payments.sandbox import SandboxPayments, charges
 from services.order_placement import place
 from services.payment_sweep import settle_due
+from tests.cart_flows import run_sql
 from tests.checkouts import (
     cart_status,
     events,
@@ -118,6 +119,39 @@ async def test_an_answer_that_never_came_is_found_out_by_the_sweep(database: Dat
     assert final.order is not None
     assert final.payment.status is PaymentStatus.AUTHORIZED
     assert await levels(database, shop) == [(3, 0, 2)]
+
+
+@pytest.mark.parametrize("change", ["price_minor = 1000", "archived_at = now()"])
+async def test_a_late_order_costs_what_was_authorized_whatever_became_of_the_rate(
+    database: Database, change: str
+) -> None:
+    shop = await make_stocked_shop(database, 5)
+    token = await make_ready_cart(database, shop, 2)
+    await place(till(database), token, "sandbox", "timeout", "key")
+    await run_sql(database, f"UPDATE delivery_rates SET {change} WHERE carrier = 'Test Post'")
+    await settle_due(later(database))
+    order = (await place(till(database), token, "sandbox", "timeout", "key")).order
+    assert order is not None
+    assert (order.shipping_minor, order.total_minor) == (500, 2500)
+    assert order.delivery is not None
+    assert (order.delivery["carrier"], order.delivery["priceMinor"]) == ("Test Post", 500)
+    assert order.payment_status is OrderPaymentStatus.AUTHORIZED
+    assert [charge.amount_minor for charge in await charges(database.engine)] == [2500]
+
+
+async def test_no_order_is_placed_at_another_total_than_was_authorized(database: Database) -> None:
+    shop = await make_stocked_shop(database, 5)
+    token = await make_ready_cart(database, shop, 2)
+    await place(till(database), token, "sandbox", "timeout", "key")
+    await run_sql(database, "UPDATE cart_lines SET unit_price_minor = 999")
+    await settle_due(later(database))
+    for _ in range(2):
+        with pytest.raises(PaymentDeclined) as caught:
+            await place(till(database), token, "sandbox", "timeout", "key")
+        assert caught.value.decline_code == "amount_mismatch"
+    assert await cart_status(database, token) == "ACTIVE"
+    assert [charge.state for charge in await charges(database.engine)] == ["VOIDED"]
+    assert await levels(database, shop) == [(3, 2, 0)]
 
 
 async def test_a_late_approval_without_stock_is_voided(database: Database) -> None:
