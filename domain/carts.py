@@ -101,6 +101,7 @@ class Cart:
     """The channel's rate table, of which some apply."""
     order_id: UUID | None = None
     customer_id: UUID | None = None
+    channel_archived: bool = False
 
     @property
     def currency(self) -> str:
@@ -160,9 +161,11 @@ class Details:
 
 
 def check_changeable(cart: Cart) -> None:
-    """Raise CartClosed unless a shopper may change the cart."""
+    """Raise CartClosed unless a shopper may change the cart: neither it nor its channel is closed."""
     if cart.status not in CHANGEABLE:
         raise CartClosed(f"the cart is {cart.status.value} and takes no changes", "cartToken")
+    if cart.channel_archived:
+        raise CartClosed("nothing is sold in the cart's channel any more", "cartToken")
 
 
 def check_version(current: int, expected: int | None) -> None:

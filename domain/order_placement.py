@@ -9,7 +9,7 @@ from uuid import UUID
 from domain.addresses import Address
 from domain.carts import CartStatus
 from domain.fulfillment import FulfillmentOrder, FulfillmentOrderLine, FulfillmentOrderStatus
-from domain.kernel.errors import CartClosed, CartIncomplete
+from domain.kernel.errors import CartClosed, CartIncomplete, Several, VariantUnavailable
 from domain.kernel.ids import new_id
 from domain.orders import Order, OrderLine, OrderStatus, fulfillment_status, payment_status
 from domain.payments import Payment
@@ -34,6 +34,8 @@ class CheckoutLine:
     unit_price_minor: int
     position: int
     weight_grams: int
+    sold: bool
+    """Whether the channel sells it now: it has a price there and is not archived."""
     held: int
     hold_expires_at: datetime | None
 
@@ -44,6 +46,7 @@ class Checkout:
 
     cart_id: UUID
     channel_id: UUID
+    channel_archived: bool
     status: CartStatus
     version: int
     token_generation: int
@@ -102,11 +105,17 @@ class Placement:
 
 
 def check_ready(checkout: Checkout) -> None:
-    """Raise CartClosed when the cart takes no order, CartIncomplete naming what it still needs."""
+    """Raise unless the cart can be ordered as it is.
+
+    CartClosed when it or its channel takes no order, CartIncomplete naming what it still needs, and
+    VariantUnavailable for each line that the channel no longer sells.
+    """
     if checkout.status is CartStatus.CHECKOUT:
         raise CartClosed("a payment for this cart is under way", "cartToken")
     if checkout.status not in {CartStatus.ACTIVE, CartStatus.ABANDONED}:
         raise CartClosed(f"the cart is {checkout.status.value}", "cartToken")
+    if checkout.channel_archived:
+        raise CartClosed("nothing is sold in the cart's channel any more", "cartToken")
     needed = {
         "lines": checkout.lines,
         "email": checkout.email,
@@ -116,6 +125,9 @@ def check_ready(checkout: Checkout) -> None:
     missing = [field for field, value in needed.items() if not value]
     if missing:
         raise CartIncomplete(missing)
+    withdrawn = [VariantUnavailable(line.sku, "cartToken") for line in checkout.lines if not line.sold]
+    if withdrawn:
+        raise withdrawn[0] if len(withdrawn) == 1 else Several(withdrawn)
 
 
 def frozen(checkout: Checkout) -> dict[str, object]:

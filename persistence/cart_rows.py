@@ -33,6 +33,7 @@ def cart_of(row: Row[*tuple[Any, ...]]) -> Cart:
     return Cart(
         id=row.id,
         channel=Channel(row.channel_id, row.slug, row.name, row.currency, row.channel_version),
+        channel_archived=row.channel_archived,
         status=CartStatus(row.status),
         version=row.version,
         token_generation=row.token_generation,

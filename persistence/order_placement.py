@@ -26,18 +26,20 @@ _LOAD = text(
     """
     SELECT c.id, c.channel_id, c.status, c.version, c.token_generation, c.currency, c.email,
            c.customer_id, c.shipping_address, c.billing_address, c.order_id,
-           h.review_from_minor, r.id AS rate_id, r.carrier, r.service, r.price_minor, r.countries,
+           h.review_from_minor, h.archived_at IS NOT NULL AS channel_archived,
+           r.id AS rate_id, r.carrier, r.service, r.price_minor, r.countries,
            r.min_weight_grams, r.max_weight_grams, r.min_value_minor, r.max_value_minor,
            (SELECT k.version FROM carts k WHERE k.id = c.id) AS seen_version,
            (SELECT jsonb_agg(jsonb_build_array(
                        l.id, l.variant_id, v.sku,
                        CASE WHEN v.name IN ('', p.name) THEN p.name ELSE p.name || ', ' || v.name END,
                        l.quantity, l.unit_price_minor, l.position, coalesce(v.weight_grams, 0),
-                       coalesce(o.held, 0),
+                       v.archived_at IS NULL AND s.variant_id IS NOT NULL, coalesce(o.held, 0),
                        extract(epoch FROM o.expires_at)) ORDER BY l.position, l.id)
               FROM cart_lines l
               JOIN variants v ON v.id = l.variant_id
               JOIN products p ON p.id = v.product_id
+              LEFT JOIN prices s ON s.variant_id = l.variant_id AND s.channel_id = c.channel_id
               LEFT JOIN (SELECT cart_line_id, sum(quantity) AS held, min(expires_at) AS expires_at
                            FROM holds WHERE cart_id = :cart_id AND status = 'HELD'
                           GROUP BY cart_line_id) o ON o.cart_line_id = l.id
@@ -267,6 +269,7 @@ def _checkout(row: Row[*tuple[Any, ...]]) -> Checkout:
     return Checkout(
         cart_id=row.id,
         channel_id=row.channel_id,
+        channel_archived=row.channel_archived,
         status=CartStatus(row.status),
         version=row.version,
         token_generation=row.token_generation,
@@ -307,6 +310,7 @@ def _lines(records: Sequence[Sequence[Any]]) -> tuple[CheckoutLine, ...]:
             unit_price_minor,
             position,
             weight_grams,
+            sold,
             held,
             datetime.fromtimestamp(expires, UTC) if expires is not None else None,
         )
@@ -319,6 +323,7 @@ def _lines(records: Sequence[Sequence[Any]]) -> tuple[CheckoutLine, ...]:
             unit_price_minor,
             position,
             weight_grams,
+            sold,
             held,
             expires,
         ) in records

@@ -36,8 +36,8 @@ _log = structlog.get_logger(__name__)
 async def place(context: ServiceContext, cart_token: str, provider: str, method: str, key: str) -> Placed:
     """Place the order of a cart; the same key later returns the final answer, and never does it twice.
 
-    Raises NotFound, InvalidInput, CartClosed, CartIncomplete, InsufficientStock (then nothing was
-    changed) and PaymentDeclined (the cart is ACTIVE with its holds).
+    Raises NotFound, InvalidInput, CartClosed, CartIncomplete, VariantUnavailable, InsufficientStock
+    (then nothing was changed) and PaymentDeclined (the cart is ACTIVE with its holds).
     """
     subject = context.environment.tokens.read("cart", cart_token)
     if subject is None:

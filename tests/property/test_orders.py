@@ -46,7 +46,17 @@ def checkouts(draw: st.DrawFn) -> tuple[Checkout, list[Allocation]]:
     quantities = draw(st.lists(st.integers(1, 50), min_size=1, max_size=6))
     lines = tuple(
         CheckoutLine(
-            uuid4(), uuid4(), f"S{n}", f"S{n}", quantity, draw(st.integers(0, 9999)), n, 100, quantity, NOW
+            uuid4(),
+            uuid4(),
+            f"S{n}",
+            f"S{n}",
+            quantity,
+            draw(st.integers(0, 9999)),
+            n,
+            100,
+            True,
+            quantity,
+            NOW,
         )
         for n, quantity in enumerate(quantities)
     )
@@ -65,6 +75,7 @@ def checkouts(draw: st.DrawFn) -> tuple[Checkout, list[Allocation]]:
     checkout = Checkout(
         uuid4(),
         uuid4(),
+        False,
         CartStatus.ACTIVE,
         1,
         1,
