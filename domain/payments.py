@@ -50,6 +50,14 @@ TRANSACTION_TRANSITIONS: Mapping[TransactionStatus, Set[TransactionStatus]] = {
 }
 
 
+class GivenUp(StrEnum):
+    """Why a payment was given up that was undecided for too long: our own decline codes."""
+
+    NO_ANSWER = "no_answer_in_time"
+    NO_ACTION = "no_action_in_time"
+    PROVIDER_MISSING = "provider_missing"
+
+
 @dataclass(frozen=True, slots=True)
 class Payment:
     """One payment towards a cart and the order it became; amounts in minor units."""

@@ -50,14 +50,19 @@ _DECLINE = text(
            SET status = 'FAILED', settled_at = :now, decline_code = :decline_code,
                provider_reference = :reference
           FROM locked WHERE t.id = :transaction_id AND t.status IN ('REQUESTED', 'ACTION_REQUIRED')
-        RETURNING t.payment_id
+        RETURNING t.payment_id, t.amount_minor
     ), failed AS (
         UPDATE payments p SET status = 'FAILED', version = p.version + 1, provider_reference = :reference
           FROM settled WHERE p.id = settled.payment_id
+    ), void AS (
+        INSERT INTO payment_transactions (id, payment_id, kind, status, amount_minor, provider_reference,
+                                          requested_at, next_attempt_at)
+        SELECT :void_id, payment_id, 'VOID', 'REQUESTED', amount_minor, :reference, :now, :now
+          FROM settled WHERE :void_id IS NOT NULL
     )
     {_REOPEN_CART}
     """
-).bindparams(_NOW, _UUIDS["cart_id"], bindparam("reference", type_=Text()))
+).bindparams(_NOW, _UUIDS["cart_id"], _UUIDS["void_id"], bindparam("reference", type_=Text()))
 _APPROVED_IN_VAIN = text(
     f"""
     WITH {_OPEN}, settled AS (
@@ -110,8 +115,11 @@ _LEASE = text(
     UPDATE payment_transactions t SET attempts = t.attempts + 1, next_attempt_at = :leased_until
       FROM due, payments p
      WHERE t.id = due.id AND p.id = t.payment_id
-    RETURNING t.id, t.kind, t.attempts, t.provider_reference, p.id AS payment_id, p.provider, p.method,
-              p.currency, p.amount_minor, p.cart_id, p.order_id, p.placement
+    RETURNING t.id, t.kind, t.attempts, t.provider_reference, t.requested_at, p.id AS payment_id,
+              p.provider, p.method, p.currency, p.amount_minor, p.cart_id, p.order_id, p.placement,
+              (SELECT a.id FROM payment_transactions a
+                WHERE a.payment_id = p.id AND a.kind = 'AUTHORIZATION'
+                ORDER BY a.requested_at DESC LIMIT 1) AS authorization_id
     """
 )
 _VOIDED = text(
@@ -121,7 +129,8 @@ _VOIDED = text(
          WHERE id = :transaction_id AND status = 'REQUESTED'
         RETURNING payment_id
     ), voided AS (
-        UPDATE payments p SET status = 'VOIDED', version = p.version + 1
+        UPDATE payments p SET status = CASE p.status WHEN 'FAILED' THEN p.status ELSE 'VOIDED' END,
+               version = p.version + 1
           FROM settled WHERE p.id = settled.payment_id
     )
     SELECT payment_id FROM settled
@@ -136,7 +145,11 @@ class DueTransaction:
     id: UUID
     kind: TransactionKind
     attempts: int
+    requested_at: datetime
     reference: str | None
+    """The provider's name for what is to be voided; None where it never told."""
+    authorization_id: UUID
+    """The transaction that asked for the payment: itself, or the one that a VOID undoes."""
     payment: Payment
     cart_id: UUID | None
     placement: dict[str, Any]
@@ -153,15 +166,20 @@ async def decline(
     transaction_id: UUID,
     *,
     decline_code: str,
-    reference: str,
+    reference: str | None,
     now: datetime,
+    void_id: UUID | None = None,
 ) -> int | None:
-    """Record that the provider said no and give the cart back; its version, None when settled before."""
+    """Record that nothing comes of a payment and give the cart back; its version, None when settled before.
+
+    With `void_id` the provider is yet to be told, by a sweep: for a payment that it may still approve.
+    """
     values = {
         "cart_id": cart_id,
         "transaction_id": transaction_id,
         "decline_code": decline_code,
         "reference": reference,
+        "void_id": void_id,
         "now": now,
     }
     version: int | None = await connection.scalar(_DECLINE, values)
@@ -261,7 +279,9 @@ def _due(row: Row[*tuple[Any, ...]]) -> DueTransaction:
         row.id,
         TransactionKind(row.kind),
         row.attempts,
+        row.requested_at,
         row.provider_reference,
+        row.authorization_id,
         payment,
         row.cart_id,
         row.placement or {},

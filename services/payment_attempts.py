@@ -10,6 +10,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import structlog
+
 from domain.kernel.errors import DomainError, InsufficientStock, PaymentDeclined, Several
 from domain.kernel.events import Event
 from domain.kernel.ids import new_id
@@ -23,6 +25,8 @@ from persistence import payments as rows
 from persistence.idempotency import Claim
 from services import payments
 from services.context import ServiceContext
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,39 @@ async def decline(context: ServiceContext, attempt: Attempt, answer: ProviderAns
     if version is None:
         return await recorded(context, attempt)
     raise PaymentDeclined(code)
+
+
+async def expire(
+    context: ServiceContext, attempt: Attempt, reason: str, reference: str | None, *, void: bool
+) -> Placed:
+    """Give up an attempt that nobody has decided for too long, and open its cart again.
+
+    With `void` the provider is told as soon as it can be; `reference` is its name for the payment, if
+    it gave one. Raises PaymentDeclined with our `reason`, and so does the same key from then on.
+    """
+    async with context.transaction() as transaction:
+        version = await rows.decline(
+            transaction.connection,
+            attempt.checkout.cart_id,
+            attempt.transaction_id,
+            decline_code=reason,
+            reference=reference,
+            now=transaction.now,
+            void_id=new_id() if void else None,
+        )
+        if version is not None:
+            transaction.emit(cart_event("CartPaymentExpired", attempt.checkout, version, transaction.now))
+            transaction.answer_later(attempt.claim, {"payment": str(attempt.payment.id), "declined": reason})
+    if version is None:
+        return await recorded(context, attempt)
+    _log.error(
+        "payment_given_up",
+        reason=reason,
+        provider=attempt.payment.provider,
+        payment_id=str(attempt.payment.id),
+        voiding=void,
+    )
+    raise PaymentDeclined(reason)
 
 
 async def wait(context: ServiceContext, attempt: Attempt, *, action_required: bool) -> Placed:

@@ -1,19 +1,22 @@
 """The sweep that finds out what became of requests to providers whose outcome never came."""
 
 import asyncio
+from datetime import timedelta
 
 import structlog
 
 from domain import order_placement as decide
 from domain.kernel.errors import DomainError
-from domain.payments import TransactionKind
+from domain.payments import GivenUp, TransactionKind
+from domain.ports import Outcome, ProviderAnswer
 from persistence import order_placement as placement_rows
 from persistence import payments as rows
 from persistence.idempotency import Claim
 from persistence.payments import DueTransaction
 from services import order_placement, payments
+from services import payment_attempts as attempts
 from services.context import ServiceContext
-from services.payment_attempts import Attempt
+from services.payment_attempts import Attempt, Placed
 
 MOST_AT_ONCE = 20
 """Transactions one sweep takes; the next takes the rest."""
@@ -62,7 +65,10 @@ async def _finish_authorization(context: ServiceContext, due: DueTransaction) ->
     attempt = Attempt(checkout, due.payment, due.id, claim, due.attempts)
     answer = await payments.authorize(context.environment, due.payment, due.id, first_time=False)
     try:
-        placed = await order_placement.conclude(context, attempt, answer)
+        if _is_decided(answer) or not _is_overdue(context, due):
+            placed = await order_placement.conclude(context, attempt, answer)
+        else:
+            placed = await _give_up(context, attempt, answer)
     except DomainError as error:
         # The shopper is told by the cart's events, and by the answer stored under their key.
         _log.info("late_payment_ended", code=error.code, cart_id=str(due.cart_id))
@@ -71,8 +77,27 @@ async def _finish_authorization(context: ServiceContext, due: DueTransaction) ->
         _log.info("late_payment_placed", order_id=str(placed.order.id), attempts=due.attempts)
 
 
+def _is_decided(answer: ProviderAnswer | None) -> bool:
+    return answer is not None and answer.outcome is not Outcome.ACTION_REQUIRED
+
+
+def _is_overdue(context: ServiceContext, due: DueTransaction) -> bool:
+    longest = timedelta(seconds=context.environment.payment_give_up_seconds)
+    return context.now() - due.requested_at >= longest
+
+
+async def _give_up(context: ServiceContext, attempt: Attempt, answer: ProviderAnswer | None) -> Placed:
+    """Open the cart of a payment that stayed undecided; void it, unless nobody is there to be asked."""
+    if attempt.payment.provider not in context.environment.payment_providers:
+        return await attempts.expire(context, attempt, GivenUp.PROVIDER_MISSING, None, void=False)
+    if answer is None:
+        # It may have been approved all the same: a void without a reference asks first.
+        return await attempts.expire(context, attempt, GivenUp.NO_ANSWER, None, void=True)
+    return await attempts.expire(context, attempt, GivenUp.NO_ACTION, answer.reference, void=True)
+
+
 async def _finish_void(context: ServiceContext, due: DueTransaction) -> None:
-    done = await payments.void(context, due.payment, due.id, due.reference or "")
+    done = await payments.void(context, due.payment, due.id, due.reference, due.authorization_id)
     if not done:
         async with context.transaction() as transaction:
             await rows.postpone(

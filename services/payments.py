@@ -56,10 +56,17 @@ async def authorize(
         return None
 
 
-async def void(context: ServiceContext, payment: Payment, transaction_id: UUID, reference: str) -> bool:
+async def void(
+    context: ServiceContext,
+    payment: Payment,
+    transaction_id: UUID,
+    reference: str | None,
+    authorization_id: UUID | None = None,
+) -> bool:
     """Ask the provider to give a payment up and record it; False when no answer came.
 
-    Then the sweep asks again. `transaction_id` is the intent, written and committed before.
+    Then the sweep asks again. `transaction_id` is the intent, written and committed before. Without
+    a `reference` the provider is first asked for its own, by the request of `authorization_id`.
     """
     environment = context.environment
     provider = environment.payment_providers.get(payment.provider)
@@ -68,11 +75,11 @@ async def void(context: ServiceContext, payment: Payment, transaction_id: UUID, 
         return False
     try:
         async with asyncio.timeout(environment.payment_time_limit_seconds):
-            answer = await provider.void(_provider_key(transaction_id), reference)
+            given_up = await _give_up(provider, transaction_id, reference, authorization_id)
     except (ProviderTimeout, TimeoutError):
         _log.info("payment_void_unknown", provider=payment.provider, payment_id=str(payment.id))
         return False
-    if answer.outcome is not Outcome.SUCCEEDED:
+    if not given_up:
         _log.error("payment_void_refused", provider=payment.provider, payment_id=str(payment.id))
         return False
     await _record_void(context, payment, transaction_id)
@@ -87,6 +94,18 @@ def asked_again_at(environment: Environment, now: datetime) -> datetime:
 def pause_after(attempts: int) -> timedelta:
     """Return how long to wait after `attempts` sweeps found no answer: 1 s, doubling to 10 minutes."""
     return timedelta(seconds=min(2.0 ** min(attempts, 30), _LONGEST_PAUSE_SECONDS))
+
+
+async def _give_up(
+    provider: PaymentProvider, transaction_id: UUID, reference: str | None, authorization_id: UUID | None
+) -> bool:
+    if reference is None and authorization_id is not None:
+        found = await provider.find(_provider_key(authorization_id))
+        if found is None or found.outcome is Outcome.DECLINED:
+            return True  # nothing came of it, so there is nothing to give up
+        reference = found.reference
+    answer = await provider.void(_provider_key(transaction_id), reference or "")
+    return answer.outcome is Outcome.SUCCEEDED
 
 
 async def _record_void(context: ServiceContext, payment: Payment, transaction_id: UUID) -> None:
