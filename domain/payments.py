@@ -55,6 +55,7 @@ class GivenUp(StrEnum):
 
     NO_ANSWER = "no_answer_in_time"
     NO_ACTION = "no_action_in_time"
+    NEVER_ARRIVED = "never_arrived"
     PROVIDER_MISSING = "provider_missing"
 
 

@@ -52,9 +52,7 @@ async def place(context: ServiceContext, cart_token: str, provider: str, method:
             attempt = await _start(context, transaction, checkout, claim, provider, method)
     if attempt is None:
         return await attempts.replayed(context, stored or {})
-    answer = await payments.authorize(
-        context.environment, attempt.payment, attempt.transaction_id, first_time=True
-    )
+    answer = await payments.authorize(context.environment, attempt.payment, attempt.transaction_id)
     return await conclude(context, attempt, answer)
 
 

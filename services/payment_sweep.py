@@ -63,12 +63,8 @@ async def _finish_authorization(context: ServiceContext, due: DueTransaction) ->
     checkout = decide.as_frozen(checkout, due.placement)
     claim = Claim(due.placement["scope"], due.placement["key"], b"")
     attempt = Attempt(checkout, due.payment, due.id, claim, due.attempts)
-    answer = await payments.authorize(context.environment, due.payment, due.id, first_time=False)
     try:
-        if _is_decided(answer) or not _is_overdue(context, due):
-            placed = await order_placement.conclude(context, attempt, answer)
-        else:
-            placed = await _give_up(context, attempt, answer)
+        placed = await _conclude(context, attempt, age=context.now() - due.requested_at)
     except DomainError as error:
         # The shopper is told by the cart's events, and by the answer stored under their key.
         _log.info("late_payment_ended", code=error.code, cart_id=str(due.cart_id))
@@ -77,13 +73,16 @@ async def _finish_authorization(context: ServiceContext, due: DueTransaction) ->
         _log.info("late_payment_placed", order_id=str(placed.order.id), attempts=due.attempts)
 
 
-def _is_decided(answer: ProviderAnswer | None) -> bool:
-    return answer is not None and answer.outcome is not Outcome.ACTION_REQUIRED
-
-
-def _is_overdue(context: ServiceContext, due: DueTransaction) -> bool:
-    longest = timedelta(seconds=context.environment.payment_give_up_seconds)
-    return context.now() - due.requested_at >= longest
+async def _conclude(context: ServiceContext, attempt: Attempt, *, age: timedelta) -> Placed:
+    environment = context.environment
+    try:
+        answer = await payments.find_out(environment, attempt.payment, attempt.transaction_id, age=age)
+    except payments.NeverArrived:
+        return await attempts.expire(context, attempt, GivenUp.NEVER_ARRIVED, None, void=False)
+    is_decided = answer is not None and answer.outcome is not Outcome.ACTION_REQUIRED
+    if is_decided or age < timedelta(seconds=environment.payment_give_up_seconds):
+        return await order_placement.conclude(context, attempt, answer)
+    return await _give_up(context, attempt, answer)
 
 
 async def _give_up(context: ServiceContext, attempt: Attempt, answer: ProviderAnswer | None) -> Placed:

@@ -1,6 +1,7 @@
 """Use cases of payments: asking providers, never inside a transaction, and recording what they say."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -34,26 +35,39 @@ def provider_for(environment: Environment, name: str, method: str) -> PaymentPro
     return provider
 
 
-async def authorize(
-    environment: Environment, payment: Payment, transaction_id: UUID, *, first_time: bool
-) -> ProviderAnswer | None:
-    """Ask the provider to authorize; None when the outcome is not known (yet).
+class NeverArrived(Exception):
+    """The provider has not got the request, and it is too late to send it again."""
 
-    Later times ask first what became of the request. One that never arrived is sent again: the
-    key makes sure that it is done once, even if the lost one arrives after all.
+
+async def authorize(
+    environment: Environment, payment: Payment, transaction_id: UUID
+) -> ProviderAnswer | None:
+    """Ask the provider to authorize; None when the outcome is not known (yet)."""
+
+    async def ask(provider: PaymentProvider) -> ProviderAnswer:
+        return await provider.authorize(_provider_key(transaction_id), payment.method, payment.amount)
+
+    return await _answer(environment, payment, ask)
+
+
+async def find_out(
+    environment: Environment, payment: Payment, transaction_id: UUID, *, age: timedelta
+) -> ProviderAnswer | None:
+    """Ask what became of a request to authorize; None when the outcome is not known (yet).
+
+    One that never arrived is sent again: the key makes sure that it is done once, even if the lost one
+    arrives after all. But only while a hold may last: who ordered longer ago does not expect to be
+    charged any more. Raises NeverArrived then.
     """
-    provider = environment.payment_providers.get(payment.provider)
-    if provider is None:
-        _log.error("payment_provider_missing", provider=payment.provider, payment_id=str(payment.id))
-        return None
     key = _provider_key(transaction_id)
-    try:
-        async with asyncio.timeout(environment.payment_time_limit_seconds):
-            found = None if first_time else await provider.find(key)
-            return found or await provider.authorize(key, payment.method, payment.amount)
-    except (ProviderTimeout, TimeoutError):
-        _log.info("payment_outcome_unknown", provider=payment.provider, payment_id=str(payment.id))
-        return None
+
+    async def ask(provider: PaymentProvider) -> ProviderAnswer:
+        found = await provider.find(key)
+        if found is None and age >= timedelta(seconds=environment.holds.max_seconds):
+            raise NeverArrived
+        return found or await provider.authorize(key, payment.method, payment.amount)
+
+    return await _answer(environment, payment, ask)
 
 
 async def void(
@@ -94,6 +108,23 @@ def asked_again_at(environment: Environment, now: datetime) -> datetime:
 def pause_after(attempts: int) -> timedelta:
     """Return how long to wait after `attempts` sweeps found no answer: 1 s, doubling to 10 minutes."""
     return timedelta(seconds=min(2.0 ** min(attempts, 30), _LONGEST_PAUSE_SECONDS))
+
+
+async def _answer(
+    environment: Environment,
+    payment: Payment,
+    ask: Callable[[PaymentProvider], Awaitable[ProviderAnswer]],
+) -> ProviderAnswer | None:
+    provider = environment.payment_providers.get(payment.provider)
+    if provider is None:
+        _log.error("payment_provider_missing", provider=payment.provider, payment_id=str(payment.id))
+        return None
+    try:
+        async with asyncio.timeout(environment.payment_time_limit_seconds):
+            return await ask(provider)
+    except (ProviderTimeout, TimeoutError):
+        _log.info("payment_outcome_unknown", provider=payment.provider, payment_id=str(payment.id))
+        return None
 
 
 async def _give_up(

@@ -1,5 +1,6 @@
 """Payments that nobody decides: given up in the end, voided, and their carts open again."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -33,6 +34,29 @@ class Silent(SandboxPayments):
 
     async def find(self, key: str) -> ProviderAnswer | None:
         raise ProviderTimeout
+
+
+class DiesBefore(SandboxPayments):
+    """The real sandbox, in a process that dies before the request leaves it."""
+
+    async def authorize(self, key: str, method: str, amount: Money) -> ProviderAnswer:
+        raise asyncio.CancelledError
+
+
+async def test_nobody_is_charged_long_after_a_request_that_never_arrived(database: Database) -> None:
+    shop = await make_stocked_shop(database, 5)
+    token = await make_ready_cart(database, shop, 2)
+    crashing = till(database, payment_providers={"sandbox": DiesBefore(database.engine)})
+    with pytest.raises(asyncio.CancelledError):
+        await place(crashing, token, "sandbox", "timeout", "key")
+    assert await settle_due(later(database, hours=2)) == 1
+    assert await charges(database.engine) == []
+    assert await cart_status(database, token) == "ACTIVE"
+    await _is_declined(database, token, "never_arrived")
+    (payment,) = await run_sql(database, "SELECT status FROM payments")
+    assert payment.status == "FAILED"
+    assert await settle_due(later(database, hours=49)) == 0
+    assert await levels(database, shop) == [(3, 2, 0)]
 
 
 async def test_what_the_shopper_never_confirms_is_voided_in_the_end(database: Database) -> None:
