@@ -13,6 +13,7 @@ from domain.kernel.errors import CartClosed, CartIncomplete, Several, VariantUna
 from domain.kernel.ids import new_id
 from domain.orders import Order, OrderLine, OrderStatus, fulfillment_status, payment_status
 from domain.payments import Payment
+from domain.ports import Outcome, ProviderAnswer
 from domain.shipping import DeliveryRate
 
 HOLD_MARGIN_SECONDS = 120
@@ -150,9 +151,16 @@ def as_frozen(checkout: Checkout, facts: Mapping[str, Any]) -> Checkout:
     return replace(checkout, delivery=delivery)
 
 
-def is_paid_exactly(checkout: Checkout, payment: Payment) -> bool:
-    """Say whether a payment was asked for what the order will cost: no order is placed at another total."""
-    return (payment.amount_minor, payment.currency) == (checkout.total_minor, checkout.currency)
+def is_paid_exactly(checkout: Checkout, payment: Payment, answer: ProviderAnswer) -> bool:
+    """Say whether what the order will cost is what was asked for, and what the provider has approved.
+
+    An approval for less would sell below the price, one for more reserve money nobody agreed to.
+    """
+    if (payment.amount_minor, payment.currency) != (checkout.total_minor, checkout.currency):
+        return False
+    if answer.outcome is Outcome.DEFERRED:
+        return True  # nothing is approved yet
+    return answer.amount_minor == payment.amount_minor and answer.currency in {None, payment.currency}
 
 
 def is_secured(checkout: Checkout, now: datetime) -> bool:

@@ -62,8 +62,8 @@ async def conclude(context: ServiceContext, attempt: Attempt, answer: ProviderAn
         return await attempts.wait(context, attempt, action_required=answer is not None)
     if answer.outcome not in _ENDED_WELL:
         return await attempts.decline(context, attempt, answer)
-    if not decide.is_paid_exactly(attempt.checkout, attempt.payment):
-        _log.error("payment_amount_mismatch", **_amounts(attempt))
+    if not decide.is_paid_exactly(attempt.checkout, attempt.payment, answer):
+        _log.error("payment_amount_mismatch", **_amounts(attempt, answer))
         return await attempts.give_back(context, attempt, answer, attempts.declined(decide.AMOUNT_MISMATCH))
     try:
         return await _place(context, attempt, answer)
@@ -222,12 +222,16 @@ async def _save(
     return Placed(payment, order, token, replace(placement, order=order))
 
 
-def _amounts(attempt: Attempt) -> dict[str, object]:
+def _amounts(attempt: Attempt, answer: ProviderAnswer) -> dict[str, object]:
     payment = attempt.payment
     return {
+        "provider": payment.provider,
         "payment_id": str(payment.id),
         "asked_minor": payment.amount_minor,
         "order_minor": attempt.checkout.total_minor,
+        "approved_minor": answer.amount_minor,
+        "currency": payment.currency,
+        "approved_currency": answer.currency,
     }
 
 

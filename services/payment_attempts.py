@@ -203,7 +203,8 @@ async def replayed(context: ServiceContext, stored: dict[str, Any]) -> Placed:
 
 def answered(payment: Payment, answer: ProviderAnswer, order_id: UUID | None) -> Payment:
     """Return a payment as the provider has answered it."""
-    authorized = min(answer.amount_minor, payment.amount_minor)
+    # What is approved for another amount is given up; until then no more counts than was asked for.
+    authorized = max(0, min(answer.amount_minor, payment.amount_minor))
     deferred = answer.outcome is Outcome.DEFERRED
     status = PaymentStatus.PENDING if deferred else PaymentStatus.AUTHORIZED
     return replace(payment, status=status, authorized_minor=authorized, order_id=order_id)
