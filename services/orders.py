@@ -22,7 +22,7 @@ from persistence.idempotency import Claim, claim_for
 from persistence.order_parts import OrderParts
 from persistence.orders import VoidIntent
 from services import payments
-from services.access import Permission, require
+from services.access import ActorKind, Permission, require
 from services.context import ServiceContext, Transaction
 
 
@@ -261,7 +261,9 @@ def _with_status(
 
 
 def _claim(context: ServiceContext, operation: str, order_id: UUID, key: str, request: object) -> Claim:
-    return claim_for(f"{operation}:{context.actor.label}:{order_id}", check_key(key), request)
+    # A caller's keys are the caller's, whichever order they name; who only has a token has that order.
+    owner = order_id if context.actor.kind is ActorKind.ANONYMOUS else context.actor.label
+    return claim_for(f"{operation}:{owner}", check_key(key), request)
 
 
 def _event(kind: str, order: Order, now: datetime) -> Event:
