@@ -42,10 +42,12 @@ async def place(context: ServiceContext, cart_token: str, provider: str, method:
     subject = context.environment.tokens.read("cart", cart_token)
     if subject is None:
         raise NotFound("no cart has this token", "cartToken")
-    payments.provider_for(context.environment, provider, method)
     claim = claim_for(f"orderPlace:{subject.id}", check_key(key), [provider, method])
     async with context.transaction() as transaction:
         stored = await transaction.replay(claim)
+        if stored is None:
+            # Not before: an answer given stands, whatever became of its provider.
+            payments.provider_for(context.environment, provider, method)
         checkout = await _locked(transaction, subject.id, subject.generation)
         attempt = None
         if stored is None:

@@ -75,6 +75,17 @@ async def test_the_same_key_returns_the_same_order(database: Database) -> None:
     assert len(await charges(database.engine)) == 1
 
 
+async def test_an_answer_given_outlives_its_provider(database: Database) -> None:
+    shop = await make_stocked_shop(database, 5)
+    token = await make_ready_cart(database, shop, 2)
+    first = await place(till(database), token, "sandbox", "ok", "key")
+    without = till(database, payment_providers={})
+    assert (await place(without, token, "sandbox", "ok", "key")).order == first.order
+    with pytest.raises(InvalidInput) as caught:
+        await place(without, token, "sandbox", "ok", "another key")
+    assert caught.value.path == ("payment", "provider")
+
+
 async def test_one_cart_at_ten_tills_is_one_order(database: Database) -> None:
     shop = await make_stocked_shop(database, 5)
     token = await make_ready_cart(database, shop, 2)
