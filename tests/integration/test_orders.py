@@ -281,6 +281,16 @@ async def test_staff_need_a_permission_to_change_orders(database: Database) -> N
             await change(database, "orderCancel", actor, ref={"number": order.number}, reason="x")
 
 
+@pytest.mark.parametrize("name", ["id", "number"])
+async def test_who_may_change_orders_cancels_them_by_any_name(database: Database, name: str) -> None:
+    shop = await make_stocked_shop(database, 5)
+    order = (await place(database, await make_ready_cart(database, shop, 2)))["order"]
+    writer = make_app(Permission.ORDERS_WRITE)
+    canceled = await change(database, "orderCancel", writer, ref={name: order[name]}, reason="x")
+    assert canceled["userErrors"] == []
+    assert canceled["order"]["status"] == "CANCELED"
+
+
 async def test_a_void_whose_answer_never_came_is_finished_by_the_sweep(database: Database) -> None:
     shop = await make_stocked_shop(database, 5)
     placed = await place(database, await make_ready_cart(database, shop, 2))
