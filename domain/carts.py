@@ -14,6 +14,7 @@ from domain.kernel.errors import CartClosed, InvalidInput, NotFound, VersionConf
 from domain.kernel.ids import new_id
 from domain.kernel.money import MAX_AMOUNT_MINOR
 from domain.kernel.totals import Totals
+from domain.kernel.transitions import check_transition
 from domain.shipping import DeliveryRate, options
 
 MAX_LINES = 1_500
@@ -166,6 +167,21 @@ def check_changeable(cart: Cart) -> None:
         raise CartClosed(f"the cart is {cart.status.value} and takes no changes", "cartToken")
     if cart.channel_archived:
         raise CartClosed("nothing is sold in the cart's channel any more", "cartToken")
+
+
+def comes_back(status: CartStatus) -> bool:
+    """Say whether a change brings a cart back that was abandoned; raises IllegalTransition unless it may."""
+    return check_transition(TRANSITIONS, status, CartStatus.ACTIVE, "the cart")
+
+
+def goes_to_the_till(status: CartStatus) -> bool:
+    """Say whether a cart comes back on its way to CHECKOUT, which leads over ACTIVE.
+
+    Raises IllegalTransition unless it may go there.
+    """
+    returns = comes_back(status)
+    check_transition(TRANSITIONS, CartStatus.ACTIVE, CartStatus.CHECKOUT, "the cart")
+    return returns
 
 
 def check_version(current: int, expected: int | None) -> None:

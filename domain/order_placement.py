@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from domain.addresses import Address
-from domain.carts import CartStatus
+from domain.carts import CHANGEABLE, CartStatus
 from domain.fulfillment import FulfillmentOrder, FulfillmentOrderLine, FulfillmentOrderStatus
 from domain.kernel.errors import CartClosed, CartIncomplete, Several, VariantUnavailable
 from domain.kernel.ids import new_id
@@ -113,7 +113,7 @@ def check_ready(checkout: Checkout) -> None:
     """
     if checkout.status is CartStatus.CHECKOUT:
         raise CartClosed("a payment for this cart is under way", "cartToken")
-    if checkout.status not in {CartStatus.ACTIVE, CartStatus.ABANDONED}:
+    if checkout.status not in CHANGEABLE:
         raise CartClosed(f"the cart is {checkout.status.value}", "cartToken")
     if checkout.channel_archived:
         raise CartClosed("nothing is sold in the cart's channel any more", "cartToken")

@@ -10,11 +10,12 @@ from sqlalchemy import BigInteger, DateTime, Row, Text, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.addresses import Address
-from domain.carts import CartStatus
+from domain.carts import TRANSITIONS, CartStatus
 from domain.order_placement import Allocation, Checkout, CheckoutLine, Placement
-from domain.payments import Payment
+from domain.payments import TRANSACTION_TRANSITIONS, Payment, TransactionStatus
 from domain.shipping import DeliveryRate
 from persistence.json_text import json_text
+from persistence.status_changes import changes_to
 
 _CART_ID = bindparam("cart_id", type_=Uuid())
 _NOW = bindparam("now", type_=DateTime(timezone=True))
@@ -69,11 +70,18 @@ _START = text(
     """
 ).bindparams(_CART_ID, _NOW, _MINOR)
 # The subquery locks the cart, then the transaction, before the function is called for the one row.
+_MAY_COMPLETE = changes_to(CartStatus.COMPLETED, TRANSITIONS, CartStatus.CHECKOUT)
+_MAY_SUCCEED = changes_to(
+    TransactionStatus.SUCCEEDED,
+    TRANSACTION_TRANSITIONS,
+    TransactionStatus.REQUESTED,
+    TransactionStatus.ACTION_REQUIRED,
+)
 _CLAIM_AND_COMMIT = text(
-    """
+    f"""
     SELECT c.line, c.variant, c.location, c.quantity
       FROM (SELECT k.id FROM carts k JOIN payment_transactions t ON t.id = :transaction_id
-             WHERE k.id = :cart_id AND k.status = 'CHECKOUT' AND t.status IN ('REQUESTED', 'ACTION_REQUIRED')
+             WHERE k.id = :cart_id AND k.status {_MAY_COMPLETE} AND t.status {_MAY_SUCCEED}
                FOR UPDATE) locked
       LEFT JOIN LATERAL stock_commit_holds(locked.id, :order_id, :actor, :now) c ON true
     """

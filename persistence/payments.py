@@ -9,7 +9,15 @@ from uuid import UUID
 from sqlalchemy import Boolean, DateTime, Row, Text, Uuid, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.payments import Payment, PaymentStatus, TransactionKind
+from domain.carts import TRANSITIONS, CartStatus
+from domain.payments import (
+    TRANSACTION_TRANSITIONS,
+    Payment,
+    PaymentStatus,
+    TransactionKind,
+    TransactionStatus,
+)
+from persistence.status_changes import changes_to
 from persistence.tables.payments import payments
 
 _COLUMNS = (
@@ -32,10 +40,16 @@ _UUIDS = {
     name: bindparam(name, type_=Uuid()) for name in ("cart_id", "transaction_id", "void_id", "order_id")
 }
 
+_UNDECIDED = (TransactionStatus.REQUESTED, TransactionStatus.ACTION_REQUIRED)
+_MAY_SUCCEED = changes_to(TransactionStatus.SUCCEEDED, TRANSACTION_TRANSITIONS, *_UNDECIDED)
+_MAY_FAIL = changes_to(TransactionStatus.FAILED, TRANSACTION_TRANSITIONS, *_UNDECIDED)
+_MAY_WAIT = changes_to(TransactionStatus.ACTION_REQUIRED, TRANSACTION_TRANSITIONS, *_UNDECIDED)
+_MAY_REOPEN = changes_to(CartStatus.ACTIVE, TRANSITIONS, CartStatus.CHECKOUT)
+
 # Whoever settles locks the cart first, as everybody does; nothing matches when it was settled before.
-_OPEN = """
+_OPEN = f"""
     locked AS (
-        SELECT k.id FROM carts k WHERE k.id = :cart_id AND k.status = 'CHECKOUT' FOR UPDATE
+        SELECT k.id FROM carts k WHERE k.id = :cart_id AND k.status {_MAY_REOPEN} FOR UPDATE
     )
 """
 _REOPEN_CART = """
@@ -49,7 +63,7 @@ _DECLINE = text(
         UPDATE payment_transactions t
            SET status = 'FAILED', settled_at = :now, decline_code = :decline_code,
                provider_reference = :reference
-          FROM locked WHERE t.id = :transaction_id AND t.status IN ('REQUESTED', 'ACTION_REQUIRED')
+          FROM locked WHERE t.id = :transaction_id AND t.status {_MAY_FAIL}
         RETURNING t.payment_id, t.amount_minor
     ), failed AS (
         UPDATE payments p SET status = 'FAILED', version = p.version + 1, provider_reference = :reference
@@ -69,7 +83,7 @@ _APPROVED_IN_VAIN = text(
         UPDATE payment_transactions t
            SET status = 'SUCCEEDED', settled_at = :now, amount_minor = :authorized_minor,
                provider_reference = :reference, decline_code = :reason
-          FROM locked WHERE t.id = :transaction_id AND t.status IN ('REQUESTED', 'ACTION_REQUIRED')
+          FROM locked WHERE t.id = :transaction_id AND t.status {_MAY_SUCCEED}
         RETURNING t.payment_id
     ), authorized AS (
         UPDATE payments p SET status = :status, authorized_minor = :authorized_minor,
@@ -92,12 +106,12 @@ _APPROVED_IN_VAIN = text(
     bindparam("next_attempt_at", type_=DateTime(timezone=True)),
 )
 _POSTPONE = text(
-    """
+    f"""
     WITH waiting AS (
         UPDATE payment_transactions
            SET next_attempt_at = :next_attempt_at,
                status = CASE WHEN :action_required THEN 'ACTION_REQUIRED' ELSE status END
-         WHERE id = :transaction_id AND status IN ('REQUESTED', 'ACTION_REQUIRED')
+         WHERE id = :transaction_id AND status {_MAY_WAIT}
         RETURNING payment_id
     )
     UPDATE payments p SET status = 'ACTION_REQUIRED', version = p.version + 1
@@ -123,10 +137,10 @@ _LEASE = text(
     """
 )
 _VOIDED = text(
-    """
+    f"""
     WITH settled AS (
         UPDATE payment_transactions SET status = 'SUCCEEDED', settled_at = :now
-         WHERE id = :transaction_id AND status = 'REQUESTED'
+         WHERE id = :transaction_id AND status {_MAY_SUCCEED}
         RETURNING payment_id
     ), voided AS (
         UPDATE payments p SET status = CASE p.status WHEN 'FAILED' THEN p.status ELSE 'VOIDED' END,

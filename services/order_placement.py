@@ -12,6 +12,7 @@ from uuid import UUID
 import structlog
 
 from domain import order_placement as decide
+from domain.carts import goes_to_the_till
 from domain.kernel.errors import InsufficientStock, NotFound
 from domain.kernel.events import Event
 from domain.kernel.ids import new_id
@@ -117,6 +118,8 @@ async def _start(
         now=now,
         next_attempt_at=payments.asked_again_at(context.environment, now),
     )
+    if goes_to_the_till(checkout.status):
+        transaction.emit(attempts.cart_event("CartReactivated", checkout, checkout.version + 1, now))
     transaction.emit(attempts.cart_event("CartCheckoutStarted", checkout, checkout.version + 1, now))
     transaction.answer({"payment": str(payment.id)})
     return attempt

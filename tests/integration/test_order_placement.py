@@ -23,6 +23,7 @@ from domain.payments import PaymentStatus
 from domain.ports import ProviderAnswer
 from persistence.database import Database
 from providers.payments.sandbox import SandboxPayments, charges
+from services.cart_sweeps import abandon_idle
 from services.order_placement import place
 from services.payment_sweep import settle_due
 from tests.cart_flows import run_sql
@@ -84,6 +85,22 @@ async def test_an_answer_given_outlives_its_provider(database: Database) -> None
     with pytest.raises(InvalidInput) as caught:
         await place(without, token, "sandbox", "ok", "another key")
     assert caught.value.path == ("payment", "provider")
+
+
+async def test_an_abandoned_cart_comes_back_when_it_is_ordered(database: Database) -> None:
+    shop = await make_stocked_shop(database, 5)
+    token = await make_ready_cart(database, shop, 2)
+    assert await abandon_idle(later(database, hours=2)) == 1
+    assert await cart_status(database, token) == "ABANDONED"
+    assert (await place(till(database), token, "sandbox", "ok", "key")).order is not None
+    cart = till(database).environment.tokens.read("cart", token)
+    assert cart is not None
+    assert [one for one in await events(database, cart.id) if one[0] != "CartHoldReleased"] == [
+        ("CartAbandoned", 2),
+        ("CartReactivated", 3),
+        ("CartCheckoutStarted", 3),
+        ("CartCompleted", 4),
+    ]
 
 
 async def test_one_cart_at_ten_tills_is_one_order(database: Database) -> None:
