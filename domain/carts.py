@@ -10,7 +10,7 @@ from uuid import UUID
 from domain.addresses import Address
 from domain.catalog import Variant
 from domain.channels import Channel
-from domain.kernel.errors import CartClosed, InvalidInput, NotFound, VersionConflict, under
+from domain.kernel.errors import CartClosed, InvalidInput, NotFound, under
 from domain.kernel.ids import new_id
 from domain.kernel.money import MAX_AMOUNT_MINOR
 from domain.kernel.totals import Totals
@@ -100,8 +100,6 @@ class Cart:
     delivery_rate_id: UUID | None = None
     rates: tuple[DeliveryRate, ...] = ()
     """The channel's rate table, of which some apply."""
-    order_id: UUID | None = None
-    customer_id: UUID | None = None
     channel_archived: bool = False
 
     @property
@@ -182,12 +180,6 @@ def goes_to_the_till(status: CartStatus) -> bool:
     returns = comes_back(status)
     check_transition(TRANSITIONS, CartStatus.ACTIVE, CartStatus.CHECKOUT, "the cart")
     return returns
-
-
-def check_version(current: int, expected: int | None) -> None:
-    """Raise VersionConflict when the client has read another version than the current one."""
-    if expected is not None and expected != current:
-        raise VersionConflict(current, "expectedVersion")
 
 
 def check_quantity(quantity: int) -> int:

@@ -58,7 +58,6 @@ class Checkout:
     billing_address: Address | None
     delivery: DeliveryRate | None
     review_from_minor: int | None
-    order_id: UUID | None
     lines: tuple[CheckoutLine, ...]
 
     @property

@@ -45,8 +45,6 @@ def cart_of(row: Row[*tuple[Any, ...]]) -> Cart:
         billing_address=_address(row.billing_address),
         delivery_rate_id=row.delivery_rate_id,
         rates=rates_of(row.rates),
-        order_id=row.order_id,
-        customer_id=row.customer_id,
     )
 
 

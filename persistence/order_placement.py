@@ -26,7 +26,7 @@ _MINOR = bindparam("amount_minor", type_=BigInteger())
 _LOAD = text(
     """
     SELECT c.id, c.channel_id, c.status, c.version, c.token_generation, c.currency, c.email,
-           c.customer_id, c.shipping_address, c.billing_address, c.order_id,
+           c.customer_id, c.shipping_address, c.billing_address,
            h.review_from_minor, h.archived_at IS NOT NULL AS channel_archived,
            r.id AS rate_id, r.carrier, r.service, r.price_minor, r.countries,
            r.min_weight_grams, r.max_weight_grams, r.min_value_minor, r.max_value_minor,
@@ -288,7 +288,6 @@ def _checkout(row: Row[*tuple[Any, ...]]) -> Checkout:
         billing_address=_address(row.billing_address),
         delivery=_delivery(row) if row.rate_id else None,
         review_from_minor=row.review_from_minor,
-        order_id=row.order_id,
         lines=_lines(row.lines or ()),
     )
 
