@@ -21,6 +21,7 @@ class UserErrorCode(Enum):
     CART_CLOSED = "CART_CLOSED"
     CART_INCOMPLETE = "CART_INCOMPLETE"
     PAYMENT_DECLINED = "PAYMENT_DECLINED"
+    VARIANT_UNAVAILABLE = "VARIANT_UNAVAILABLE"
 
 
 @strawberry.interface(
@@ -87,6 +88,13 @@ class PaymentDeclinedError(UserError):
     decline_code: str
 
 
+@strawberry.type
+class VariantUnavailableError(UserError):
+    """The cart's channel no longer sells what a line has: remove the line."""
+
+    sku: str
+
+
 USER_ERROR_TYPES: tuple[type[UserError], ...] = (
     GeneralError,
     InvalidInputError,
@@ -96,6 +104,7 @@ USER_ERROR_TYPES: tuple[type[UserError], ...] = (
     InsufficientStockError,
     CartIncompleteError,
     PaymentDeclinedError,
+    VariantUnavailableError,
 )
 """Types only reachable through the interface: the schema has to be told of them."""
 
@@ -156,6 +165,10 @@ def _declined(error: domain.PaymentDeclined, code: UserErrorCode, path: list[str
     return PaymentDeclinedError(code=code, message=error.message, path=path, decline_code=error.decline_code)
 
 
+def _unavailable(error: domain.VariantUnavailable, code: UserErrorCode, path: list[str] | None) -> UserError:
+    return VariantUnavailableError(code=code, message=error.message, path=path, sku=error.sku)
+
+
 _BUILDERS: dict[type[domain.DomainError], Callable[..., UserError]] = {
     domain.InvalidInput: _invalid,
     domain.NotFound: _not_found,
@@ -164,4 +177,5 @@ _BUILDERS: dict[type[domain.DomainError], Callable[..., UserError]] = {
     domain.InsufficientStock: _short,
     domain.CartIncomplete: _incomplete,
     domain.PaymentDeclined: _declined,
+    domain.VariantUnavailable: _unavailable,
 }

@@ -167,6 +167,9 @@ class Settings(BaseSettings):
     payment_time_limit_seconds: float = Field(default=10, gt=0)
     """How long a payment provider may take to answer; then the outcome is found out later."""
 
+    payment_give_up_seconds: float = Field(default=_DAY_SECONDS, gt=0)
+    """How long a payment may stay undecided; then it is given up and its cart is open again."""
+
     sandbox_payments: bool = True
     """Whether the provider `sandbox` may be paid with: turn it off where real orders are taken."""
 

@@ -10,10 +10,11 @@ from uuid import UUID
 from domain.addresses import Address
 from domain.catalog import Variant
 from domain.channels import Channel
-from domain.kernel.errors import CartClosed, InvalidInput, NotFound, VersionConflict, under
+from domain.kernel.errors import CartClosed, InvalidInput, NotFound, under
 from domain.kernel.ids import new_id
 from domain.kernel.money import MAX_AMOUNT_MINOR
 from domain.kernel.totals import Totals
+from domain.kernel.transitions import check_transition
 from domain.shipping import DeliveryRate, options
 
 MAX_LINES = 1_500
@@ -99,8 +100,7 @@ class Cart:
     delivery_rate_id: UUID | None = None
     rates: tuple[DeliveryRate, ...] = ()
     """The channel's rate table, of which some apply."""
-    order_id: UUID | None = None
-    customer_id: UUID | None = None
+    channel_archived: bool = False
 
     @property
     def currency(self) -> str:
@@ -160,15 +160,26 @@ class Details:
 
 
 def check_changeable(cart: Cart) -> None:
-    """Raise CartClosed unless a shopper may change the cart."""
+    """Raise CartClosed unless a shopper may change the cart: neither it nor its channel is closed."""
     if cart.status not in CHANGEABLE:
         raise CartClosed(f"the cart is {cart.status.value} and takes no changes", "cartToken")
+    if cart.channel_archived:
+        raise CartClosed("nothing is sold in the cart's channel any more", "cartToken")
 
 
-def check_version(current: int, expected: int | None) -> None:
-    """Raise VersionConflict when the client has read another version than the current one."""
-    if expected is not None and expected != current:
-        raise VersionConflict(current, "expectedVersion")
+def comes_back(status: CartStatus) -> bool:
+    """Say whether a change brings a cart back that was abandoned; raises IllegalTransition unless it may."""
+    return check_transition(TRANSITIONS, status, CartStatus.ACTIVE, "the cart")
+
+
+def goes_to_the_till(status: CartStatus) -> bool:
+    """Say whether a cart comes back on its way to CHECKOUT, which leads over ACTIVE.
+
+    Raises IllegalTransition unless it may go there.
+    """
+    returns = comes_back(status)
+    check_transition(TRANSITIONS, CartStatus.ACTIVE, CartStatus.CHECKOUT, "the cart")
+    return returns
 
 
 def check_quantity(quantity: int) -> int:

@@ -1,21 +1,26 @@
 """From a cart to an order: what a checkout needs, what it costs, and who sends what."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from domain.addresses import Address
-from domain.carts import CartStatus
+from domain.carts import CHANGEABLE, CartStatus
 from domain.fulfillment import FulfillmentOrder, FulfillmentOrderLine, FulfillmentOrderStatus
-from domain.kernel.errors import CartClosed, CartIncomplete
+from domain.kernel.errors import CartClosed, CartIncomplete, Several, VariantUnavailable
 from domain.kernel.ids import new_id
 from domain.orders import Order, OrderLine, OrderStatus, fulfillment_status, payment_status
 from domain.payments import Payment
+from domain.ports import Outcome, ProviderAnswer
 from domain.shipping import DeliveryRate
 
 HOLD_MARGIN_SECONDS = 120
 """A hold that outlives a checkout by this much need not be renewed for it."""
+
+AMOUNT_MISMATCH = "amount_mismatch"
+"""Decline code of a payment that was not approved for exactly what the order costs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,8 @@ class CheckoutLine:
     unit_price_minor: int
     position: int
     weight_grams: int
+    sold: bool
+    """Whether the channel sells it now: it has a price there and is not archived."""
     held: int
     hold_expires_at: datetime | None
 
@@ -40,6 +47,7 @@ class Checkout:
 
     cart_id: UUID
     channel_id: UUID
+    channel_archived: bool
     status: CartStatus
     version: int
     token_generation: int
@@ -50,7 +58,6 @@ class Checkout:
     billing_address: Address | None
     delivery: DeliveryRate | None
     review_from_minor: int | None
-    order_id: UUID | None
     lines: tuple[CheckoutLine, ...]
 
     @property
@@ -98,11 +105,17 @@ class Placement:
 
 
 def check_ready(checkout: Checkout) -> None:
-    """Raise CartClosed when the cart takes no order, CartIncomplete naming what it still needs."""
+    """Raise unless the cart can be ordered as it is.
+
+    CartClosed when it or its channel takes no order, CartIncomplete naming what it still needs, and
+    VariantUnavailable for each line that the channel no longer sells.
+    """
     if checkout.status is CartStatus.CHECKOUT:
         raise CartClosed("a payment for this cart is under way", "cartToken")
-    if checkout.status not in {CartStatus.ACTIVE, CartStatus.ABANDONED}:
+    if checkout.status not in CHANGEABLE:
         raise CartClosed(f"the cart is {checkout.status.value}", "cartToken")
+    if checkout.channel_archived:
+        raise CartClosed("nothing is sold in the cart's channel any more", "cartToken")
     needed = {
         "lines": checkout.lines,
         "email": checkout.email,
@@ -112,6 +125,41 @@ def check_ready(checkout: Checkout) -> None:
     missing = [field for field, value in needed.items() if not value]
     if missing:
         raise CartIncomplete(missing)
+    withdrawn = [VariantUnavailable(line.sku, "cartToken") for line in checkout.lines if not line.sold]
+    if withdrawn:
+        raise withdrawn[0] if len(withdrawn) == 1 else Several(withdrawn)
+
+
+def frozen(checkout: Checkout) -> dict[str, object]:
+    """Return what may change while the payment's answer is awaited, as it is when it is asked for.
+
+    Nothing else of the price can: a cart in CHECKOUT takes no changes, and its lines carry their price.
+    """
+    return {"delivery": _delivery_facts(checkout.delivery)}
+
+
+def as_frozen(checkout: Checkout, facts: Mapping[str, Any]) -> Checkout:
+    """Return a checkout that was loaded again, with what `frozen` kept of it when it was paid for.
+
+    Which orders wait for approval is staff's wish of now, and stays as it was loaded.
+    """
+    kept = facts.get("delivery")
+    if kept is None:
+        return checkout
+    delivery = DeliveryRate(UUID(kept["rateId"]), kept["carrier"], kept["service"], kept["priceMinor"])
+    return replace(checkout, delivery=delivery)
+
+
+def is_paid_exactly(checkout: Checkout, payment: Payment, answer: ProviderAnswer) -> bool:
+    """Say whether what the order will cost is what was asked for, and what the provider has approved.
+
+    An approval for less would sell below the price, one for more reserve money nobody agreed to.
+    """
+    if (payment.amount_minor, payment.currency) != (checkout.total_minor, checkout.currency):
+        return False
+    if answer.outcome is Outcome.DEFERRED:
+        return True  # nothing is approved yet
+    return answer.amount_minor == payment.amount_minor and answer.currency in {None, payment.currency}
 
 
 def is_secured(checkout: Checkout, now: datetime) -> bool:

@@ -9,7 +9,8 @@ from uuid import UUID
 
 from domain.addresses import Address
 from domain.fulfillment import FulfillmentOrder, FulfillmentOrderStatus, ShipmentStatus
-from domain.kernel.errors import IllegalTransition, VersionConflict
+from domain.kernel.changes import check_version
+from domain.kernel.errors import IllegalTransition
 from domain.kernel.quantities import require_text
 from domain.kernel.totals import Totals
 from domain.kernel.transitions import check_transition
@@ -137,8 +138,7 @@ def change(
     """
     if not check_transition(TRANSITIONS, order.status, wanted, "the order"):
         return None
-    if expected_version is not None and expected_version != order.version:
-        raise VersionConflict(order.version, "expectedVersion")
+    check_version(order.version, expected_version)
     ended = wanted not in TRANSITIONS
     return replace(
         order,

@@ -50,6 +50,15 @@ TRANSACTION_TRANSITIONS: Mapping[TransactionStatus, Set[TransactionStatus]] = {
 }
 
 
+class GivenUp(StrEnum):
+    """Why a payment was given up that was undecided for too long: our own decline codes."""
+
+    NO_ANSWER = "no_answer_in_time"
+    NO_ACTION = "no_action_in_time"
+    NEVER_ARRIVED = "never_arrived"
+    PROVIDER_MISSING = "provider_missing"
+
+
 @dataclass(frozen=True, slots=True)
 class Payment:
     """One payment towards a cart and the order it became; amounts in minor units."""
@@ -76,14 +85,3 @@ class Payment:
     def counts(self) -> bool:
         """Whether it can still bring money: neither given up nor failed."""
         return self.status not in {PaymentStatus.VOIDED, PaymentStatus.FAILED}
-
-
-def status_of(authorized_minor: int, captured_minor: int, refunded_minor: int) -> PaymentStatus:
-    """Return what a payment that neither failed nor was voided amounts to."""
-    if refunded_minor > 0:
-        whole = refunded_minor >= captured_minor
-        return PaymentStatus.REFUNDED if whole else PaymentStatus.PARTIALLY_REFUNDED
-    if captured_minor > 0:
-        whole = captured_minor >= authorized_minor
-        return PaymentStatus.CAPTURED if whole else PaymentStatus.PARTIALLY_CAPTURED
-    return PaymentStatus.AUTHORIZED if authorized_minor > 0 else PaymentStatus.PENDING

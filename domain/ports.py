@@ -32,7 +32,8 @@ class ProviderAnswer:
     """A payment provider's answer to one request.
 
     `needs_review` is the provider's wish that a person looks before the order is processed;
-    `amount_minor` is what the provider itself recorded, so that it can be compared with ours.
+    `amount_minor` and `currency` are what the provider itself recorded, to be compared with ours; a
+    provider whose answers name no currency leaves it None.
     """
 
     outcome: Outcome
@@ -40,6 +41,7 @@ class ProviderAnswer:
     amount_minor: int
     decline_code: str | None = None
     needs_review: bool = False
+    currency: str | None = None
 
 
 class ProviderTimeout(Exception):

@@ -33,6 +33,7 @@ def cart_of(row: Row[*tuple[Any, ...]]) -> Cart:
     return Cart(
         id=row.id,
         channel=Channel(row.channel_id, row.slug, row.name, row.currency, row.channel_version),
+        channel_archived=row.channel_archived,
         status=CartStatus(row.status),
         version=row.version,
         token_generation=row.token_generation,
@@ -44,8 +45,6 @@ def cart_of(row: Row[*tuple[Any, ...]]) -> Cart:
         billing_address=_address(row.billing_address),
         delivery_rate_id=row.delivery_rate_id,
         rates=rates_of(row.rates),
-        order_id=row.order_id,
-        customer_id=row.customer_id,
     )
 
 

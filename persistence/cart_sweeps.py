@@ -8,6 +8,11 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.carts import TRANSITIONS, CartStatus
+from persistence.status_changes import changes_to
+
+_ABANDONABLE = changes_to(CartStatus.ABANDONED, TRANSITIONS, CartStatus.ACTIVE)
+_EXPIRABLE = changes_to(CartStatus.EXPIRED, TRANSITIONS, CartStatus.ABANDONED)
 _RAISE = text(
     """
     UPDATE carts SET version = version + 1 WHERE id = ANY (:ids)
@@ -40,18 +45,18 @@ _WARN = text(
     + _CONTENTS
 )
 _ABANDON = text(
-    """
+    f"""
     UPDATE carts c SET status = 'ABANDONED', version = c.version + 1, abandoned_at = :now
-      FROM (SELECT id FROM carts WHERE status = 'ACTIVE' AND active_at <= :idle_since
+      FROM (SELECT id FROM carts WHERE status {_ABANDONABLE} AND active_at <= :idle_since
              ORDER BY active_at LIMIT :most FOR UPDATE SKIP LOCKED) due
      WHERE c.id = due.id
     """
     + _CONTENTS
 )
 _EXPIRE = text(
-    """
+    f"""
     UPDATE carts c SET status = 'EXPIRED', version = c.version + 1, closed_at = :now
-      FROM (SELECT id FROM carts WHERE status = 'ABANDONED' AND abandoned_at <= :idle_since
+      FROM (SELECT id FROM carts WHERE status {_EXPIRABLE} AND abandoned_at <= :idle_since
              ORDER BY abandoned_at LIMIT :most FOR UPDATE SKIP LOCKED) due
      WHERE c.id = due.id
     """

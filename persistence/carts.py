@@ -31,9 +31,9 @@ def _loading(cart: str, *, expiry: str = "h.expires_at", extra: str = "") -> Tex
         f"""
 WITH cart AS ({cart})
 SELECT c.id, c.status, c.version, c.token_generation, c.created_at, c.active_at, c.email,
-       c.shipping_address, c.billing_address, c.delivery_rate_id, c.order_id, c.customer_id,
+       c.shipping_address, c.billing_address, c.delivery_rate_id,
        seen.version AS seen_version, ch.id AS channel_id, ch.slug, ch.name, ch.currency,
-       ch.version AS channel_version,
+       ch.version AS channel_version, ch.archived_at IS NOT NULL AS channel_archived,
        (SELECT json_agg(json_build_array(
                    l.id, l.quantity, l.unit_price_minor, l.position, p.amount_minor, h.held, h.expires,
                    {VARIANT_COLUMNS}) ORDER BY l.position)

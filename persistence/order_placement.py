@@ -10,11 +10,12 @@ from sqlalchemy import BigInteger, DateTime, Row, Text, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.addresses import Address
-from domain.carts import CartStatus
+from domain.carts import TRANSITIONS, CartStatus
 from domain.order_placement import Allocation, Checkout, CheckoutLine, Placement
-from domain.payments import Payment
+from domain.payments import TRANSACTION_TRANSITIONS, Payment, TransactionStatus
 from domain.shipping import DeliveryRate
 from persistence.json_text import json_text
+from persistence.status_changes import changes_to
 
 _CART_ID = bindparam("cart_id", type_=Uuid())
 _NOW = bindparam("now", type_=DateTime(timezone=True))
@@ -25,19 +26,21 @@ _MINOR = bindparam("amount_minor", type_=BigInteger())
 _LOAD = text(
     """
     SELECT c.id, c.channel_id, c.status, c.version, c.token_generation, c.currency, c.email,
-           c.customer_id, c.shipping_address, c.billing_address, c.order_id,
-           h.review_from_minor, r.id AS rate_id, r.carrier, r.service, r.price_minor, r.countries,
+           c.customer_id, c.shipping_address, c.billing_address,
+           h.review_from_minor, h.archived_at IS NOT NULL AS channel_archived,
+           r.id AS rate_id, r.carrier, r.service, r.price_minor, r.countries,
            r.min_weight_grams, r.max_weight_grams, r.min_value_minor, r.max_value_minor,
            (SELECT k.version FROM carts k WHERE k.id = c.id) AS seen_version,
            (SELECT jsonb_agg(jsonb_build_array(
                        l.id, l.variant_id, v.sku,
                        CASE WHEN v.name IN ('', p.name) THEN p.name ELSE p.name || ', ' || v.name END,
                        l.quantity, l.unit_price_minor, l.position, coalesce(v.weight_grams, 0),
-                       coalesce(o.held, 0),
+                       v.archived_at IS NULL AND s.variant_id IS NOT NULL, coalesce(o.held, 0),
                        extract(epoch FROM o.expires_at)) ORDER BY l.position, l.id)
               FROM cart_lines l
               JOIN variants v ON v.id = l.variant_id
               JOIN products p ON p.id = v.product_id
+              LEFT JOIN prices s ON s.variant_id = l.variant_id AND s.channel_id = c.channel_id
               LEFT JOIN (SELECT cart_line_id, sum(quantity) AS held, min(expires_at) AS expires_at
                            FROM holds WHERE cart_id = :cart_id AND status = 'HELD'
                           GROUP BY cart_line_id) o ON o.cart_line_id = l.id
@@ -67,11 +70,18 @@ _START = text(
     """
 ).bindparams(_CART_ID, _NOW, _MINOR)
 # The subquery locks the cart, then the transaction, before the function is called for the one row.
+_MAY_COMPLETE = changes_to(CartStatus.COMPLETED, TRANSITIONS, CartStatus.CHECKOUT)
+_MAY_SUCCEED = changes_to(
+    TransactionStatus.SUCCEEDED,
+    TRANSACTION_TRANSITIONS,
+    TransactionStatus.REQUESTED,
+    TransactionStatus.ACTION_REQUIRED,
+)
 _CLAIM_AND_COMMIT = text(
-    """
+    f"""
     SELECT c.line, c.variant, c.location, c.quantity
       FROM (SELECT k.id FROM carts k JOIN payment_transactions t ON t.id = :transaction_id
-             WHERE k.id = :cart_id AND k.status = 'CHECKOUT' AND t.status IN ('REQUESTED', 'ACTION_REQUIRED')
+             WHERE k.id = :cart_id AND k.status {_MAY_COMPLETE} AND t.status {_MAY_SUCCEED}
                FOR UPDATE) locked
       LEFT JOIN LATERAL stock_commit_holds(locked.id, :order_id, :actor, :now) c ON true
     """
@@ -150,7 +160,7 @@ async def start(
     payment: Payment,
     transaction_id: UUID,
     *,
-    placement: dict[str, str],
+    placement: dict[str, Any],
     now: datetime,
     next_attempt_at: datetime,
 ) -> None:
@@ -267,6 +277,7 @@ def _checkout(row: Row[*tuple[Any, ...]]) -> Checkout:
     return Checkout(
         cart_id=row.id,
         channel_id=row.channel_id,
+        channel_archived=row.channel_archived,
         status=CartStatus(row.status),
         version=row.version,
         token_generation=row.token_generation,
@@ -277,7 +288,6 @@ def _checkout(row: Row[*tuple[Any, ...]]) -> Checkout:
         billing_address=_address(row.billing_address),
         delivery=_delivery(row) if row.rate_id else None,
         review_from_minor=row.review_from_minor,
-        order_id=row.order_id,
         lines=_lines(row.lines or ()),
     )
 
@@ -307,6 +317,7 @@ def _lines(records: Sequence[Sequence[Any]]) -> tuple[CheckoutLine, ...]:
             unit_price_minor,
             position,
             weight_grams,
+            sold,
             held,
             datetime.fromtimestamp(expires, UTC) if expires is not None else None,
         )
@@ -319,6 +330,7 @@ def _lines(records: Sequence[Sequence[Any]]) -> tuple[CheckoutLine, ...]:
             unit_price_minor,
             position,
             weight_grams,
+            sold,
             held,
             expires,
         ) in records

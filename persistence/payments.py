@@ -9,7 +9,15 @@ from uuid import UUID
 from sqlalchemy import Boolean, DateTime, Row, Text, Uuid, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.payments import Payment, PaymentStatus, TransactionKind
+from domain.carts import TRANSITIONS, CartStatus
+from domain.payments import (
+    TRANSACTION_TRANSITIONS,
+    Payment,
+    PaymentStatus,
+    TransactionKind,
+    TransactionStatus,
+)
+from persistence.status_changes import changes_to
 from persistence.tables.payments import payments
 
 _COLUMNS = (
@@ -32,10 +40,16 @@ _UUIDS = {
     name: bindparam(name, type_=Uuid()) for name in ("cart_id", "transaction_id", "void_id", "order_id")
 }
 
+_UNDECIDED = (TransactionStatus.REQUESTED, TransactionStatus.ACTION_REQUIRED)
+_MAY_SUCCEED = changes_to(TransactionStatus.SUCCEEDED, TRANSACTION_TRANSITIONS, *_UNDECIDED)
+_MAY_FAIL = changes_to(TransactionStatus.FAILED, TRANSACTION_TRANSITIONS, *_UNDECIDED)
+_MAY_WAIT = changes_to(TransactionStatus.ACTION_REQUIRED, TRANSACTION_TRANSITIONS, *_UNDECIDED)
+_MAY_REOPEN = changes_to(CartStatus.ACTIVE, TRANSITIONS, CartStatus.CHECKOUT)
+
 # Whoever settles locks the cart first, as everybody does; nothing matches when it was settled before.
-_OPEN = """
+_OPEN = f"""
     locked AS (
-        SELECT k.id FROM carts k WHERE k.id = :cart_id AND k.status = 'CHECKOUT' FOR UPDATE
+        SELECT k.id FROM carts k WHERE k.id = :cart_id AND k.status {_MAY_REOPEN} FOR UPDATE
     )
 """
 _REOPEN_CART = """
@@ -49,22 +63,27 @@ _DECLINE = text(
         UPDATE payment_transactions t
            SET status = 'FAILED', settled_at = :now, decline_code = :decline_code,
                provider_reference = :reference
-          FROM locked WHERE t.id = :transaction_id AND t.status IN ('REQUESTED', 'ACTION_REQUIRED')
-        RETURNING t.payment_id
+          FROM locked WHERE t.id = :transaction_id AND t.status {_MAY_FAIL}
+        RETURNING t.payment_id, t.amount_minor
     ), failed AS (
         UPDATE payments p SET status = 'FAILED', version = p.version + 1, provider_reference = :reference
           FROM settled WHERE p.id = settled.payment_id
+    ), void AS (
+        INSERT INTO payment_transactions (id, payment_id, kind, status, amount_minor, provider_reference,
+                                          requested_at, next_attempt_at)
+        SELECT :void_id, payment_id, 'VOID', 'REQUESTED', amount_minor, :reference, :now, :now
+          FROM settled WHERE :void_id IS NOT NULL
     )
     {_REOPEN_CART}
     """
-).bindparams(_NOW, _UUIDS["cart_id"], bindparam("reference", type_=Text()))
-_APPROVED_WITHOUT_STOCK = text(
+).bindparams(_NOW, _UUIDS["cart_id"], _UUIDS["void_id"], bindparam("reference", type_=Text()))
+_APPROVED_IN_VAIN = text(
     f"""
     WITH {_OPEN}, settled AS (
         UPDATE payment_transactions t
            SET status = 'SUCCEEDED', settled_at = :now, amount_minor = :authorized_minor,
-               provider_reference = :reference
-          FROM locked WHERE t.id = :transaction_id AND t.status IN ('REQUESTED', 'ACTION_REQUIRED')
+               provider_reference = :reference, decline_code = :reason
+          FROM locked WHERE t.id = :transaction_id AND t.status {_MAY_SUCCEED}
         RETURNING t.payment_id
     ), authorized AS (
         UPDATE payments p SET status = :status, authorized_minor = :authorized_minor,
@@ -87,12 +106,12 @@ _APPROVED_WITHOUT_STOCK = text(
     bindparam("next_attempt_at", type_=DateTime(timezone=True)),
 )
 _POSTPONE = text(
-    """
+    f"""
     WITH waiting AS (
         UPDATE payment_transactions
            SET next_attempt_at = :next_attempt_at,
                status = CASE WHEN :action_required THEN 'ACTION_REQUIRED' ELSE status END
-         WHERE id = :transaction_id AND status IN ('REQUESTED', 'ACTION_REQUIRED')
+         WHERE id = :transaction_id AND status {_MAY_WAIT}
         RETURNING payment_id
     )
     UPDATE payments p SET status = 'ACTION_REQUIRED', version = p.version + 1
@@ -110,18 +129,22 @@ _LEASE = text(
     UPDATE payment_transactions t SET attempts = t.attempts + 1, next_attempt_at = :leased_until
       FROM due, payments p
      WHERE t.id = due.id AND p.id = t.payment_id
-    RETURNING t.id, t.kind, t.attempts, t.provider_reference, p.id AS payment_id, p.provider, p.method,
-              p.currency, p.amount_minor, p.cart_id, p.order_id, p.placement
+    RETURNING t.id, t.kind, t.attempts, t.provider_reference, t.requested_at, p.id AS payment_id,
+              p.provider, p.method, p.currency, p.amount_minor, p.cart_id, p.order_id, p.placement,
+              (SELECT a.id FROM payment_transactions a
+                WHERE a.payment_id = p.id AND a.kind = 'AUTHORIZATION'
+                ORDER BY a.requested_at DESC LIMIT 1) AS authorization_id
     """
 )
 _VOIDED = text(
-    """
+    f"""
     WITH settled AS (
         UPDATE payment_transactions SET status = 'SUCCEEDED', settled_at = :now
-         WHERE id = :transaction_id AND status = 'REQUESTED'
+         WHERE id = :transaction_id AND status {_MAY_SUCCEED}
         RETURNING payment_id
     ), voided AS (
-        UPDATE payments p SET status = 'VOIDED', version = p.version + 1
+        UPDATE payments p SET status = CASE p.status WHEN 'FAILED' THEN p.status ELSE 'VOIDED' END,
+               version = p.version + 1
           FROM settled WHERE p.id = settled.payment_id
     )
     SELECT payment_id FROM settled
@@ -136,10 +159,14 @@ class DueTransaction:
     id: UUID
     kind: TransactionKind
     attempts: int
+    requested_at: datetime
     reference: str | None
+    """The provider's name for what is to be voided; None where it never told."""
+    authorization_id: UUID
+    """The transaction that asked for the payment: itself, or the one that a VOID undoes."""
     payment: Payment
     cart_id: UUID | None
-    placement: dict[str, str]
+    placement: dict[str, Any]
 
 
 async def by_ids(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, Payment]:
@@ -153,22 +180,27 @@ async def decline(
     transaction_id: UUID,
     *,
     decline_code: str,
-    reference: str,
+    reference: str | None,
     now: datetime,
+    void_id: UUID | None = None,
 ) -> int | None:
-    """Record that the provider said no and give the cart back; its version, None when settled before."""
+    """Record that nothing comes of a payment and give the cart back; its version, None when settled before.
+
+    With `void_id` the provider is yet to be told, by a sweep: for a payment that it may still approve.
+    """
     values = {
         "cart_id": cart_id,
         "transaction_id": transaction_id,
         "decline_code": decline_code,
         "reference": reference,
+        "void_id": void_id,
         "now": now,
     }
     version: int | None = await connection.scalar(_DECLINE, values)
     return version
 
 
-async def approve_without_stock(
+async def approve_in_vain(
     connection: AsyncConnection,
     cart_id: UUID,
     transaction_id: UUID,
@@ -177,10 +209,11 @@ async def approve_without_stock(
     status: PaymentStatus,
     authorized_minor: int,
     reference: str,
+    reason: str,
     now: datetime,
     next_attempt_at: datetime,
 ) -> int | None:
-    """Record an approval that came too late for the stock: intend a void and give the cart back.
+    """Record an approval that no order can be placed with: intend a void and give the cart back.
 
     Returns the cart's version, None when the transaction was settled before.
     """
@@ -191,10 +224,11 @@ async def approve_without_stock(
         "status": status.value,
         "authorized_minor": authorized_minor,
         "reference": reference,
+        "reason": reason,
         "now": now,
         "next_attempt_at": next_attempt_at,
     }
-    version: int | None = await connection.scalar(_APPROVED_WITHOUT_STOCK, values)
+    version: int | None = await connection.scalar(_APPROVED_IN_VAIN, values)
     return version
 
 
@@ -259,7 +293,9 @@ def _due(row: Row[*tuple[Any, ...]]) -> DueTransaction:
         row.id,
         TransactionKind(row.kind),
         row.attempts,
+        row.requested_at,
         row.provider_reference,
+        row.authorization_id,
         payment,
         row.cart_id,
         row.placement or {},

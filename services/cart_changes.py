@@ -46,7 +46,7 @@ async def carry_out(context: ServiceContext, transaction: Transaction, change: C
         await rows.save_lines(transaction.connection, cart.id, [change.saved])
     if change.removed is not None:
         await rows.remove_line(transaction.connection, change.removed.id)
-    returns = change.before.status is CartStatus.ABANDONED
+    returns = decide.comes_back(change.before.status)
     if returns or cart.delivery_rate_id != change.before.delivery_rate_id:
         await rows.settle(transaction.connection, cart)
     if returns:

@@ -10,6 +10,7 @@ from domain import carts as decide
 from domain.carts import Cart, CartStatus, Details
 from domain.catalog import MAX_SKU_LENGTH, VariantRef
 from domain.channels import is_slug
+from domain.kernel.changes import check_version
 from domain.kernel.emails import check_email
 from domain.kernel.errors import InvalidInput, NotFound
 from domain.kernel.ids import new_id
@@ -274,7 +275,7 @@ def _changeable(cart: Cart | None, expected_version: int | None = None) -> Cart:
         raise _unknown_token()
     decide.check_changeable(cart)
     # The lock has raised the version by one already.
-    decide.check_version(cart.version - 1, expected_version)
+    check_version(cart.version - 1, expected_version)
     return cart
 
 

@@ -37,6 +37,8 @@ class Environment:
     clock: Clock = field(default_factory=SystemClock)
     # How long a payment provider may take to answer before its outcome counts as unknown.
     payment_time_limit_seconds: float = 10.0
+    # How long a payment may stay undecided, its cart closed meanwhile.
+    payment_give_up_seconds: float = 24 * 3600.0
     abandon_after_seconds: int = 3600
     # How long an order may wait for approval, its stock committed.
     approval_seconds: int = 7 * 24 * 3600

@@ -6,90 +6,72 @@ intent, the second the outcome; whatever dies in between is finished by the swee
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any
+from dataclasses import replace
 from uuid import UUID
 
+import structlog
+
 from domain import order_placement as decide
-from domain.kernel.errors import DomainError, InsufficientStock, NotFound, PaymentDeclined, Several
+from domain.carts import goes_to_the_till
+from domain.kernel.errors import InsufficientStock, NotFound
 from domain.kernel.events import Event
 from domain.kernel.ids import new_id
 from domain.kernel.keys import check_key
-from domain.order_placement import Allocation, Checkout, CheckoutLine, Placement
+from domain.order_placement import Allocation, Checkout, CheckoutLine
 from domain.orders import Order
 from domain.payments import Payment, PaymentStatus
 from domain.ports import Outcome, ProviderAnswer
-from persistence import idempotency, inventory
+from persistence import inventory
 from persistence import order_placement as rows
-from persistence import orders as order_rows
-from persistence import payments as payment_rows
 from persistence.idempotency import Claim, claim_for
+from services import payment_attempts as attempts
 from services import payments
 from services.context import ServiceContext, Transaction
+from services.payment_attempts import Attempt, Placed
 
 _ENDED_WELL = {Outcome.SUCCEEDED, Outcome.DEFERRED}
 
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """A checkout whose payment was asked for."""
-
-    checkout: Checkout
-    payment: Payment
-    transaction_id: UUID
-    claim: Claim
-    attempts: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """What became of an attempt: an order, or a payment whose outcome is not known yet.
-
-    `placement` has the order's parts when this call wrote them, so that nobody reads them again.
-    """
-
-    payment: Payment
-    order: Order | None = None
-    order_token: str | None = None
-    placement: Placement | None = None
+_log = structlog.get_logger(__name__)
 
 
 async def place(context: ServiceContext, cart_token: str, provider: str, method: str, key: str) -> Placed:
     """Place the order of a cart; the same key later returns the final answer, and never does it twice.
 
-    Raises NotFound, InvalidInput, CartClosed, CartIncomplete, InsufficientStock (then nothing was
-    changed) and PaymentDeclined (the cart is ACTIVE with its holds).
+    Raises NotFound, InvalidInput, CartClosed, CartIncomplete, VariantUnavailable, InsufficientStock
+    (then nothing was changed) and PaymentDeclined (the cart is ACTIVE with its holds).
     """
     subject = context.environment.tokens.read("cart", cart_token)
     if subject is None:
         raise NotFound("no cart has this token", "cartToken")
-    payments.provider_for(context.environment, provider, method)
     claim = claim_for(f"orderPlace:{subject.id}", check_key(key), [provider, method])
     async with context.transaction() as transaction:
         stored = await transaction.replay(claim)
+        if stored is None:
+            # Not before: an answer given stands, whatever became of its provider.
+            payments.provider_for(context.environment, provider, method)
         checkout = await _locked(transaction, subject.id, subject.generation)
         attempt = None
         if stored is None:
             attempt = await _start(context, transaction, checkout, claim, provider, method)
     if attempt is None:
-        return await _replayed(context, stored or {})
-    answer = await payments.authorize(
-        context.environment, attempt.payment, attempt.transaction_id, first_time=True
-    )
+        return await attempts.replayed(context, stored or {})
+    answer = await payments.authorize(context.environment, attempt.payment, attempt.transaction_id)
     return await conclude(context, attempt, answer)
 
 
 async def conclude(context: ServiceContext, attempt: Attempt, answer: ProviderAnswer | None) -> Placed:
     """Record the outcome of an attempt, unless somebody did before: then return what they recorded."""
     if answer is None or answer.outcome is Outcome.ACTION_REQUIRED:
-        return await _wait(context, attempt, action_required=answer is not None)
+        return await attempts.wait(context, attempt, action_required=answer is not None)
     if answer.outcome not in _ENDED_WELL:
-        return await _decline(context, attempt, answer)
+        return await attempts.decline(context, attempt, answer)
+    if not decide.is_paid_exactly(attempt.checkout, attempt.payment, answer):
+        _log.error("payment_amount_mismatch", **_amounts(attempt, answer))
+        return await attempts.give_back(context, attempt, answer, attempts.declined(decide.AMOUNT_MISMATCH))
     try:
         return await _place(context, attempt, answer)
     except _StockGone as gone:
-        return await _give_back(context, attempt, answer, gone.short)
+        return await attempts.give_back(context, attempt, answer, attempts.stock_lost(gone.short))
 
 
 class _StockGone(Exception):
@@ -122,7 +104,7 @@ async def _start(
         targets = [inventory.HoldTarget(line.id, line.variant_id, line.quantity) for line in checkout.lines]
         short = await _hold(context, transaction, checkout, targets)
         if short:
-            raise _shortage(short)
+            raise attempts.shortage(short)
     payment = Payment(
         new_id(), provider, method, PaymentStatus.PENDING, checkout.currency, checkout.total_minor
     )
@@ -132,11 +114,13 @@ async def _start(
         checkout,
         payment,
         attempt.transaction_id,
-        placement={"scope": claim.scope, "key": claim.key},
+        placement={"scope": claim.scope, "key": claim.key, **decide.frozen(checkout)},
         now=now,
         next_attempt_at=payments.asked_again_at(context.environment, now),
     )
-    transaction.emit(_cart_event("CartCheckoutStarted", checkout, checkout.version + 1, now))
+    if goes_to_the_till(checkout.status):
+        transaction.emit(attempts.cart_event("CartReactivated", checkout, checkout.version + 1, now))
+    transaction.emit(attempts.cart_event("CartCheckoutStarted", checkout, checkout.version + 1, now))
     transaction.answer({"payment": str(payment.id)})
     return attempt
 
@@ -170,10 +154,6 @@ def _short_of(line: CheckoutLine, available: int) -> InsufficientStock:
     return InsufficientStock(line.sku, line.quantity, available, "cartToken")
 
 
-def _shortage(short: Sequence[InsufficientStock]) -> DomainError:
-    return short[0] if len(short) == 1 else Several(short)
-
-
 async def _place(context: ServiceContext, attempt: Attempt, answer: ProviderAnswer) -> Placed:
     """Commit the stock and write the order, in the second transaction."""
     order_id = new_id()
@@ -181,7 +161,7 @@ async def _place(context: ServiceContext, attempt: Attempt, answer: ProviderAnsw
         allocations = await _commit(context, transaction, attempt, order_id)
         if allocations is not None:
             return await _save(context, transaction, attempt, answer, order_id, allocations)
-    return await _recorded(context, attempt)
+    return await attempts.recorded(context, attempt)
 
 
 async def _commit(
@@ -230,7 +210,7 @@ async def _save(
     allocations: Sequence[Allocation],
 ) -> Placed:
     checkout, now = attempt.checkout, transaction.now
-    payment = _answered(attempt.payment, answer, order_id)
+    payment = attempts.answered(attempt.payment, answer, order_id)
     placement = decide.place(
         checkout, order_id, allocations, payment, needs_review=answer.needs_review, now=now
     )
@@ -240,107 +220,24 @@ async def _save(
     order = replace(placement.order, number=saved.number)
     transaction.emit(
         _order_placed(order, len(placement.lines)),
-        _cart_event("CartCompleted", checkout, saved.cart_version, now),
+        attempts.cart_event("CartCompleted", checkout, saved.cart_version, now),
     )
     transaction.answer_later(attempt.claim, {"order": str(order.id), "payment": str(payment.id)})
     token = context.environment.tokens.sign("order", order.id, order.token_generation)
     return Placed(payment, order, token, replace(placement, order=order))
 
 
-async def _decline(context: ServiceContext, attempt: Attempt, answer: ProviderAnswer) -> Placed:
-    code = answer.decline_code or "declined"
-    async with context.transaction() as transaction:
-        version = await payment_rows.decline(
-            transaction.connection,
-            attempt.checkout.cart_id,
-            attempt.transaction_id,
-            decline_code=code,
-            reference=answer.reference,
-            now=transaction.now,
-        )
-        if version is not None:
-            transaction.emit(_cart_event("CartPaymentDeclined", attempt.checkout, version, transaction.now))
-            transaction.answer_later(attempt.claim, {"payment": str(attempt.payment.id), "declined": code})
-    if version is None:
-        return await _recorded(context, attempt)
-    raise PaymentDeclined(code)
-
-
-async def _wait(context: ServiceContext, attempt: Attempt, *, action_required: bool) -> Placed:
-    async with context.transaction() as transaction:
-        await payment_rows.postpone(
-            transaction.connection,
-            attempt.transaction_id,
-            next_attempt_at=transaction.now + payments.pause_after(attempt.attempts),
-            action_required=action_required,
-        )
-    status = PaymentStatus.ACTION_REQUIRED if action_required else PaymentStatus.PENDING
-    return Placed(replace(attempt.payment, status=status))
-
-
-async def _give_back(
-    context: ServiceContext, attempt: Attempt, answer: ProviderAnswer, short: Sequence[InsufficientStock]
-) -> Placed:
-    """Never paid without stock: give the payment up, and the cart back to its shopper."""
-    payment = _answered(attempt.payment, answer, None)
-    void_id = new_id()
-    async with context.transaction() as transaction:
-        now = transaction.now
-        version = await payment_rows.approve_without_stock(
-            transaction.connection,
-            attempt.checkout.cart_id,
-            attempt.transaction_id,
-            void_id,
-            status=payment.status,
-            authorized_minor=payment.authorized_minor,
-            reference=answer.reference,
-            now=now,
-            next_attempt_at=payments.asked_again_at(context.environment, now),
-        )
-        if version is not None:
-            transaction.emit(_cart_event("CartStockLost", attempt.checkout, version, now, short[0]))
-            transaction.answer_later(
-                attempt.claim,
-                {
-                    "payment": str(payment.id),
-                    "short": [[one.sku, one.requested, one.available] for one in short],
-                },
-            )
-    if version is None:
-        return await _recorded(context, attempt)
-    await payments.void(context, payment, void_id, answer.reference)
-    raise _shortage(short)
-
-
-async def _recorded(context: ServiceContext, attempt: Attempt) -> Placed:
-    """Return what somebody else (the sweep, or the request it overtook) recorded of this attempt."""
-    async with context.read() as connection:
-        stored = await idempotency.find(connection, attempt.claim)
-    return await _replayed(context, stored)
-
-
-async def _replayed(context: ServiceContext, stored: dict[str, Any]) -> Placed:
-    """Answer from what is stored under the key; raises what was raised then."""
-    if "declined" in stored:
-        raise PaymentDeclined(stored["declined"])
-    if "short" in stored:
-        raise _shortage([InsufficientStock(*facts, "cartToken") for facts in stored["short"]])
-    payment_id = UUID(stored["payment"])
-    async with context.read() as connection:
-        payment = (await payment_rows.by_ids(connection, [payment_id]))[payment_id]
-        if "order" not in stored:
-            return Placed(payment)
-        order_id = UUID(stored["order"])
-        order = (await order_rows.by_ids(connection, [order_id]))[order_id]
-    token = context.environment.tokens.sign("order", order.id, order.token_generation)
-    return Placed(payment, order, token)
-
-
-def _answered(payment: Payment, answer: ProviderAnswer, order_id: UUID | None) -> Payment:
-    authorized = min(answer.amount_minor, payment.amount_minor)
-    deferred = answer.outcome is Outcome.DEFERRED
-    status = PaymentStatus.PENDING if deferred else PaymentStatus.AUTHORIZED
-    return replace(payment, status=status, authorized_minor=authorized, order_id=order_id)
+def _amounts(attempt: Attempt, answer: ProviderAnswer) -> dict[str, object]:
+    payment = attempt.payment
+    return {
+        "provider": payment.provider,
+        "payment_id": str(payment.id),
+        "asked_minor": payment.amount_minor,
+        "order_minor": attempt.checkout.total_minor,
+        "approved_minor": answer.amount_minor,
+        "currency": payment.currency,
+        "approved_currency": answer.currency,
+    }
 
 
 def _order_placed(order: Order, line_count: int) -> Event:
@@ -358,18 +255,4 @@ def _order_placed(order: Order, line_count: int) -> Event:
             "currency": order.currency,
             "lines": line_count,
         },
-    )
-
-
-def _cart_event(
-    kind: str, checkout: Checkout, version: int, now: datetime, short: InsufficientStock | None = None
-) -> Event:
-    return Event(
-        kind=kind,
-        aggregate="cart",
-        aggregate_id=checkout.cart_id,
-        version=version,
-        occurred_at=now,
-        channel_id=checkout.channel_id,
-        payload={"sku": short.sku, "quantity": short.requested} if short else {},
     )

@@ -22,7 +22,7 @@ from persistence.idempotency import Claim, claim_for
 from persistence.order_parts import OrderParts
 from persistence.orders import VoidIntent
 from services import payments
-from services.access import Permission, require
+from services.access import ActorKind, Permission, require
 from services.context import ServiceContext, Transaction
 
 
@@ -53,6 +53,11 @@ async def find(context: ServiceContext, ref: OrderRef) -> Order | None:
     """Return an order for whoever holds its token, or may read orders; else None, as if there were none."""
     if ref.token is None and not context.actor.may(Permission.ORDERS_READ):
         return None
+    return await _named(context, ref)
+
+
+async def _named(context: ServiceContext, ref: OrderRef) -> Order | None:
+    """Return the order that `ref` names, for an actor who may name it so."""
     async with context.read() as connection:
         if ref.number is not None:
             return await rows.by_number(connection, ref.number) if is_storable(ref.number) else None
@@ -127,7 +132,7 @@ async def cancel(
     if ref.token is None:
         require(context.actor, Permission.ORDERS_WRITE)
     reason = decide.check_reason(reason)
-    order = await find(context, ref) if ref.token or ref.number else None
+    order = await _named(context, ref) if ref.id is None else None
     order_id = order.id if order else ref.id
     if order_id is None:
         raise NotFound("there is no such order", "ref")
@@ -261,7 +266,9 @@ def _with_status(
 
 
 def _claim(context: ServiceContext, operation: str, order_id: UUID, key: str, request: object) -> Claim:
-    return claim_for(f"{operation}:{context.actor.label}:{order_id}", check_key(key), request)
+    # A caller's keys are the caller's, whichever order they name; who only has a token has that order.
+    owner = order_id if context.actor.kind is ActorKind.ANONYMOUS else context.actor.label
+    return claim_for(f"{operation}:{owner}", check_key(key), request)
 
 
 def _event(kind: str, order: Order, now: datetime) -> Event:

@@ -1,17 +1,22 @@
 """The sweep that finds out what became of requests to providers whose outcome never came."""
 
 import asyncio
+from datetime import timedelta
 
 import structlog
 
+from domain import order_placement as decide
 from domain.kernel.errors import DomainError
-from domain.payments import TransactionKind
+from domain.payments import GivenUp, TransactionKind
+from domain.ports import Outcome, ProviderAnswer
 from persistence import order_placement as placement_rows
 from persistence import payments as rows
 from persistence.idempotency import Claim
 from persistence.payments import DueTransaction
 from services import order_placement, payments
+from services import payment_attempts as attempts
 from services.context import ServiceContext
+from services.payment_attempts import Attempt, Placed
 
 MOST_AT_ONCE = 20
 """Transactions one sweep takes; the next takes the rest."""
@@ -55,11 +60,11 @@ async def _finish_authorization(context: ServiceContext, due: DueTransaction) ->
         checkout = await placement_rows.lock(connection, due.cart_id)
     if checkout is None:
         return
+    checkout = decide.as_frozen(checkout, due.placement)
     claim = Claim(due.placement["scope"], due.placement["key"], b"")
-    attempt = order_placement.Attempt(checkout, due.payment, due.id, claim, due.attempts)
-    answer = await payments.authorize(context.environment, due.payment, due.id, first_time=False)
+    attempt = Attempt(checkout, due.payment, due.id, claim, due.attempts)
     try:
-        placed = await order_placement.conclude(context, attempt, answer)
+        placed = await _conclude(context, attempt, age=context.now() - due.requested_at)
     except DomainError as error:
         # The shopper is told by the cart's events, and by the answer stored under their key.
         _log.info("late_payment_ended", code=error.code, cart_id=str(due.cart_id))
@@ -68,8 +73,30 @@ async def _finish_authorization(context: ServiceContext, due: DueTransaction) ->
         _log.info("late_payment_placed", order_id=str(placed.order.id), attempts=due.attempts)
 
 
+async def _conclude(context: ServiceContext, attempt: Attempt, *, age: timedelta) -> Placed:
+    environment = context.environment
+    try:
+        answer = await payments.find_out(environment, attempt.payment, attempt.transaction_id, age=age)
+    except payments.NeverArrived:
+        return await attempts.expire(context, attempt, GivenUp.NEVER_ARRIVED, None, void=False)
+    is_decided = answer is not None and answer.outcome is not Outcome.ACTION_REQUIRED
+    if is_decided or age < timedelta(seconds=environment.payment_give_up_seconds):
+        return await order_placement.conclude(context, attempt, answer)
+    return await _give_up(context, attempt, answer)
+
+
+async def _give_up(context: ServiceContext, attempt: Attempt, answer: ProviderAnswer | None) -> Placed:
+    """Open the cart of a payment that stayed undecided; void it, unless nobody is there to be asked."""
+    if attempt.payment.provider not in context.environment.payment_providers:
+        return await attempts.expire(context, attempt, GivenUp.PROVIDER_MISSING, None, void=False)
+    if answer is None:
+        # It may have been approved all the same: a void without a reference asks first.
+        return await attempts.expire(context, attempt, GivenUp.NO_ANSWER, None, void=True)
+    return await attempts.expire(context, attempt, GivenUp.NO_ACTION, answer.reference, void=True)
+
+
 async def _finish_void(context: ServiceContext, due: DueTransaction) -> None:
-    done = await payments.void(context, due.payment, due.id, due.reference or "")
+    done = await payments.void(context, due.payment, due.id, due.reference, due.authorization_id)
     if not done:
         async with context.transaction() as transaction:
             await rows.postpone(

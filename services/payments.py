@@ -1,6 +1,7 @@
 """Use cases of payments: asking providers, never inside a transaction, and recording what they say."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -34,32 +35,52 @@ def provider_for(environment: Environment, name: str, method: str) -> PaymentPro
     return provider
 
 
+class NeverArrived(Exception):
+    """The provider has not got the request, and it is too late to send it again."""
+
+
 async def authorize(
-    environment: Environment, payment: Payment, transaction_id: UUID, *, first_time: bool
+    environment: Environment, payment: Payment, transaction_id: UUID
 ) -> ProviderAnswer | None:
-    """Ask the provider to authorize; None when the outcome is not known (yet).
+    """Ask the provider to authorize; None when the outcome is not known (yet)."""
 
-    Later times ask first what became of the request. One that never arrived is sent again: the
-    key makes sure that it is done once, even if the lost one arrives after all.
+    async def ask(provider: PaymentProvider) -> ProviderAnswer:
+        return await provider.authorize(_provider_key(transaction_id), payment.method, payment.amount)
+
+    return await _answer(environment, payment, ask)
+
+
+async def find_out(
+    environment: Environment, payment: Payment, transaction_id: UUID, *, age: timedelta
+) -> ProviderAnswer | None:
+    """Ask what became of a request to authorize; None when the outcome is not known (yet).
+
+    One that never arrived is sent again: the key makes sure that it is done once, even if the lost one
+    arrives after all. But only while a hold may last: who ordered longer ago does not expect to be
+    charged any more. Raises NeverArrived then.
     """
-    provider = environment.payment_providers.get(payment.provider)
-    if provider is None:
-        _log.error("payment_provider_missing", provider=payment.provider, payment_id=str(payment.id))
-        return None
     key = _provider_key(transaction_id)
-    try:
-        async with asyncio.timeout(environment.payment_time_limit_seconds):
-            found = None if first_time else await provider.find(key)
-            return found or await provider.authorize(key, payment.method, payment.amount)
-    except (ProviderTimeout, TimeoutError):
-        _log.info("payment_outcome_unknown", provider=payment.provider, payment_id=str(payment.id))
-        return None
+
+    async def ask(provider: PaymentProvider) -> ProviderAnswer:
+        found = await provider.find(key)
+        if found is None and age >= timedelta(seconds=environment.holds.max_seconds):
+            raise NeverArrived
+        return found or await provider.authorize(key, payment.method, payment.amount)
+
+    return await _answer(environment, payment, ask)
 
 
-async def void(context: ServiceContext, payment: Payment, transaction_id: UUID, reference: str) -> bool:
+async def void(
+    context: ServiceContext,
+    payment: Payment,
+    transaction_id: UUID,
+    reference: str | None,
+    authorization_id: UUID | None = None,
+) -> bool:
     """Ask the provider to give a payment up and record it; False when no answer came.
 
-    Then the sweep asks again. `transaction_id` is the intent, written and committed before.
+    Then the sweep asks again. `transaction_id` is the intent, written and committed before. Without
+    a `reference` the provider is first asked for its own, by the request of `authorization_id`.
     """
     environment = context.environment
     provider = environment.payment_providers.get(payment.provider)
@@ -68,11 +89,11 @@ async def void(context: ServiceContext, payment: Payment, transaction_id: UUID, 
         return False
     try:
         async with asyncio.timeout(environment.payment_time_limit_seconds):
-            answer = await provider.void(_provider_key(transaction_id), reference)
+            given_up = await _give_up(provider, transaction_id, reference, authorization_id)
     except (ProviderTimeout, TimeoutError):
         _log.info("payment_void_unknown", provider=payment.provider, payment_id=str(payment.id))
         return False
-    if answer.outcome is not Outcome.SUCCEEDED:
+    if not given_up:
         _log.error("payment_void_refused", provider=payment.provider, payment_id=str(payment.id))
         return False
     await _record_void(context, payment, transaction_id)
@@ -87,6 +108,35 @@ def asked_again_at(environment: Environment, now: datetime) -> datetime:
 def pause_after(attempts: int) -> timedelta:
     """Return how long to wait after `attempts` sweeps found no answer: 1 s, doubling to 10 minutes."""
     return timedelta(seconds=min(2.0 ** min(attempts, 30), _LONGEST_PAUSE_SECONDS))
+
+
+async def _answer(
+    environment: Environment,
+    payment: Payment,
+    ask: Callable[[PaymentProvider], Awaitable[ProviderAnswer]],
+) -> ProviderAnswer | None:
+    provider = environment.payment_providers.get(payment.provider)
+    if provider is None:
+        _log.error("payment_provider_missing", provider=payment.provider, payment_id=str(payment.id))
+        return None
+    try:
+        async with asyncio.timeout(environment.payment_time_limit_seconds):
+            return await ask(provider)
+    except (ProviderTimeout, TimeoutError):
+        _log.info("payment_outcome_unknown", provider=payment.provider, payment_id=str(payment.id))
+        return None
+
+
+async def _give_up(
+    provider: PaymentProvider, transaction_id: UUID, reference: str | None, authorization_id: UUID | None
+) -> bool:
+    if reference is None and authorization_id is not None:
+        found = await provider.find(_provider_key(authorization_id))
+        if found is None or found.outcome is Outcome.DECLINED:
+            return True  # nothing came of it, so there is nothing to give up
+        reference = found.reference
+    answer = await provider.void(_provider_key(transaction_id), reference or "")
+    return answer.outcome is Outcome.SUCCEEDED
 
 
 async def _record_void(context: ServiceContext, payment: Payment, transaction_id: UUID) -> None:

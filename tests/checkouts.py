@@ -21,7 +21,8 @@ from providers.payments.manual import ManualPayments
 from providers.payments.sandbox import SandboxPayments
 from services.access import ANONYMOUS, Actor
 from services.context import ServiceContext
-from services.order_placement import Placed, place
+from services.order_placement import place
+from services.payment_attempts import Placed
 from tests.factories import give_stock, make_channel, make_context, make_location, make_variant
 
 ADDRESS = Address("Ada Lovelace", "12 St James's Square", "London", "GB", postal_code="SW1Y 4LE")

@@ -237,8 +237,8 @@ class OrderRejectInput:
     description="Placed: order, orderToken (lets a guest follow the order) and payment. "
     "Declined: order null, PaymentDeclinedError; the cart is ACTIVE with its holds, to be tried again with a "
     "new key. Not known yet: order null, payment PENDING or ACTION_REQUIRED, no userErrors; the cart is in "
-    "CHECKOUT, its holds kept. That answer is not final: the same key later returns the final one, and "
-    "cartUpdated tells when."
+    "CHECKOUT and takes no changes; what its holds release meanwhile is secured again. That "
+    "answer is not final: the same key later returns the final one, and cartUpdated tells when."
 )
 class OrderPlacePayload:
     """What became of a checkout."""

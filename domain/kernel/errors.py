@@ -105,6 +105,16 @@ class CartIncomplete(DomainError):
         self.missing = tuple(missing)
 
 
+class VariantUnavailable(DomainError):
+    """A line's variant is no longer sold in the cart's channel; `sku` names the line, one a variant."""
+
+    code = "VARIANT_UNAVAILABLE"
+
+    def __init__(self, sku: str, *path: str) -> None:
+        super().__init__(f"{sku} is no longer sold here: remove the line", *path)
+        self.sku = sku
+
+
 class PaymentDeclined(DomainError):
     """The provider said no; `decline_code` is its reason."""
 

@@ -31,7 +31,8 @@ payments = Table(
     Column("refunded_minor", BigInteger, nullable=False, server_default="0"),
     Column("provider_reference", Text),
     Column("version", Integer, nullable=False, server_default="1"),
-    # What placing the order still needs when the answer comes late: idempotency scope and key.
+    # What placing the order still needs when the answer comes late: idempotency scope and key, and
+    # what may have changed by then of the price that was asked for.
     Column("placement", JSON),
     moment("created_at"),
     CheckConstraint("amount_minor >= 0", name="amount"),
@@ -52,6 +53,7 @@ payment_transactions = Table(
     text_column("status"),
     Column("amount_minor", BigInteger, nullable=False),
     Column("provider_reference", Text),
+    # Why nothing came of it: the provider's code, or ours, also of an approval that was given up.
     Column("decline_code", Text),
     Column("attempts", Integer, nullable=False, server_default="0"),
     moment("requested_at"),

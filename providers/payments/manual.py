@@ -5,7 +5,7 @@ from domain.ports import Outcome, ProviderAnswer
 
 
 class ManualPayments:
-    """The order is placed with its payment PENDING; staff record the money when it arrives."""
+    """The order is placed with its payment PENDING, and stays so: nothing records yet that money came."""
 
     @property
     def methods(self) -> frozenset[str]:

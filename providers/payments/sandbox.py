@@ -119,5 +119,9 @@ def _answer(row: Row[*tuple[Any, ...]]) -> ProviderAnswer:
     if row.state == "DECLINED":
         return ProviderAnswer(Outcome.DECLINED, row.reference, row.amount_minor, decline_code=_DECLINE_CODE)
     return ProviderAnswer(
-        Outcome.SUCCEEDED, row.reference, row.amount_minor, needs_review=row.method == "review"
+        Outcome.SUCCEEDED,
+        row.reference,
+        row.amount_minor,
+        needs_review=row.method == "review",
+        currency=row.currency,
     )

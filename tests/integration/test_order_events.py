@@ -10,8 +10,8 @@ from persistence.database import Database
 from services import orders
 from services.access import ANONYMOUS, SYSTEM, Actor, Permission
 from services.order_imports import import_orders
-from services.order_placement import Placed
 from services.orders import OrderRef
+from services.payment_attempts import Placed
 from tests.checkouts import make_stocked_shop, order_now, till
 from tests.factories import make_app, make_context
 from tests.live import following, live

@@ -23,8 +23,10 @@ from domain.payments import PaymentStatus
 from domain.ports import ProviderAnswer
 from persistence.database import Database
 from providers.payments.sandbox import SandboxPayments, charges
+from services.cart_sweeps import abandon_idle
 from services.order_placement import place
 from services.payment_sweep import settle_due
+from tests.cart_flows import run_sql
 from tests.checkouts import (
     cart_status,
     events,
@@ -74,6 +76,33 @@ async def test_the_same_key_returns_the_same_order(database: Database) -> None:
     assert len(await charges(database.engine)) == 1
 
 
+async def test_an_answer_given_outlives_its_provider(database: Database) -> None:
+    shop = await make_stocked_shop(database, 5)
+    token = await make_ready_cart(database, shop, 2)
+    first = await place(till(database), token, "sandbox", "ok", "key")
+    without = till(database, payment_providers={})
+    assert (await place(without, token, "sandbox", "ok", "key")).order == first.order
+    with pytest.raises(InvalidInput) as caught:
+        await place(without, token, "sandbox", "ok", "another key")
+    assert caught.value.path == ("payment", "provider")
+
+
+async def test_an_abandoned_cart_comes_back_when_it_is_ordered(database: Database) -> None:
+    shop = await make_stocked_shop(database, 5)
+    token = await make_ready_cart(database, shop, 2)
+    assert await abandon_idle(later(database, hours=2)) == 1
+    assert await cart_status(database, token) == "ABANDONED"
+    assert (await place(till(database), token, "sandbox", "ok", "key")).order is not None
+    cart = till(database).environment.tokens.read("cart", token)
+    assert cart is not None
+    assert [one for one in await events(database, cart.id) if one[0] != "CartHoldReleased"] == [
+        ("CartAbandoned", 2),
+        ("CartReactivated", 3),
+        ("CartCheckoutStarted", 3),
+        ("CartCompleted", 4),
+    ]
+
+
 async def test_one_cart_at_ten_tills_is_one_order(database: Database) -> None:
     shop = await make_stocked_shop(database, 5)
     token = await make_ready_cart(database, shop, 2)
@@ -118,6 +147,39 @@ async def test_an_answer_that_never_came_is_found_out_by_the_sweep(database: Dat
     assert final.order is not None
     assert final.payment.status is PaymentStatus.AUTHORIZED
     assert await levels(database, shop) == [(3, 0, 2)]
+
+
+@pytest.mark.parametrize("change", ["price_minor = 1000", "archived_at = now()"])
+async def test_a_late_order_costs_what_was_authorized_whatever_became_of_the_rate(
+    database: Database, change: str
+) -> None:
+    shop = await make_stocked_shop(database, 5)
+    token = await make_ready_cart(database, shop, 2)
+    await place(till(database), token, "sandbox", "timeout", "key")
+    await run_sql(database, f"UPDATE delivery_rates SET {change} WHERE carrier = 'Test Post'")
+    await settle_due(later(database))
+    order = (await place(till(database), token, "sandbox", "timeout", "key")).order
+    assert order is not None
+    assert (order.shipping_minor, order.total_minor) == (500, 2500)
+    assert order.delivery is not None
+    assert (order.delivery["carrier"], order.delivery["priceMinor"]) == ("Test Post", 500)
+    assert order.payment_status is OrderPaymentStatus.AUTHORIZED
+    assert [charge.amount_minor for charge in await charges(database.engine)] == [2500]
+
+
+async def test_no_order_is_placed_at_another_total_than_was_authorized(database: Database) -> None:
+    shop = await make_stocked_shop(database, 5)
+    token = await make_ready_cart(database, shop, 2)
+    await place(till(database), token, "sandbox", "timeout", "key")
+    await run_sql(database, "UPDATE cart_lines SET unit_price_minor = 999")
+    await settle_due(later(database))
+    for _ in range(2):
+        with pytest.raises(PaymentDeclined) as caught:
+            await place(till(database), token, "sandbox", "timeout", "key")
+        assert caught.value.decline_code == "amount_mismatch"
+    assert await cart_status(database, token) == "ACTIVE"
+    assert [charge.state for charge in await charges(database.engine)] == ["VOIDED"]
+    assert await levels(database, shop) == [(3, 2, 0)]
 
 
 async def test_a_late_approval_without_stock_is_voided(database: Database) -> None:

@@ -208,6 +208,30 @@ async def test_a_shopper_cancels_by_token(database: Database) -> None:
     assert reused["userErrors"][0]["code"] == "IDEMPOTENCY_KEY_REUSED"
 
 
+async def test_a_callers_key_is_for_one_order_and_one_callers_alone(database: Database) -> None:
+    shop = await make_stocked_shop(database, 9)
+    first, second = [
+        (await place(database, await make_ready_cart(database, shop, 1), "review"))["order"] for _ in range(2)
+    ]
+    app, other_app = make_app(Permission.ORDERS_WRITE), make_app(Permission.ORDERS_WRITE)
+    approved = await change(database, "orderApprove", app, "key", id=first["id"])
+    assert approved["order"]["status"] == "OPEN"
+    reused = await change(database, "orderApprove", app, "key", id=second["id"])
+    assert reused["userErrors"][0]["code"] == "IDEMPOTENCY_KEY_REUSED"
+    assert (await read(database, SYSTEM, id=second["id"]))["status"] == "PENDING_APPROVAL"
+    theirs = await change(database, "orderApprove", other_app, "key", id=second["id"])
+    assert theirs["order"]["status"] == "OPEN"
+
+
+async def test_two_shoppers_may_use_the_same_key(database: Database) -> None:
+    shop = await make_stocked_shop(database, 9)
+    for _ in range(2):
+        placed = await place(database, await make_ready_cart(database, shop, 1))
+        ref = {"token": placed["orderToken"]}
+        canceled = await change(database, "orderCancel", ANONYMOUS, "key", ref=ref, reason="too late")
+        assert canceled["order"]["status"] == "CANCELED"
+
+
 async def test_what_nobody_approves_in_time_expires(database: Database) -> None:
     shop, placed = await waiting_order(database)
     approved = (await place(database, await make_ready_cart(database, shop, 1), "review"))["order"]
@@ -255,6 +279,16 @@ async def test_staff_need_a_permission_to_change_orders(database: Database) -> N
     for actor, code in ((ANONYMOUS, "UNAUTHENTICATED"), (make_app(Permission.ORDERS_READ), "FORBIDDEN")):
         with pytest.raises(AssertionError, match="permission" if code == "FORBIDDEN" else "token"):
             await change(database, "orderCancel", actor, ref={"number": order.number}, reason="x")
+
+
+@pytest.mark.parametrize("name", ["id", "number"])
+async def test_who_may_change_orders_cancels_them_by_any_name(database: Database, name: str) -> None:
+    shop = await make_stocked_shop(database, 5)
+    order = (await place(database, await make_ready_cart(database, shop, 2)))["order"]
+    writer = make_app(Permission.ORDERS_WRITE)
+    canceled = await change(database, "orderCancel", writer, ref={name: order[name]}, reason="x")
+    assert canceled["userErrors"] == []
+    assert canceled["order"]["status"] == "CANCELED"
 
 
 async def test_a_void_whose_answer_never_came_is_finished_by_the_sweep(database: Database) -> None:

@@ -18,7 +18,7 @@ from domain.orders import (
     fulfillment_status,
     payment_status,
 )
-from domain.payments import Payment, PaymentStatus, status_of
+from domain.payments import Payment, PaymentStatus
 from domain.shipping import DeliveryRate
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -36,7 +36,7 @@ def payments(draw: st.DrawFn) -> Payment:
     ended = draw(st.sampled_from([None, None, None, PaymentStatus.VOIDED, PaymentStatus.FAILED]))
     if ended is not None:
         return Payment(uuid4(), "sandbox", "ok", ended, "EUR", amount, authorized)
-    status = status_of(authorized, captured, refunded)
+    status = _status_of(authorized, captured, refunded)
     return Payment(uuid4(), "sandbox", "ok", status, "EUR", amount, authorized, captured, refunded)
 
 
@@ -46,7 +46,17 @@ def checkouts(draw: st.DrawFn) -> tuple[Checkout, list[Allocation]]:
     quantities = draw(st.lists(st.integers(1, 50), min_size=1, max_size=6))
     lines = tuple(
         CheckoutLine(
-            uuid4(), uuid4(), f"S{n}", f"S{n}", quantity, draw(st.integers(0, 9999)), n, 100, quantity, NOW
+            uuid4(),
+            uuid4(),
+            f"S{n}",
+            f"S{n}",
+            quantity,
+            draw(st.integers(0, 9999)),
+            n,
+            100,
+            True,
+            quantity,
+            NOW,
         )
         for n, quantity in enumerate(quantities)
     )
@@ -65,6 +75,7 @@ def checkouts(draw: st.DrawFn) -> tuple[Checkout, list[Allocation]]:
     checkout = Checkout(
         uuid4(),
         uuid4(),
+        False,
         CartStatus.ACTIVE,
         1,
         1,
@@ -75,7 +86,6 @@ def checkouts(draw: st.DrawFn) -> tuple[Checkout, list[Allocation]]:
         None,
         rate,
         rule,
-        None,
         lines,
     )
     return checkout, allocations
@@ -159,7 +169,7 @@ def test_the_payment_axis_says_what_the_payments_amount_to(total: int, given_pay
 @given(st.integers(1, 500))
 def test_the_payment_axis_goes_step_by_step(total: int) -> None:
     def paid(authorized: int, captured: int, refunded: int) -> OrderPaymentStatus:
-        status = status_of(authorized, captured, refunded)
+        status = _status_of(authorized, captured, refunded)
         one = Payment(uuid4(), "sandbox", "ok", status, "EUR", total, authorized, captured, refunded)
         return payment_status(total, [one])
 
@@ -205,3 +215,14 @@ def test_the_fulfilment_axis_says_how_far_the_units_have_come(
 def _units(given_parts: Sequence[FulfillmentOrder]) -> tuple[int, int]:
     lines = [line for part in given_parts for line in part.lines]
     return sum(line.quantity for line in lines), sum(line.quantity_shipped for line in lines)
+
+
+def _status_of(authorized_minor: int, captured_minor: int, refunded_minor: int) -> PaymentStatus:
+    """The status of a payment that neither failed nor was voided."""
+    if refunded_minor > 0:
+        whole = refunded_minor >= captured_minor
+        return PaymentStatus.REFUNDED if whole else PaymentStatus.PARTIALLY_REFUNDED
+    if captured_minor > 0:
+        whole = captured_minor >= authorized_minor
+        return PaymentStatus.CAPTURED if whole else PaymentStatus.PARTIALLY_CAPTURED
+    return PaymentStatus.AUTHORIZED if authorized_minor > 0 else PaymentStatus.PENDING

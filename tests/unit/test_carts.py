@@ -10,7 +10,7 @@ from domain import carts
 from domain.carts import Cart, CartStatus, Offer
 from domain.catalog import Variant
 from domain.channels import Channel
-from domain.kernel.errors import CartClosed, InvalidInput, NotFound, VersionConflict
+from domain.kernel.errors import CartClosed, InvalidInput, NotFound
 from domain.kernel.money import MAX_AMOUNT_MINOR, Money
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -95,11 +95,3 @@ def test_only_active_and_abandoned_carts_change(status: CartStatus) -> None:
     else:
         with pytest.raises(CartClosed):
             carts.check_changeable(cart(status=status))
-
-
-def test_versions_are_compared_only_when_one_is_expected() -> None:
-    carts.check_version(3, None)
-    carts.check_version(3, 3)
-    with pytest.raises(VersionConflict) as conflict:
-        carts.check_version(3, 2)
-    assert conflict.value.current_version == 3

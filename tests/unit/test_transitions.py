@@ -3,9 +3,12 @@
 import pytest
 
 from domain import carts, orders, payments
+from domain.carts import CartStatus
 from domain.kernel.errors import IllegalTransition
 from domain.kernel.transitions import check_transition
 from domain.orders import OrderStatus
+from domain.payments import TransactionStatus
+from persistence.status_changes import changes_to
 
 TABLES = (carts.TRANSITIONS, orders.TRANSITIONS, payments.TRANSACTION_TRANSITIONS)
 
@@ -23,6 +26,17 @@ def test_a_refused_change_names_what_would_be_allowed() -> None:
         check_transition(orders.TRANSITIONS, OrderStatus.OPEN, OrderStatus.REJECTED, "the order")
     assert refused.value.current == "OPEN"
     assert refused.value.allowed == ("CANCELED", "COMPLETED")
+
+
+def test_a_statement_names_the_statuses_it_changes() -> None:
+    both = (TransactionStatus.REQUESTED, TransactionStatus.ACTION_REQUIRED)
+    condition = changes_to(TransactionStatus.FAILED, payments.TRANSACTION_TRANSITIONS, *both)
+    assert condition == "IN ('REQUESTED', 'ACTION_REQUIRED')"
+
+
+def test_a_statement_that_strays_from_the_table_cannot_be_built() -> None:
+    with pytest.raises(IllegalTransition):
+        changes_to(CartStatus.CHECKOUT, carts.TRANSITIONS, CartStatus.ACTIVE, CartStatus.ABANDONED)
 
 
 @pytest.mark.parametrize("table", TABLES)
