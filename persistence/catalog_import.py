@@ -29,7 +29,7 @@ _CHUNK = 5_000
 
 _VARIANTS = text(
     f"""
-    SELECT {VARIANT_COLUMNS} FROM variants v WHERE v.sku = ANY (:skus) ORDER BY v.id FOR UPDATE
+    SELECT {VARIANT_COLUMNS} FROM variants v WHERE v.sku = ANY (:skus) ORDER BY v.id FOR NO KEY UPDATE
     """
 )
 _PRODUCTS = text(
@@ -40,7 +40,7 @@ _PRODUCTS = text(
       FROM products p
      WHERE p.id IN (SELECT product_id FROM variants WHERE sku = ANY (:skus)
                      UNION SELECT id FROM products WHERE name = ANY (:names) AND archived_at IS NULL)
-     ORDER BY p.id FOR UPDATE
+     ORDER BY p.id FOR NO KEY UPDATE
     """
 )
 _PRICES = text(
@@ -53,7 +53,7 @@ _LEVELS = text(
     """
     SELECT variant_id, location_id, on_hand FROM stock_levels
      WHERE variant_id = ANY (:variant_ids) AND location_id = ANY (:location_ids)
-     ORDER BY variant_id, location_id FOR UPDATE
+     ORDER BY variant_id, location_id FOR NO KEY UPDATE
     """
 )
 _INSERT_PRODUCTS = text(

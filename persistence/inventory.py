@@ -116,7 +116,7 @@ _LOCK_LEVEL = text(
       FROM stock_levels s JOIN locations l ON l.id = s.location_id JOIN variants v ON v.id = s.variant_id
      WHERE v.id = coalesce(CAST(:variant AS uuid), (SELECT id FROM variants WHERE sku = :sku))
        AND l.code = :code
-       FOR UPDATE OF s
+       FOR NO KEY UPDATE OF s
     """
 ).columns(address=JSON)
 _EXPIRE = text(

@@ -35,7 +35,7 @@ _UUIDS = {
 # Whoever settles locks the cart first, as everybody does; nothing matches when it was settled before.
 _OPEN = """
     locked AS (
-        SELECT k.id FROM carts k WHERE k.id = :cart_id AND k.status = 'CHECKOUT' FOR UPDATE
+        SELECT k.id FROM carts k WHERE k.id = :cart_id AND k.status = 'CHECKOUT' FOR NO KEY UPDATE
     )
 """
 _REOPEN_CART = """
@@ -105,7 +105,7 @@ _LEASE = text(
     WITH due AS (
         SELECT id FROM payment_transactions
          WHERE status IN ('REQUESTED', 'ACTION_REQUIRED') AND next_attempt_at <= :now
-         ORDER BY next_attempt_at LIMIT :most FOR UPDATE SKIP LOCKED
+         ORDER BY next_attempt_at LIMIT :most FOR NO KEY UPDATE SKIP LOCKED
     )
     UPDATE payment_transactions t SET attempts = t.attempts + 1, next_attempt_at = :leased_until
       FROM due, payments p
