@@ -209,12 +209,24 @@ BEGIN
 END $$;
 
 -- Turn every hold of a cart into stock committed to its order. Returns what was committed where;
--- the caller compares it with the lines (a hold may have expired) and secures the rest first.
+-- the caller compares it with the lines (a hold may have expired) and secures the rest, by
+-- stock_hold and this function again in the same transaction.
 CREATE OR REPLACE FUNCTION stock_commit_holds(p_cart uuid, p_order uuid, p_actor text, p_now timestamptz)
 RETURNS TABLE (line uuid, variant uuid, location uuid, quantity int) LANGUAGE plpgsql AS $$
 DECLARE
     a_line uuid[]; a_variant uuid[]; a_location uuid[]; a_quantity int[];
 BEGIN
+    -- What is not held whole is secured by the next call, maybe at a level that comes before those
+    -- of the live holds: then every level of the cart's variants is locked now, in the one order.
+    IF EXISTS (SELECT FROM cart_lines l
+                WHERE l.cart_id = p_cart
+                  AND l.quantity > (SELECT coalesce(sum(h.quantity), 0) FROM holds h
+                                     WHERE h.cart_line_id = l.id AND h.ended_at IS NULL)) THEN
+        PERFORM 1 FROM stock_levels s
+          WHERE s.variant_id IN (SELECT l.variant_id FROM cart_lines l WHERE l.cart_id = p_cart)
+          ORDER BY s.variant_id, s.location_id FOR NO KEY UPDATE;
+    END IF;
+
     WITH mine AS MATERIALIZED (
         SELECT h.id, h.cart_line_id, h.variant_id, h.location_id, h.quantity
           FROM holds h JOIN stock_levels s ON s.variant_id = h.variant_id AND s.location_id = h.location_id

@@ -13,6 +13,7 @@ from services.order_placement import place
 from tests import cart_flows as flow
 from tests.checkouts import make_ready_cart, make_stocked_shop, till
 from tests.factories import give_stock, make_context, make_shop, make_variant
+from tests.lock_waits import until_waiting
 from tests.stocked import assert_explained
 
 PATIENCE_SECONDS = 5
@@ -39,7 +40,7 @@ async def test_selling_goes_on_while_an_import_has_not_committed(database: Datab
             text("SELECT 1 FROM stock_levels WHERE variant_id = :id FOR UPDATE"), {"id": counted.id}
         )
         importing = asyncio.create_task(run(database, *rows))
-        await _until_waiting(database)
+        await until_waiting(database)
         added = await asyncio.wait_for(
             flow.add(database, token, shop.variant.sku, 2), timeout=PATIENCE_SECONDS
         )
@@ -70,16 +71,3 @@ async def test_an_import_beside_carts_and_orders_does_not_deadlock(database: Dat
         # Whoever deadlocks is aborted by PostgreSQL and raises here.
         await asyncio.gather(run(database, *rows), *(work() for _ in range(8) for work in (order, add)))
     await assert_explained(database)
-
-
-async def _until_waiting(database: Database) -> None:
-    statement = text(
-        "SELECT count(*) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
-    for _ in range(500):
-        async with database.read() as connection:
-            if int((await connection.execute(statement)).scalar_one()):
-                return
-        await asyncio.sleep(0.01)
-    raise AssertionError("nobody waits for the lock")
