@@ -228,15 +228,10 @@ def without_stale_rate(cart: Cart) -> Cart:
 
 
 def with_holds(cart: Cart, expiries: Mapping[UUID, datetime | None]) -> Cart:
-    """Return the cart whose named lines are wholly held, until the given moments."""
+    """Return the cart whose named lines are wholly held, until the given moments (None: not held)."""
     return replace(
         cart,
-        lines=tuple(
-            replace(line, held=line.quantity, hold_expires_at=expiries[line.id])
-            if line.id in expiries
-            else line
-            for line in cart.lines
-        ),
+        lines=tuple(_held(line, expiries[line.id]) if line.id in expiries else line for line in cart.lines),
     )
 
 
@@ -269,6 +264,10 @@ def check_offer(offer: Offer | None) -> tuple[Variant, int]:
     if offer.price_minor is None or offer.variant.archived:
         raise NotFound("this channel does not sell it", "variant")
     return offer.variant, offer.price_minor
+
+
+def _held(line: CartLine, until: datetime | None) -> CartLine:
+    return replace(line, held=0 if until is None else line.quantity, hold_expires_at=until)
 
 
 def _resized(line: CartLine, quantity: int, price_minor: int) -> CartLine:

@@ -8,7 +8,7 @@ that this happened, and the cart is read again.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -47,7 +47,8 @@ SELECT c.id, c.status, c.version, c.token_generation, c.created_at, c.active_at,
     )
 
 
-_RENEWED = "least(:expires, h.held_at + :longest)"
+# As stock_hold renews: never past the maximum, and never taking away what was given for a payment.
+_RENEWED = "greatest(h.expires_at, least(:expires, h.held_at + :longest))"
 _TOUCHED = """UPDATE carts SET version = version + 1, active_at = :now{changes}
               WHERE id = :id AND token_generation = :generation RETURNING *"""
 # The cart's row is locked before its holds: `renewed` reads from `cart`.
@@ -124,7 +125,7 @@ class Touch:
             "generation": self.generation,
             "now": self.now,
             "expires": self.policy.expiry(self.now),
-            "longest": timedelta(seconds=self.policy.max_seconds),
+            "longest": self.policy.longest,
             **more,
         }
 

@@ -66,6 +66,7 @@ async def secure(
 ) -> Cart:
     """Hold every unit of `lines`, and release those of `removed`; renews all holds of the cart.
 
+    A line that the cart held for the maximum in all is kept unheld, as long as it is in stock.
     Raises InsufficientStock (several as one Several), all lines or none.
     """
     targets = [HoldTarget(line.id, line.variant.id, line.quantity) for line in lines]

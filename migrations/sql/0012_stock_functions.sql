@@ -62,8 +62,12 @@ END $$;
 -- channel's locations in their order of preference, always on the quantity still missing (10
 -- from 6 and 20 takes 6 and 4). A line's own holds count as available to it; what it holds where
 -- the channel no longer sells from moves elsewhere. Extends every hold of the cart to p_expires,
--- never past its start + p_max. All lines or none: a row where present < wanted means short, and
--- then nothing was changed. A line and a variant may be named once.
+-- never past its start + p_max (null: no maximum). All lines or none: a row where present < wanted
+-- means short, and then nothing was changed. A line and a variant may be named once.
+--
+-- held_at is when the cart began to hold the variant, whatever line, place or row it was held by
+-- since; it begins anew only after the cart held none for as long as a hold lasts (p_expires -
+-- p_now). A line whose maximum is over rests until then: it has to be in stock, but holds nothing.
 --
 -- Its plans are made once a connection and must suit one line and 1,500, ten holds and a million:
 -- subqueries that cannot be joined otherwise (OFFSET 0, min) keep each lookup on its index.
@@ -74,16 +78,26 @@ CREATE OR REPLACE FUNCTION stock_hold(
 LANGUAGE plpgsql AS $$
 DECLARE
     a_hold uuid[]; a_line uuid[]; a_variant uuid[]; a_location uuid[]; a_own int[]; a_take int[];
-    taken bigint; first_due timestamptz;
+    a_began timestamptz[]; taken bigint; first_due timestamptz;
 BEGIN
-    WITH spot AS MATERIALIZED (
+    WITH wish AS MATERIALIZED (
+        SELECT l.line, l.variant, l.target, (
+               SELECT min(o.held_at) FROM (
+                   SELECT o.held_at FROM holds o WHERE o.cart_line_id = l.line AND o.ended_at IS NULL
+                   UNION ALL
+                   SELECT o.held_at FROM holds o
+                    WHERE o.cart_id = p_cart AND o.variant_id = l.variant
+                      AND o.status IN ('RELEASED', 'EXPIRED') AND o.ended_at > p_now - (p_expires - p_now)
+                      AND o.expires_at > p_now - (p_expires - p_now)) o) AS began
+          FROM unnest(p_lines, p_variants, p_targets) AS l (line, variant, target)
+    ), spot AS MATERIALIZED (
         -- Locks only what is decided on: levels of the lines' variants that the channel sells
         -- from or that hold for these lines.
-        SELECT l.line, l.variant, l.target, s.location_id AS location, c.rank, h.id AS hold,
+        SELECT l.line, l.variant, l.target, l.began, s.location_id AS location, c.rank, h.id AS hold,
                coalesce(h.quantity, 0) AS own,
                CASE WHEN c.rank IS NULL THEN 0
                     ELSE s.available + coalesce(h.quantity, 0) END AS reach
-          FROM unnest(p_lines, p_variants, p_targets) AS l (line, variant, target)
+          FROM wish l
           JOIN stock_levels s ON s.variant_id = l.variant
           LEFT JOIN (channel_locations c
                      JOIN locations p ON p.id = c.location_id AND p.archived_at IS NULL)
@@ -102,8 +116,8 @@ BEGIN
               FROM spot) p
     )
     SELECT array_agg(p.hold), array_agg(p.line), array_agg(p.variant), array_agg(p.location),
-           array_agg(p.own), array_agg(p.take), sum(p.take)
-      INTO a_hold, a_line, a_variant, a_location, a_own, a_take, taken
+           array_agg(p.own), array_agg(p.take), array_agg(p.began), sum(p.take)
+      INTO a_hold, a_line, a_variant, a_location, a_own, a_take, a_began, taken
       FROM plan p WHERE p.own > 0 OR p.take > 0;
 
     IF coalesce(taken, 0) < (SELECT sum(u) FROM unnest(p_targets) AS u) THEN
@@ -118,7 +132,19 @@ BEGIN
         RETURN;
     END IF;
 
-    UPDATE holds h SET expires_at = least(p_expires, h.held_at + p_max)
+    IF p_now - p_max >= ANY (a_began) THEN
+        SELECT array_agg(u.hold), array_agg(u.line), array_agg(u.variant), array_agg(u.location),
+               array_agg(u.own), array_agg(CASE WHEN u.rests THEN 0 ELSE u.take END),
+               array_agg(u.began), sum(CASE WHEN u.rests THEN 0 ELSE u.take END)
+          INTO a_hold, a_line, a_variant, a_location, a_own, a_take, a_began, taken
+          FROM (SELECT t.*, coalesce(t.began <= p_now - p_max, false) AS rests
+                  FROM unnest(a_hold, a_line, a_variant, a_location, a_own, a_take, a_began)
+                       AS t (hold, line, variant, location, own, take, began)) u
+         WHERE u.own > 0 OR NOT u.rests;
+    END IF;
+
+    -- Renewing never takes time away: what the till was given past the maximum stays until it ends.
+    UPDATE holds h SET expires_at = greatest(h.expires_at, least(p_expires, h.held_at + p_max))
      WHERE h.cart_id = p_cart AND h.status = 'HELD';
     IF 0 < ANY (a_own) THEN
         UPDATE holds h
@@ -132,9 +158,9 @@ BEGIN
         INSERT INTO holds (id, cart_id, cart_line_id, variant_id, location_id, quantity, status,
                            held_at, expires_at)
         SELECT gen_random_uuid(), p_cart, u.line, u.variant, u.location, u.take, 'HELD',
-               p_now, least(p_expires, p_now + p_max)
-          FROM unnest(a_line, a_variant, a_location, a_own, a_take)
-               AS u (line, variant, location, own, take)
+               coalesce(u.began, p_now), least(p_expires, coalesce(u.began, p_now) + p_max)
+          FROM unnest(a_line, a_variant, a_location, a_own, a_take, a_began)
+               AS u (line, variant, location, own, take, began)
          WHERE u.own = 0;
     END IF;
     IF a_own <> a_take THEN
@@ -157,7 +183,7 @@ BEGIN
 
     -- The sweep looks at a cart no later than when its first hold can end; renewing leaves the
     -- mark where it is (the sweep then moves it), so that it is written once for most carts.
-    first_due := least(p_expires, p_now + p_max);
+    first_due := least(p_expires, (SELECT min(coalesce(u, p_now)) FROM unnest(a_began) AS u) + p_max);
     UPDATE carts SET holds_due_at = first_due
      WHERE id = p_cart AND (holds_due_at IS NULL OR holds_due_at > first_due) AND taken > 0;
 END $$;

@@ -7,6 +7,7 @@ Revises: 0009
 from itertools import product
 from pathlib import Path
 
+import sqlalchemy as sa
 from alembic import op
 
 revision = "0012"
@@ -27,7 +28,13 @@ SETTINGS = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin")
 
 
 def upgrade() -> None:
-    """Replace the functions that lock."""
+    """Replace the functions that lock; index the ended holds that a new one may continue."""
+    op.create_index(
+        "ix_holds_cart_id_variant_id",
+        "holds",
+        ["cart_id", "variant_id", "ended_at"],
+        postgresql_where=sa.text("status IN ('RELEASED', 'EXPIRED')"),
+    )
     _replace("0012_stock_functions.sql")
     _replace("0012_stock_change.sql")
 
@@ -37,6 +44,7 @@ def downgrade() -> None:
     _replace("0003_stock_functions.sql", "stock_move", "stock_expire_holds", "stock_commit_holds")
     _replace("0005_stock_change.sql")
     _replace("0009_stock_hold.sql")
+    op.drop_index("ix_holds_cart_id_variant_id", "holds")
 
 
 def _replace(file: str, *names: str) -> None:
