@@ -20,6 +20,7 @@ from api.rate_limit import RateLimiter
 from api.root import build_schema
 from app import readiness
 from app.config import Settings
+from domain.carts import CartLimits
 from domain.inventory import HoldPolicy
 from domain.ports import PaymentProvider, PaymentProviders
 from persistence.database import Database
@@ -130,6 +131,7 @@ def make_environment(
         holds=HoldPolicy(settings.cart_hold_seconds, settings.cart_hold_max_seconds),
         payment_providers=_payment_providers(settings, database),
         payment_time_limit_seconds=settings.payment_time_limit_seconds,
+        cart_limits=CartLimits(settings.cart_max_units),
         abandon_after_seconds=settings.cart_abandon_seconds,
         approval_seconds=settings.order_approval_seconds,
         committed=committed,

@@ -16,6 +16,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from domain.carts import MAX_UNITS
+
 PREFIX = "ORDERTIDE_"
 
 _SECRET_KEY_BYTES = 32
@@ -122,6 +124,9 @@ class Settings(BaseSettings):
 
     cart_hold_max_seconds: int = Field(default=7200, ge=1)
     """How long a cart holds its stock at most, however often it changes."""
+
+    cart_max_units: int = Field(default=MAX_UNITS, ge=1)
+    """How many units one cart has at most, of all its lines together."""
 
     cart_abandon_seconds: int = Field(default=3600, ge=1)
     """How long after the shopper's last change a cart counts as abandoned."""

@@ -86,7 +86,7 @@ async def add_line(
     async def change(transaction: Transaction) -> Change:
         found = await rows.touch_and_find(transaction.connection, _touch(context, transaction, subject), ref)
         cart = _changeable(found[0])
-        after, line = decide.add(cart, found[1], quantity)
+        after, line = decide.add(cart, found[1], quantity, context.environment.cart_limits.units)
         facts = {"lineId": line.id, "sku": line.variant.sku, "quantity": quantity}
         return Change(cart, after, "CartLineAdded", facts, saved=line)
 
@@ -112,7 +112,7 @@ async def update_line(
     async def change(transaction: Transaction) -> Change:
         touched = await rows.touch(transaction.connection, _touch(context, transaction, subject))
         cart = _changeable(touched, expected_version)
-        after, line = decide.resize(cart, line_id, quantity)
+        after, line = decide.resize(cart, line_id, quantity, context.environment.cart_limits.units)
         facts = {"lineId": line.id, "sku": line.variant.sku, "quantity": quantity}
         return Change(cart, after, "CartLineUpdated", facts, saved=line, repairs=True)
 
@@ -224,7 +224,8 @@ async def _create(
         raise _unknown_channel()
     now = transaction.now
     empty = Cart(new_id(), shelf.channel, CartStatus.ACTIVE, 1, 1, now, now, email, rates=shelf.rates)
-    cart, origins = decide.fill(empty, ((shelf.offers.get(wanted.ref), wanted.quantity) for wanted in lines))
+    offered = ((shelf.offers.get(wanted.ref), wanted.quantity) for wanted in lines)
+    cart, origins = decide.fill(empty, offered, context.environment.cart_limits.units)
     await rows.create(transaction.connection, cart)
     paths = {line_id: ("lines", str(index), "quantity") for line_id, index in origins.items()}
     cart = await cart_changes.secure(context, transaction, cart, cart.lines, paths=paths)

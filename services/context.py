@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.carts import CartLimits
 from domain.inventory import HoldPolicy
 from domain.kernel.events import Event
 from domain.ports import Clock, PaymentProviders
@@ -37,6 +38,7 @@ class Environment:
     clock: Clock = field(default_factory=SystemClock)
     # How long a payment provider may take to answer before its outcome counts as unknown.
     payment_time_limit_seconds: float = 10.0
+    cart_limits: CartLimits = field(default_factory=CartLimits)
     abandon_after_seconds: int = 3600
     # How long an order may wait for approval, its stock committed.
     approval_seconds: int = 7 * 24 * 3600

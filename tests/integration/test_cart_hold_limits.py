@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 
+from domain.carts import CartLimits
 from domain.inventory import HoldPolicy
 from domain.kernel.errors import InsufficientStock, PaymentDeclined
 from persistence.database import Database
@@ -139,3 +140,22 @@ async def resting(database: Database, clock: StoppedClock) -> tuple[Shop, str, d
     rests = await flow.update(database, token, email="ada@example.org", **timed)
     assert rests["cart"]["lines"][0]["holdExpiresAt"] is None
     return shop, token, timed
+
+
+async def test_a_cart_holds_so_many_units_and_no_more(database: Database) -> None:
+    shop = await make_shop(database, stock=10)
+    limited: dict[str, Any] = {"cart_limits": CartLimits(units=5)}
+    refused = await flow.create(database, shop, 3, 3, **limited)
+    assert [(error["code"], error["path"]) for error in refused["userErrors"]] == [
+        ("INVALID_INPUT", ["lines", "1", "quantity"])
+    ]
+    created = await flow.create(database, shop, 4, **limited)
+    token, line = created["cartToken"], created["cart"]["lines"][0]["id"]
+    for refused in (
+        await flow.add(database, token, shop.variant.sku, 2, **limited),
+        await flow.update_line(database, token, line, 6, **limited),
+    ):
+        assert [(error["code"], error["path"]) for error in refused["userErrors"]] == [
+            ("INVALID_INPUT", ["quantity"])
+        ]
+    assert await flow.levels(database, shop.variant) == {"available": 6, "held": 4}
