@@ -83,7 +83,7 @@ class LiveGraphQL:
 
     def context_for(self, viewer: Any, request_id: str) -> LiveRequest:
         """Return the context of one operation."""
-        service = ServiceContext(self._environment, viewer.actor, request_id)
+        service = ServiceContext(self._environment, viewer.actor, request_id, viewer.address)
         return LiveRequest(RequestContext.of(service, self._feed), viewer.key)
 
     async def execute(self, request: OperationRequest, live: LiveRequest) -> AsyncGenerator[Answer]:

@@ -131,7 +131,7 @@ def make_environment(
         holds=HoldPolicy(settings.cart_hold_seconds, settings.cart_hold_max_seconds),
         payment_providers=_payment_providers(settings, database),
         payment_time_limit_seconds=settings.payment_time_limit_seconds,
-        cart_limits=CartLimits(settings.cart_max_units),
+        cart_limits=CartLimits(settings.cart_max_units, settings.held_units_per_address),
         abandon_after_seconds=settings.cart_abandon_seconds,
         approval_seconds=settings.order_approval_seconds,
         committed=committed,

@@ -128,6 +128,9 @@ class Settings(BaseSettings):
     cart_max_units: int = Field(default=MAX_UNITS, ge=1)
     """How many units one cart has at most, of all its lines together."""
 
+    held_units_per_address: int = Field(default=0, ge=0)
+    """How many units the carts of one client address hold together, apps' apart; 0 is no limit."""
+
     cart_abandon_seconds: int = Field(default=3600, ge=1)
     """How long after the shopper's last change a cart counts as abandoned."""
 

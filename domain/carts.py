@@ -31,6 +31,8 @@ class CartLimits:
     """What one shopper may take off sale, as a deployment chooses it."""
 
     units: int = MAX_UNITS
+    held_per_address: int = 0
+    """Units that all carts made from one client address hold together; 0 is no limit."""
 
 
 class CartStatus(StrEnum):

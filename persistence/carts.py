@@ -94,8 +94,9 @@ _SAVE = text(_SAVE_LINES)
 _CREATE = text(
     """WITH cart AS (
     INSERT INTO carts (id, channel_id, status, version, token_generation, currency, email,
-                       created_at, active_at)
-    VALUES (:cart, :channel, :status, :version, :generation, :currency, :email, :now, :now))"""
+                       address_number, created_at, active_at)
+    VALUES (:cart, :channel, :status, :version, :generation, :currency, :email, :address_number, :now,
+            :now))"""
     + _SAVE_LINES
 )
 _GENERATION = text("SELECT token_generation FROM carts WHERE id = :id")
@@ -210,8 +211,8 @@ async def shelf(connection: AsyncConnection, slug: str, refs: Sequence[VariantRe
     return Shelf(channel, rates_of(row.rates), by_ref)
 
 
-async def create(connection: AsyncConnection, cart: Cart) -> None:
-    """Insert a cart with its lines."""
+async def create(connection: AsyncConnection, cart: Cart, address_number: int | None = None) -> None:
+    """Insert a cart with its lines; the number is kept to count what its address holds."""
     values = {
         "channel": cart.channel.id,
         "status": cart.status.value,
@@ -219,6 +220,7 @@ async def create(connection: AsyncConnection, cart: Cart) -> None:
         "generation": cart.token_generation,
         "currency": cart.currency,
         "email": cart.email,
+        "address_number": address_number,
         "now": cart.created_at,
     }
     await connection.execute(_CREATE, {**values, **_line_values(cart.id, cart.lines)})

@@ -226,7 +226,7 @@ async def _create(
     empty = Cart(new_id(), shelf.channel, CartStatus.ACTIVE, 1, 1, now, now, email, rates=shelf.rates)
     offered = ((shelf.offers.get(wanted.ref), wanted.quantity) for wanted in lines)
     cart, origins = decide.fill(empty, offered, context.environment.cart_limits.units)
-    await rows.create(transaction.connection, cart)
+    await rows.create(transaction.connection, cart, _address_number(context))
     paths = {line_id: ("lines", str(index), "quantity") for line_id, index in origins.items()}
     cart = await cart_changes.secure(context, transaction, cart, cart.lines, paths=paths)
     transaction.emit(*cart_changes.creation_events(cart, now))
@@ -264,6 +264,14 @@ async def _once(
     if written is None:
         raise _unknown_token()
     return written
+
+
+def _address_number(context: ServiceContext) -> int | None:
+    """Return what stands for the client's address: kept only for anonymous carts, where it is counted."""
+    anonymous = context.actor.kind is ActorKind.ANONYMOUS
+    if not anonymous or not context.environment.cart_limits.held_per_address:
+        return None
+    return context.environment.tokens.address_number(context.address)
 
 
 def _touch(context: ServiceContext, transaction: Transaction, subject: TokenSubject) -> Touch:

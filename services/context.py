@@ -96,6 +96,8 @@ class ServiceContext:
     environment: Environment
     actor: Actor
     request_id: str
+    # Whence the request came, where that is known; never stored or logged as it is.
+    address: str | None = None
     _reading: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False, compare=False)
 
     def now(self) -> datetime:

@@ -24,7 +24,7 @@ CART = f"""{{
   totals {{ subtotal {{ amount }} shipping {{ amount }} tax {{ amount }} discount {{ amount }}
             total {{ amount currency }} }}
 }}"""
-_ENVIRONMENT = {"actor", "holds", "clock", "cart_limits"}
+_ENVIRONMENT = {"actor", "address", "holds", "clock", "cart_limits"}
 ERRORS = """{
   __typename code message path
   ... on InsufficientStockError { sku requested available }

@@ -35,6 +35,15 @@ def upgrade() -> None:
         ["cart_id", "variant_id", "ended_at"],
         postgresql_where=sa.text("status IN ('RELEASED', 'EXPIRED')"),
     )
+    op.add_column("carts", sa.Column("address_number", sa.BigInteger()))
+    op.create_index(
+        "ix_carts_address_number",
+        "carts",
+        ["address_number"],
+        postgresql_where=sa.text(
+            "address_number IS NOT NULL AND status IN ('ACTIVE', 'CHECKOUT', 'ABANDONED')"
+        ),
+    )
     _replace("0012_stock_functions.sql")
     _replace("0012_stock_change.sql")
 
@@ -45,6 +54,8 @@ def downgrade() -> None:
     _replace("0005_stock_change.sql")
     _replace("0009_stock_hold.sql")
     op.drop_index("ix_holds_cart_id_variant_id", "holds")
+    op.drop_index("ix_carts_address_number", "carts")
+    op.drop_column("carts", "address_number")
 
 
 def _replace(file: str, *names: str) -> None:

@@ -1,5 +1,6 @@
 """What keeps one shopper from holding a shop: the maximum of a hold goes on whatever they do."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -15,7 +16,8 @@ from services.order_placement import place
 from tests import cart_flows as flow
 from tests.checkouts import till
 from tests.clocks import StoppedClock
-from tests.factories import Shop, give_stock, make_context, make_location, make_shop
+from tests.factories import Shop, give_stock, make_app, make_context, make_location, make_shop
+from tests.statements import count_statements
 
 HOLDS = HoldPolicy(seconds=60, max_seconds=150)
 ADDRESS_INPUT = {
@@ -159,3 +161,51 @@ async def test_a_cart_holds_so_many_units_and_no_more(database: Database) -> Non
             ("INVALID_INPUT", ["quantity"])
         ]
     assert await flow.levels(database, shop.variant) == {"available": 6, "held": 4}
+
+
+SHARED: dict[str, Any] = {"cart_limits": CartLimits(held_per_address=5), "address": "203.0.113.7"}
+
+
+async def test_carts_of_one_address_hold_so_many_units_together(database: Database) -> None:
+    shop = await make_shop(database, stock=30)
+    first = await flow.create(database, shop, 3, **SHARED)
+    second = await flow.create(database, shop, 2, **SHARED)
+    third = await flow.create(database, shop, 1, **SHARED)
+    assert [(error["code"], error["path"]) for error in third["userErrors"]] == [
+        ("INVALID_INPUT", ["lines", "0", "quantity"])
+    ]
+    more = await flow.add(database, second["cartToken"], shop.variant.sku, 1, **SHARED)
+    assert [(error["code"], error["path"]) for error in more["userErrors"]] == [
+        ("INVALID_INPUT", ["quantity"])
+    ]
+    # Others are not concerned, nor an app that asks for many shoppers from one address.
+    for other in ({"address": "203.0.113.8"}, {"actor": make_app()}, {"address": None}):
+        assert (await flow.create(database, shop, 5, **{**SHARED, **other}))["userErrors"] == []
+    # What one cart lets go of another may hold.
+    line = first["cart"]["lines"][0]["id"]
+    fewer = await flow.update_line(database, first["cartToken"], line, 1, **SHARED)
+    assert fewer["userErrors"] == []
+    assert (await flow.add(database, second["cartToken"], shop.variant.sku, 2, **SHARED))["userErrors"] == []
+    # A limit that was lowered locks nobody out of putting a cart right.
+    lower = {**SHARED, "cart_limits": CartLimits(held_per_address=1)}
+    gone = await flow.remove_line(database, first["cartToken"], line, **lower)
+    assert gone["userErrors"] == []
+
+
+async def test_carts_of_one_address_at_once_do_not_pass_its_limit(database: Database) -> None:
+    shop = await make_shop(database, stock=100)
+    answers = await asyncio.gather(*(flow.create(database, shop, 1, **SHARED) for _ in range(20)))
+    assert [answer["userErrors"] for answer in answers].count([]) == 5
+    assert await flow.levels(database, shop.variant) == {"available": 95, "held": 5}
+
+
+async def test_addresses_are_kept_only_where_they_are_counted_and_not_as_they_are(database: Database) -> None:
+    shop = await make_shop(database, stock=10)
+    with count_statements(database) as without:
+        await flow.create(database, shop, 1, address="203.0.113.7")
+    with count_statements(database) as counting:
+        await flow.create(database, shop, 1, **SHARED)
+    assert len(counting) == len(without) + 2
+    rows = await flow.run_sql(database, "SELECT to_jsonb(c) AS cart FROM carts c ORDER BY id")
+    assert [row.cart["address_number"] is None for row in rows] == [True, False]
+    assert not any("203.0.113.7" in str(row.cart) for row in rows)
