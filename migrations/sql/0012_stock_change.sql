@@ -1,7 +1,7 @@
 -- Change one level by hand: p_quantity units of one variant at one location from one state to
 -- another, by references as a client names them. A level that does not exist is made. Writes the
 -- ledger, the event and the audit entry with it. `outcome` is DONE; or, with nothing changed,
--- NO_VARIANT, NO_LOCATION, SHORT (p_from has fewer units) or FULL (the target would pass p_most).
+-- NO_VARIANT, NO_LOCATION (none in use), SHORT (p_from has fewer units) or FULL (the target would pass p_most).
 -- The level is returned as it then is.
 CREATE OR REPLACE FUNCTION stock_change(
     p_variant uuid, p_sku text, p_code text, p_from text, p_to text, p_quantity int, p_reason text,
@@ -20,7 +20,9 @@ BEGIN
     ELSE
         SELECT v.id, v.sku INTO v_variant, v_sku FROM variants v WHERE v.id = p_variant;
     END IF;
-    SELECT l.id INTO v_location FROM locations l WHERE l.code = p_code;
+    -- FOR SHARE keeps an archiving, which looks whether the location is empty, from passing by.
+    SELECT l.id INTO v_location FROM locations l
+     WHERE l.code = p_code AND l.archived_at IS NULL FOR SHARE;
     IF v_variant IS NULL OR v_location IS NULL THEN
         outcome := CASE WHEN v_variant IS NULL THEN 'NO_VARIANT' ELSE 'NO_LOCATION' END;
         RETURN NEXT;
