@@ -10,7 +10,7 @@ from typing import Any
 from domain.addresses import MAX_CODE_LENGTH, MAX_LINE_LENGTH, Address
 from domain.channels import Channel
 from domain.kernel.errors import DomainError, InvalidInput, under
-from domain.kernel.money import Money
+from domain.kernel.money import MAX_AMOUNT_MINOR, Money
 from domain.kernel.quantities import require_positive, require_storable, require_text
 from domain.orders import MAX_REASON_LENGTH, OrderStatus
 
@@ -124,11 +124,20 @@ def gather(
             errors.append(RowError(number, ".".join(error.path), error.message))
     if not errors:
         errors = [
-            RowError(first_rows[order.external_id], "discount", "is more than the order amounts to")
+            RowError(first_rows[order.external_id], *wrong)
             for order in orders.values()
-            if order.total_minor < 0
+            if (wrong := _wrong_as_a_whole(order))
         ]
     return Gathered(list(orders.values()), errors)
+
+
+def _wrong_as_a_whole(order: ImportedOrder) -> tuple[str, str] | None:
+    """Return the field to blame and why, for what only all rows of an order together show."""
+    if order.total_minor + order.discount_minor > MAX_AMOUNT_MINOR:
+        return "unitPrice", "is of an order that amounts to too much"
+    if order.total_minor < 0:
+        return "discount", "is more than the order amounts to"
+    return None
 
 
 def _agreed(known: ImportedOrder, row: ImportedOrder, first_row: int) -> ImportedOrder:
@@ -191,7 +200,7 @@ def _line(fields: Mapping[str, Any], channel: Channel) -> ImportedLine:
     return ImportedLine(
         sku=intern(require_text(_text(fields, "sku", MAX_ID_LENGTH) or "", MAX_ID_LENGTH, "sku")),
         name=intern(name) if name else None,
-        quantity=_quantity(fields),
+        quantity=_quantity(fields, price),
         unit_price_minor=price,
     )
 
@@ -235,12 +244,14 @@ def _amount(fields: Mapping[str, Any], name: str, currency: str) -> int | None:
     return money.amount_minor
 
 
-def _quantity(fields: Mapping[str, Any]) -> int:
+def _quantity(fields: Mapping[str, Any], price_minor: int) -> int:
     try:
         quantity = int(_text(fields, "quantity", MAX_ID_LENGTH) or "")
     except ValueError:
         raise InvalidInput("is not a whole number", "quantity") from None
-    return require_positive(quantity, "quantity")
+    if require_positive(quantity, "quantity") * price_minor > MAX_AMOUNT_MINOR:
+        raise InvalidInput("amounts to too much at this price", "quantity")
+    return quantity
 
 
 def _address(fields: Mapping[str, Any]) -> Address:

@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import orjson
 import pytest
@@ -10,7 +11,9 @@ from sqlalchemy import text
 from typer.testing import CliRunner
 
 from app.cli import cli
+from domain.channels import Channel
 from domain.kernel.errors import AccessDenied
+from domain.order_imports import gather
 from persistence.database import Database
 from services.access import SYSTEM, Permission
 from services.order_imports import import_orders
@@ -129,6 +132,7 @@ async def test_wrong_rows_are_all_named_and_nothing_is_imported(
         "10,uk,2010-12-01,,,,A,,1,-1.00,GB": "unitPrice: must not be negative",
         "11,uk,2010-12-01,,,,A,,1,cheap,GB": "unitPrice: is not a number",
         "1,uk,2010-12-02,CANCELED,2010-12-03,,A,,1,1.00,GB": "status: is another than in row 2",
+        "12,uk,2010-12-01,,,,A,,1000000,9999999999999.99,GB": "quantity: amounts to too much at this price",
     }
     file = tmp_path / "orders.csv"
     file.write_text(HEADER + "\n".join(rows) + "\n")
@@ -138,8 +142,25 @@ async def test_wrong_rows_are_all_named_and_nothing_is_imported(
     expected = [(number, error) for number, error in enumerate(rows.values(), 2) if error]
     for (number, error), line in zip(expected, lines, strict=False):
         assert f"orders.csv:{number}: {error}" in line
-    assert lines[-1] == "ordertide: 11 rows are wrong, nothing was imported"
+    assert lines[-1] == "ordertide: 12 rows are wrong, nothing was imported"
     assert await imported(database) == []
+
+
+def refused(rows: list[dict[str, Any]]) -> list[tuple[int, str]]:
+    """Return row and field of everything that is wrong with rows of a shop in pounds."""
+    shop = Channel(UUID(int=1), "uk", "Shop", "GBP", 1)
+    line = {"order": "1", "placedAt": "2010-12-01", "sku": "A", "quantity": 1, "unitPrice": "1.00"}
+    gathered = gather(enumerate(({**line, **row} for row in rows), 1), {"uk": shop}, "uk")
+    return [(error.row, error.field) for error in gathered.errors]
+
+
+def test_an_order_that_amounts_to_more_than_is_kept_is_named_by_its_first_row() -> None:
+    most = {"unitPrice": "10000000000000.00"}
+    assert refused([most]) == []
+    assert refused([{"order": "2"}, most, {"unitPrice": "0.01"}]) == [(2, "unitPrice")]
+    # A discount takes nothing from what the lines amount to.
+    costs = {"tax": "0.01", "discount": "0.01"}
+    assert refused([{**most, **costs}]) == [(1, "unitPrice")]
 
 
 @pytest.mark.parametrize(
