@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from sys import intern
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from domain.addresses import MAX_CODE_LENGTH, MAX_LINE_LENGTH, Address
 from domain.channels import Channel
 from domain.kernel.errors import DomainError, InvalidInput, under
+from domain.kernel.moments import in_utc
 from domain.kernel.money import MAX_AMOUNT_MINOR, Money
 from domain.kernel.quantities import require_positive, require_storable, require_text
 from domain.orders import MAX_REASON_LENGTH, OrderStatus
@@ -227,7 +228,7 @@ def _moment(fields: Mapping[str, Any], name: str) -> datetime | None:
         moment = datetime.fromisoformat(value)
     except ValueError:
         raise InvalidInput("is not a date and time in ISO 8601", name) from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    return in_utc(moment, name)
 
 
 def _amount(fields: Mapping[str, Any], name: str, currency: str) -> int | None:

@@ -131,6 +131,7 @@ async def test_wrong_rows_are_all_named_and_nothing_is_imported(
         "9,uk,2010-12-01,,,,A,,1,1.001,GB": "unitPrice: GBP has 2 decimals",
         "10,uk,2010-12-01,,,,A,,1,-1.00,GB": "unitPrice: must not be negative",
         "11,uk,2010-12-01,,,,A,,1,cheap,GB": "unitPrice: is not a number",
+        "13,uk,0001-01-01T00:00:00+14:00,,,,A,,1,1.00,GB": "placedAt: lies outside the years",
         "1,uk,2010-12-02,CANCELED,2010-12-03,,A,,1,1.00,GB": "status: is another than in row 2",
         "12,uk,2010-12-01,,,,A,,1000000,9999999999999.99,GB": "quantity: amounts to too much at this price",
     }
@@ -142,7 +143,7 @@ async def test_wrong_rows_are_all_named_and_nothing_is_imported(
     expected = [(number, error) for number, error in enumerate(rows.values(), 2) if error]
     for (number, error), line in zip(expected, lines, strict=False):
         assert f"orders.csv:{number}: {error}" in line
-    assert lines[-1] == "ordertide: 12 rows are wrong, nothing was imported"
+    assert lines[-1] == "ordertide: 13 rows are wrong, nothing was imported"
     assert await imported(database) == []
 
 
