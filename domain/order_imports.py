@@ -66,6 +66,8 @@ class ImportedLine:
 class ImportedOrder:
     """One order as recorded elsewhere, over and done; amounts in minor units of its channel's currency."""
 
+    row: int
+    """Where it first stands in the file."""
     external_id: str
     channel: Channel
     status: OrderStatus
@@ -78,6 +80,10 @@ class ImportedOrder:
     tax_minor: int
     discount_minor: int
     lines: list[ImportedLine] = field(default_factory=list)
+
+    def number_from(self, source: str) -> str:
+        """Return the number the order has here when it comes from `source`."""
+        return f"{source}-{self.external_id}"
 
     @property
     def subtotal_minor(self) -> int:
@@ -109,25 +115,19 @@ def gather(
     but for its time: tills write a time a line, and the earliest is when the order was placed.
     """
     orders: dict[str, ImportedOrder] = {}
-    first_rows: dict[str, int] = {}
     errors: list[RowError] = []
     for number, fields in rows:
         try:
-            order = _order(fields, channels, default_channel)
+            order = _order(number, fields, channels, default_channel)
             known = orders.get(order.external_id)
-            if known is None:
-                known, first_rows[order.external_id] = order, number
-            else:
-                known = _agreed(known, order, first_rows[order.external_id])
+            known = order if known is None else _agreed(known, order)
             orders[order.external_id] = known
             known.lines.extend(_lines(fields, order.channel))
         except DomainError as error:
             errors.append(RowError(number, ".".join(error.path), error.message))
     if not errors:
         errors = [
-            RowError(first_rows[order.external_id], *wrong)
-            for order in orders.values()
-            if (wrong := _wrong_as_a_whole(order))
+            RowError(order.row, *wrong) for order in orders.values() if (wrong := _wrong_as_a_whole(order))
         ]
     return Gathered(list(orders.values()), errors)
 
@@ -141,15 +141,15 @@ def _wrong_as_a_whole(order: ImportedOrder) -> tuple[str, str] | None:
     return None
 
 
-def _agreed(known: ImportedOrder, row: ImportedOrder, first_row: int) -> ImportedOrder:
+def _agreed(known: ImportedOrder, row: ImportedOrder) -> ImportedOrder:
     for attribute, column in _OF_THE_ORDER.items():
         if getattr(known, attribute) != getattr(row, attribute):
-            raise InvalidInput(f"is another than in row {first_row}, of the same order", column)
+            raise InvalidInput(f"is another than in row {known.row}, of the same order", column)
     return replace(known, placed_at=row.placed_at) if row.placed_at < known.placed_at else known
 
 
 def _order(
-    fields: Mapping[str, Any], channels: Mapping[str, Channel], default_channel: str | None
+    number: int, fields: Mapping[str, Any], channels: Mapping[str, Channel], default_channel: str | None
 ) -> ImportedOrder:
     slug = _text(fields, "channel", MAX_ID_LENGTH) or default_channel
     channel = channels.get(slug or "")
@@ -163,6 +163,7 @@ def _order(
     if placed is None:
         raise InvalidInput("is missing", "placedAt")
     return ImportedOrder(
+        row=number,
         external_id=require_text(_text(fields, "order", MAX_ID_LENGTH) or "", MAX_ID_LENGTH, "order"),
         channel=channel,
         status=status,

@@ -16,7 +16,7 @@ from domain.kernel.errors import AccessDenied
 from domain.order_imports import gather
 from persistence.database import Database
 from services.access import SYSTEM, Permission
-from services.order_imports import import_orders
+from services.order_imports import RowsRefused, import_orders
 from tests.factories import data_of, make_app, make_channel, make_context, make_variant
 
 HEADER = "order,channel,placed_at,status,canceled_at,reason,sku,name,quantity,unit_price,country\n"
@@ -191,6 +191,29 @@ async def test_a_file_that_cannot_be_read_is_one_line(
     assert code == 2
     assert message in output
     assert len(output.splitlines()) == 1
+
+
+async def test_sources_that_make_the_same_number_are_refused_by_row(database: Database) -> None:
+    await make_channel(database, "uk", "GBP")
+    context = make_context(database)
+
+    def rows(*ids: str) -> list[tuple[int, dict[str, Any]]]:
+        line = {"channel": "uk", "placedAt": "2010-12-01", "sku": "A", "quantity": 1, "unitPrice": "1.00"}
+        return [(row, {**line, "order": one}) for row, one in enumerate(ids, 2)]
+
+    await import_orders(context, "shop-eu", rows("1", "2"))
+    with pytest.raises(RowsRefused) as refused:
+        await import_orders(context, "shop", rows("1", "eu-1", "3", "eu-2"))
+    assert [(error.row, error.field) for error in refused.value.errors] == [(3, "order"), (5, "order")]
+    assert "'shop-eu'" in refused.value.errors[0].message
+    assert len(await imported(database)) == 2
+    # At once, too: whoever comes second is told.
+    ends = await asyncio.gather(
+        import_orders(context, "mart", rows("eu-1")),
+        import_orders(context, "mart-eu", rows("1")),
+        return_exceptions=True,
+    )
+    assert sorted(type(end).__name__ for end in ends) == ["Imported", "RowsRefused"]
 
 
 async def test_importing_has_a_permission_of_its_own(database: Database) -> None:
