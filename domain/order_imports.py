@@ -35,6 +35,7 @@ _OF_THE_ORDER = {
     "channel": "channel",
     "status": "status",
     "canceled_at": "canceledAt",
+    "reason": "reason",
     "email": "email",
     "shipping_minor": "shippingPrice",
     "tax_minor": "tax",
@@ -138,14 +139,30 @@ def _wrong_as_a_whole(order: ImportedOrder) -> tuple[str, str] | None:
         return "unitPrice", "is of an order that amounts to too much"
     if order.total_minor < 0:
         return "discount", "is more than the order amounts to"
+    if order.canceled_at is not None and order.canceled_at < order.placed_at:
+        return "canceledAt", "is before the order was placed"
     return None
 
 
 def _agreed(known: ImportedOrder, row: ImportedOrder) -> ImportedOrder:
     for attribute, column in _OF_THE_ORDER.items():
         if getattr(known, attribute) != getattr(row, attribute):
-            raise InvalidInput(f"is another than in row {known.row}, of the same order", column)
+            raise _another(known.row, column)
+    if known.shipping_address != row.shipping_address:
+        before, after = known.shipping_address, row.shipping_address
+        raise _another(
+            known.row,
+            next(
+                column
+                for name, column in _ADDRESS_FIELDS.items()
+                if getattr(before, name) != getattr(after, name)
+            ),
+        )
     return replace(known, placed_at=row.placed_at) if row.placed_at < known.placed_at else known
+
+
+def _another(row: int, column: str) -> InvalidInput:
+    return InvalidInput(f"is another than in row {row}, of the same order", column)
 
 
 def _order(
@@ -259,8 +276,10 @@ def _quantity(fields: Mapping[str, Any], price_minor: int) -> int:
 def _address(fields: Mapping[str, Any]) -> Address:
     """Return the address as recorded: old records are incomplete, so no country's rules apply."""
     given = fields.get("shippingAddress")
-    nested = isinstance(given, Mapping)
-    record = dict(given) if isinstance(given, Mapping) else fields
+    if given is not None and not isinstance(given, Mapping):
+        raise InvalidInput("must be an object", "shippingAddress")
+    nested = given is not None
+    record = fields if given is None else given
     values: dict[str, Any] = {}
     for attribute, column in _ADDRESS_FIELDS.items():
         name = "name" if nested and attribute == "name" else column

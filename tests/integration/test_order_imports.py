@@ -155,6 +155,38 @@ def refused(rows: list[dict[str, Any]]) -> list[tuple[int, str]]:
     return [(error.row, error.field) for error in gathered.errors]
 
 
+@pytest.mark.parametrize(
+    ("field", "first", "second"),
+    [
+        ("reason", {"reason": "changed mind"}, {"reason": "late"}),
+        ("reason", {"reason": "changed mind"}, {}),
+        ("email", {}, {"email": "ada@example.org"}),
+        ("country", {"country": "GB", "city": "Leeds"}, {"country": "FR", "city": "Leeds"}),
+        ("recipient", {"recipient": "Ada"}, {"recipient": "Bob"}),
+        ("postalCode", {"postalCode": "1"}, {}),
+    ],
+)
+def test_rows_of_one_order_agree_on_what_is_the_orders(
+    field: str, first: dict[str, str], second: dict[str, str]
+) -> None:
+    assert refused([first, second]) == [(2, field)]
+    assert refused([first, first]) == []
+
+
+def test_an_order_is_canceled_after_it_was_placed() -> None:
+    canceled = {"status": "CANCELED", "canceledAt": "2010-12-01T10:00:00Z"}
+    later, earlier = "2010-12-01T10:00:01Z", "2010-12-01T09:00:00Z"
+    assert refused([{**canceled, "placedAt": later}]) == [(1, "canceledAt")]
+    assert refused([{**canceled, "placedAt": canceled["canceledAt"]}]) == []
+    # The earliest of its rows is when it was placed.
+    assert refused([{**canceled, "placedAt": later}, {**canceled, "placedAt": earlier}]) == []
+
+
+@pytest.mark.parametrize("address", ["12 St James's Square", [], 0, False])
+def test_an_address_that_is_no_object_is_not_passed_over(address: object) -> None:
+    assert refused([{"shippingAddress": address}]) == [(1, "shippingAddress")]
+
+
 def test_an_order_that_amounts_to_more_than_is_kept_is_named_by_its_first_row() -> None:
     most = {"unitPrice": "10000000000000.00"}
     assert refused([most]) == []
