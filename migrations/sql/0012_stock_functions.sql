@@ -61,9 +61,10 @@ END $$;
 -- Make the holds of a cart's lines exactly p_targets units (0 releases), taking from the
 -- channel's locations in their order of preference, always on the quantity still missing (10
 -- from 6 and 20 takes 6 and 4). A line's own holds count as available to it; what it holds where
--- the channel no longer sells from moves elsewhere. Extends every hold of the cart to p_expires,
--- never past its start + p_max (null: no maximum). All lines or none: a row where present < wanted
--- means short, and then nothing was changed. A line and a variant may be named once.
+-- the channel no longer sells from moves elsewhere, as far as there is stock. Extends every hold of
+-- the cart to p_expires, never past its start + p_max (null: no maximum). All lines or none: a row
+-- where present < wanted means short, and then nothing was changed. A line and a variant may be
+-- named once.
 --
 -- held_at is when the cart began to hold the variant, whatever line, place or row it was held by
 -- since; it begins anew only after the cart held none for as long as a hold lasts (p_expires -
@@ -95,8 +96,8 @@ BEGIN
         -- from or that hold for these lines.
         SELECT l.line, l.variant, l.target, l.began, s.location_id AS location, c.rank, h.id AS hold,
                coalesce(h.quantity, 0) AS own,
-               CASE WHEN c.rank IS NULL THEN 0
-                    ELSE s.available + coalesce(h.quantity, 0) END AS reach
+               coalesce(h.quantity, 0)
+                   + CASE WHEN c.rank IS NULL THEN 0 ELSE s.available END AS reach
           FROM wish l
           JOIN stock_levels s ON s.variant_id = l.variant
           LEFT JOIN (channel_locations c
