@@ -22,7 +22,8 @@ from domain.catalog import VariantRef
 from domain.channels import Channel
 from domain.inventory import HoldPolicy
 from domain.shipping import DeliveryRate
-from persistence.cart_rows import RATES_OF_CHANNEL, VARIANT_COLUMNS, cart_of, offer_of, rates_of
+from persistence.cart_rows import RATES_OF_CHANNEL, cart_of, offer_of, rates_of
+from persistence.catalog import VARIANT_COLUMNS
 
 
 def _loading(cart: str, *, expiry: str = "h.expires_at", extra: str = "") -> TextClause:

@@ -1,4 +1,4 @@
-"""Stock functions that leave keys alone, so that no foreign key's check waits for them.
+"""Stock functions that leave keys alone, and limits that one shopper cannot get around.
 
 Revision ID: 0012
 Revises: 0009
@@ -46,11 +46,19 @@ def upgrade() -> None:
     )
     _replace("0012_stock_functions.sql")
     _replace("0012_stock_change.sql")
+    # Nobody calls it: availability is read with prices and names, by the statements that show it.
+    op.execute("DROP FUNCTION stock_available")
 
 
 def downgrade() -> None:
     """Bring back the functions of revisions 0003, 0005 and 0009."""
-    _replace("0003_stock_functions.sql", "stock_move", "stock_expire_holds", "stock_commit_holds")
+    _replace(
+        "0003_stock_functions.sql",
+        "stock_move",
+        "stock_expire_holds",
+        "stock_commit_holds",
+        "stock_available",
+    )
     _replace("0005_stock_change.sql")
     _replace("0009_stock_hold.sql")
     op.drop_index("ix_holds_cart_id_variant_id", "holds")
