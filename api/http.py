@@ -189,7 +189,7 @@ class GraphQLHttp:
                     )
                 ]
             )
-        context = RequestContext.of(ServiceContext(self._environment, actor, request_id))
+        context = RequestContext.of(ServiceContext(self._environment, actor, request_id, address_of(scope)))
         answer = await self._engine.execute(operation, context)
         status = 200 if "data" in answer or media is MediaType.JSON else 400
         return Reply(status, answer, label=operation.kind)

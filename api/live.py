@@ -116,7 +116,7 @@ class LiveGraphQL:
             raise OperationRefused(refused.errors) from None
         if operation.kind == "subscription":
             return self._source(operation, request, viewer.actor, request_id)
-        run = partial(self._once, operation, viewer.actor, request_id)
+        run = partial(self._once, operation, viewer, request_id)
         if operation.kind == "mutation":
             return Single(partial(self._to_the_end, run), changes=True)
         return Single(run, changes=False)
@@ -155,8 +155,9 @@ class LiveGraphQL:
             async for delivery in deliveries:
                 yield delivery
 
-    async def _once(self, operation: Operation, actor: Actor, request_id: str) -> Answer:
-        context = RequestContext.of(ServiceContext(self._environment, actor, request_id))
+    async def _once(self, operation: Operation, viewer: LiveViewer, request_id: str) -> Answer:
+        service = ServiceContext(self._environment, viewer.actor, request_id, viewer.address)
+        context = RequestContext.of(service)
         try:
             async with asyncio.timeout(self._time_limit_seconds):
                 return await self._engine.execute(operation, context)

@@ -11,8 +11,11 @@ import orjson
 import strawberry
 
 from domain.kernel.errors import InvalidInput
+from domain.kernel.moments import in_utc
 from domain.kernel.pages import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
 from domain.kernel.quantities import is_storable
+
+_INT_BITS = 63
 
 
 @strawberry.type
@@ -77,7 +80,9 @@ def _value(kind: type, value: Any) -> Any:
     if kind is UUID and isinstance(value, str):
         return UUID(value)
     if kind is datetime and isinstance(value, str):
-        return datetime.fromisoformat(value)
+        return in_utc(datetime.fromisoformat(value), "after")
     if not isinstance(value, kind) or (isinstance(value, str) and not is_storable(value)):
         raise TypeError("a cursor of another shape")
+    if isinstance(value, int) and value.bit_length() > _INT_BITS:
+        raise ValueError("beyond what the database counts with")
     return value

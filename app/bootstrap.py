@@ -21,6 +21,7 @@ from api.root import build_schema
 from app import readiness
 from app.config import PREFIX, ConfigurationError, Settings
 from app.live import live_transports
+from domain.carts import CartLimits
 from domain.inventory import HoldPolicy
 from domain.ports import PaymentProvider, PaymentProviders
 from persistence.database import Database
@@ -153,6 +154,7 @@ def make_environment(
         payment_providers=_payment_providers(settings, database),
         payment_time_limit_seconds=settings.payment_time_limit_seconds,
         payment_give_up_seconds=settings.payment_give_up_seconds,
+        cart_limits=CartLimits(settings.cart_max_units, settings.held_units_per_address),
         abandon_after_seconds=settings.cart_abandon_seconds,
         approval_seconds=settings.order_approval_seconds,
         committed=committed,

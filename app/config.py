@@ -17,6 +17,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from domain.carts import MAX_UNITS
+
 PREFIX = "ORDERTIDE_"
 
 _SECRET_KEY_BYTES = 32
@@ -157,6 +159,12 @@ class Settings(BaseSettings):
 
     cart_hold_max_seconds: int = Field(default=7200, ge=1)
     """How long a cart holds its stock at most, however often it changes."""
+
+    cart_max_units: int = Field(default=MAX_UNITS, ge=1)
+    """How many units one cart has at most, of all its lines together."""
+
+    held_units_per_address: int = Field(default=0, ge=0)
+    """How many units the carts of one client address hold together, apps' apart; 0 is no limit."""
 
     cart_abandon_seconds: int = Field(default=3600, ge=1)
     """How long after the shopper's last change a cart counts as abandoned."""

@@ -23,6 +23,18 @@ MAX_LINES = 1_500
 MAX_LINE_QUANTITY = 100_000
 """Most units of one line: one cart must not take a whole shop off sale by mistake."""
 
+MAX_UNITS = 250_000
+"""Most units of all lines together, unless a deployment says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class CartLimits:
+    """What one shopper may take off sale, as a deployment chooses it."""
+
+    units: int = MAX_UNITS
+    held_per_address: int = 0
+    """Units that all carts made from one client address hold together; 0 is no limit."""
+
 
 class CartStatus(StrEnum):
     """Life of a cart."""
@@ -137,6 +149,11 @@ class Cart:
         return Totals(self.currency, self.subtotal_minor, rate.price_minor if rate else 0)
 
     @property
+    def unit_count(self) -> int:
+        """Units of all lines together."""
+        return sum(line.quantity for line in self.lines)
+
+    @property
     def unsecured(self) -> list[CartLine]:
         """Lines whose stock is not held, or not all of it."""
         return [line for line in self.lines if not line.is_secured]
@@ -189,13 +206,14 @@ def check_quantity(quantity: int) -> int:
     return quantity
 
 
-def add(cart: Cart, offer: Offer | None, quantity: int) -> tuple[Cart, CartLine]:
+def add(cart: Cart, offer: Offer | None, quantity: int, most_units: int = MAX_UNITS) -> tuple[Cart, CartLine]:
     """Return the cart with more units of a variant, and the line: one line a variant, at today's price.
 
     Raises NotFound when it is unknown or not sold here and InvalidInput for a quantity, a number of
-    lines or a total beyond the limits.
+    lines or units or a total beyond the limits.
     """
     check_quantity(quantity)
+    _check_units(cart.unit_count + quantity, most_units)
     variant, price_minor = check_offer(offer)
     present = next((line for line in cart.lines if line.variant.id == variant.id), None)
     if present is not None:
@@ -207,7 +225,7 @@ def add(cart: Cart, offer: Offer | None, quantity: int) -> tuple[Cart, CartLine]
     return _checked(replace(cart, lines=(*cart.lines, line))), line
 
 
-def resize(cart: Cart, line_id: UUID, quantity: int) -> tuple[Cart, CartLine]:
+def resize(cart: Cart, line_id: UUID, quantity: int, most_units: int = MAX_UNITS) -> tuple[Cart, CartLine]:
     """Return the cart with a line of exactly `quantity` units, at today's price, and that line.
 
     Raises NotFound for an unknown line or one no longer sold, InvalidInput beyond the limits.
@@ -215,6 +233,8 @@ def resize(cart: Cart, line_id: UUID, quantity: int) -> tuple[Cart, CartLine]:
     line = cart.line(line_id)
     if line.offered_minor is None or line.variant.archived:
         raise NotFound("this channel no longer sells it: remove the line", "lineId")
+    if quantity > line.quantity:  # fewer are always welcome
+        _check_units(cart.unit_count - line.quantity + quantity, most_units)
     return _with_line(cart, _resized(line, quantity, line.offered_minor))
 
 
@@ -239,19 +259,16 @@ def without_stale_rate(cart: Cart) -> Cart:
 
 
 def with_holds(cart: Cart, expiries: Mapping[UUID, datetime | None]) -> Cart:
-    """Return the cart whose named lines are wholly held, until the given moments."""
+    """Return the cart whose named lines are wholly held, until the given moments (None: not held)."""
     return replace(
         cart,
-        lines=tuple(
-            replace(line, held=line.quantity, hold_expires_at=expiries[line.id])
-            if line.id in expiries
-            else line
-            for line in cart.lines
-        ),
+        lines=tuple(_held(line, expiries[line.id]) if line.id in expiries else line for line in cart.lines),
     )
 
 
-def fill(cart: Cart, wanted: Iterable[tuple[Offer | None, int]]) -> tuple[Cart, dict[UUID, int]]:
+def fill(
+    cart: Cart, wanted: Iterable[tuple[Offer | None, int]], most_units: int = MAX_UNITS
+) -> tuple[Cart, dict[UUID, int]]:
     """Return a new cart with all its lines, and by line id which wanted one it came from first.
 
     The same variant named twice is one line. Raises NotFound for an offer of None or one the
@@ -259,9 +276,11 @@ def fill(cart: Cart, wanted: Iterable[tuple[Offer | None, int]]) -> tuple[Cart, 
     """
     lines: dict[UUID, CartLine] = {}
     origins: dict[UUID, int] = {}
+    units = 0
     for index, (offer, quantity) in enumerate(wanted):
         with under("lines", str(index)):
-            check_quantity(quantity)
+            units += check_quantity(quantity)
+            _check_units(units, most_units)
             variant, price_minor = check_offer(offer)
             present = lines.get(variant.id)
             if present is None:
@@ -280,6 +299,15 @@ def check_offer(offer: Offer | None) -> tuple[Variant, int]:
     if offer.price_minor is None or offer.variant.archived:
         raise NotFound("this channel does not sell it", "variant")
     return offer.variant, offer.price_minor
+
+
+def _held(line: CartLine, until: datetime | None) -> CartLine:
+    return replace(line, held=0 if until is None else line.quantity, hold_expires_at=until)
+
+
+def _check_units(units: int, most: int) -> None:
+    if units > most:
+        raise InvalidInput(f"a cart has at most {most} units", "quantity")
 
 
 def _resized(line: CartLine, quantity: int, price_minor: int) -> CartLine:

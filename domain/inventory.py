@@ -57,10 +57,23 @@ class AdjustReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HoldPolicy:
-    """How long stock is held for a cart: renewed by each mutation, up to a maximum in all."""
+    """How long stock is held for a cart: renewed by each mutation, up to a maximum in all.
+
+    The maximum counts from when the cart began to hold the variant, and begins anew after it held
+    none of it for `seconds`. None is no maximum.
+    """
 
     seconds: int
-    max_seconds: int
+    max_seconds: int | None
+
+    @property
+    def longest(self) -> timedelta | None:
+        """The maximum in all."""
+        return None if self.max_seconds is None else timedelta(seconds=self.max_seconds)
+
+    def for_payment(self) -> "HoldPolicy":
+        """Return the policy while a payment is asked for: nobody pays for what is not held."""
+        return replace(self, max_seconds=None)
 
     def expiry(self, now: datetime) -> datetime:
         """Return when a hold renewed at `now` ends, before its maximum is applied."""

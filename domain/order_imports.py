@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from sys import intern
 from typing import Any
@@ -10,7 +10,8 @@ from typing import Any
 from domain.addresses import MAX_CODE_LENGTH, MAX_LINE_LENGTH, Address
 from domain.channels import Channel
 from domain.kernel.errors import DomainError, InvalidInput, under
-from domain.kernel.money import Money
+from domain.kernel.moments import in_utc
+from domain.kernel.money import MAX_AMOUNT_MINOR, Money
 from domain.kernel.quantities import require_positive, require_storable, require_text
 from domain.orders import MAX_REASON_LENGTH, OrderStatus
 
@@ -34,6 +35,7 @@ _OF_THE_ORDER = {
     "channel": "channel",
     "status": "status",
     "canceled_at": "canceledAt",
+    "reason": "reason",
     "email": "email",
     "shipping_minor": "shippingPrice",
     "tax_minor": "tax",
@@ -65,6 +67,8 @@ class ImportedLine:
 class ImportedOrder:
     """One order as recorded elsewhere, over and done; amounts in minor units of its channel's currency."""
 
+    row: int
+    """Where it first stands in the file."""
     external_id: str
     channel: Channel
     status: OrderStatus
@@ -77,6 +81,10 @@ class ImportedOrder:
     tax_minor: int
     discount_minor: int
     lines: list[ImportedLine] = field(default_factory=list)
+
+    def number_from(self, source: str) -> str:
+        """Return the number the order has here when it comes from `source`."""
+        return f"{source}-{self.external_id}"
 
     @property
     def subtotal_minor(self) -> int:
@@ -108,38 +116,57 @@ def gather(
     but for its time: tills write a time a line, and the earliest is when the order was placed.
     """
     orders: dict[str, ImportedOrder] = {}
-    first_rows: dict[str, int] = {}
     errors: list[RowError] = []
     for number, fields in rows:
         try:
-            order = _order(fields, channels, default_channel)
+            order = _order(number, fields, channels, default_channel)
             known = orders.get(order.external_id)
-            if known is None:
-                known, first_rows[order.external_id] = order, number
-            else:
-                known = _agreed(known, order, first_rows[order.external_id])
+            known = order if known is None else _agreed(known, order)
             orders[order.external_id] = known
             known.lines.extend(_lines(fields, order.channel))
         except DomainError as error:
             errors.append(RowError(number, ".".join(error.path), error.message))
     if not errors:
         errors = [
-            RowError(first_rows[order.external_id], "discount", "is more than the order amounts to")
-            for order in orders.values()
-            if order.total_minor < 0
+            RowError(order.row, *wrong) for order in orders.values() if (wrong := _wrong_as_a_whole(order))
         ]
     return Gathered(list(orders.values()), errors)
 
 
-def _agreed(known: ImportedOrder, row: ImportedOrder, first_row: int) -> ImportedOrder:
+def _wrong_as_a_whole(order: ImportedOrder) -> tuple[str, str] | None:
+    """Return the field to blame and why, for what only all rows of an order together show."""
+    if order.total_minor + order.discount_minor > MAX_AMOUNT_MINOR:
+        return "unitPrice", "is of an order that amounts to too much"
+    if order.total_minor < 0:
+        return "discount", "is more than the order amounts to"
+    if order.canceled_at is not None and order.canceled_at < order.placed_at:
+        return "canceledAt", "is before the order was placed"
+    return None
+
+
+def _agreed(known: ImportedOrder, row: ImportedOrder) -> ImportedOrder:
     for attribute, column in _OF_THE_ORDER.items():
         if getattr(known, attribute) != getattr(row, attribute):
-            raise InvalidInput(f"is another than in row {first_row}, of the same order", column)
+            raise _another(known.row, column)
+    if known.shipping_address != row.shipping_address:
+        before, after = known.shipping_address, row.shipping_address
+        raise _another(
+            known.row,
+            next(
+                column
+                for name, column in _ADDRESS_FIELDS.items()
+                if getattr(before, name) != getattr(after, name)
+            ),
+        )
     return replace(known, placed_at=row.placed_at) if row.placed_at < known.placed_at else known
 
 
+def _another(row: int, column: str) -> InvalidInput:
+    return InvalidInput(f"is another than in row {row}, of the same order", column)
+
+
 def _order(
-    fields: Mapping[str, Any], channels: Mapping[str, Channel], default_channel: str | None
+    number: int, fields: Mapping[str, Any], channels: Mapping[str, Channel], default_channel: str | None
 ) -> ImportedOrder:
     slug = _text(fields, "channel", MAX_ID_LENGTH) or default_channel
     channel = channels.get(slug or "")
@@ -153,6 +180,7 @@ def _order(
     if placed is None:
         raise InvalidInput("is missing", "placedAt")
     return ImportedOrder(
+        row=number,
         external_id=require_text(_text(fields, "order", MAX_ID_LENGTH) or "", MAX_ID_LENGTH, "order"),
         channel=channel,
         status=status,
@@ -191,7 +219,7 @@ def _line(fields: Mapping[str, Any], channel: Channel) -> ImportedLine:
     return ImportedLine(
         sku=intern(require_text(_text(fields, "sku", MAX_ID_LENGTH) or "", MAX_ID_LENGTH, "sku")),
         name=intern(name) if name else None,
-        quantity=_quantity(fields),
+        quantity=_quantity(fields, price),
         unit_price_minor=price,
     )
 
@@ -220,7 +248,7 @@ def _moment(fields: Mapping[str, Any], name: str) -> datetime | None:
         moment = datetime.fromisoformat(value)
     except ValueError:
         raise InvalidInput("is not a date and time in ISO 8601", name) from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    return in_utc(moment, name)
 
 
 def _amount(fields: Mapping[str, Any], name: str, currency: str) -> int | None:
@@ -237,19 +265,23 @@ def _amount(fields: Mapping[str, Any], name: str, currency: str) -> int | None:
     return money.amount_minor
 
 
-def _quantity(fields: Mapping[str, Any]) -> int:
+def _quantity(fields: Mapping[str, Any], price_minor: int) -> int:
     try:
         quantity = int(_text(fields, "quantity", MAX_ID_LENGTH) or "")
     except ValueError:
         raise InvalidInput("is not a whole number", "quantity") from None
-    return require_positive(quantity, "quantity")
+    if require_positive(quantity, "quantity") * price_minor > MAX_AMOUNT_MINOR:
+        raise InvalidInput("amounts to too much at this price", "quantity")
+    return quantity
 
 
 def _address(fields: Mapping[str, Any]) -> Address:
     """Return the address as recorded: old records are incomplete, so no country's rules apply."""
     given = fields.get("shippingAddress")
-    nested = isinstance(given, Mapping)
-    record = dict(given) if isinstance(given, Mapping) else fields
+    if given is not None and not isinstance(given, Mapping):
+        raise InvalidInput("must be an object", "shippingAddress")
+    nested = given is not None
+    record = fields if given is None else given
     values: dict[str, Any] = {}
     for attribute, column in _ADDRESS_FIELDS.items():
         name = "name" if nested and attribute == "name" else column

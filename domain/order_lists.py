@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
 from domain.kernel.quantities import require_storable
@@ -29,8 +29,3 @@ class OrderFilter:
 def check_search(search: str | None) -> str | None:
     """Return the text to search for, blank as None; raises InvalidInput naming search."""
     return require_storable((search or "").strip(), MAX_SEARCH_LENGTH, "search") or None
-
-
-def in_utc(moment: datetime | None) -> datetime | None:
-    """Return a moment from outside; one that names no zone is UTC."""
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment

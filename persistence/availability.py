@@ -6,9 +6,12 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+UNITS_ON_SALE = "least(coalesce(sum({level}.available), 0), 2147483647)::int"
+"""Units of a variant over `level`s, as many as GraphQL's Int can say: a location alone may have a billion."""
+
 _UNITS = text(
-    """
-    SELECT s.variant_id, sum(s.available)::int AS available
+    f"""
+    SELECT s.variant_id, {UNITS_ON_SALE.format(level="s")} AS available
       FROM stock_levels s
       JOIN channel_locations c ON c.location_id = s.location_id AND c.channel_id = :channel_id
       JOIN locations p ON p.id = s.location_id AND p.archived_at IS NULL
@@ -17,8 +20,8 @@ _UNITS = text(
     """
 )
 _UNITS_BY_SKU = text(
-    """
-    SELECT v.id, v.sku, coalesce(sum(s.available), 0)::int AS available
+    f"""
+    SELECT v.id, v.sku, {UNITS_ON_SALE.format(level="s")} AS available
       FROM variants v
       LEFT JOIN (stock_levels s
                  JOIN channel_locations c ON c.location_id = s.location_id AND c.channel_id = :channel_id

@@ -15,10 +15,6 @@ from domain.catalog import Box, Variant
 from domain.channels import Channel
 from domain.shipping import DeliveryRate
 
-VARIANT_COLUMNS = """v.id, v.product_id, v.sku, v.name, v.barcode, v.weight_grams, v.length_mm, v.width_mm,
-                   v.height_mm, v.position, v.version, v.archived_at IS NOT NULL"""
-"""A variant `v`, in the order `offer_of` takes it apart."""
-
 RATES_OF_CHANNEL = """
        (SELECT json_agg(json_build_array(
                    r.id, r.carrier, r.service, r.price_minor, r.countries, r.min_weight_grams,
@@ -69,8 +65,10 @@ def offer_of(record: list[Any]) -> Offer:
 
 
 def _variant(record: list[Any]) -> Variant:
-    one, product, sku, name, barcode, weight, length, width, height, position, version, archived = record
+    # In the order of persistence.catalog.VARIANT_COLUMNS.
+    one, product, sku, name, barcode, weight, length, width, height, position, version, archived_at = record
     box = None if length is None else Box(length, width, height)
+    archived = archived_at is not None
     return Variant(UUID(one), UUID(product), sku, name, barcode, weight, box, position, version, archived)
 
 

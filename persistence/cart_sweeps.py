@@ -39,7 +39,7 @@ _WARN = text(
                AND (w.holds_warned_at IS NULL OR w.holds_warned_at < w.active_at)
                AND (SELECT min(h.expires_at) FROM holds h
                      WHERE h.cart_id = w.id AND h.status = 'HELD') BETWEEN :now AND :soon
-             ORDER BY w.holds_due_at LIMIT :most FOR UPDATE SKIP LOCKED) due
+             ORDER BY w.holds_due_at LIMIT :most FOR NO KEY UPDATE SKIP LOCKED) due
      WHERE c.id = due.id
     """
     + _CONTENTS
@@ -48,7 +48,7 @@ _ABANDON = text(
     f"""
     UPDATE carts c SET status = 'ABANDONED', version = c.version + 1, abandoned_at = :now
       FROM (SELECT id FROM carts WHERE status {_ABANDONABLE} AND active_at <= :idle_since
-             ORDER BY active_at LIMIT :most FOR UPDATE SKIP LOCKED) due
+             ORDER BY active_at LIMIT :most FOR NO KEY UPDATE SKIP LOCKED) due
      WHERE c.id = due.id
     """
     + _CONTENTS
@@ -57,7 +57,7 @@ _EXPIRE = text(
     f"""
     UPDATE carts c SET status = 'EXPIRED', version = c.version + 1, closed_at = :now
       FROM (SELECT id FROM carts WHERE status {_EXPIRABLE} AND abandoned_at <= :idle_since
-             ORDER BY abandoned_at LIMIT :most FOR UPDATE SKIP LOCKED) due
+             ORDER BY abandoned_at LIMIT :most FOR NO KEY UPDATE SKIP LOCKED) due
      WHERE c.id = due.id
     """
     + _CONTENTS
@@ -68,7 +68,7 @@ _LOCK_LEVELS = text(
     SELECT count(*) FROM (
         SELECT 1 FROM stock_levels s
          WHERE s.variant_id IN (SELECT variant_id FROM holds WHERE cart_id = ANY (:ids) AND status = 'HELD')
-         ORDER BY s.variant_id, s.location_id FOR UPDATE) locked
+         ORDER BY s.variant_id, s.location_id FOR NO KEY UPDATE) locked
     """
 )
 _RELEASE = text(

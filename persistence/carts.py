@@ -8,7 +8,7 @@ that this happened, and the cart is read again.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -22,7 +22,8 @@ from domain.catalog import VariantRef
 from domain.channels import Channel
 from domain.inventory import HoldPolicy
 from domain.shipping import DeliveryRate
-from persistence.cart_rows import RATES_OF_CHANNEL, VARIANT_COLUMNS, cart_of, offer_of, rates_of
+from persistence.cart_rows import RATES_OF_CHANNEL, cart_of, offer_of, rates_of
+from persistence.catalog import VARIANT_COLUMNS
 
 
 def _loading(cart: str, *, expiry: str = "h.expires_at", extra: str = "") -> TextClause:
@@ -47,7 +48,8 @@ SELECT c.id, c.status, c.version, c.token_generation, c.created_at, c.active_at,
     )
 
 
-_RENEWED = "least(:expires, h.held_at + :longest)"
+# As stock_hold renews: never past the maximum, and never taking away what was given for a payment.
+_RENEWED = "greatest(h.expires_at, least(:expires, h.held_at + :longest))"
 _TOUCHED = """UPDATE carts SET version = version + 1, active_at = :now{changes}
               WHERE id = :id AND token_generation = :generation RETURNING *"""
 # The cart's row is locked before its holds: `renewed` reads from `cart`.
@@ -93,8 +95,9 @@ _SAVE = text(_SAVE_LINES)
 _CREATE = text(
     """WITH cart AS (
     INSERT INTO carts (id, channel_id, status, version, token_generation, currency, email,
-                       created_at, active_at)
-    VALUES (:cart, :channel, :status, :version, :generation, :currency, :email, :now, :now))"""
+                       address_number, created_at, active_at)
+    VALUES (:cart, :channel, :status, :version, :generation, :currency, :email, :address_number, :now,
+            :now))"""
     + _SAVE_LINES
 )
 _GENERATION = text("SELECT token_generation FROM carts WHERE id = :id")
@@ -124,7 +127,7 @@ class Touch:
             "generation": self.generation,
             "now": self.now,
             "expires": self.policy.expiry(self.now),
-            "longest": timedelta(seconds=self.policy.max_seconds),
+            "longest": self.policy.longest,
             **more,
         }
 
@@ -209,8 +212,8 @@ async def shelf(connection: AsyncConnection, slug: str, refs: Sequence[VariantRe
     return Shelf(channel, rates_of(row.rates), by_ref)
 
 
-async def create(connection: AsyncConnection, cart: Cart) -> None:
-    """Insert a cart with its lines."""
+async def create(connection: AsyncConnection, cart: Cart, address_number: int | None = None) -> None:
+    """Insert a cart with its lines; the number is kept to count what its address holds."""
     values = {
         "channel": cart.channel.id,
         "status": cart.status.value,
@@ -218,6 +221,7 @@ async def create(connection: AsyncConnection, cart: Cart) -> None:
         "generation": cart.token_generation,
         "currency": cart.currency,
         "email": cart.email,
+        "address_number": address_number,
         "now": cart.created_at,
     }
     await connection.execute(_CREATE, {**values, **_line_values(cart.id, cart.lines)})

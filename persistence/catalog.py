@@ -17,6 +17,7 @@ VARIANT_COLUMNS = """
     v.id, v.product_id, v.sku, v.name, v.barcode, v.weight_grams, v.length_mm, v.width_mm,
     v.height_mm, v.position, v.version, v.archived_at
 """
+"""The columns of a variant `v`; carts pack them into JSON in this order."""
 _INSERT_PRODUCT = text(
     "INSERT INTO products (id, name, description, created_at) VALUES (:id, :name, :description, :now)"
 )

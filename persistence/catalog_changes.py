@@ -12,12 +12,12 @@ from domain.kernel.money import Money
 from persistence.catalog import PRODUCT_COLUMNS, VARIANT_COLUMNS, product, variant
 
 _LOCK_PRODUCT = text(
-    f"SELECT {PRODUCT_COLUMNS} FROM products p WHERE p.id = :id AND p.archived_at IS NULL FOR UPDATE"
+    f"SELECT {PRODUCT_COLUMNS} FROM products p WHERE p.id = :id AND p.archived_at IS NULL FOR NO KEY UPDATE"
 )
 _LOCK_VARIANT = text(
     f"""
     SELECT {VARIANT_COLUMNS} FROM variants v
-     WHERE (v.id = :id OR v.sku = :sku) AND v.archived_at IS NULL FOR UPDATE
+     WHERE (v.id = :id OR v.sku = :sku) AND v.archived_at IS NULL FOR NO KEY UPDATE
     """
 )
 _SAVE_PRODUCT = text(

@@ -33,7 +33,7 @@ _SERVE_FROM_ALL = text(
 _LOCATIONS_BY_CODE = text(
     """
     SELECT code, id FROM locations WHERE code = ANY (:codes) AND archived_at IS NULL
-     ORDER BY id FOR KEY SHARE
+     ORDER BY id FOR SHARE
     """
 )
 _SETTINGS = """
@@ -44,7 +44,7 @@ _SETTINGS = """
       FROM channels c
 """
 _SETTINGS_OF = text(_SETTINGS + "WHERE c.id = ANY (:ids)")
-_LOCK = text(_SETTINGS + "WHERE c.id = :id AND c.archived_at IS NULL FOR UPDATE OF c")
+_LOCK = text(_SETTINGS + "WHERE c.id = :id AND c.archived_at IS NULL FOR NO KEY UPDATE OF c")
 _SAVE = text(
     """
     UPDATE channels SET name = :name, locale = :locale, review_from_minor = :review_from_minor,

@@ -19,7 +19,7 @@ from persistence.tables.event_log import event_feed, feed_head
 _LOCK_HEAD = text(
     """
     SELECT sequence, set_config('idle_in_transaction_session_timeout', '10s', true)
-      FROM feed_head FOR UPDATE SKIP LOCKED
+      FROM feed_head FOR NO KEY UPDATE SKIP LOCKED
     """
 )
 _ANY_WAITING = text("SELECT EXISTS (SELECT FROM event_outbox)")

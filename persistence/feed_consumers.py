@@ -14,7 +14,7 @@ _REGISTER = text(
     ON CONFLICT DO NOTHING
     """
 )
-_LOCK = text("SELECT sequence FROM feed_consumers WHERE name = :name FOR UPDATE SKIP LOCKED")
+_LOCK = text("SELECT sequence FROM feed_consumers WHERE name = :name FOR NO KEY UPDATE SKIP LOCKED")
 _ADVANCE = text("UPDATE feed_consumers SET sequence = :sequence, updated_at = now() WHERE name = :name")
 _NAMES = text("SELECT name FROM feed_consumers ORDER BY name")
 

@@ -29,7 +29,7 @@ _FORGET = text(
         SELECT k.scope, k.key FROM idempotency_keys k
          WHERE k.created_at < :before
            AND NOT EXISTS (SELECT FROM waited_for w WHERE w.scope = k.scope AND w.key = k.key)
-         ORDER BY k.created_at LIMIT :most FOR UPDATE OF k SKIP LOCKED
+         ORDER BY k.created_at LIMIT :most FOR NO KEY UPDATE OF k SKIP LOCKED
     )
     DELETE FROM idempotency_keys k USING old WHERE k.scope = old.scope AND k.key = old.key RETURNING true
     """

@@ -7,7 +7,7 @@ and calls these as late in its transaction as it can: a level stays locked until
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -116,7 +116,7 @@ _LOCK_LEVEL = text(
       FROM stock_levels s JOIN locations l ON l.id = s.location_id JOIN variants v ON v.id = s.variant_id
      WHERE v.id = coalesce(CAST(:variant AS uuid), (SELECT id FROM variants WHERE sku = :sku))
        AND l.code = :code
-       FOR UPDATE OF s
+       FOR NO KEY UPDATE OF s
     """
 ).columns(address=JSON)
 _LOCK_LEVELS = (
@@ -125,7 +125,7 @@ _LOCK_LEVELS = (
     {_LEVEL}
       FROM stock_levels s JOIN locations l ON l.id = s.location_id JOIN variants v ON v.id = s.variant_id
      WHERE s.variant_id = ANY (:variants) AND s.location_id = ANY (:locations)
-     ORDER BY s.variant_id, s.location_id FOR UPDATE OF s
+     ORDER BY s.variant_id, s.location_id FOR NO KEY UPDATE OF s
     """
     )
     .bindparams(*_typed(variants=_UUIDS, locations=_UUIDS))
@@ -147,7 +147,10 @@ class HoldTarget:
 
 @dataclass(frozen=True, slots=True)
 class LineHold:
-    """What a line holds now or, where `present` < `wanted`, could have held at most."""
+    """What a line holds now or, where `present` < `wanted`, could have held at most.
+
+    Without `expires_at` it holds nothing: it is to, or its maximum is over and it rests.
+    """
 
     line_id: UUID
     variant_id: UUID
@@ -281,8 +284,8 @@ async def hold(
     """Make the holds of these lines exactly their targets, and renew all holds of the cart.
 
     All or nothing: when any result `is_short`, only short ones are returned and nothing changed.
-    A line's own hold counts as available to it. Lock the cart's row before; each line and each
-    variant may be named once.
+    A line's own hold counts as available to it. One whose maximum is over has to be in stock but
+    holds nothing. Lock the cart's row before; each line and each variant may be named once.
     """
     rows = await connection.execute(
         _HOLD,
@@ -293,7 +296,7 @@ async def hold(
             "variants": [target.variant_id for target in targets],
             "targets": [target.quantity for target in targets],
             "expires": policy.expiry(now),
-            "longest": timedelta(seconds=policy.max_seconds),
+            "longest": policy.longest,
             "actor": actor,
             "now": now,
         },

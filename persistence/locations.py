@@ -23,13 +23,19 @@ _COLUMNS = (
 _BY_IDS = select(*_COLUMNS).where(locations.c.id.in_(bindparam("ids", expanding=True)))
 _IN_USE = locations.c.archived_at.is_(None)
 _ALL = select(*_COLUMNS).where(_IN_USE).order_by(locations.c.code)
-_LOCK = select(*_COLUMNS).where(locations.c.id == bindparam("location_id"), _IN_USE).with_for_update()
+_LOCK = (
+    select(*_COLUMNS)
+    .where(locations.c.id == bindparam("location_id"), _IN_USE)
+    # Not for the key: who sells from here meanwhile is not kept waiting. Who must not miss an archiving
+    # locks FOR SHARE.
+    .with_for_update(key_share=True)
+)
 _SAVE = update(locations).where(locations.c.id == bindparam("location_id"))
 # Locked, so that nothing is moved to or from the location while it closes.
 _UNITS = text(
     """
     SELECT on_hand + incoming AS units FROM stock_levels WHERE location_id = :location_id
-     ORDER BY variant_id FOR UPDATE
+     ORDER BY variant_id FOR NO KEY UPDATE
     """
 )
 # Any fixed number that no other advisory lock has, taken until the end of the transaction.

@@ -19,14 +19,17 @@ from persistence.json_text import json_text
 PROVIDER = "imported"
 """The provider named by payments that were made elsewhere."""
 
-_KNOWN = text(
-    "SELECT external_id FROM orders WHERE external_source = :source AND external_id = ANY (:ids)"
-).bindparams(bindparam("ids", type_=ARRAY(Text)))
+_HAVING = text(
+    "SELECT number, external_source, external_id FROM orders WHERE number = ANY (:numbers)"
+).bindparams(bindparam("numbers", type_=ARRAY(Text)))
 _VARIANTS = text("SELECT sku, id, name FROM variants WHERE sku = ANY (:skus)").bindparams(
     bindparam("skus", type_=ARRAY(Text))
 )
-# Two imports of one source at once would each find the other's orders missing.
-_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('order import ' || :source, 0))")
+# Two imports at once would each find the other's orders missing. Numbers are SOURCE-ID, so only
+# sources that agree up to the first hyphen can make the same ones.
+_LOCK = text(
+    "SELECT pg_advisory_xact_lock(hashtextextended('order import ' || split_part(:source, '-', 1), 0))"
+)
 
 _ORDER_COLUMNS = [
     "id",
@@ -92,10 +95,12 @@ async def lock_source(connection: AsyncConnection, source: str) -> None:
     await connection.execute(_LOCK, {"source": source})
 
 
-async def known_ids(connection: AsyncConnection, source: str, external_ids: Sequence[str]) -> set[str]:
-    """Return which of these orders have been imported before."""
-    rows = await connection.execute(_KNOWN, {"source": source, "ids": list(external_ids)})
-    return {row.external_id for row in rows}
+async def having_numbers(
+    connection: AsyncConnection, numbers: Sequence[str]
+) -> dict[str, tuple[str | None, str | None]]:
+    """Return source and id elsewhere of the orders that have these numbers already, by number."""
+    rows = await connection.execute(_HAVING, {"numbers": list(numbers)})
+    return {row.number: (row.external_source, row.external_id) for row in rows}
 
 
 async def variants_of(connection: AsyncConnection, skus: Iterable[str]) -> dict[str, tuple[UUID, str]]:
@@ -133,7 +138,7 @@ def _order(source: str, order_id: UUID, order: ImportedOrder) -> tuple[Any, ...]
     ended: datetime = order.canceled_at or order.placed_at
     return (
         order_id,
-        f"{source}-{order.external_id}",
+        order.number_from(source),
         order.channel.id,
         order.status.value,
         (OrderPaymentStatus.PAID if done else OrderPaymentStatus.VOIDED).value,

@@ -49,7 +49,7 @@ _LOAD = text(
       JOIN channels h ON h.id = c.channel_id
       LEFT JOIN delivery_rates r ON r.id = c.delivery_rate_id AND r.archived_at IS NULL
      WHERE c.id = :cart_id
-       FOR UPDATE OF c
+       FOR NO KEY UPDATE OF c
     """
 )
 _START = text(
@@ -82,7 +82,7 @@ _CLAIM_AND_COMMIT = text(
     SELECT c.line, c.variant, c.location, c.quantity
       FROM (SELECT k.id FROM carts k JOIN payment_transactions t ON t.id = :transaction_id
              WHERE k.id = :cart_id AND k.status {_MAY_COMPLETE} AND t.status {_MAY_SUCCEED}
-               FOR UPDATE) locked
+               FOR NO KEY UPDATE) locked
       LEFT JOIN LATERAL stock_commit_holds(locked.id, :order_id, :actor, :now) c ON true
     """
 ).bindparams(_CART_ID, _NOW)

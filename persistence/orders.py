@@ -35,7 +35,7 @@ _WAITING = text(
 _LOCK = text(
     f"""
     SELECT {ORDER_COLUMNS}, {PARTS_SQL}, (SELECT k.version FROM orders k WHERE k.id = o.id) AS seen_version
-      FROM orders o WHERE o.id = :id FOR UPDATE OF o
+      FROM orders o WHERE o.id = :id FOR NO KEY UPDATE OF o
     """
 )
 _SAVE = text(

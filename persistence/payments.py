@@ -49,7 +49,7 @@ _MAY_REOPEN = changes_to(CartStatus.ACTIVE, TRANSITIONS, CartStatus.CHECKOUT)
 # Whoever settles locks the cart first, as everybody does; nothing matches when it was settled before.
 _OPEN = f"""
     locked AS (
-        SELECT k.id FROM carts k WHERE k.id = :cart_id AND k.status {_MAY_REOPEN} FOR UPDATE
+        SELECT k.id FROM carts k WHERE k.id = :cart_id AND k.status {_MAY_REOPEN} FOR NO KEY UPDATE
     )
 """
 _REOPEN_CART = """
@@ -124,7 +124,7 @@ _LEASE = text(
     WITH due AS (
         SELECT id FROM payment_transactions
          WHERE status IN ('REQUESTED', 'ACTION_REQUIRED') AND next_attempt_at <= :now
-         ORDER BY next_attempt_at LIMIT :most FOR UPDATE SKIP LOCKED
+         ORDER BY next_attempt_at LIMIT :most FOR NO KEY UPDATE SKIP LOCKED
     )
     UPDATE payment_transactions t SET attempts = t.attempts + 1, next_attempt_at = :leased_until
       FROM due, payments p

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.channels import Channel
 from domain.product_lists import ProductFilter, ProductOrder, words_of
+from persistence.availability import UNITS_ON_SALE
 
 # The page is cut before anything is joined to it, so its cost does not grow with the catalogue. The
 # channel comes along, which saves a round trip; one row of it alone says that the page is empty. The
@@ -31,7 +32,7 @@ _PAGE = """
       LEFT JOIN variants v ON v.product_id = p.id AND v.archived_at IS NULL
       LEFT JOIN prices x ON x.variant_id = v.id AND x.channel_id = ch.id
       LEFT JOIN LATERAL (
-           SELECT sum(l.available)::int AS available FROM stock_levels l
+           SELECT {units} AS available FROM stock_levels l
              JOIN channel_locations c ON c.location_id = l.location_id AND c.channel_id = ch.id
             WHERE l.variant_id = v.id) s ON true
      ORDER BY {order}, v.position, v.sku
@@ -107,7 +108,8 @@ def _statement(order: ProductOrder, used: frozenset[str], limit: int, resumed: b
     if "skus" in used:
         conditions.append(_VARIANT.format(join="", where=" AND v.sku = ANY (:skus)"))
     conditions += _offered(used)
-    return text(_PAGE.format(where=" AND ".join(conditions), order=by, limit=limit))
+    units = UNITS_ON_SALE.format(level="l")
+    return text(_PAGE.format(where=" AND ".join(conditions), order=by, limit=limit, units=units))
 
 
 def _offered(used: frozenset[str]) -> list[str]:

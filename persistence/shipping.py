@@ -35,7 +35,11 @@ _OF_CHANNEL = (
 )
 _BY_IDS = select(*_COLUMNS, _T.channel_id).where(_T.id.in_(bindparam("ids", expanding=True)), _IN_USE)
 _COUNT = select(func.count()).where(_T.channel_id == bindparam("channel_id"), _IN_USE)
-_LOCK = select(*_COLUMNS, _T.channel_id).where(_T.id == bindparam("rate_id"), _IN_USE).with_for_update()
+_LOCK = (
+    select(*_COLUMNS, _T.channel_id)
+    .where(_T.id == bindparam("rate_id"), _IN_USE)
+    .with_for_update(key_share=True)
+)
 _INSERT = insert(delivery_rates)
 _UPDATE = update(delivery_rates).where(_T.id == bindparam("rate_id"))
 

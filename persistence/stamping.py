@@ -22,7 +22,7 @@ _SERVER_SETTINGS = {
 }
 _STAMP = """
     WITH head AS MATERIALIZED (
-        SELECT sequence FROM feed_head FOR UPDATE SKIP LOCKED
+        SELECT sequence FROM feed_head FOR NO KEY UPDATE SKIP LOCKED
     ), moved AS (
         DELETE FROM event_outbox
          WHERE EXISTS (SELECT FROM head)

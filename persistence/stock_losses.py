@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.stock_losses import HeldUnits, PromisedUnits
 
-_LOCK_CARTS = text("SELECT id FROM carts WHERE id = ANY (:ids) ORDER BY id FOR UPDATE").bindparams(
+_LOCK_CARTS = text("SELECT id FROM carts WHERE id = ANY (:ids) ORDER BY id FOR NO KEY UPDATE").bindparams(
     bindparam("ids", type_=ARRAY(Uuid))
 )
 _PLACES = (

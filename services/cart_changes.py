@@ -8,11 +8,12 @@ from uuid import UUID
 
 from domain import carts as decide
 from domain.carts import Cart, CartLine, CartStatus
-from domain.kernel.errors import DomainError, InsufficientStock, Several
+from domain.kernel.errors import DomainError, InsufficientStock, InvalidInput, Several
 from domain.kernel.events import Event
+from persistence import cart_limits, inventory
 from persistence import carts as rows
-from persistence import inventory
 from persistence.inventory import HoldTarget, LineHold
+from services.access import ActorKind
 from services.context import ServiceContext, Transaction
 
 Paths = Mapping[UUID, tuple[str, ...]]
@@ -66,13 +67,16 @@ async def secure(
 ) -> Cart:
     """Hold every unit of `lines`, and release those of `removed`; renews all holds of the cart.
 
-    Raises InsufficientStock (several as one Several), all lines or none.
+    A line that the cart held for the maximum in all is kept unheld, as long as it is in stock.
+    Raises InsufficientStock (several as one Several), all lines or none, and InvalidInput when the
+    client's address would hold more than it may: then nothing was changed.
     """
     targets = [HoldTarget(line.id, line.variant.id, line.quantity) for line in lines]
     if removed is not None:
         targets.append(HoldTarget(removed.id, removed.variant.id, 0))
     if not targets:
         return cart
+    await _check_address(context, transaction, cart, lines, paths or {})
     held = await inventory.hold(
         transaction.connection,
         cart.id,
@@ -106,10 +110,27 @@ async def _secure_change(
     paths: Paths = {line.id: ("quantity",) for line in own}
     try:
         return await secure(context, transaction, cart, [*own, *others], removed=change.removed, paths=paths)
-    except (InsufficientStock, Several):
+    except (InsufficientStock, InvalidInput, Several):
         if not change.repairs or not others:
             raise
     return await secure(context, transaction, cart, own, removed=change.removed, paths=paths)
+
+
+async def _check_address(
+    context: ServiceContext, transaction: Transaction, cart: Cart, lines: Sequence[CartLine], paths: Paths
+) -> None:
+    """Raise InvalidInput when the carts of this cart's client address would hold too much together.
+
+    Only what is asked for anonymously counts: an app asks for many shoppers from one address.
+    """
+    most = context.environment.cart_limits.held_per_address
+    more = sum(line.quantity - line.held for line in lines)
+    if not most or more <= 0 or context.actor.kind is not ActorKind.ANONYMOUS:
+        return
+    held = await cart_limits.lock_held_by_address(transaction.connection, cart.id)
+    if held is not None and held + more > most:
+        blamed = next((paths[line.id] for line in lines if line.id in paths), ("cartToken",))
+        raise InvalidInput(f"carts from one address hold at most {most} units together", *blamed)
 
 
 def _check_enough(held: Iterable[LineHold], lines: Sequence[CartLine], paths: Paths) -> None:

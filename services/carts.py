@@ -87,7 +87,7 @@ async def add_line(
     async def change(transaction: Transaction) -> Change:
         found = await rows.touch_and_find(transaction.connection, _touch(context, transaction, subject), ref)
         cart = _changeable(found[0])
-        after, line = decide.add(cart, found[1], quantity)
+        after, line = decide.add(cart, found[1], quantity, context.environment.cart_limits.units)
         facts = {"lineId": line.id, "sku": line.variant.sku, "quantity": quantity}
         return Change(cart, after, "CartLineAdded", facts, saved=line)
 
@@ -113,7 +113,7 @@ async def update_line(
     async def change(transaction: Transaction) -> Change:
         touched = await rows.touch(transaction.connection, _touch(context, transaction, subject))
         cart = _changeable(touched, expected_version)
-        after, line = decide.resize(cart, line_id, quantity)
+        after, line = decide.resize(cart, line_id, quantity, context.environment.cart_limits.units)
         facts = {"lineId": line.id, "sku": line.variant.sku, "quantity": quantity}
         return Change(cart, after, "CartLineUpdated", facts, saved=line, repairs=True)
 
@@ -225,8 +225,9 @@ async def _create(
         raise _unknown_channel()
     now = transaction.now
     empty = Cart(new_id(), shelf.channel, CartStatus.ACTIVE, 1, 1, now, now, email, rates=shelf.rates)
-    cart, origins = decide.fill(empty, ((shelf.offers.get(wanted.ref), wanted.quantity) for wanted in lines))
-    await rows.create(transaction.connection, cart)
+    offered = ((shelf.offers.get(wanted.ref), wanted.quantity) for wanted in lines)
+    cart, origins = decide.fill(empty, offered, context.environment.cart_limits.units)
+    await rows.create(transaction.connection, cart, _address_number(context))
     paths = {line_id: ("lines", str(index), "quantity") for line_id, index in origins.items()}
     cart = await cart_changes.secure(context, transaction, cart, cart.lines, paths=paths)
     transaction.emit(*cart_changes.creation_events(cart, now))
@@ -264,6 +265,14 @@ async def _once(
     if written is None:
         raise _unknown_token()
     return written
+
+
+def _address_number(context: ServiceContext) -> int | None:
+    """Return what stands for the client's address: kept only for anonymous carts, where it is counted."""
+    anonymous = context.actor.kind is ActorKind.ANONYMOUS
+    if not anonymous or not context.environment.cart_limits.held_per_address:
+        return None
+    return context.environment.tokens.address_number(context.address)
 
 
 def _touch(context: ServiceContext, transaction: Transaction, subject: TokenSubject) -> Touch:

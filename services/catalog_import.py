@@ -81,11 +81,12 @@ async def _run(
         raise ImportRefused([*errors, *work.errors])
     progress("Writing products and prices")
     await _write(transaction, work)
-    progress("Writing stock")
-    changed = await _count(transaction, work.counts)
     progress("Writing events")
     transaction.emit(*_events(transaction, work))
     await audit_rows.append(transaction.connection, _audit(transaction, work))
+    # Last, as whoever sells what is counted waits from here to the commit.
+    progress("Writing stock")
+    changed = await _count(transaction, work.counts)
     report = ImportReport(
         products_created=len(work.new_products),
         products_updated=len(work.changed_products),

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.carts import CartLimits
 from domain.inventory import HoldPolicy
 from domain.kernel.events import Event
 from domain.ports import Clock, PaymentProviders
@@ -39,6 +40,7 @@ class Environment:
     payment_time_limit_seconds: float = 10.0
     # How long a payment may stay undecided, its cart closed meanwhile.
     payment_give_up_seconds: float = 24 * 3600.0
+    cart_limits: CartLimits = field(default_factory=CartLimits)
     abandon_after_seconds: int = 3600
     # How long an order may wait for approval, its stock committed.
     approval_seconds: int = 7 * 24 * 3600
@@ -96,6 +98,8 @@ class ServiceContext:
     environment: Environment
     actor: Actor
     request_id: str
+    # Whence the request came, where that is known; never stored or logged as it is.
+    address: str | None = None
     _reading: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False, compare=False)
 
     def now(self) -> datetime:

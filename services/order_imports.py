@@ -60,19 +60,37 @@ async def import_orders(
     if gathered.errors:
         raise RowsRefused(gathered.errors)
     orders = lines = 0
+    taken: list[RowError] = []
     async with context.transaction() as transaction:
         connection = transaction.connection
         await rows.lock_source(connection, source)
         for done, batch in _batches(gathered.orders):
-            known = await rows.known_ids(connection, source, [order.external_id for order in batch])
-            new = [(new_id(), order) for order in batch if order.external_id not in known]
+            numbers = {order.number_from(source): order for order in batch}
+            having = await rows.having_numbers(connection, list(numbers))
+            taken += _taken(source, numbers, having)
+            new = [(new_id(), order) for number, order in numbers.items() if number not in having]
             variants = await rows.variants_of(connection, {x.sku for _, order in new for x in order.lines})
             events = [event for one in new for event in _events(source, *one)]
             await rows.save(connection, source, new, variants, events, transaction.actor)
             orders += len(new)
             lines += sum(len(order.lines) for _, order in new)
             progress(done, len(gathered.orders))
+        if taken:
+            raise RowsRefused(taken)
     return Imported(orders, lines, len(gathered.orders) - orders)
+
+
+def _taken(
+    source: str, numbers: Mapping[str, ImportedOrder], having: Mapping[str, tuple[str | None, str | None]]
+) -> Iterator[RowError]:
+    """Name orders whose number another order has: `shop` and `eu-1` make the same as `shop-eu` and `1`."""
+    for number, (other_source, other_id) in having.items():
+        order = numbers[number]
+        if (other_source, other_id) != (source, order.external_id):
+            message = (
+                f"makes the number {number}, which an order from {other_source!r} has: name another source"
+            )
+            yield RowError(order.row, "order", message)
 
 
 def _check_source(source: str) -> str:
@@ -89,7 +107,7 @@ def _events(source: str, order_id: UUID, order: ImportedOrder) -> Iterator[Event
     """Tell of an order as if it were placed now, marked so that nobody acts on it as news."""
     facts = {
         "imported": True,
-        "number": f"{source}-{order.external_id}",
+        "number": order.number_from(source),
         "totalMinor": order.total_minor,
         "currency": order.channel.currency,
         "lines": len(order.lines),

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from domain import order_lists as decide
 from domain.kernel.errors import under
+from domain.kernel.moments import in_utc
 from domain.order_lists import OrderFilter
 from domain.orders import Order
 from persistence import order_lists as rows
@@ -31,8 +32,12 @@ async def page(
             narrowed,
             channel_id=(await channels.get(context, channel_slug)).id if channel_slug is not None else None,
             search=decide.check_search(narrowed.search),
-            placed_from=decide.in_utc(narrowed.placed_from),
-            placed_before=decide.in_utc(narrowed.placed_before),
+            placed_from=_in_utc(narrowed.placed_from, "placedFrom"),
+            placed_before=_in_utc(narrowed.placed_before, "placedBefore"),
         )
     async with context.read() as connection:
         return await rows.page(connection, narrowed, size + 1, after)
+
+
+def _in_utc(moment: datetime | None, field: str) -> datetime | None:
+    return None if moment is None else in_utc(moment, field)

@@ -137,7 +137,7 @@ async def _hold(
         checkout.cart_id,
         checkout.channel_id,
         targets,
-        policy=context.environment.holds,
+        policy=context.environment.holds.for_payment(),
         actor=transaction.actor,
         now=transaction.now,
     )

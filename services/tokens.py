@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import ipaddress
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -27,6 +28,7 @@ class TokenSigner:
     def __init__(self, secret_key: str) -> None:
         """Derive the signing key from `secret_key` (at least 32 characters)."""
         self._key = hashlib.sha256(b"ordertide tokens\0" + secret_key.encode()).digest()
+        self._address_key = hashlib.sha256(b"ordertide addresses\0" + secret_key.encode()).digest()
 
     def sign(self, kind: str, aggregate_id: UUID, generation: int) -> str:
         """Return the token of one aggregate."""
@@ -43,6 +45,19 @@ class TokenSigner:
         if not hmac.compare_digest(mac, self._mac(kind, body)):
             return None
         return TokenSubject(UUID(bytes=body[:16]), int.from_bytes(body[16:], "big"))
+
+    def address_number(self, address: str | None) -> int | None:
+        """Return a number that stands for a client's address and does not tell it without our key.
+
+        All of an IPv6 /64 has one, as that is what one customer of a network gets. None for what is
+        no address (a socket's path, or unknown).
+        """
+        try:
+            given = ipaddress.ip_address(address or "")
+        except ValueError:
+            return None
+        kept = given.packed[:8] if given.version == 6 and given.ipv4_mapped is None else given.packed[-4:]
+        return int.from_bytes(hmac.digest(self._address_key, kept, "sha256")[:8], "big", signed=True)
 
     def _mac(self, kind: str, body: bytes) -> bytes:
         return hmac.digest(self._key, kind.encode() + b"\0" + body, "sha256")[:_MAC_BYTES]

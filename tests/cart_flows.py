@@ -24,6 +24,7 @@ CART = f"""{{
   totals {{ subtotal {{ amount }} shipping {{ amount }} tax {{ amount }} discount {{ amount }}
             total {{ amount currency }} }}
 }}"""
+_ENVIRONMENT = {"actor", "address", "holds", "clock", "cart_limits"}
 ERRORS = """{
   __typename code message path
   ... on InsufficientStockError { sku requested available }
@@ -49,7 +50,7 @@ async def create_in(
     database: Database, slug: str, lines: Sequence[tuple[str, int]], **more: Any
 ) -> dict[str, Any]:
     """Create a cart in the channel with this slug."""
-    environment = {name: more.pop(name) for name in list(more) if name in {"actor", "holds", "clock"}}
+    environment = {name: more.pop(name) for name in list(more) if name in _ENVIRONMENT}
     listed = [{"variant": {"sku": sku}, "quantity": quantity} for sku, quantity in lines]
     given = {"channel": slug, "lines": listed, **more}
     document = f"""mutation ($input: CartCreateInput!) {{
@@ -90,12 +91,13 @@ async def select(database: Database, token: str, option: str, **more: Any) -> di
 
 
 async def change(database: Database, name: str, given: Mapping[str, Any], **more: Any) -> dict[str, Any]:
-    """Send one of the cart mutations; `holds` and `clock` go to the environment."""
-    environment = {name: more.pop(name) for name in list(more) if name in {"holds", "clock"}}
+    """Send one of the cart mutations; what is in `_ENVIRONMENT` goes there."""
+    environment = {name: more.pop(name) for name in list(more) if name in _ENVIRONMENT}
     type_name = name[0].upper() + name[1:] + "Input"
     document = f"""mutation ($input: {type_name}!) {{
         {name}(input: $input) {{ cart {CART} userErrors {ERRORS} }} }}"""
-    data = await data_of(database, document, {"input": {**given, **more}}, actor=ANONYMOUS, **environment)
+    environment.setdefault("actor", ANONYMOUS)
+    data = await data_of(database, document, {"input": {**given, **more}}, **environment)
     payload: dict[str, Any] = data[name]
     return payload
 

@@ -132,10 +132,16 @@ async def order_now(database: Database, shop: Shop, quantity: int, method: str =
     return await place(till(database), token, "sandbox", method, str(uuid4()))
 
 
-async def expire_holds(database: Database) -> None:
-    """Let every hold end now, as the sweep would."""
+async def expire_holds(database: Database, at: Location | None = None) -> None:
+    """Let every hold (`at` one location) end now, as the sweep would."""
     async with database.transaction() as connection:
-        await connection.execute(text("UPDATE holds SET expires_at = now() WHERE status = 'HELD'"))
+        await connection.execute(
+            text(
+                "UPDATE holds SET expires_at = now()"
+                " WHERE status = 'HELD' AND location_id = coalesce(:at, location_id)"
+            ),
+            {"at": at and at.id},
+        )
         await connection.execute(text("UPDATE carts SET holds_due_at = now() WHERE holds_due_at IS NOT NULL"))
         await inventory.expire_holds(
             connection, most_carts=100, actor="system", now=datetime.now(UTC) + timedelta(seconds=1)

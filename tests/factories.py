@@ -53,9 +53,11 @@ def make_environment(database: Database, **changes: Any) -> Environment:
     return replace(made, **changes)
 
 
-def make_context(database: Database, actor: Actor = SYSTEM, **changes: Any) -> ServiceContext:
-    """Return a request's service context; `changes` replace fields of its environment."""
-    return ServiceContext(make_environment(database, **changes), actor, unique("request"))
+def make_context(
+    database: Database, actor: Actor = SYSTEM, *, address: str | None = None, **changes: Any
+) -> ServiceContext:
+    """Return the service context of a request from `address`; `changes` replace fields of its environment."""
+    return ServiceContext(make_environment(database, **changes), actor, unique("request"), address)
 
 
 def make_app(*permissions: Permission) -> Actor:

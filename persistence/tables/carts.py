@@ -41,6 +41,8 @@ carts = Table(
     moment("holds_due_at", optional=True),
     # When the shopper was last told that the holds are about to end.
     moment("holds_warned_at", optional=True),
+    # Stands for the client address an anonymous cart was made from, where units are limited by it.
+    Column("address_number", BigInteger),
     Index("ix_carts_active_at", "active_at", postgresql_where="status = 'ACTIVE'"),
     Index(
         "ix_carts_holds_due_at",
@@ -48,6 +50,11 @@ carts = Table(
         postgresql_where="holds_due_at IS NOT NULL AND status IN ('ACTIVE', 'CHECKOUT', 'ABANDONED')",
     ),
     Index("ix_carts_abandoned_at", "abandoned_at", postgresql_where="status = 'ABANDONED'"),
+    Index(
+        "ix_carts_address_number",
+        "address_number",
+        postgresql_where="address_number IS NOT NULL AND status IN ('ACTIVE', 'CHECKOUT', 'ABANDONED')",
+    ),
     one_of("status", CartStatus),
     CheckConstraint("status <> 'COMPLETED' OR order_id IS NOT NULL", name="completed"),
     CheckConstraint("status <> 'ABANDONED' OR abandoned_at IS NOT NULL", name="abandoned"),

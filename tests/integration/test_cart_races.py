@@ -12,6 +12,7 @@ from persistence.database import Database
 from services.context import SystemClock
 from tests import cart_flows as flow
 from tests.factories import give_stock, make_shop, make_variant
+from tests.lock_waits import until_waiting
 
 
 async def test_fifty_carts_and_the_last_unit(database: Database) -> None:
@@ -90,7 +91,7 @@ async def test_who_waited_for_the_lock_sees_what_the_other_changed(database: Dat
         await rows.touch(first, touch)
         await first.execute(text("UPDATE cart_lines SET quantity = 7"))
         second = asyncio.create_task(_touch_quantity(database, touch))
-        await _until_waiting(database)
+        await until_waiting(database)
     assert await second == (7, 3)
     assert created["cart"]["lines"][0]["quantity"] == 1
 
@@ -105,16 +106,3 @@ async def _touch_quantity(database: Database, touch: Touch) -> tuple[int, int]:
 async def _only_cart(database: Database) -> UUID:
     (row,) = await flow.run_sql(database, "SELECT id FROM carts")
     return UUID(str(row.id))
-
-
-async def _until_waiting(database: Database) -> None:
-    statement = text(
-        "SELECT count(*) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
-    for _ in range(500):
-        async with database.read() as connection:
-            if int((await connection.execute(statement)).scalar_one()):
-                return
-        await asyncio.sleep(0.01)
-    raise AssertionError("nobody waits for the lock")

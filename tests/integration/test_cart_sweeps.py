@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,24 +12,10 @@ from persistence.database import Database
 from services import cart_sweeps
 from services.context import ServiceContext
 from tests import cart_flows as flow
+from tests.clocks import StoppedClock
 from tests.factories import Shop, give_stock, make_context, make_shop, make_variant
 
 HOLDS = HoldPolicy(seconds=60, max_seconds=150)
-
-
-@dataclass
-class StoppedClock:
-    """A clock that only moves when told to."""
-
-    at: datetime
-
-    def now(self) -> datetime:
-        """Return the moment it stands at."""
-        return self.at
-
-    def go_on(self, seconds: float) -> None:
-        """Let time pass."""
-        self.at += timedelta(seconds=seconds)
 
 
 @pytest.fixture
@@ -107,7 +92,15 @@ async def test_changes_renew_holds_up_to_the_maximum(
         expiries.append((datetime.fromisoformat(read["lines"][0]["holdExpiresAt"]) - begun).total_seconds())
     assert expiries == [100, 140, 150, 150]
     assert await cart_sweeps.expire_holds(context) == 1
-    # Coming back after that secures the stock again, for a new time.
+    # After that the line stays, unheld, until others had as long as a hold to buy it.
+    for _ in range(2):
+        rests = await flow.update(database, token, email="ada@example.org", **timed)
+        assert rests["userErrors"] == []
+        assert rests["cart"]["lines"][0]["holdExpiresAt"] is None
+        assert await flow.read(database, token, **timed) == rests["cart"]
+        assert await flow.levels(database, shop.variant) == {"available": 10, "held": 0}
+        clock.at = begun + timedelta(seconds=209)
+    clock.at = begun + timedelta(seconds=210)
     back = await flow.update(database, token, email="ada@example.org", **timed)
     assert back["cart"]["lines"][0]["holdExpiresAt"] == (clock.at + timedelta(seconds=60)).isoformat()
     assert await flow.levels(database, shop.variant) == {"available": 9, "held": 1}

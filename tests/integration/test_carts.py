@@ -329,3 +329,23 @@ async def test_no_operation_sends_more_statements_than_it_needs(database: Databa
     with count_statements(database) as sent:
         await flow.read(database, token)
     assert len(sent) <= 1, sent
+
+
+async def test_a_shopper_keeps_what_is_held_where_the_channel_no_longer_sells_from(
+    database: Database,
+) -> None:
+    shop = await make_shop(database, stock=6)
+    other = await make_location(database)
+    created = await flow.create(database, shop, 6)
+    token, line = created["cartToken"], created["cart"]["lines"][0]["id"]
+    await flow.serve_from(database, shop.channel, [other])
+    # Nothing is to be had elsewhere: the shopper's own units are still theirs, and no more.
+    assert (await flow.update_line(database, token, line, 5))["userErrors"] == []
+    assert await flow.held_by_location(database, shop.variant) == {shop.location.code: 5}
+    more = await flow.update_line(database, token, line, 6)
+    assert [(error["requested"], error["available"]) for error in more["userErrors"]] == [(6, 5)]
+    # What can be had elsewhere is taken there, and only the rest kept.
+    await give_stock(database, shop.variant, other, 3)
+    assert (await flow.update_line(database, token, line, 7))["userErrors"] == []
+    assert await flow.held_by_location(database, shop.variant) == {shop.location.code: 4, other.code: 3}
+    assert await flow.levels(database, shop.variant) == {"available": 2, "held": 7}

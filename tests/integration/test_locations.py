@@ -1,15 +1,24 @@
 """Locations, through GraphQL on a real database."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from api.scalars import encode_id
+from domain.catalog import VariantRef
+from domain.inventory import StockState
+from domain.kernel.ids import new_id
+from persistence import inventory
+from persistence import locations as rows
 from persistence.database import Database
+from persistence.inventory import Change
 from services.access import ANONYMOUS
+from services.context import SystemClock
 from tests import factories
+from tests.lock_waits import until_waiting
 
 CREATE = """
 mutation ($input: LocationCreateInput!) {
@@ -143,3 +152,65 @@ async def test_a_location_is_archived_once_it_is_empty(database: Database) -> No
 
 async def test_locations_are_for_staff(database: Database) -> None:
     assert (await factories.execute(database, "{ locations { code } }", actor=ANONYMOUS)).errors
+
+
+MOVE = """
+mutation ($move: StockMoveInput!, $adjust: StockAdjustInput!) {
+  stockMove(input: $move) { userErrors { code path } }
+  stockAdjust(input: $adjust) { userErrors { code path } }
+}
+"""
+
+
+async def test_an_archived_location_takes_no_stock(database: Database) -> None:
+    location = await factories.make_location(database)
+    sold = await factories.make_variant(database)
+    assert (await change(database, "Archive", id=encode_id("Location", location.id)))["userErrors"] == []
+    given = {"variant": {"sku": sold.sku}, "locationCode": location.code, "idempotencyKey": "k"}
+    move = {**given, "from": "AVAILABLE", "to": "DAMAGED", "quantity": 1}
+    adjust = {**given, "delta": 5, "reason": "RECEIVED"}
+    answer = await factories.data_of(database, MOVE, {"move": move, "adjust": adjust})
+    for payload in answer.values():
+        assert payload["userErrors"] == [{"code": "NOT_FOUND", "path": ["locationCode"]}]
+    async with database.read() as connection:
+        assert await connection.scalar(text("SELECT count(*) FROM stock_levels")) == 0
+
+
+@pytest.mark.parametrize("commits", [True, False])
+async def test_stock_that_comes_while_a_location_is_archived_waits_for_it(
+    database: Database, *, commits: bool
+) -> None:
+    location = await factories.make_location(database)
+    sold = await factories.make_variant(database)
+    given = {"variant": {"sku": sold.sku}, "locationCode": location.code, "idempotencyKey": "k"}
+    async with database.engine.connect() as connection, connection.begin() as archiving:
+        # As the service archives: the location is locked, and found empty.
+        assert await rows.lock(connection, location.id) is not None
+        assert await rows.lock_units(connection, location.id) == 0
+        receiving = asyncio.create_task(
+            factories.data_of(
+                database,
+                "mutation ($a: StockAdjustInput!) { stockAdjust(input: $a) { userErrors { code } } }",
+                {"a": {**given, "delta": 5, "reason": "RECEIVED"}},
+            )
+        )
+        await until_waiting(database)
+        await rows.archive(connection, replace(location, version=2), SystemClock().now())
+        if not commits:
+            await archiving.rollback()
+    errors = (await receiving)["stockAdjust"]["userErrors"]
+    assert [error["code"] for error in errors] == (["NOT_FOUND"] if commits else [])
+
+
+async def test_a_location_is_not_archived_while_stock_comes(database: Database) -> None:
+    location = await factories.make_location(database)
+    sold = await factories.make_variant(database)
+    received = Change(
+        VariantRef(id=sold.id), location.code, StockState.ADJUSTMENT, StockState.AVAILABLE, 5, "RECEIVED",
+        "StockAdjusted", new_id(),
+    )  # fmt: skip
+    async with database.transaction() as connection:
+        await inventory.change(connection, received, actor="test", now=SystemClock().now())
+        archiving = asyncio.create_task(change(database, "Archive", id=encode_id("Location", location.id)))
+        await until_waiting(database)
+    assert [error["code"] for error in (await archiving)["userErrors"]] == ["INVALID_INPUT"]

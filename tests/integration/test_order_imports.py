@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import orjson
 import pytest
@@ -11,10 +12,12 @@ from typer.testing import CliRunner
 
 from app import import_orders as import_orders_command
 from app.cli import cli
+from domain.channels import Channel
 from domain.kernel.errors import AccessDenied
+from domain.order_imports import gather
 from persistence.database import Database
 from services.access import SYSTEM, Permission
-from services.order_imports import import_orders
+from services.order_imports import RowsRefused, import_orders
 from tests.factories import data_of, make_app, make_channel, make_context, make_variant
 
 HEADER = "order,channel,placed_at,status,canceled_at,reason,sku,name,quantity,unit_price,country\n"
@@ -133,7 +136,9 @@ async def test_wrong_rows_are_all_named_and_nothing_is_imported(
         "13,uk,2010-12-01,,,,A,,1,-Infinity,GB": "unitPrice: amount is not a finite number",
         "14,uk,2010-12-01,,,,A,,1,1e999999,GB": "unitPrice: amount is too large",
         "15,uk,2010-12-01,,,,A,,1,1e9999999999999999999,GB": "unitPrice: is not a number",
+        "16,uk,0001-01-01T00:00:00+14:00,,,,A,,1,1.00,GB": "placedAt: lies outside the years",
         "1,uk,2010-12-02,CANCELED,2010-12-03,,A,,1,1.00,GB": "status: is another than in row 2",
+        "12,uk,2010-12-01,,,,A,,1000000,9999999999999.99,GB": "quantity: amounts to too much at this price",
     }
     file = tmp_path / "orders.csv"
     file.write_text(HEADER + "\n".join(rows) + "\n")
@@ -143,7 +148,7 @@ async def test_wrong_rows_are_all_named_and_nothing_is_imported(
     expected = [(number, error) for number, error in enumerate(rows.values(), 2) if error]
     for (number, error), line in zip(expected, lines, strict=False):
         assert f"orders.csv:{number}: {error}" in line
-    assert lines[-1] == "ordertide: 15 rows are wrong, nothing was imported"
+    assert lines[-1] == "ordertide: 17 rows are wrong, nothing was imported"
     assert await imported(database) == []
 
 
@@ -222,6 +227,55 @@ async def test_trouble_of_the_database_is_not_put_down_to_the_file(
     assert isinstance(result.exception, ConnectionResetError)
 
 
+def refused(rows: list[dict[str, Any]]) -> list[tuple[int, str]]:
+    """Return row and field of everything that is wrong with rows of a shop in pounds."""
+    shop = Channel(UUID(int=1), "uk", "Shop", "GBP", 1)
+    line = {"order": "1", "placedAt": "2010-12-01", "sku": "A", "quantity": 1, "unitPrice": "1.00"}
+    gathered = gather(enumerate(({**line, **row} for row in rows), 1), {"uk": shop}, "uk")
+    return [(error.row, error.field) for error in gathered.errors]
+
+
+@pytest.mark.parametrize(
+    ("field", "first", "second"),
+    [
+        ("reason", {"reason": "changed mind"}, {"reason": "late"}),
+        ("reason", {"reason": "changed mind"}, {}),
+        ("email", {}, {"email": "ada@example.org"}),
+        ("country", {"country": "GB", "city": "Leeds"}, {"country": "FR", "city": "Leeds"}),
+        ("recipient", {"recipient": "Ada"}, {"recipient": "Bob"}),
+        ("postalCode", {"postalCode": "1"}, {}),
+    ],
+)
+def test_rows_of_one_order_agree_on_what_is_the_orders(
+    field: str, first: dict[str, str], second: dict[str, str]
+) -> None:
+    assert refused([first, second]) == [(2, field)]
+    assert refused([first, first]) == []
+
+
+def test_an_order_is_canceled_after_it_was_placed() -> None:
+    canceled = {"status": "CANCELED", "canceledAt": "2010-12-01T10:00:00Z"}
+    later, earlier = "2010-12-01T10:00:01Z", "2010-12-01T09:00:00Z"
+    assert refused([{**canceled, "placedAt": later}]) == [(1, "canceledAt")]
+    assert refused([{**canceled, "placedAt": canceled["canceledAt"]}]) == []
+    # The earliest of its rows is when it was placed.
+    assert refused([{**canceled, "placedAt": later}, {**canceled, "placedAt": earlier}]) == []
+
+
+@pytest.mark.parametrize("address", ["12 St James's Square", [], 0, False])
+def test_an_address_that_is_no_object_is_not_passed_over(address: object) -> None:
+    assert refused([{"shippingAddress": address}]) == [(1, "shippingAddress")]
+
+
+def test_an_order_that_amounts_to_more_than_is_kept_is_named_by_its_first_row() -> None:
+    most = {"unitPrice": "10000000000000.00"}
+    assert refused([most]) == []
+    assert refused([{"order": "2"}, most, {"unitPrice": "0.01"}]) == [(2, "unitPrice")]
+    # A discount takes nothing from what the lines amount to.
+    costs = {"tax": "0.01", "discount": "0.01"}
+    assert refused([{**most, **costs}]) == [(1, "unitPrice")]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -250,6 +304,29 @@ async def test_a_file_that_cannot_be_read_is_one_line(
     assert code == 2
     assert message in output
     assert len(output.splitlines()) == 1
+
+
+async def test_sources_that_make_the_same_number_are_refused_by_row(database: Database) -> None:
+    await make_channel(database, "uk", "GBP")
+    context = make_context(database)
+
+    def rows(*ids: str) -> list[tuple[int, dict[str, Any]]]:
+        line = {"channel": "uk", "placedAt": "2010-12-01", "sku": "A", "quantity": 1, "unitPrice": "1.00"}
+        return [(row, {**line, "order": one}) for row, one in enumerate(ids, 2)]
+
+    await import_orders(context, "shop-eu", rows("1", "2"))
+    with pytest.raises(RowsRefused) as refused:
+        await import_orders(context, "shop", rows("1", "eu-1", "3", "eu-2"))
+    assert [(error.row, error.field) for error in refused.value.errors] == [(3, "order"), (5, "order")]
+    assert "'shop-eu'" in refused.value.errors[0].message
+    assert len(await imported(database)) == 2
+    # At once, too: whoever comes second is told.
+    ends = await asyncio.gather(
+        import_orders(context, "mart", rows("eu-1")),
+        import_orders(context, "mart-eu", rows("1")),
+        return_exceptions=True,
+    )
+    assert sorted(type(end).__name__ for end in ends) == ["Imported", "RowsRefused"]
 
 
 async def test_importing_has_a_permission_of_its_own(database: Database) -> None:

@@ -2,9 +2,12 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from api.pagination import cursor
+from api.schema.order_lists import NEWEST
 from persistence.database import Database
 from services.access import ANONYMOUS, SYSTEM, Actor, Permission
 from tests.checkouts import make_stocked_shop, order_now
@@ -80,6 +83,10 @@ async def test_filters_narrow(database: Database) -> None:
         ({"after": "WyJPTERFU1QiLCJ4Il0="}, "not a cursor"),
         ({"filter": {"search": "\0"}}, "cannot be stored"),
         ({"filter": {"channel": "no-such"}}, "channel"),
+        ({"filter": {"placedFrom": "0001-01-01T00:00:00+14:00"}}, "outside the years"),
+        ({"filter": {"placedBefore": "9999-12-31T23:59:59-12:00"}}, "outside the years"),
+        ({"after": cursor(NEWEST, "0001-01-01T00:00:00+14:00", UUID(int=1))}, "outside the years"),
+        ({"after": cursor(NEWEST, "9999-12-31T23:59:59-12:00", UUID(int=1))}, "outside the years"),
     ],
 )
 async def test_bad_arguments_are_named(database: Database, variables: dict[str, Any], message: str) -> None:
@@ -93,3 +100,11 @@ async def test_only_who_may_read_orders_sees_lists(database: Database) -> None:
     for actor in (ANONYMOUS, make_app(Permission.ORDERS_WRITE)):
         result = await execute(database, LIST, {}, actor)
         assert result.errors is not None
+
+
+@pytest.mark.parametrize(
+    "moment", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "2030-01-01T00:00:00"]
+)
+async def test_a_moment_at_the_edge_of_the_calendar_is_one(database: Database, moment: str) -> None:
+    assert numbers(await listed(database, filter={"placedFrom": moment})) == []
+    assert numbers(await listed(database, after=cursor(NEWEST, moment, str(UUID(int=1))))) == []

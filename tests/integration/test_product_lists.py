@@ -6,6 +6,8 @@ import pytest
 
 from domain.catalog import Variant
 from domain.channels import Channel
+from domain.inventory import MAX_ON_HAND
+from persistence import availability
 from persistence.database import Database
 from services.access import ANONYMOUS, Permission
 from tests import factories
@@ -219,3 +221,20 @@ async def test_products_created_between_pages_are_not_doubled_or_skipped(databas
                 await sell(database, channel, "new")
         assert len(seen) == len(set(seen))
         assert before <= set(seen)
+
+
+async def test_more_units_than_a_number_can_say_are_the_most_it_can(database: Database) -> None:
+    channel = await factories.make_channel(database)
+    sold = await factories.make_variant(database, channel)
+    for _ in range(3):
+        await factories.give_stock(database, sold, await factories.make_location(database), MAX_ON_HAND)
+    one = """query ($c: String!, $s: String!) {
+        productVariant(variant: { sku: $s }, channel: $c) { availability { available } }
+        products(channel: $c) { edges { node { variants { availability { available } } } } } }"""
+    found = await factories.data_of(database, one, {"c": channel.slug, "s": sold.sku})
+    most = {"availability": {"available": 2**31 - 1}}
+    assert found["productVariant"] == most
+    assert found["products"]["edges"] == [{"node": {"variants": [most]}}]
+    async with database.read() as connection:
+        by_sku = await availability.units_by_sku(connection, channel.id, [sold.sku])
+    assert by_sku == {sold.sku: (sold.id, 2**31 - 1)}

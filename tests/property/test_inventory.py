@@ -13,12 +13,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.inventory import MOVES, OUTSIDE, Movement, StockState
+from domain.inventory import MOVES, OUTSIDE, HoldPolicy, Movement, StockState
 from domain.kernel.ids import new_id
 from persistence import inventory, stock_ledger
 from persistence.database import Database
 from persistence.inventory import HoldTarget
-from tests.stocked import ACTOR, POLICY, START, Shop, commit, expire, hold, make_shop, receive
+from tests.stocked import ACTOR, START, Shop, commit, expire, hold, make_shop, receive
 
 T = TypeVar("T")
 Level = tuple[UUID, UUID]
@@ -27,6 +27,8 @@ CARTS = st.integers(0, 2)
 VARIANTS = st.integers(0, 1)
 LOCATIONS = st.integers(0, 2)
 UNITS = st.integers(0, 12)
+HOLD, MOST = timedelta(seconds=900), timedelta(seconds=1200)
+POLICY = HoldPolicy(HOLD.seconds, MOST.seconds)
 
 
 class Stock(RuleBasedStateMachine):
@@ -43,6 +45,8 @@ class Stock(RuleBasedStateMachine):
         self.holds: dict[tuple[int, int, UUID], int] = {}
         self.started: dict[tuple[int, int, UUID], datetime] = {}
         self.expires: dict[tuple[int, int, UUID], datetime] = {}
+        # When holds began and ended that were given back, by cart and variant.
+        self.ended: defaultdict[tuple[int, int], list[tuple[datetime, datetime]]] = defaultdict(list)
         self.lines = {(cart, variant): new_id() for cart in range(3) for variant in range(2)}
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -83,7 +87,8 @@ class Stock(RuleBasedStateMachine):
             HoldTarget(self.lines[cart, variant], self.shop.variants[variant], units)
             for variant, units in wanted.items()
         ]
-        held = self.run(hold(self.connection, self.shop, self.shop.carts[cart], *targets, now=self.now))
+        owner = self.shop.carts[cart]
+        held = self.run(hold(self.connection, self.shop, owner, *targets, now=self.now, policy=POLICY))
         short = {
             self.lines[cart, variant]: sum(take.values())
             for variant, take in plan.items()
@@ -106,22 +111,32 @@ class Stock(RuleBasedStateMachine):
         return take
 
     def _hold(self, cart: int, plan: dict[int, dict[UUID, int]]) -> None:
+        for key in self.holds:
+            if key[0] == cart:
+                self.expires[key] = min(self.now + HOLD, self.started[key] + MOST)
         for variant, take in plan.items():
+            began = self._began(cart, variant)
+            rests = began + MOST <= self.now
             for location in self.shop.locations:
                 key = (cart, variant, location)
-                own, now_own = self.holds.pop(key, 0), take.get(location, 0)
+                own, now_own = self.holds.pop(key, 0), 0 if rests else take.get(location, 0)
                 counts = self.levels[self.shop.variants[variant], location]
                 counts["held"] += now_own - own
                 counts["available"] -= now_own - own
                 if now_own:
                     self.holds[key] = now_own
-                    self.started[key] = self.started.get(key, self.now) if own else self.now
-                else:
-                    self.expires.pop(key, None)
-        for key in self.holds:
-            if key[0] == cart:
-                latest = self.started[key] + timedelta(seconds=POLICY.max_seconds)
-                self.expires[key] = min(POLICY.expiry(self.now), latest)
+                    self.started[key] = self.started[key] if own else began
+                    self.expires[key] = min(self.now + HOLD, self.started[key] + MOST)
+                elif own:
+                    self.ended[cart, variant].append(
+                        (self.started.pop(key), min(self.expires.pop(key), self.now))
+                    )
+
+    def _began(self, cart: int, variant: int) -> datetime:
+        """Return since when the cart holds the variant, pauses shorter than a hold included."""
+        live = [at for key, at in self.started.items() if key[:2] == (cart, variant)]
+        recent = [began for began, ended in self.ended[cart, variant] if ended > self.now - HOLD]
+        return min([*live, *recent], default=self.now)
 
     @rule(cart=CARTS)
     def place_order(self, cart: int) -> None:
@@ -142,6 +157,7 @@ class Stock(RuleBasedStateMachine):
         ended = self.run(expire(self.connection, self.now))
         assert sum(row.quantity for row in ended) == sum(self.holds[key] for key in due)
         for key in due:
+            self.ended[key[:2]].append((self.started[key], min(self.expires[key], self.now)))
             self._end(key, "available")
 
     def _end(self, key: tuple[int, int, UUID], state: str) -> None:

@@ -1,5 +1,6 @@
 """Carts: the decisions themselves."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
@@ -62,6 +63,26 @@ def test_what_is_not_sold_is_not_found(bad: Offer | None) -> None:
     with pytest.raises(NotFound) as among:
         carts.fill(cart(), [(offer(), 1), (bad, 1)])
     assert among.value.path == ("lines", "1", "variant")
+
+
+def test_a_cart_takes_so_many_units_and_no_more() -> None:
+    full, line = carts.add(cart(), offer(1), 3, most_units=5)
+    full, other = carts.add(full, offer(2), 2, most_units=5)
+    attempts: list[Callable[[], object]] = [
+        lambda: carts.add(full, offer(1), 1, most_units=5),
+        lambda: carts.resize(full, line.id, 4, most_units=5),
+        lambda: carts.add(cart(), offer(1), 6, most_units=5),
+    ]
+    for attempt in attempts:
+        with pytest.raises(InvalidInput) as refused:
+            attempt()
+        assert refused.value.path == ("quantity",)
+    with pytest.raises(InvalidInput) as among:
+        carts.fill(cart(), [(offer(1), 3), (offer(2), 3)], most_units=5)
+    assert among.value.path == ("lines", "1", "quantity")
+    # A limit that was lowered leaves the way down open.
+    fewer, _ = carts.resize(full, line.id, 2, most_units=3)
+    assert carts.remove(fewer, other.id)[0].unit_count == 2
 
 
 def test_limits_name_what_is_beyond_them() -> None:

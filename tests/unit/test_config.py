@@ -24,6 +24,8 @@ def test_defaults_are_those_of_the_contract() -> None:
     assert settings.cart_hold_seconds == 900
     assert settings.cart_hold_max_seconds == 7200
     assert settings.cart_abandon_seconds == 3600
+    assert settings.cart_max_units == 250_000
+    assert settings.held_units_per_address == 0
     assert settings.feed_retention_seconds == 30 * 24 * 60 * 60
 
 

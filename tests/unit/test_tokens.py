@@ -40,3 +40,21 @@ def test_no_single_changed_character_is_accepted() -> None:
     for index in range(len(token)):
         changed = token[:index] + ("A" if token[index] != "A" else "B") + token[index + 1 :]
         assert SIGNER.read("cart", changed) is None
+
+
+def test_a_number_stands_for_an_address_and_only_our_key_tells_which() -> None:
+    number = SIGNER.address_number("203.0.113.7")
+    assert number is not None
+    assert number == SIGNER.address_number("203.0.113.7") == SIGNER.address_number("::ffff:203.0.113.7")
+    assert number not in {
+        SIGNER.address_number("203.0.113.8"),
+        TokenSigner("x" * 32).address_number("203.0.113.7"),
+    }
+    # One customer of a network gets a whole /64.
+    home = SIGNER.address_number("2001:db8:1:2::1")
+    assert home == SIGNER.address_number("2001:db8:1:2:ffff::9") != SIGNER.address_number("2001:db8:1:3::1")
+
+
+@pytest.mark.parametrize("nowhere", [None, "", "unknown", "/run/shop.sock"])
+def test_what_is_no_address_has_no_number(nowhere: str | None) -> None:
+    assert SIGNER.address_number(nowhere) is None
