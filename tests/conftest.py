@@ -3,6 +3,7 @@
 - `connection`: one connection inside a transaction that is rolled back; for SQL that need not commit.
 - `database`: a `Database` whose commits are real; every table is emptied before the test.
 - `fresh_database_url`: a database of the test's own, for tests that start processes.
+- `node`: Node with the client libraries that users have; skips where it cannot be had.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from persistence.database import Database
+from tests.node import Node, Unavailable, install
 from tests.postgres import GIVEN_SERVER, TestServer, reset
 
 _FOLDER = pytest.StashKey[Path]()
@@ -95,3 +97,12 @@ async def fresh_database_url(postgres: TestServer) -> AsyncIterator[str]:
     url = await postgres.clone()
     yield url
     await postgres.drop(url)
+
+
+@pytest.fixture(scope="session")
+def node() -> Node:
+    """Node, with the libraries of clients/typescript and our helper built."""
+    try:
+        return install()
+    except Unavailable as reason:
+        pytest.skip(f"clients on Node cannot be tried: {reason}")

@@ -4,7 +4,7 @@ import re
 
 from tests.architecture.source import ROOMS, ROOT, pyproject
 
-_NOT_ROOMS = {"tests", "bench", "scripts", "docs", "requirements"}
+_NOT_ROOMS = {"tests", "bench", "clients", "scripts", "docs", "requirements"}
 
 
 def test_every_folder_of_code_is_a_room() -> None:

@@ -6,8 +6,8 @@ ORDERTIDE_TEST_RECONNECTS raises how often subscribers reconnect in all (500 is 
 import asyncio
 import os
 import random
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -17,11 +17,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 from websockets.typing import Subprotocol
 
-from persistence import event_feed
-from persistence.database import Database
-from realtime.cursors import Cursor
 from realtime.messages import SUBPROTOCOL
 from tests.factories import Shop, make_shop
+from tests.feeds import cart_cursors, first_cursor, opened
 from tests.server import Server, app_token, running_server
 
 WRITERS, SUBSCRIBERS, KILLS = 8, 30, 2
@@ -131,37 +129,13 @@ async def write(fleet: Fleet, shop: Shop, seed: int, done: asyncio.Event) -> Non
             await asyncio.sleep(dice.uniform(0.2, 1.0))
 
 
-@asynccontextmanager
-async def opened(url: str) -> AsyncIterator[Database]:
-    database = Database(url, pool_size=2)
-    try:
-        yield database
-    finally:
-        await database.close()
-
-
-async def cart_cursors(database: Database) -> list[str]:
-    """Return the cursor of every cart event of the feed."""
-    found: list[str] = []
-    position = 0
-    async with database.read() as connection:
-        while True:
-            page = await event_feed.read_after(connection, position, 1000, aggregate="cart")
-            found += [str(Cursor(page.head.epoch, event.sequence)) for event in page.events]
-            if page.complete and not await event_feed.any_waiting(connection):
-                return found
-            position = page.events[-1].sequence if page.events else position
-            await asyncio.sleep(0.05)
-
-
 @pytest.mark.slow
 async def test_subscribers_of_killed_servers_see_exactly_the_feed(
     fresh_database_url: str, tmp_path: Path
 ) -> None:
     async with opened(fresh_database_url) as database:
         shop = await make_shop(database, stock=100_000)
-        async with database.read() as connection:
-            start = str(Cursor((await event_feed.read_head(connection)).epoch, 0))
+        start = await first_cursor(database)
         fleet = Fleet(fresh_database_url, await app_token(fresh_database_url), tmp_path)
         with fleet.running():
             subscribers = [Subscriber(fleet, start, seed) for seed in range(SUBSCRIBERS)]
