@@ -92,7 +92,7 @@ class Shop:
             self.available[sku] += 1
 
     async def committed_at(self, sku: str) -> float:
-        """Return when the newest change of a SKU was committed; PostgreSQL must keep that (it is a setting)."""
+        """Return when the newest change of a SKU was committed, where PostgreSQL keeps that."""
         async with self.database.read() as connection:
             rows = await connection.execute(_COMMITTED_AT, {"variant": self.variants[sku]})
             # Levels of before it was told have none.

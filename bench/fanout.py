@@ -54,8 +54,9 @@ SCENARIOS = {
 
 async def main(
     names: list[str], sizes: list[int], seconds: float | None, full: bool, servers: list[str]
-) -> None:
-    """Run scenarios against one shop."""
+) -> bool:
+    """Run scenarios against one shop; say whether any failed."""
+    failed = False
     with TemporaryDirectory(prefix="ordertide-fanout-") as folder:
         program = await build(Path(folder))
         # Commit times are kept so that delays can be told from the commit on.
@@ -66,8 +67,19 @@ async def main(
                 usual = scenario.full_seconds if full else scenario.short_seconds
                 bench = Bench(program, shop, usual if seconds is None else seconds, servers)
                 for size in sizes or (scenario.full if full else scenario.short):
-                    await scenario.run(bench, size)
+                    failed |= not await _succeeds(name, scenario, bench, size)
             await shop.database.close()
+    return failed
+
+
+async def _succeeds(name: str, scenario: Scenario, bench: Bench, size: int) -> bool:
+    """Run a scenario; what it could not measure must not keep the others from it."""
+    try:
+        await scenario.run(bench, size)
+    except (AssertionError, TimeoutError, RuntimeError) as problem:
+        _harness.report(bench=name, n=size, failed=str(problem) or type(problem).__name__)
+        return False
+    return True
 
 
 def _prepare() -> None:
@@ -91,14 +103,7 @@ if __name__ == "__main__":
     _prepare()
     try:
         numbers = [int(one) for one in given.n.split(",") if one]
-        asyncio.run(
-            main(
-                given.scenario or list(SCENARIOS),
-                numbers,
-                given.seconds,
-                given.full,
-                given.servers.split(","),
-            )
-        )
+        names, servers = given.scenario or list(SCENARIOS), given.servers.split(",")
+        sys.exit(asyncio.run(main(names, numbers, given.seconds, given.full, servers)))
     except NoCompiler as problem:
         sys.exit(f"bench/fanout.py: {problem}")

@@ -12,7 +12,8 @@
  *   order=KEY       a value of KEY must be greater than the one before it on the same connection
  *   value=KEY record=FILE   write {connection, value, arrival} of every delivery, three int64
  *   per_address=N first_address=A   N connections from 127.0.0.A, the next N from 127.0.0.(A+1), ...
- *   small=N rcvbuf=BYTES    receive buffers of the first N connections (who will stop reading)
+ *   small=N rcvbuf=BYTES    the first N connections (who will stop reading) have so small a buffer, and
+ *                           a network's segments
  *   ramp=N          connections that may be under way at once
  *
  * Commands are lines on stdin, answers are JSON lines on stdout:
@@ -133,8 +134,13 @@ static void open_connection(struct connection *c) {
     if (c->fd < 0) fail("socket %u: %s (ulimit -n?)", index, strerror(errno));
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
     setsockopt(c->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &yes, sizeof yes);
-    /* The window offered to the server follows from this: it has to be set before connecting. */
-    if ((int)index < small) setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof rcvbuf);
+    if ((int)index < small) {
+        /* Both are agreed on while connecting. With the segments of a loopback, 64 kB each, the
+         * kernel would keep megabytes for a reader who does not read. */
+        int segment = 1400;
+        setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof rcvbuf);
+        setsockopt(c->fd, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof segment);
+    }
     if (bind(c->fd, (struct sockaddr *)&from, sizeof from)) fail("bind: %s", strerror(errno));
     if (connect(c->fd, (struct sockaddr *)&to, sizeof to) && errno != EINPROGRESS)
         fail("connect: %s", strerror(errno));
