@@ -7,7 +7,7 @@ from typing import Any
 
 from bench import _harness
 from bench._fanout_client import Wanted
-from bench._fanout_load import connected, everybody_has, first_event, latency, pour, saturation
+from bench._fanout_load import connected, everybody_has, first_event, latency, pour, saturation, usage
 from bench._fanout_shop import CONNECTIONS_AN_APP, Shop, Shopper
 from bench._fanout_targets import CART_EVENTS, RIVALS, VARIANTS, target
 
@@ -95,10 +95,11 @@ async def flat(bench: Bench, events: int) -> None:
             await first_event(client, server)
             seen: dict[int, float] = {}
             report: dict[str, Any] = {}
-            for count in (early, events - early):
-                await pour(client, server.publish, _FLAT_SUBSCRIBERS, count)
-                report = await everybody_has(client, count)
-                seen[count] = server.rss_kb() / 1024
+            with usage(server) as used:
+                for count in (early, events - early):
+                    await pour(client, server.publish, _FLAT_SUBSCRIBERS, count)
+                    report = await everybody_has(client, count)
+                    seen[count] = server.rss_kb() / 1024
         begun, ended = seen.values()
         _harness.report(
             bench="flat",
@@ -108,7 +109,8 @@ async def flat(bench: Bench, events: int) -> None:
             early_rss_mb=round(begun, 2),
             rss_mb=round(ended, 2),
             growth_percent=round((ended / begun - 1) * 100, 2),
-            events_per_s=round((events - early) / report["seconds"]),
+            events_per_s=round(events / used.wall),
+            server_cpu_ms_per_event=round(used.server * 1000 / events, 3),
             violations=report["violations"],
             lost=events - early - report["fewest"],
         )

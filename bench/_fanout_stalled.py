@@ -113,6 +113,7 @@ async def _newest(bench: Bench, conflated: LoadClient) -> dict[str, object]:
         "conflated_values": round(sum(count.get(one, 0) for one in stopped) / _CONFLATED_STALLED, 1),
         "conflated_values_of_others": max(count.values()),
         "conflated_closed": report["closed"],
+        "conflated_errors": report["errors"],
         "conflated_violations": report["violations"],
     }
 
@@ -123,4 +124,4 @@ async def _end_of(strict: LoadClient, stopping: int) -> dict[str, object]:
     await strict.read_again(0, stopping)
     await asyncio.sleep(1.0)
     report = await strict.report()
-    return {"strict_closed": report["closed"]}
+    return {"strict_closed": report["closed"], "strict_errors": report["errors"]}
