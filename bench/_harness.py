@@ -7,13 +7,14 @@ PostgreSQL ships it), by HTTP, from this process. Everything is stopped and remo
 import argparse
 import asyncio
 import json
+import os
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Set
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,25 +76,26 @@ ORDERTIDE = [sys.executable, "-c", "from app.cli import main; main()"]
 
 
 @contextmanager
-def home() -> Iterator[Place]:
-    """Give a temporary home whose PostgreSQL stays up meanwhile."""
+def home(settings: Mapping[str, str] | None = None) -> Iterator[Place]:
+    """Give a temporary home whose PostgreSQL stays up meanwhile; `settings` are PostgreSQL's."""
     folder = Path(tempfile.mkdtemp(prefix="ordertide-bench-"))
     try:
         folder.chmod(0o755)
-        with EmbeddedServer.acquire(folder) as postgres:
+        with EmbeddedServer.acquire(folder, settings) as postgres:
             yield Place(folder, postgres.url)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
-def serve(place: Place, *arguments: str) -> Iterator[Server]:
-    """Run `ordertide serve` until the block ends."""
-    with socket.create_server((HOST, 0)) as probe:
-        port = probe.getsockname()[1]
-    environment = child_environment(home=str(place.folder), log_level="warning")
-    log_file = place.folder / "serve.log"
-    with log_file.open("wb") as log:
+def serve(
+    place: Place, *arguments: str, extra: Mapping[str, str] | None = None, cores: Set[int] | None = None
+) -> Iterator[Server]:
+    """Run `ordertide serve` until the block ends, with `extra` in its environment, on these cores."""
+    port = free_port()
+    environment = child_environment(home=str(place.folder), log_level="warning") | dict(extra or {})
+    log_file = place.folder / f"serve-{port}.log"
+    with log_file.open("wb") as log, on_cores(cores):
         process = psutil.Popen(
             [*ORDERTIDE, "serve", "--host", HOST, "--port", str(port), *arguments],
             env=environment, stdout=log, stderr=log, start_new_session=True,
@@ -102,13 +104,39 @@ def serve(place: Place, *arguments: str) -> Iterator[Server]:
         _wait_until_ready(process, port, log_file)
         yield Server(place, port, process, environment)
     finally:
-        with suppress(psutil.NoSuchProcess):
-            process.terminate()
-        try:
-            process.wait(20)
-        except psutil.TimeoutExpired:
-            process.kill()
-            process.wait()
+        stop(process)
+
+
+def stop(process: psutil.Popen) -> None:
+    """End a process that we started, whatever it takes."""
+    with suppress(psutil.NoSuchProcess):
+        process.terminate()
+    try:
+        process.wait(20)
+    except psutil.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def free_port() -> int:
+    """Return a port on which nobody listens."""
+    with socket.create_server((HOST, 0)) as probe:
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@contextmanager
+def on_cores(cores: Set[int] | None) -> Iterator[None]:
+    """Pin what is started inside the block to these cores; None leaves it where we are."""
+    if cores is None:
+        yield
+        return
+    ours = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, ours)
 
 
 def _wait_until_ready(process: psutil.Popen, port: int, log: Path) -> None:
@@ -137,8 +165,8 @@ def cost_of(server: Server) -> Iterator[Cost]:
     """Measure the block; the result is complete when it ends."""
     cost = Cost()
     parts: dict[str, Callable[[], float]] = {
-        "server": lambda: _cpu([server.process, *server.process.children(recursive=True)]),
-        "postgres": lambda: _cpu(_postgres_of(server.place)),
+        "server": lambda: cpu_of([server.process, *server.process.children(recursive=True)]),
+        "postgres": lambda: cpu_of(postgres_of(server.place)),
         "client": time.process_time,
         "wall": time.perf_counter,
     }
@@ -148,13 +176,15 @@ def cost_of(server: Server) -> Iterator[Cost]:
         setattr(cost, name, read() - before[name])
 
 
-def _postgres_of(place: Place) -> list[psutil.Process]:
+def postgres_of(place: Place) -> list[psutil.Process]:
+    """Return the processes of the place's PostgreSQL."""
     pid_file = place.cluster.data / "postmaster.pid"
     postmaster = psutil.Process(int(pid_file.read_text().split()[0]))
     return [postmaster, *postmaster.children(recursive=True)]
 
 
-def _cpu(processes: list[psutil.Process]) -> float:
+def cpu_of(processes: list[psutil.Process]) -> float:
+    """Return the CPU seconds these processes have used."""
     total = 0.0
     for process in processes:
         try:

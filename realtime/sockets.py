@@ -12,6 +12,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
+from realtime.messages import Close
 from realtime.sending import Flow
 
 SOCKET = "ordertide.socket"
@@ -50,6 +51,23 @@ class PortableWebSocketProtocol(WebSocketsSansIOProtocol):
             super().shutdown()
         else:
             self._leave()
+
+    def keepalive_timeout(self) -> None:
+        """Cut off who does not answer pings, with a code after which clients come back.
+
+        uvicorn's 1011 is final for them, and it would wait for ever to flush what is not read.
+        """
+        self.pong_timer = None
+        self.pending_ping_payload = None
+        if self.close_sent or self.transport.is_closing():
+            return
+        if self.transport.get_write_buffer_size() > 0:
+            self.transport.abort()
+            return
+        self.conn.fail(int(Close.RESUME), "no answer to a ping")
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        self.transport.close()
 
     def _on_shutdown(self, leave: Callable[[], None]) -> None:
         self._leave = leave

@@ -41,9 +41,10 @@ class WebSocketTransport:
             await send({"type": "websocket.close", "code": int(Close.FORBIDDEN)})
             return
         if SUBPROTOCOL not in scope.get("subprotocols", ()):
-            # Only an accepted websocket can be told why it is closed.
+            # Only an accepted websocket can be told why it is closed, and only by what the client offered.
             CLOSED.labels(str(int(Close.BAD_SUBPROTOCOL))).inc()
-            await send({"type": "websocket.accept"})
+            offered = next(iter(scope.get("subprotocols", ())), None)
+            await send({"type": "websocket.accept", "subprotocol": offered})
             reason = f"Subprotocol not acceptable: use {SUBPROTOCOL}"
             await send({"type": "websocket.close", "code": int(Close.BAD_SUBPROTOCOL), "reason": reason})
             return

@@ -29,7 +29,10 @@ class Start:
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
-STARTS = {"as usual": Start()}
+STARTS = {
+    "fast path": Start(),
+    "portable path": Start(settings={"live_fast_path": "false"}),
+}
 
 
 @dataclass(frozen=True)
