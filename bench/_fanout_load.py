@@ -18,7 +18,8 @@ _CALM_PATIENCE = 60.0
 _ARRIVAL_PATIENCE = 30.0
 _LOOK_SECONDS = 0.05
 _TICKS_A_SECOND = 50
-_DELIVERIES_UNDER_WAY = 40_000
+# Enough to fill the way through the database, which a rival does not have.
+_DELIVERIES_UNDER_WAY = 200_000
 _WARM_CONNECTIONS = 20
 
 

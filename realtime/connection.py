@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from realtime import messages
 from realtime.cursors import Discontinued
-from realtime.hub import Hub, Message
+from realtime.hub import Hub
 from realtime.messages import Close, Complete, Init, Ping, ProtocolViolation, Subscribe
 from realtime.metrics import CLOSED, OPERATIONS
 from realtime.operations import (
@@ -25,7 +25,7 @@ from realtime.operations import (
     Viewer,
 )
 from realtime.registry import ConnectionLimits
-from realtime.sending import FastSender, PortableSender, Recipient, Sender
+from realtime.sending import FastSender, PortableSender, Sender, Waiting
 from realtime.sockets import ABORT, SOCKET
 from realtime.subscriber import Subscriber
 
@@ -274,8 +274,8 @@ class Connection:
         except OSError:
             pass  # It has left by itself.
 
-    async def _send(self, text: bytes) -> None:
-        await self._asgi_send({"type": "websocket.send", "text": text.decode()})
+    async def _send(self, text: str) -> None:
+        await self._asgi_send({"type": "websocket.send", "text": text})
 
     def _abort(self) -> None:
         abort = self.scope.get("extensions", {}).get(ABORT)
@@ -302,8 +302,8 @@ class Connection:
         return task
 
 
-def _render(recipient: Recipient, message: Message) -> bytes:
-    return message.text(recipient.suffix)
+def _render(waiting: Waiting) -> str:
+    return waiting.decode() if isinstance(waiting, bytes) else waiting[1].text(waiting[0].suffix_text)
 
 
 def _credentials(message: Init) -> str | None:

@@ -30,7 +30,7 @@ _ID = b',"id":'
 class Message:
     """An answer on its way to many: encoded once, whatever it is framed in."""
 
-    __slots__ = ("_event", "_heads", "body", "cursor", "slot")
+    __slots__ = ("_event", "_head", "_heads", "body", "cursor", "slot")
 
     def __init__(self, delivery: Delivery) -> None:
         """Encode the answer."""
@@ -38,17 +38,20 @@ class Message:
         self.cursor = delivery.cursor
         self.slot = delivery.slot
         self._heads: dict[int, bytes] = {}
+        self._head: str | None = None
         self._event: bytes | None = None
 
-    def text(self, suffix: bytes) -> bytes:
+    def text(self, suffix: str) -> str:
         """Return the message of graphql-transport-ws; `suffix` is the operation's id and the end."""
-        return b"".join((_NEXT, self.body, _ID, suffix))
+        if self._head is None:
+            self._head = b"".join((_NEXT, self.body, _ID)).decode()
+        return self._head + suffix
 
     def frame(self, suffix: bytes) -> bytes:
         """Return the same as a whole websocket frame; what ids of one length share is made once."""
         head = self._heads.get(len(suffix))
         if head is None:
-            text = self.text(b"")
+            text = b"".join((_NEXT, self.body, _ID))
             head = self._heads[len(suffix)] = frame_header(len(text) + len(suffix)) + text
         return head + suffix
 

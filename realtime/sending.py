@@ -25,6 +25,7 @@ class Recipient(Protocol):
     """An operation of the client, as far as sending goes."""
 
     suffix: bytes
+    suffix_text: str
     conflated: bool
     gone: bool
 
@@ -160,8 +161,8 @@ class PortableSender(Sender):
 
     def __init__(
         self,
-        send: Callable[[bytes], Awaitable[None]],
-        render: Callable[[Recipient, Message], bytes],
+        send: Callable[[Any], Awaitable[None]],
+        render: Callable[[Waiting], Any],
         overflow: Callable[[], None],
     ) -> None:
         """Send what `render` makes of a message by `send`, which raises OSError when nobody is there."""
@@ -170,7 +171,8 @@ class PortableSender(Sender):
         """Whether the client has left."""
         self._send = send
         self._render = render
-        self._news = asyncio.Event()
+        # While it waits, the next message is handed to it past the outbox.
+        self._idle: asyncio.Future[Waiting | None] | None = None
         self._sending_ordered = False
         self._finished: Callable[[], object] | None = None
 
@@ -179,28 +181,49 @@ class PortableSender(Sender):
         """Whether something waits, or is being sent, that may not be dropped."""
         return self._sending_ordered or super().owes
 
+    def deliver(self, recipient: Recipient, message: Message) -> None:
+        """Send a message of an operation, or keep it."""
+        if self._idle is not None:
+            self._hand_over((recipient, message))
+        else:
+            super().deliver(recipient, message)
+
+    def text(self, text: bytes) -> None:
+        """Send a message of the protocol, or keep it."""
+        if self._idle is not None:
+            self._hand_over(text)
+        else:
+            super().text(text)
+
     def finish(self, finished: Callable[[], object]) -> None:
         """Call `finished` once everything is sent."""
         self._finished = finished
-        self._news.set()
+        if self._idle is not None:
+            self._hand_over(None)
+
+    def close(self) -> None:
+        """Send nothing more; what waits is dropped."""
+        super().close()
+        self._idle = None
 
     async def run(self) -> None:
         """Send until canceled, or the client is gone."""
-        clock = asyncio.get_running_loop().time
-        while True:
+        loop = asyncio.get_running_loop()
+        while not self.closed:
             waiting = self.outbox.take()
-            self._tell_room()
+            if self._room is not None:
+                self._tell_room()
             if waiting is None:
                 if self._finished is not None:
                     self._finished()
-                self._news.clear()
-                await self._news.wait()
-                continue
-            text = waiting if isinstance(waiting, bytes) else self._render(*waiting)
+                self._idle = loop.create_future()
+                waiting = await self._idle
+                if waiting is None:
+                    continue
             self._sending_ordered = isinstance(waiting, bytes) or not waiting[0].conflated
-            self.waiting_since = clock()
+            self.waiting_since = loop.time()
             try:
-                await self._send(text)
+                await self._send(self._render(waiting))
             except OSError:
                 self.gone = True
                 self.close()
@@ -208,9 +231,10 @@ class PortableSender(Sender):
             self.waiting_since = None
             self._sending_ordered = False
 
-    def _waits(self) -> None:
-        self._news.set()
-        super()._waits()
+    def _hand_over(self, waiting: Waiting | None) -> None:
+        idle, self._idle = self._idle, None
+        if idle is not None and not idle.done():
+            idle.set_result(waiting)
 
 
 class Socket(Protocol):

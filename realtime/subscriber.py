@@ -10,7 +10,17 @@ from realtime.sending import Sender
 class Subscriber:
     """What the hub and the sender know of it; `ended` is called when its stream ends by itself."""
 
-    __slots__ = ("_ended", "_sender", "conflated", "gone", "id", "position", "stream", "suffix")
+    __slots__ = (
+        "_ended",
+        "_sender",
+        "conflated",
+        "gone",
+        "id",
+        "position",
+        "stream",
+        "suffix",
+        "suffix_text",
+    )
 
     def __init__(
         self,
@@ -23,6 +33,7 @@ class Subscriber:
     ) -> None:
         self.id = operation_id
         self.suffix = suffix
+        self.suffix_text = suffix.decode()
         self.conflated = conflated
         self.position = ""
         self.gone = False

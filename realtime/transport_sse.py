@@ -14,12 +14,12 @@ import orjson
 from starlette.types import Receive, Scope, Send
 
 from realtime.cursors import Discontinued
-from realtime.hub import Hub, Message
+from realtime.hub import Hub
 from realtime.messages import Close
 from realtime.metrics import CLOSED, OPERATIONS
 from realtime.operations import GraphQL, OperationRefused, OperationRequest, Single, Source, Viewer
 from realtime.registry import Registry
-from realtime.sending import PortableSender, Recipient
+from realtime.sending import PortableSender, Waiting
 from realtime.sockets import ABORT, ON_SHUTDOWN
 from realtime.subscriber import Subscriber
 
@@ -177,8 +177,8 @@ class _EventStream:
         await self._asgi_send({"type": "http.response.body", "body": text, "more_body": True})
 
 
-def _event(_recipient: Recipient, message: Message) -> bytes:
-    return message.event(_next)
+def _event(waiting: Waiting) -> bytes:
+    return waiting if isinstance(waiting, bytes) else waiting[1].event(_next)
 
 
 def _next(body: bytes, cursor: str | None) -> bytes:
