@@ -10,14 +10,16 @@ import asyncpg
 from sqlalchemy.engine import URL
 
 _SECONDS_TO_CONNECT = 5.0
-_SECONDS_A_BATCH = "10s"
+_SECONDS_A_BATCH = 10.0
+# The server gives a batch up first, and says so; a connection that is only half there says nothing.
+_SECONDS_TO_ANSWER = _SECONDS_A_BATCH + 1.0
 
 # Repeatable read makes the statement all or nothing: were the head moved by another leader after our
 # snapshot, locking it fails, instead of counting from a head that our snapshot's outbox does not fit.
 _SERVER_SETTINGS = {
     "application_name": "ordertide stamper",
     "default_transaction_isolation": "repeatable read",
-    "statement_timeout": _SECONDS_A_BATCH,
+    "statement_timeout": f"{_SECONDS_A_BATCH:.0f}s",
     "jit": "off",
 }
 _STAMP = """
@@ -52,11 +54,12 @@ class StampingConnection:
     async def stamp(self, limit: int) -> int:
         """Move up to `limit` of the oldest outbox rows into the feed and return how many there were.
 
-        Returns 0 while another process leads. Raises what the driver does when the database is away.
+        Returns 0 while another process leads. Raises what the driver does when the database is away, and
+        TimeoutError when it does not answer; another process may stamp meanwhile.
         """
         connection = await self._opened()
         try:
-            return await connection.fetchval(_STAMP, limit) or 0
+            return await connection.fetchval(_STAMP, limit, timeout=_SECONDS_TO_ANSWER) or 0
         except asyncpg.SerializationError:
             return 0
         except BaseException:

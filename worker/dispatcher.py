@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from enum import Enum, auto
 
 import structlog
 from prometheus_client import Gauge
@@ -16,9 +17,19 @@ from worker.consumers import Consumer
 log = structlog.get_logger(__name__)
 
 PAGE_SIZE = 200
+SECONDS_BETWEEN_TRIES = 1.0
 CONSUMER_LAG = Gauge(
     "ordertide_consumer_lag_events", "Events a durable consumer has yet to read", ["consumer"]
 )
+
+
+class _Left(Enum):
+    """What is left for a consumer after a step."""
+
+    NOTHING = auto()
+    MORE = auto()
+    LOCKED = auto()
+    """Nobody knows: another process has the consumer, and may die before it has read everything."""
 
 
 class Dispatcher:
@@ -57,16 +68,18 @@ class Dispatcher:
         # Followed before the first look, so that nothing arrives unseen in between.
         async with self._feed.latest(lambda event: 0) as news:
             while True:
-                while await self._step(consumer):
-                    pass
-                await anext(news)
+                left = await self._step(consumer)
+                if left is _Left.LOCKED:
+                    await asyncio.sleep(SECONDS_BETWEEN_TRIES)
+                elif left is _Left.NOTHING:
+                    await anext(news)
 
-    async def _step(self, consumer: Consumer) -> bool:
-        """Hand over one page and move the cursor with it; say whether more waits."""
+    async def _step(self, consumer: Consumer) -> _Left:
+        """Hand over one page and move the cursor with it."""
         async with self._database.transaction() as connection:
             sequence = await feed_consumers.lock(connection, consumer.name)
             if sequence is None:
-                return False
+                return _Left.LOCKED
             page = await event_feed.read_after(connection, sequence, self._page_size)
             events = [FeedEvent.of(page.head.epoch, row) for row in page.events]
             if wanted := [event for event in events if consumer.wants(event)]:
@@ -75,4 +88,4 @@ class Dispatcher:
                 await feed_consumers.advance(connection, consumer.name, events[-1].sequence)
         reached = events[-1].sequence if events else sequence
         CONSUMER_LAG.labels(consumer.name).set(page.head.sequence - reached)
-        return not page.complete
+        return _Left.NOTHING if page.complete else _Left.MORE

