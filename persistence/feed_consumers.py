@@ -14,7 +14,13 @@ _REGISTER = text(
     ON CONFLICT DO NOTHING
     """
 )
-_LOCK = text("SELECT sequence FROM feed_consumers WHERE name = :name FOR NO KEY UPDATE SKIP LOCKED")
+# A process that hangs with a consumer locked is thrown out by the server, so that another may go on.
+_LOCK = text(
+    """
+    SELECT sequence, set_config('idle_in_transaction_session_timeout', '60s', true)
+      FROM feed_consumers WHERE name = :name FOR NO KEY UPDATE SKIP LOCKED
+    """
+)
 _ADVANCE = text("UPDATE feed_consumers SET sequence = :sequence, updated_at = now() WHERE name = :name")
 _NAMES = text("SELECT name FROM feed_consumers ORDER BY name")
 

@@ -22,6 +22,7 @@ log = structlog.get_logger(__name__)
 
 PULSE_SECONDS = 5.0
 DEAF_SECONDS = 3.0
+SECONDS_TO_CONNECT = 5.0
 # Others are woken a hundred times a second at most: each message costs the server a statement.
 SHORTEST_SECONDS_BETWEEN = 0.01
 
@@ -126,7 +127,9 @@ class _Pumped(BroadcastBackend):
 
     async def connect(self) -> None:
         try:
-            await self._inner.connect()
+            # What accepts us and then says nothing is tried again, as what refuses us is.
+            async with asyncio.timeout(SECONDS_TO_CONNECT):
+                await self._inner.connect()
         except BaseException:
             await self._inner.disconnect()
             raise
@@ -135,7 +138,8 @@ class _Pumped(BroadcastBackend):
         await self._inner.disconnect()
 
     async def subscribe(self, group: str) -> None:
-        await self._inner.subscribe(group)
+        async with asyncio.timeout(SECONDS_TO_CONNECT):
+            await self._inner.subscribe(group)
 
     async def unsubscribe(self, group: str) -> None:
         await self._inner.unsubscribe(group)

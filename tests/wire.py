@@ -3,12 +3,14 @@
 import asyncio
 import base64
 import os
+import resource
 import socket
 from collections.abc import Callable
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 import orjson
+import pytest
 
 from realtime.messages import SUBPROTOCOL
 
@@ -17,6 +19,7 @@ ABNORMAL = 1006
 _TEXT, _CLOSE, _PING, _PONG = 0x1, 0x8, 0x9, 0xA
 _SMALL_BUFFER = 4_096
 _SMALL_SEGMENT = 1_400
+_OTHER_FILES = 500
 
 
 class Wire(asyncio.Protocol):
@@ -148,3 +151,14 @@ class Wire(asyncio.Protocol):
         sized = bytes((0x80 | length,)) if length < 126 else b"\xfe" + length.to_bytes(2, "big")
         # Clients mask what they send; with zeros that changes nothing.
         self._transport.write(bytes((0x80 | kind,)) + sized + b"\0\0\0\0" + payload)
+
+
+def allow_connections(count: int) -> None:
+    """See that this process, and those it starts, may hold so many connections; skips where they may not."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + _OTHER_FILES
+    if soft >= wanted or soft == resource.RLIM_INFINITY:
+        return
+    if hard not in {resource.RLIM_INFINITY, -1} and hard < wanted:
+        pytest.skip(f"a process may have {hard} files open, which is too few for {count} connections")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

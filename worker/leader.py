@@ -12,6 +12,13 @@ log = structlog.get_logger(__name__)
 LEASE = 7_021_946_332
 LOOK_SECONDS = 1.0
 ANSWER_SECONDS = 5.0
+# A process whose machine is gone says nothing: the server finds out by itself, and gives up its lease.
+_SERVER_SETTINGS = {
+    "application_name": "ordertide leader",
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+}
 _TRY = "SELECT pg_try_advisory_lock($1)"
 
 
@@ -30,7 +37,9 @@ class Leader:
 
     async def run(self) -> None:
         """Wait for the lease, work while it lasts; raises when the connection is lost."""
-        connection = await asyncpg.connect(self._url, timeout=ANSWER_SECONDS)
+        connection = await asyncpg.connect(
+            self._url, timeout=ANSWER_SECONDS, server_settings=_SERVER_SETTINGS
+        )
         try:
             while True:
                 if await connection.fetchval(_TRY, LEASE, timeout=ANSWER_SECONDS):

@@ -145,3 +145,21 @@ async def test_a_connection_that_says_nothing_any_more_is_replaced(direct_url: s
             await disconnected(one)
             await relay.heal()
             await one.is_woken_by(two)
+
+
+async def test_redis_that_says_nothing_any_more_is_tried_until_it_does(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("realtime.bus.SECONDS_TO_CONNECT", 0.3)
+    monkeypatch.setattr("realtime.bus.DEAF_SECONDS", 0.3)
+    async with Relay(redis.url) as relay:
+        one = Process(relay.url.replace("postgresql", "redis"), pulse_seconds=0.1)
+        two = Process(redis.url)
+        async with running(one, two):
+            await one.is_woken_by(two)
+            relay.swallow()
+            await disconnected(one)
+            # Meanwhile it connects, is accepted, and gets no answer.
+            await asyncio.sleep(0.5)
+            await relay.heal()
+            await one.is_woken_by(two)

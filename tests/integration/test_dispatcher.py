@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.kernel.events import Event
-from persistence import event_log
+from persistence import event_log, feed_consumers
 from persistence.database import Database
 from realtime.events import FeedEvent
 from realtime.feed import Feed
@@ -132,6 +132,29 @@ async def test_two_dispatchers_share_the_work_without_doing_it_twice(database: D
         for _ in range(10):
             await commit(database, "order", "cart")
         await eventually(lambda: noted(database, "shared"), list(range(1, 41)))
+
+
+async def test_what_another_process_had_locked_is_read_without_a_new_event(database: Database) -> None:
+    await commit(database, "order")
+    one = consumer("handed over")
+    async with live(database) as feed:
+        async with dispatching(database, feed, one):
+            await eventually(lambda: noted(database, one.name), [1])
+        async with database.transaction() as other:
+            assert await feed_consumers.lock(other, one.name) == 1
+            await commit(database, "order")
+            # That event is all there will ever be.
+            await eventually(lambda: head(feed), 2)
+            dispatcher = dispatching(database, feed, one)
+            await dispatcher.__aenter__()
+            await asyncio.sleep(0.3)
+            assert await noted(database, one.name) == [1]
+        await eventually(lambda: noted(database, one.name), [1, 2])
+        await dispatcher.__aexit__(None, None, None)
+
+
+async def head(feed: Feed) -> int:
+    return feed.head
 
 
 def test_the_registered_consumers_have_names_of_their_own() -> None:
