@@ -22,6 +22,11 @@ ON_SHUTDOWN = "ordertide.on_shutdown"
 ABORT = "ordertide.abort"
 """The key of what cuts the connection off, whatever still waits to be sent."""
 
+_SECONDS_TO_ECHO = 3.0
+"""How long a client may take to answer our close frame; uvicorn's own 10 s are as long as a stop may take."""
+_SECONDS_TO_LEAVE = 8.0
+"""How long after the server's shutdown began who does not read, and so hears of no farewell, is cut off."""
+
 
 class PortableWebSocketProtocol(WebSocketsSansIOProtocol):
     """Tells of the server's shutdown; everything is sent by ASGI."""
@@ -29,6 +34,7 @@ class PortableWebSocketProtocol(WebSocketsSansIOProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._leave: Callable[[], None] | None = None
+        self.close_timeout = _SECONDS_TO_ECHO
 
     def handle_connect(self, event: Request) -> None:
         """Accept the handshake and hand the application our additions."""
@@ -47,6 +53,7 @@ class PortableWebSocketProtocol(WebSocketsSansIOProtocol):
 
     def shutdown(self) -> None:
         """Let the application close in its own time, where it wants to; uvicorn waits for it."""
+        self.loop.call_later(_SECONDS_TO_LEAVE, self.abort)
         if self._leave is None or self.close_sent:
             super().shutdown()
         else:
@@ -123,6 +130,7 @@ class LiveHttpProtocol(HttpToolsProtocol):
         """End the connection once its response is complete, which is told to be so soon."""
         super().shutdown()
         if self._leave is not None:
+            self.loop.call_later(_SECONDS_TO_LEAVE, self.abort)
             self._leave()
 
     def _on_shutdown(self, leave: Callable[[], None]) -> None:

@@ -23,7 +23,7 @@ from domain.kernel.events import Event
 from persistence import event_log
 from persistence.database import Database
 from tests.feeds import cart_cursors, first_cursor, opened
-from tests.followers import DIFFERING, SHARED, Follower, until
+from tests.followers import DIFFERING, SHARED, WIDE, Follower, until
 from tests.server import Server, app_token, running_server
 from tests.wire import Wire
 
@@ -102,10 +102,10 @@ async def test_everybody_is_answered_sent_away_and_goes_on_elsewhere(
                 for number in range(SUBSCRIBERS)
             ]
             busy = Busy(first)
+            deaf = [await one_who_does_not_read(first, query) for query in (SHARED, WIDE) * (STALLED // 2)]
             async with committing(database):
                 following = [asyncio.create_task(one.follow_on(first, second)) for one in clients]
                 await until(lambda: all(one.seen for one in clients), 60)
-                deaf = [await one_who_does_not_read(first) for _ in range(STALLED)]
                 seconds, told_at = await stop_while_busy(first, busy, fresh_database_url)
                 wires = await asyncio.gather(*following)
             feed = await cart_cursors(database)
@@ -141,9 +141,9 @@ async def stop_while_busy(server: Server, busy: Busy, database_url: str) -> tupl
     return time.monotonic() - told_at, told_at
 
 
-async def one_who_does_not_read(server: Server) -> Wire:
+async def one_who_does_not_read(server: Server, query: str) -> Wire:
     wire = await Wire.open(server.url, server.token, lambda _: None, small_buffers=True)
-    wire.subscribe("1", SHARED)
+    wire.subscribe("1", query)
     wire.stall()
     return wire
 

@@ -24,7 +24,7 @@ from persistence import event_log
 from persistence.database import Database
 from tests.factories import Shop, give_stock, make_shop
 from tests.feeds import cart_cursors, first_cursor, opened
-from tests.followers import Follower, until
+from tests.followers import WIDE, Follower, until
 from tests.server import Server, app_token, running_server
 from tests.wire import ABNORMAL, Wire, allow_connections
 
@@ -35,10 +35,7 @@ EVENTS_A_SECOND = 10
 WARM_SECONDS, LONGEST_STALL_SECONDS = 2.0, 40.0
 RESUME = 4513
 
-# Kernels buffer much for a reader who does not read: wide answers fill that in a few seconds.
-_WIDE = " ".join(f"cursor{number}: cursor" for number in range(150))
 NARROW = "subscription ($after: String) { cartEvents(after: $after) { cursor version } }"
-WIDE = f"subscription ($after: String) {{ cartEvents(after: $after) {{ cursor version {_WIDE} }} }}"
 _WIDE_SKU = " ".join(f"the_sku_of_the_value_{number}: sku" for number in range(200))
 NEWEST = f"""subscription ($channel: String!, $skus: [String!]!) {{
     inventoryChanged(channel: $channel, skus: $skus) {{ available {_WIDE_SKU} }} }}"""
