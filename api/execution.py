@@ -149,7 +149,8 @@ class Engine:
                     yield Delivery(answer)
                     return
                 slot = None if conflate_by is None else conflate_by(payload)
-                yield Delivery(answer, getattr(payload, "cursor", None), slot)
+                cursor, occurred_at = getattr(payload, "cursor", None), getattr(payload, "occurred_at", None)
+                yield Delivery(answer, cursor, slot, occurred_at)
         except (AccessDenied, DomainError, FeedError) as error:
             located = GraphQLError(error.message, executor.operation, original_error=error)
             yield Delivery({"errors": [fault_of(located, request_id)]})

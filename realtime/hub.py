@@ -7,15 +7,17 @@ lies between; no step of that waits, so no event can slip through.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Hashable
 from contextlib import aclosing
+from datetime import datetime
 from typing import Any, Protocol
 
 import orjson
 import structlog
 
 from realtime.cursors import Cursor
-from realtime.metrics import DELIVERED, EXECUTED, STREAMS
+from realtime.metrics import DELAY_SECONDS, DELIVERED, EXECUTED, STREAMS
 from realtime.operations import Delivery, Source, Start
 
 log = structlog.get_logger(__name__)
@@ -23,6 +25,8 @@ log = structlog.get_logger(__name__)
 # The loop serves others this often while thousands are written to.
 MEMBERS_A_TURN = 256
 SECONDS_TO_WAIT_FOR_ONE = 1.0
+# What is older was not late: it is history that was imported.
+_LONGEST_DELAY_SECONDS = 3_600.0
 _NEXT = b'{"type":"next","payload":'
 _ID = b',"id":'
 
@@ -247,6 +251,8 @@ class Stream:
                         break
                     EXECUTED.inc()
                     await self._fan_out(Message(delivery))
+                    if self.live and delivery.occurred_at is not None:
+                        _observe(delivery.occurred_at)
         except Exception:
             log.exception("stream_failed")
             errors = [{"message": "something went wrong on our side", "extensions": {"code": "INTERNAL"}}]
@@ -289,3 +295,9 @@ class Stream:
             self._ended = True
             STREAMS.dec()
             self._hub.ended(self)
+
+
+def _observe(occurred_at: datetime) -> None:
+    seconds = time.time() - occurred_at.timestamp()
+    if seconds < _LONGEST_DELAY_SECONDS:
+        DELAY_SECONDS.observe(max(0.0, seconds))

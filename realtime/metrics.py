@@ -22,6 +22,11 @@ READ = Counter("ordertide_feed_read_total", "Events handed to whoever follows th
 STREAMS = Gauge("ordertide_live_streams", "Different subscriptions that run; equal ones share one")
 EXECUTED = Counter("ordertide_live_executions_total", "Events executed for subscriptions")
 DELIVERED = Counter("ordertide_live_delivered_total", "Answers handed to subscribers")
+DELAY_SECONDS = Histogram(
+    "ordertide_live_delay_seconds",
+    "Time from when an event occurred to when the last subscriber of a live stream was handed it",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60),
+)
 CONFLATED = Counter(
     "ordertide_feed_conflated_total", "Values replaced by newer ones before a reader took them"
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 from starlette.types import Scope
@@ -23,13 +24,14 @@ class OperationRequest:
 class Delivery:
     """One answer of a subscription.
 
-    `cursor` is that of the event it tells of; cursors of one feed sort as their events do. `slot` is
-    what the answer is the newest value of, on a feed that conflates.
+    `cursor` and `occurred_at` are those of the event it tells of; cursors of one feed sort as their events
+    do. `slot` is what the answer is the newest value of, on a feed that conflates.
     """
 
     answer: Answer
     cursor: str | None = None
     slot: Hashable | None = None
+    occurred_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
