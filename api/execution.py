@@ -19,7 +19,8 @@ from api.limits import Limits, QueryTooCostly
 from api.plans import plan_fields
 from api.sharing import SHARING_KEY, Sharing
 from domain.kernel.errors import AccessDenied, DomainError
-from realtime.cursors import FeedError
+from persistence.outages import is_outage
+from realtime.cursors import Discontinued, FeedError
 from realtime.operations import Delivery
 
 log = structlog.get_logger(__name__)
@@ -145,15 +146,16 @@ class Engine:
         try:
             async for payload in stream:
                 answer = await _event(executor, payload, operation, request_id)
-                if "data" not in answer:
-                    yield Delivery(answer)
-                    return
                 slot = None if conflate_by is None else conflate_by(payload)
                 yield Delivery(answer, getattr(payload, "cursor", None), slot)
         except (AccessDenied, DomainError, FeedError) as error:
             located = GraphQLError(error.message, executor.operation, original_error=error)
             yield Delivery({"errors": [fault_of(located, request_id)]})
         except Exception as error:
+            if is_outage(error):
+                log.warning("subscription_interrupted", request_id=request_id, error=type(error).__name__)
+                yield Delivery({"errors": [fault(Discontinued.code, "resume from the last cursor")]})
+                return
             log.exception("subscription_failed", request_id=request_id)
             yield Delivery({"errors": [internal(error, request_id)]})
         finally:
@@ -188,8 +190,7 @@ async def _event(executor: Execution, payload: Any, operation: Operation, reques
         if not _retryable(answer):
             return answer
         if (pause_seconds := next(pauses_seconds, None)) is None:
-            # Without data it is the last: the client resumes from the cursor before this event.
-            return {"errors": answer["errors"]}
+            raise Discontinued("the database is away: resume from the last cursor")
         await asyncio.sleep(pause_seconds)
 
 

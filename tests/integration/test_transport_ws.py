@@ -14,6 +14,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin
 
+from api import execution
 from api.live import LiveViewer
 from persistence.database import Database
 from realtime.feed import Feed
@@ -309,6 +310,26 @@ async def test_everybody_is_sent_away_on_a_restart(server: Served, database: Dat
         assert await one.closed() == (1012, "Service Restart")
         assert await other.closed() == (1012, "Service Restart")
         await asyncio.wait_for(stopping, 5)
+
+
+async def test_an_outage_that_lasts_sends_followers_away_to_resume(
+    database: Database, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execution, "_OUTAGE_PAUSES_SECONDS", (0.1,))
+    authorization = await bearer(database, Permission.CARTS_READ)
+    async with through_relay(database) as (fragile, relay), live(fragile) as feed:
+        async with (
+            served(graphql(fragile, feed), feed) as server,
+            server.ready(authorization=authorization) as client,
+        ):
+            start = feed.reach()[1]
+            await flow.create(database, shop, 1)
+            await until(lambda: feed.reach()[1] > start)
+            relay.cut()
+            # The ring has the event; the cart it shows cannot be read.
+            await client.subscribe("1", CARTS, after=start)
+            assert await client.closed() == (4513, "resume")
+        await relay.heal()
 
 
 async def test_a_subscription_outlives_a_database_outage(database: Database, shop: Shop) -> None:
