@@ -140,7 +140,13 @@ async def _application(settings: Settings, live: _Live) -> AsyncIterator[ASGIApp
             engine, environment, authenticator, limiter, options, streams=transports.streams
         )
         health = Health(readiness.checks(environment.database, live.outbox, live.feed))
-        yield build_app(graphql, transports.websocket, Ide(enabled=settings.ide), health)
+        yield build_app(
+            graphql,
+            transports.websocket,
+            Ide(enabled=settings.ide),
+            health,
+            origins=settings.allowed_origins,
+        )
 
 
 def make_environment(

@@ -146,7 +146,7 @@ class Settings(BaseSettings):
     """Live connections from one address to each process."""
 
     allowed_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
-    """Origins of the pages that may open websockets, comma separated; any when empty."""
+    """Origins of the pages whose browsers may ask, comma separated; any when empty."""
 
     live_fast_path: bool = True
     """Whether live answers are written straight to the server's sockets; off, they go through ASGI."""
