@@ -70,7 +70,9 @@ class Engine:
         """Take the schema and the bounds of one request."""
         self._schema = schema._schema  # noqa: SLF001 - Strawberry names the graphql-core schema so
         self._plans = plan_fields(self._schema)
-        self._documents = Documents(self._schema, limits or Limits())
+        bounds = limits or Limits()
+        self._documents = Documents(self._schema, bounds)
+        self._most_fields = bounds.answer
 
     def prepare(self, request: GraphQLRequest, request_id: str) -> Operation:
         """Return the operation that `request` names, valid and within bounds.
@@ -161,7 +163,7 @@ class Engine:
         if isinstance(built, list):
             return built
         collected = operation.document.collected(operation.definition)
-        return cast("Execution", built).knowing(self._plans, collected)
+        return cast("Execution", built).knowing(self._plans, collected, self._most_fields)
 
 
 async def _event(executor: Execution, payload: Any, operation: Operation, request_id: str) -> Answer:

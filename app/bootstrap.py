@@ -110,7 +110,7 @@ async def _ended(task: asyncio.Task[None]) -> None:
 def make_app(settings: Settings, live: _Live) -> ASGIApp:
     """Return the ASGI application over what is up."""
     environment = live.environment
-    engine = Engine(build_schema(), Limits(cost=settings.query_cost_limit))
+    engine = Engine(build_schema(), Limits.of_cost(settings.query_cost_limit))
     authenticator = Authenticator(environment)
     limiter = RateLimiter(settings.rate_limit_per_second, settings.rate_limit_burst)
     options = HttpOptions(settings.max_body_bytes, settings.request_timeout_seconds)
