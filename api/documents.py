@@ -25,6 +25,7 @@ from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 from api import limits
 from api.cost import Weight, page_size_variables, weigh
 from api.executor import Collected
+from api.inputs import MOST_VALUES, default_values, uses_of
 from api.limits import Limits, QueryTooCostly
 
 _RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
@@ -46,6 +47,7 @@ class PreparedDocument:
             for definition in document.definitions
             if isinstance(definition, OperationDefinitionNode)
         )
+        self.uses = uses_of(document)
         self.names_secrets = _names_secrets(document)
         self._schema = schema
         self._bounds = bounds
@@ -129,6 +131,8 @@ class Documents:
         for operation in prepared.operations:
             # Before validation, whose rules would follow a bomb of fragments to its end.
             prepared.cost(operation, {})
+            if default_values(operation, prepared.uses) > MOST_VALUES:
+                raise QueryTooCostly(f"defaults of variables make more than {MOST_VALUES} values")
             limits.check_operation(document, operation, bounds)
         if errors := validate(self._schema, document, _RULES, max_errors=20, hide_suggestions=True):
             raise DocumentRefused(errors)

@@ -1,5 +1,6 @@
 """Whatever comes in is answered, clearly, with a code, and never with 500; the server goes on."""
 
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
@@ -11,6 +12,8 @@ from tests.postgres import TestServer
 from tests.server import Server, app_token, post, refused, running_server
 
 GRAPHQL = "application/graphql-response+json"
+SECONDS_TO_REFUSE = 2.0
+"""What carrying it out would take is several times as much, on a machine that has nothing else to do."""
 CREATE = """mutation($input: CartCreateInput!) { cartCreate(input: $input) {
     cart { id lines { id quantity } } cartToken userErrors { __typename code message path } } }"""
 ADD = """mutation($input: CartLineAddInput!) { cartLineAdd(input: $input) {
@@ -251,3 +254,28 @@ def test_a_deeply_nested_variable_is_refused(server: Server, levels: int) -> Non
     body = b'{"query":%b,"variables":{"input":{"channel":%b},"other":%b}}' % (query, nested, nested)
 
     assert refused(post(server, body)) == "BAD_USER_INPUT"
+
+
+def test_a_cart_of_110000_lines_is_refused_at_once(server: Server) -> None:
+    lines = [{"variant": {"sku": "A"}, "quantity": 1}] * 110_000
+    body = orjson.dumps({"query": CREATE, "variables": {"input": {"channel": "web", "lines": lines}}})
+    assert len(body) <= 4 * 1024 * 1024, "it is not refused for its length"
+
+    started = time.monotonic()
+    answer = post(server, body)
+
+    assert refused(answer) == "BAD_USER_INPUT"
+    assert answer.json()["errors"][0]["message"].startswith("variables.input")
+    assert time.monotonic() - started < SECONDS_TO_REFUSE
+
+
+def test_one_long_list_in_many_mutations_is_refused_at_once(server: Server) -> None:
+    lines = [{"variant": {"sku": "A-1"}, "quantity": 1}] * 2_400
+    many = " ".join(f"a{one}: cartCreate(input: $input) {{ cartToken }}" for one in range(100))
+    query = f"mutation($input: CartCreateInput!) {{ {many} }}"
+    body = orjson.dumps({"query": query, "variables": {"input": {"channel": "web", "lines": lines}}})
+
+    started = time.monotonic()
+
+    assert refused(post(server, body)) == "BAD_USER_INPUT"
+    assert time.monotonic() - started < SECONDS_TO_REFUSE

@@ -1,5 +1,6 @@
 """Bounds of a document: what is refused before anything expensive looks at it, and what is not."""
 
+import time
 from typing import Any
 
 import pytest
@@ -181,6 +182,43 @@ def test_what_cannot_be_stored_is_refused_by_path(variables: dict[str, Any]) -> 
 
     assert code == "BAD_USER_INPUT"
     assert message.startswith("variables.x")
+
+
+_MANY = "mutation($input: CartCreateInput!%s) { %s }"
+_MAKE = "a%d: cartCreate(input: $input) { cartToken }"
+
+
+def _lines(number: int) -> list[Any]:
+    return [{"variant": {"sku": f"S-{one}"}, "quantity": 1} for one in range(number)]
+
+
+@pytest.mark.parametrize(("lines", "uses"), [(110_000, 1), (2_600, 1), (150, 20)])
+def test_more_values_than_can_be_read_in_a_moment_are_refused_by_name(lines: int, uses: int) -> None:
+    query = _MANY % ("", " ".join(_MAKE % one for one in range(uses)))
+    given = {"channel": "web", "lines": _lines(lines)}
+
+    started = time.thread_time()
+    code, message = refusal(query, input=given)
+
+    assert time.thread_time() - started < 0.5
+    assert code == "BAD_USER_INPUT"
+    assert message.startswith("variables.input has too many values")
+
+
+def test_a_full_cart_and_many_small_ones_are_let_in() -> None:
+    assert prepare(_MANY % ("", _MAKE % 1), input={"channel": "web", "lines": _lines(1_500)}) > 0
+    many = _MANY % ("", " ".join(_MAKE % one for one in range(100)))
+    assert prepare(many, input={"channel": "web", "lines": _lines(20)}) > 0
+
+
+def test_a_long_default_that_is_used_often_is_refused() -> None:
+    line = '{ variant: { sku: "S" }, quantity: 1 }'
+    default = f'= {{ channel: "web", lines: [{line * 400}] }}'
+
+    assert prepare(_MANY % (default, _MAKE % 1)) > 0
+    code, message = refusal(_MANY % (default, " ".join(_MAKE % one for one in range(20))))
+    assert code == "QUERY_TOO_COSTLY"
+    assert "defaults" in message
 
 
 def test_a_nul_in_the_document_is_refused() -> None:
