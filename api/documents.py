@@ -23,7 +23,7 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from api import limits
-from api.cost import Weight, page_size_variables, weigh
+from api.cost import Weight, page_size_variables, page_sizes, weigh
 from api.executor import Collected
 from api.inputs import MOST_VALUES, default_values, uses_of
 from api.limits import Limits, QueryTooCostly
@@ -51,10 +51,10 @@ class PreparedDocument:
         self.names_secrets = _names_secrets(document)
         self._schema = schema
         self._bounds = bounds
-        self._page_sizes = page_size_variables(document)
+        self.page_sizes = page_size_variables(document)
         self._collected = {id(operation): Collected(lasting=True) for operation in self.operations}
         self._lasting = not _has_directives(document)
-        self._weights: dict[tuple[int, tuple[Any, ...]], Weight] = {}
+        self._weights: dict[tuple[int | None, ...], Weight] = {}
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
         """Return the operation to run; raises GraphQLError when `name` does not tell which."""
@@ -77,13 +77,11 @@ class PreparedDocument:
 
     def cost(self, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> int:
         """Return what the operation costs; raises QueryTooCostly."""
-        sizes = tuple(
-            size if isinstance(size := variables.get(name), int) else None for name in self._page_sizes
-        )
-        key = (id(operation), sizes)
+        sizes = page_sizes(operation, self.page_sizes, variables)
+        key = (id(operation), *sizes.values())
         weight = self._weights.get(key)
         if weight is None:
-            weight = weigh(self._schema, self.document, operation, variables)
+            weight = weigh(self._schema, self.document, operation, sizes)
             if len(self._weights) < _REMEMBERED_WEIGHTS:
                 self._weights[key] = weight
         if weight.depth > self._bounds.depth:
@@ -129,8 +127,9 @@ class Documents:
         limits.check_shape(document, bounds)
         prepared = PreparedDocument(self._schema, document, bounds)
         for operation in prepared.operations:
-            # Before validation, whose rules would follow a bomb of fragments to its end.
-            prepared.cost(operation, {})
+            # Before validation, whose rules would follow a bomb of fragments to its end. What a request
+            # asks for may be less than the default of a variable, so that is not looked at here.
+            prepared.cost(operation, dict.fromkeys(prepared.page_sizes, 1))
             if default_values(operation, prepared.uses) > MOST_VALUES:
                 raise QueryTooCostly(f"defaults of variables make more than {MOST_VALUES} values")
             limits.check_operation(document, operation, bounds)

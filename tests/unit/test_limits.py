@@ -7,7 +7,7 @@ import pytest
 from graphql import OperationDefinitionNode, get_introspection_query, parse
 from graphql import build_schema as build_graphql_schema
 
-from api.cost import weigh
+from api.cost import page_size_variables, page_sizes, weigh
 from api.execution import Engine, GraphQLRequest
 from api.faults import RequestRefused
 from api.limits import Limits
@@ -140,7 +140,17 @@ SHELF = build_graphql_schema(
         ("{ books(first: 999999) { edges { node { title } } } }", {}, 1 + 100 * 3),
         ("{ books(first: -1) { edges { node { title } } } }", {}, 1),
         ("query($n: Int) { books(first: $n) { edges { node { title } } } }", {"n": 7}, 1 + 7 * 3),
-        ("query($n: Int) { books(first: $n) { edges { node { title } } } }", {"n": "x"}, 1 + 20 * 3),
+        ("query($n: Int) { books(first: $n) { edges { node { title } } } }", {}, 1 + 20 * 3),
+        ("query($n: Int) { books(first: $n) { edges { node { title } } } }", {"n": None}, 1 + 20 * 3),
+        ("query($n: Int) { books(first: $n) { edges { node { title } } } }", {"n": 100.0}, 1 + 100 * 3),
+        ("query($n: Int) { books(first: $n) { edges { node { title } } } }", {"n": "x"}, 1 + 100 * 3),
+        ("query($n: Int) { books(first: $n) { edges { node { title } } } }", {"n": True}, 1 + 100 * 3),
+        ("query($n: Int) { books(first: $n) { edges { node { title } } } }", {"n": 10**30}, 1 + 100 * 3),
+        ("query($n: Int = 90) { books(first: $n) { edges { node { title } } } }", {}, 1 + 90 * 3),
+        ("query($n: Int = 90) { books(first: $n) { edges { node { title } } } }", {"n": 7}, 1 + 7 * 3),
+        ("query($n: Int = 90) { books(first: $n) { edges { node { title } } } }", {"n": None}, 1 + 20 * 3),
+        ("query($n: Int = null) { books(first: $n) { edges { node { title } } } }", {}, 1 + 20 * 3),
+        ("{ books(first: null) { edges { node { title } } } }", {}, 1 + 20 * 3),
         ("{ books(first: 5) { edges { node { pages { text } } } } }", {}, 1 + 5 * (2 + 1 + 10)),
     ],
 )
@@ -151,7 +161,26 @@ def test_a_page_costs_its_fields_for_each_of_its_nodes(
     operation = document.definitions[0]
     assert isinstance(operation, OperationDefinitionNode)
 
-    assert weigh(SHELF, document, operation, variables).cost == cost
+    sizes = page_sizes(operation, page_size_variables(document), variables)
+    assert weigh(SHELF, document, operation, sizes).cost == cost
+
+
+def test_a_size_remembered_for_one_request_is_not_another_ones() -> None:
+    query = 'query($n: Int = 100) { products(channel: "web", first: $n) { edges { cursor } } }'
+    engine = Engine(SCHEMA)
+
+    given: list[Any] = [{}, {"n": 1}, {"n": True}, {"n": 100.0}, {"n": 100}]
+    costs = [engine.prepare(GraphQLRequest(query, None, one), "test").cost for one in given]
+
+    assert costs == [201, 3, 201, 201, 201]
+
+
+def test_a_default_that_would_be_too_much_does_not_refuse_who_asks_for_less() -> None:
+    query = """query($n: Int = 100) { products(channel: "web", first: $n) { edges { node {
+        variants { product { variants { product { variants { id } } } } } } } } }"""
+
+    assert prepare(query, n=1) < 5_000
+    assert refusal(query)[0] == "QUERY_TOO_COSTLY"
 
 
 def test_no_name_of_the_schema_is_suggested() -> None:
