@@ -161,6 +161,19 @@ class Query:
         return make_book(1, pages=2**40)
 
     @strawberry.field
+    async def fails(self) -> str:
+        """Never answers, though it must."""
+        await asyncio.sleep(0)
+        raise NotFound("no such book")
+
+    @strawberry.field
+    async def slow(self, info: strawberry.Info[RequestContext]) -> str:
+        """Notes when it has come to its end."""
+        await asyncio.sleep(0.01)
+        info.context.loaders.shown("slow", lambda: True)
+        return "done"
+
+    @strawberry.field
     def denied(self) -> str | None:
         """Not for you."""
         raise AccessDenied("FORBIDDEN", "no")
@@ -347,6 +360,16 @@ async def test_each_event_of_a_subscription_is_counted_by_itself() -> None:
     stream = await engine.subscribe(engine.prepare(request, "r1"), context())
 
     assert all("errors" not in answer for answer in [answer async for answer in stream])
+
+
+async def test_a_field_that_fails_does_not_stop_those_beside_it() -> None:
+    asked = context()
+
+    answer = await ENGINE.execute(ENGINE.prepare(GraphQLRequest("{ fails slow }"), "r1"), asked)
+
+    assert answer["data"] is None
+    assert [error["path"] for error in answer["errors"]] == [["fails"]]
+    assert asked.loaders.shown("slow", lambda: False), "it came to its end"
 
 
 _OF_BOOKS = f"{{ {LEAVES} editor {{ shelf {{ name }} }} }}"
