@@ -15,6 +15,7 @@ import structlog
 from starlette.types import Receive, Scope, Send
 
 from api import http_request
+from api.auth import TooManyAttempts
 from api.context import RequestContext
 from api.execution import Answer, Engine, GraphQLRequest, Operation
 from api.faults import RequestRefused, fault, internal
@@ -31,8 +32,8 @@ log = structlog.get_logger(__name__)
 class Authenticate(Protocol):
     """Whoever turns a bearer header into an actor."""
 
-    async def actor(self, authorization: str | None) -> Actor:
-        """Return who asks; raises AccessDenied."""
+    async def actor(self, authorization: str | None, address: str | None = None) -> Actor:
+        """Return who asks, from which address; raises AccessDenied, TooManyAttempts."""
         ...
 
 
@@ -123,8 +124,12 @@ class GraphQLHttp:
         is_get: bool,
     ) -> Reply:
         request_id = request_id_of(scope)
-        actor = await self._actor(headers)
-        wait_seconds = self._limiter.wait_seconds(actor.label if actor.id else address_of(scope))
+        address = address_of(scope)
+        try:
+            actor = await self._actor(headers, address)
+        except TooManyAttempts as error:
+            return _too_many(error.wait_seconds)
+        wait_seconds = self._limiter.wait_seconds(actor.label if actor.id else address)
         if wait_seconds > 0:
             return _too_many(wait_seconds)
         operation = self._engine.prepare(request, request_id)
@@ -139,12 +144,14 @@ class GraphQLHttp:
         status = 200 if "data" in answer or media is MediaType.JSON else 400
         return Reply(status, answer, label=operation.kind)
 
-    async def _actor(self, headers: Mapping[bytes, bytes]) -> Actor:
+    async def _actor(self, headers: Mapping[bytes, bytes], address: str) -> Actor:
         authorization = headers.get(b"authorization")
         if authorization is None:
             return await self._authenticator.actor(None)
         try:
-            return await self._authenticator.actor(authorization.decode("latin-1"))
+            return await self._authenticator.actor(authorization.decode("latin-1"), address)
+        except TooManyAttempts:
+            raise
         except AccessDenied as error:
             raise RequestRefused([fault(error.code, error.message)]) from None
 

@@ -111,8 +111,8 @@ def make_app(settings: Settings, live: _Live) -> ASGIApp:
     """Return the ASGI application over what is up."""
     environment = live.environment
     engine = Engine(build_schema(), Limits.of_cost(settings.query_cost_limit))
-    authenticator = Authenticator(environment)
     limiter = RateLimiter(settings.rate_limit_per_second, settings.rate_limit_burst)
+    authenticator = Authenticator(environment, limiter)
     options = HttpOptions(settings.max_body_bytes, settings.request_timeout_seconds)
     graphql = GraphQLHttp(engine, environment, authenticator, limiter, options)
     websocket = LiveGraphQL(engine, environment, authenticator, limiter, live.feed)

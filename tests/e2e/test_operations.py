@@ -93,6 +93,28 @@ def test_who_asks_too_often_is_told_when_to_come_back(fresh_database_url: str, t
         assert server.http.get("/healthz").status_code == 200
 
 
+async def test_bad_credentials_are_limited_and_lock_nobody_else_out(
+    fresh_database_url: str, tmp_path: Path
+) -> None:
+    token = await app_token(fresh_database_url)
+    with running_server(
+        fresh_database_url, token, tmp_path, rate_limit_per_second="0.1", rate_limit_burst="3"
+    ) as server:
+
+        def ask(credentials: str) -> httpx.Response:
+            headers = {"authorization": credentials, "accept": "application/graphql-response+json"}
+            return server.http.post("/graphql", json=CHANNELS, headers=headers)
+
+        assert ask(f"Bearer {token}").status_code == 200
+        bad = [ask(f"Bearer ordertide_app_{number}") for number in range(3)] + [ask("Basic x")]
+        assert [answer.status_code for answer in bad] == [401, 401, 401, 429]
+        assert code_of(bad[3]) == "RATE_LIMITED"
+        assert 1 <= int(bad[3].headers["retry-after"]) <= 10
+        # Neither whoever sends none nor an app that is known is held to account for them.
+        assert server.http.post("/graphql", json=CHANNELS).status_code == 200
+        assert ask(f"Bearer {token}").status_code == 200
+
+
 async def test_a_revoked_token_is_worthless_within_seconds(fresh_database_url: str, tmp_path: Path) -> None:
     token = await app_token(fresh_database_url)
     with running_server(fresh_database_url, token, tmp_path) as server:
