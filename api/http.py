@@ -82,37 +82,57 @@ class GraphQLHttp:
         started = perf_counter()
         headers = http_request.headers_of(scope)
         media = http_request.accepted(headers.get(b"accept"))
+        request: GraphQLRequest | None = None
+        limit = asyncio.timeout(self._options.timeout_seconds)
         try:
-            async with asyncio.timeout(self._options.timeout_seconds):
-                reply = await self._reply(scope, receive, headers, media)
+            async with limit:
+                request = await self._read(scope, receive, headers, media)
+                reply = await self._reply(scope, headers, request, media or MediaType.JSON)
         except BadRequest as error:
             reply = Reply(error.status, {"errors": [fault(error.code, error.message)]}, error.headers)
         except ClientGone:
             return
         except Exception as error:
-            log.exception("request_failed", request_id=request_id_of(scope))
-            reply = Reply(500, {"errors": [internal(error, request_id_of(scope))]})
+            if isinstance(error, TimeoutError) and limit.expired():
+                reply = self._late(scope, is_read=request is not None)
+            else:
+                log.exception("request_failed", request_id=request_id_of(scope))
+                reply = Reply(500, {"errors": [internal(error, request_id_of(scope))]})
         observe_request(reply.label, reply.answer, perf_counter() - started)
         await _send(send, reply, media or MediaType.JSON)
 
-    async def _reply(
+    async def _read(
         self, scope: Scope, receive: Receive, headers: Mapping[bytes, bytes], media: MediaType | None
-    ) -> Reply:
+    ) -> GraphQLRequest:
         if media is None:
             raise BadRequest(406, "accept application/json or application/graphql-response+json")
-        is_get = scope["method"] == "GET"
-        if is_get:
-            request = http_request.from_query_string(scope["query_string"])
-        elif scope["method"] == "POST":
-            http_request.check_content_type(headers.get(b"content-type"))
-            body = await self._body(headers, receive)
-            request = http_request.from_body(body)
-        else:
+        if scope["method"] == "GET":
+            return http_request.from_query_string(scope["query_string"])
+        if scope["method"] != "POST":
             raise BadRequest(405, "use POST", headers=((b"allow", b"GET, POST"),))
+        http_request.check_content_type(headers.get(b"content-type"))
+        return http_request.from_body(await self._body(headers, receive))
+
+    async def _reply(
+        self, scope: Scope, headers: Mapping[bytes, bytes], request: GraphQLRequest, media: MediaType
+    ) -> Reply:
         try:
-            return await self._run(scope, headers, request, media, is_get=is_get)
+            return await self._run(scope, headers, request, media, is_get=scope["method"] == "GET")
         except RequestRefused as error:
             return _refused(error, media)
+
+    def _late(self, scope: Scope, *, is_read: bool) -> Reply:
+        """Answer a request whose time is up: no defect of ours, and worth trying again."""
+        seconds = f"{self._options.timeout_seconds:g} s"
+        request_id = request_id_of(scope)
+        log.warning("request_timed_out", request_id=request_id, is_read=is_read)
+        if not is_read:
+            error = fault("BAD_USER_INPUT", f"the request was not whole within {seconds}")
+            return Reply(408, {"errors": [error]}, ((b"connection", b"close"),))
+        error = fault(
+            "INTERNAL", f"no answer within {seconds}, try again", requestId=request_id, retryable=True
+        )
+        return Reply(503, {"errors": [error]}, ((b"retry-after", b"1"),))
 
     async def _run(
         self,
