@@ -98,8 +98,9 @@ class GraphQLHttp:
             else:
                 log.exception("request_failed", request_id=request_id_of(scope))
                 reply = Reply(500, {"errors": [internal(error, request_id_of(scope))]})
+        reply, body = _encoded(reply, request_id_of(scope))
         observe_request(reply.label, reply.answer, perf_counter() - started)
-        await _send(send, reply, media or MediaType.JSON)
+        await _send(send, reply, body, media or MediaType.JSON)
 
     async def _read(
         self, scope: Scope, receive: Receive, headers: Mapping[bytes, bytes], media: MediaType | None
@@ -242,8 +243,7 @@ def _too_many(wait_seconds: float) -> Reply:
     return Reply(429, {"errors": [error]}, ((b"retry-after", str(seconds).encode()),))
 
 
-async def _send(send: Send, reply: Reply, media: MediaType) -> None:
-    body = _encode(reply.answer)
+async def _send(send: Send, reply: Reply, body: bytes, media: MediaType) -> None:
     await send(
         {
             "type": "http.response.start",
@@ -259,10 +259,12 @@ async def _send(send: Send, reply: Reply, media: MediaType) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def _encode(answer: Answer) -> bytes:
+def _encoded(reply: Reply, request_id: str) -> tuple[Reply, bytes]:
+    """Return the body, and the reply that it is of: another one where an answer cannot be written."""
     try:
-        return orjson.dumps(answer)
+        return reply, orjson.dumps(reply.answer)
     except TypeError as error:
         # A lone surrogate, or an integer past 64 bits: nothing that any field of ours may answer.
-        log.exception("answer_not_encodable")
-        return orjson.dumps({"errors": [internal(error, "")]})
+        log.exception("answer_not_encodable", request_id=request_id)
+        failed = Reply(500, {"errors": [internal(error, request_id)]}, label=reply.label)
+        return failed, orjson.dumps(failed.answer)
