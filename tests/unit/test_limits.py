@@ -1,6 +1,8 @@
 """Bounds of a document: what is refused before anything expensive looks at it, and what is not."""
 
+import gc
 import time
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from api.limits import Limits
 from api.root import build_schema
 
 SCHEMA = build_schema()
+_LINES = '{ variant: { sku: "S" }, quantity: 1 }' * 500
 
 
 def prepare(query: str, limits: Limits | None = None, **variables: Any) -> int:
@@ -258,10 +261,37 @@ def test_a_nul_in_the_document_is_refused() -> None:
 
 def test_documents_are_remembered_within_bounds() -> None:
     engine = Engine(SCHEMA)
+    long = f'mutation {{ cartCreate(input: {{ channel: "x", lines: [{_LINES}] }}) {{ cartToken }} }}'
     first = GraphQLRequest("{ channels { id } } # first")
     prepared = engine.prepare(first, "test").document
 
     assert engine.prepare(first, "test").document is prepared
-    for number in range(6):
-        engine.prepare(GraphQLRequest("{ channels { id } } #" + "x" * 50_000 + str(number)), "test")
+    for number in range(8):
+        engine.prepare(GraphQLRequest(f"{long} # {number}"), "test")
     assert engine.prepare(first, "test").document is not prepared
+
+
+_KINDS = {
+    "long comments": ("{ __typename } #" + "x" * 90_000, 120),
+    "long": (
+        f'mutation {{ cartCreate(input: {{ channel: "x", lines: [{_LINES}] }}) {{ cartToken }} }} #',
+        12,
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", _KINDS)
+def test_all_documents_together_take_a_bounded_amount_of_memory(kind: str) -> None:
+    document, number = _KINDS[kind]
+    engine = Engine(SCHEMA)
+    prepared = engine.prepare(GraphQLRequest(f"{document}first"), "test").document
+
+    tracemalloc.start()
+    for one in range(number):
+        engine.prepare(GraphQLRequest(f"{document}{one}"), "test")
+    gc.collect()
+    taken = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+
+    assert engine.prepare(GraphQLRequest(f"{document}first"), "test").document is not prepared, "it is full"
+    assert taken < 25_000_000
