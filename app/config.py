@@ -85,7 +85,7 @@ class Settings(BaseSettings):
     """How processes wake each other: memory:// (one process), postgres:// (the database's own), redis://…"""
 
     secret_key: SecretStr | None = Field(default=None, min_length=32)
-    """Signs tokens and cursors; every process of a deployment needs the same."""
+    """What the tokens of carts and orders are derived from; every process of a deployment needs the same."""
 
     host: str = "127.0.0.1"
     """The address to serve on."""

@@ -148,7 +148,8 @@ async def cart_cursors(database: Database) -> list[str]:
         while True:
             page = await event_feed.read_after(connection, position, 1000, aggregate="cart")
             found += [str(Cursor(page.head.epoch, event.sequence)) for event in page.events]
-            if page.complete and not await event_feed.any_waiting(connection):
+            waiting = (await event_feed.read_backlog(connection, limit=1)).depth
+            if page.complete and not waiting:
                 return found
             position = page.events[-1].sequence if page.events else position
             await asyncio.sleep(0.05)
