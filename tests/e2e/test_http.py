@@ -116,6 +116,7 @@ def test_it_is_alive_and_ready(server: Server) -> None:
         "database": "ok",
         "migrations": "ok",
         "outbox": "ok",
+        "feed": "ok",
     }
     assert server.http.get("/nowhere").status_code == 404
 
