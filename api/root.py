@@ -12,6 +12,7 @@ from api.resolvers.carts import CartsMutation, CartsQuery, CartsSubscription
 from api.resolvers.catalog import CatalogMutation, CatalogQuery
 from api.resolvers.catalog_changes import CatalogChangesMutation
 from api.resolvers.channels import ChannelsMutation, ChannelsQuery
+from api.resolvers.event_feed import EventFeedQuery
 from api.resolvers.inventory import InventoryMutation, InventoryQuery
 from api.resolvers.locations import LocationsMutation, LocationsQuery
 from api.resolvers.nodes import NodesQuery
@@ -24,6 +25,7 @@ class Query(
     CartsQuery,
     CatalogQuery,
     ChannelsQuery,
+    EventFeedQuery,
     InventoryQuery,
     LocationsQuery,
     NodesQuery,
