@@ -18,6 +18,7 @@ from api.resolvers.locations import LocationsMutation, LocationsQuery
 from api.resolvers.nodes import NodesQuery
 from api.resolvers.orders import OrdersMutation, OrdersQuery, OrdersSubscription
 from api.resolvers.shipping import ShippingMutation, ShippingQuery
+from api.resolvers.stock_watch import StockWatchSubscription
 
 
 @strawberry.type
@@ -53,7 +54,7 @@ class Mutation(
 
 
 @strawberry.type
-class Subscription(AvailabilitySubscription, CartsSubscription, OrdersSubscription):
+class Subscription(AvailabilitySubscription, CartsSubscription, OrdersSubscription, StockWatchSubscription):
     """Everything that can be followed live.
 
     `cursor` is opaque and totally ordered per stream. A subscription that names `after` first replays

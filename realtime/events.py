@@ -34,8 +34,10 @@ class FeedEvent:
     @property
     def keys(self) -> list[Hashable]:
         """Under what the ring looks for readers that may want the event."""
+        place = self.payload.get("locationId")
         by_topic = ((self.aggregate, topic) for topic in self.topics)
-        return [self.aggregate_id, *by_topic, self.aggregate, None]
+        by_place = () if place is None else (at_place(self.aggregate, place),)
+        return [self.aggregate_id, *by_topic, *by_place, self.aggregate, None]
 
     @classmethod
     def of(cls, epoch: UUID, row: StampedEvent) -> "FeedEvent":
@@ -51,6 +53,11 @@ class FeedEvent:
             row.payload,
             row.occurred_at,
         )
+
+
+def at_place(aggregate: str, location_id: str) -> Hashable:
+    """Return the key of a stream's events at one location."""
+    return aggregate, "at", location_id
 
 
 class Wanted(Protocol):
@@ -87,7 +94,7 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Every event that has one of some keys: (stream, SKU), an aggregate's id, or a stream."""
+    """Every event that has one of some keys: (stream, SKU), `at_place`, an aggregate's id, or a stream."""
 
     keys: Sequence[Hashable]
 

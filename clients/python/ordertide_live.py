@@ -165,8 +165,8 @@ class LiveClient:
 
         Each event's cursor is read at `cursor_path` ("cartEvents.cursor"; of the only field of the
         data unless you say), and sent as `$after_variable` of the document when the connection was
-        lost. A subscription without cursors (inventoryChanged) takes `resume=False`: after a loss it
-        starts anew. Raises ValueError for a document that cannot resume.
+        lost. A subscription without cursors (inventoryChanged, stockChanged) takes `resume=False`: after a
+        loss it starts anew. Raises ValueError for a document that cannot resume.
         """
         if resume and not re.search(rf"\${re.escape(after_variable)}\b", document):
             message = (

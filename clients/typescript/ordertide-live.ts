@@ -88,7 +88,7 @@ export interface ResumeOptions {
 export interface FollowOptions extends ResumeOptions {
   /** The cursor to start after; without it the stream starts at now. */
   readonly after?: string | null | undefined;
-  /** False for a subscription without cursors (inventoryChanged): after a loss it starts anew. */
+  /** False for a subscription without cursors (inventoryChanged, stockChanged): after a loss it starts anew. */
   readonly resume?: boolean | undefined;
   /** Ends the stream, also while it waits. */
   readonly signal?: AbortSignal | undefined;

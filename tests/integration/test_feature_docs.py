@@ -103,13 +103,14 @@ async def test_the_examples_of_stock_run(database: Database) -> None:
     await make_location(database, code="LONDON")
 
     examples = _EXAMPLE.findall((FEATURES / "inventory.md").read_text())
-    assert len(examples) == 5
+    assert len(examples) == 6
     answers: list[Any] = []
     for document, variables in examples:
         if document.startswith("subscription"):
+            actor = ANONYMOUS if "inventoryChanged" in document else SYSTEM
             async with (
                 live(database) as feed,
-                following(database, feed, document, json.loads(variables), ANONYMOUS) as follow,
+                following(database, feed, document, json.loads(variables), actor) as follow,
             ):
                 answers += await follow.events(1)
             continue
@@ -118,12 +119,13 @@ async def test_the_examples_of_stock_run(database: Database) -> None:
         assert result.data is not None
         answers += result.data.values()
 
-    adjusted, moved, [level], ledger, shown = answers
+    adjusted, moved, [level], ledger, shown, watched = answers
     assert (adjusted["userErrors"], adjusted["stockLevel"]["onHand"]) == ([], 40)
     assert (moved["userErrors"], moved["stockLevel"]["damaged"]) == ([], 3)
     assert (level["location"]["code"], level["available"], level["damaged"]) == ("LONDON", 37, 3)
     assert [edge["node"]["reason"] for edge in ledger["edges"]] == ["DAMAGED", "RECEIVED"]
     assert shown["available"] == 37
+    assert (watched["sku"], watched["available"], watched["damaged"]) == ("MUG-BLUE", 37, 3)
 
 
 def test_the_moves_documented_are_the_moves_allowed() -> None:
