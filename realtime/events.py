@@ -1,6 +1,6 @@
 """An event as subscribers and consumers read it, and the choice of which ones a reader wants."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -75,10 +75,14 @@ class Wanted(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """The events of one stream, or of one aggregate; all by default."""
+    """The events of one stream, or of one aggregate; all by default.
+
+    `only` lets fewer through, decided from the event alone: it is asked before the reader wakes up.
+    """
 
     aggregate: str | None = None
     aggregate_id: UUID | None = None
+    only: Callable[[FeedEvent], bool] | None = None
 
     @property
     def keys(self) -> Sequence[Hashable]:
@@ -87,8 +91,10 @@ class Filter:
 
     def matches(self, event: FeedEvent) -> bool:
         """Say whether the reader wants this event."""
-        return (self.aggregate is None or event.aggregate == self.aggregate) and (
-            self.aggregate_id is None or event.aggregate_id == self.aggregate_id
+        return (
+            (self.aggregate is None or event.aggregate == self.aggregate)
+            and (self.aggregate_id is None or event.aggregate_id == self.aggregate_id)
+            and (self.only is None or self.only(event))
         )
 
 

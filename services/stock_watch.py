@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from domain.kernel.errors import InvalidInput, NotFound
 from domain.kernel.quantities import is_storable
-from domain.stock_watch import Watched
+from domain.stock_watch import Alarm, Watched, check_threshold
 from persistence import stock_watch as rows
 from services.access import Permission, require
 from services.context import ServiceContext
@@ -30,6 +30,15 @@ async def watchable(context: ServiceContext, location_code: str, skus: Sequence[
         if sku not in found.skus:
             raise NotFound(f"no variant has the SKU {sku[:100]!r}", "skus", str(index))
     return found
+
+
+async def alarm(context: ServiceContext, threshold: int, location_code: str | None) -> Alarm:
+    """Return the alarm that somebody wants to hear; raises InvalidInput, and NotFound for the location."""
+    require(context.actor, Permission.STOCK_READ)
+    check_threshold(threshold)
+    if location_code is None:
+        return Alarm(threshold)
+    return Alarm(threshold, (await watchable(context, location_code, None)).location.id)
 
 
 async def current(context: ServiceContext, location_code: str, skus: Sequence[str]) -> Watched | None:

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from api.scalars import encode_id
-from domain.inventory import MOVES
+from domain.catalog import VariantRef
+from domain.inventory import MOVES, AdjustReason
 from persistence.database import Database
+from services import inventory
 from services.access import ANONYMOUS, SYSTEM
 from tests.checkouts import make_ready_cart, make_stocked_shop, order_now, till
-from tests.factories import execute, give_stock, make_channel, make_location, make_variant
+from tests.factories import execute, give_stock, make_channel, make_context, make_location, make_variant
 from tests.live import following, live
 
 FEATURES = Path(__file__).parents[2] / "docs" / "features"
@@ -103,7 +105,7 @@ async def test_the_examples_of_stock_run(database: Database) -> None:
     await make_location(database, code="LONDON")
 
     examples = _EXAMPLE.findall((FEATURES / "inventory.md").read_text())
-    assert len(examples) == 6
+    assert len(examples) == 7
     answers: list[Any] = []
     for document, variables in examples:
         if document.startswith("subscription"):
@@ -112,6 +114,8 @@ async def test_the_examples_of_stock_run(database: Database) -> None:
                 live(database) as feed,
                 following(database, feed, document, json.loads(variables), actor) as follow,
             ):
+                if "lowStock" in document:
+                    await _take_33_mugs(database)
                 answers += await follow.events(1)
             continue
         result = await execute(database, document, json.loads(variables), SYSTEM)
@@ -119,13 +123,20 @@ async def test_the_examples_of_stock_run(database: Database) -> None:
         assert result.data is not None
         answers += result.data.values()
 
-    adjusted, moved, [level], ledger, shown, watched = answers
+    adjusted, moved, [level], ledger, shown, watched, alert = answers
     assert (adjusted["userErrors"], adjusted["stockLevel"]["onHand"]) == ([], 40)
     assert (moved["userErrors"], moved["stockLevel"]["damaged"]) == ([], 3)
     assert (level["location"]["code"], level["available"], level["damaged"]) == ("LONDON", 37, 3)
     assert [edge["node"]["reason"] for edge in ledger["edges"]] == ["DAMAGED", "RECEIVED"]
     assert shown["available"] == 37
     assert (watched["sku"], watched["available"], watched["damaged"]) == ("MUG-BLUE", 37, 3)
+    assert (alert["kind"], alert["previousAvailable"], alert["available"]) == ("StockLow", 37, 4)
+
+
+async def _take_33_mugs(database: Database) -> None:
+    await inventory.adjust(
+        make_context(database), VariantRef(sku="MUG-BLUE"), "LONDON", -33, AdjustReason.LOST, "lost-1"
+    )
 
 
 def test_the_moves_documented_are_the_moves_allowed() -> None:
