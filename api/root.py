@@ -16,6 +16,7 @@ from api.resolvers.event_feed import EventFeedQuery
 from api.resolvers.inventory import InventoryMutation, InventoryQuery
 from api.resolvers.locations import LocationsMutation, LocationsQuery
 from api.resolvers.nodes import NodesQuery
+from api.resolvers.order_lists import OrderListsSubscription
 from api.resolvers.orders import OrdersMutation, OrdersQuery, OrdersSubscription
 from api.resolvers.shipping import ShippingMutation, ShippingQuery
 from api.resolvers.stock_watch import StockWatchSubscription
@@ -54,7 +55,13 @@ class Mutation(
 
 
 @strawberry.type
-class Subscription(AvailabilitySubscription, CartsSubscription, OrdersSubscription, StockWatchSubscription):
+class Subscription(
+    AvailabilitySubscription,
+    CartsSubscription,
+    OrderListsSubscription,
+    OrdersSubscription,
+    StockWatchSubscription,
+):
     """Everything that can be followed live.
 
     `cursor` is opaque and totally ordered per stream. A subscription that names `after` first replays
