@@ -13,6 +13,7 @@ from api.resolvers.catalog import CatalogMutation, CatalogQuery
 from api.resolvers.catalog_changes import CatalogChangesMutation
 from api.resolvers.channels import ChannelsMutation, ChannelsQuery
 from api.resolvers.event_feed import EventFeedQuery
+from api.resolvers.fulfillment import FulfillmentSubscription
 from api.resolvers.inventory import InventoryMutation, InventoryQuery
 from api.resolvers.locations import LocationsMutation, LocationsQuery
 from api.resolvers.nodes import NodesQuery
@@ -58,6 +59,7 @@ class Mutation(
 class Subscription(
     AvailabilitySubscription,
     CartsSubscription,
+    FulfillmentSubscription,
     OrderListsSubscription,
     OrdersSubscription,
     StockWatchSubscription,

@@ -65,7 +65,7 @@ async def test_the_examples_of_orders_run(database: Database) -> None:
     }
     providers = till(database).environment.payment_providers
     examples = _EXAMPLE.findall((FEATURES / "orders.md").read_text())
-    assert len(examples) == 7
+    assert len(examples) == 8
     answers: list[dict[str, Any]] = []
     changes: list[dict[str, Any]] = []
     for document, variables in examples:
