@@ -204,17 +204,18 @@ class Stream:
         self.resuming_from = ""
         self.live = live
         self._hub = hub
-        self._newest: dict[Hashable, Message] = {}
+        # What who joins later is given at once; None where they are owed changes only.
+        self._newest: dict[Hashable, Message] | None = {} if source.conflated else None
         self._ended = False
         STREAMS.inc()
-        following = Start(start.after, None if live else self._caught_up)
+        following = Start(start.after, None if live else self._caught_up, self._changes_only)
         self._task = asyncio.create_task(self._run(following))
 
     def add(self, member: Member) -> None:
         """Take a member; on a feed that conflates it gets the current values at once."""
         self.members[member] = None
         member.stream = self
-        for message in self._newest.values():
+        for message in (self._newest or {}).values():
             member.deliver(message)
 
     def remove(self, member: Member) -> None:
@@ -233,6 +234,9 @@ class Stream:
             self._end()
             # It is this stream's own run that calls: let it come to rest first.
             asyncio.get_running_loop().call_soon(self._task.cancel)
+
+    def _changes_only(self) -> None:
+        self._newest = None
 
     def _caught_up(self, cursor: str) -> bool:
         return self._ended or self._hub.caught_up(self, cursor)
@@ -262,7 +266,7 @@ class Stream:
         if cursor is not None:
             # First of all: who joins from here on, while we wait, must not need this message.
             self.position = cursor
-        if self.source.conflated:
+        if self._newest is not None:
             self._newest[message.slot] = message
         members = list(self.members)
         delivered = 0
