@@ -156,6 +156,9 @@ class GraphQLHttp:
             reply = Reply(408, {"errors": [fault("BAD_USER_INPUT", "the request took too long to arrive")]})
         except ClientGone:
             return
+        except Exception as error:
+            log.exception("request_failed", request_id=request_id_of(scope))
+            reply = Reply(500, {"errors": [internal(error, request_id_of(scope))]})
         await _send(send, reply, MediaType.JSON)
 
     def _check_event_source(self, request: GraphQLRequest, request_id: str) -> None:

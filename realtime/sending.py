@@ -72,8 +72,18 @@ class Outbox:
 
     def settle(self, recipient: Recipient) -> None:
         """Put the newest values of an operation that ends before its end."""
-        for key in [key for key in self._newest if key[0] is recipient]:
-            self._ordered.append((recipient, self._newest.pop(key)))
+        for key in self._slots(recipient):
+            message = self._newest.pop(key)
+            self._ordered.append((recipient, message))
+            self._bytes += len(message.body)
+
+    def forget(self, recipient: Recipient) -> None:
+        """Drop the newest values for an operation that its client has ended.
+
+        Who subscribes, ends it and does not read could otherwise gather them without bound.
+        """
+        for key in self._slots(recipient):
+            del self._newest[key]
 
     def take(self) -> Waiting | None:
         """Return what is to be sent next; what nobody waits for any more is dropped."""
@@ -89,6 +99,9 @@ class Outbox:
             if not key[0].gone:
                 return key[0], message
         return None
+
+    def _slots(self, recipient: Recipient) -> list[tuple[Recipient, Hashable]]:
+        return [key for key in self._newest if key[0] is recipient]
 
     def clear(self) -> None:
         """Drop everything."""
@@ -146,6 +159,12 @@ class Sender:
                     await self._room.wait()
         return self.has_room
 
+    async def taken(self) -> None:
+        """Wait until the client has taken what may not be dropped, or nothing more is sent."""
+        while self.owes and not self.closed:
+            self._room = self._room or asyncio.Event()
+            await self._room.wait()
+
     def _waits(self) -> None:
         if self.outbox.full:
             self._overflow()
@@ -180,6 +199,11 @@ class PortableSender(Sender):
     def owes(self) -> bool:
         """Whether something waits, or is being sent, that may not be dropped."""
         return self._sending_ordered or super().owes
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits or is being sent."""
+        return self._idle is not None
 
     def deliver(self, recipient: Recipient, message: Message) -> None:
         """Send a message of an operation, or keep it."""
@@ -220,7 +244,7 @@ class PortableSender(Sender):
                 waiting = await self._idle
                 if waiting is None:
                     continue
-            self._sending_ordered = isinstance(waiting, bytes) or not waiting[0].conflated
+            self._sending_ordered = _is_ordered(waiting)
             self.waiting_since = loop.time()
             try:
                 await self._send(self._render(waiting))
@@ -234,7 +258,12 @@ class PortableSender(Sender):
     def _hand_over(self, waiting: Waiting | None) -> None:
         idle, self._idle = self._idle, None
         if idle is not None and not idle.done():
+            self._sending_ordered = waiting is not None and _is_ordered(waiting)
             idle.set_result(waiting)
+
+
+def _is_ordered(waiting: Waiting) -> bool:
+    return isinstance(waiting, bytes) or not waiting[0].conflated
 
 
 class Socket(Protocol):
