@@ -18,7 +18,8 @@ OUTBOX_MESSAGES = 2_000
 OUTBOX_BYTES = 1_048_576
 """Most that waits for one client, in order; a message over the bound is still taken, then it is full."""
 ROOM_MESSAGES = 64
-"""A client with fewer waiting has room for more of the past."""
+ROOM_BYTES = 65_536
+"""A client with less waiting has room for more of the past."""
 
 
 class Recipient(Protocol):
@@ -53,6 +54,11 @@ class Outbox:
     def full(self) -> bool:
         """Whether more waits than may."""
         return len(self._ordered) >= OUTBOX_MESSAGES or self._bytes >= OUTBOX_BYTES
+
+    @property
+    def has_room(self) -> bool:
+        """Whether little waits that may not be dropped."""
+        return len(self._ordered) < ROOM_MESSAGES and self._bytes < ROOM_BYTES
 
     def put(self, recipient: Recipient, message: Message) -> None:
         """Keep a message, in place of an older one where the feed conflates."""
@@ -148,7 +154,7 @@ class Sender:
     @property
     def has_room(self) -> bool:
         """Whether little waits, or nobody does."""
-        return self.outbox.ordered < ROOM_MESSAGES
+        return self.outbox.has_room
 
     async def room(self, seconds: float | None) -> bool:
         """Wait until there is room; say whether that was so within `seconds`."""
