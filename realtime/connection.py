@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -67,6 +67,7 @@ class Connection:
         self.scope = scope
         self._asgi_send = send
         self._socket: Any = scope.get("extensions", {}).get(SOCKET)
+        self._abort_socket: Callable[[], None] | None = scope.get("extensions", {}).get(ABORT)
         self.sender: Sender = (
             PortableSender(self._send, _render, self._fallen_behind)
             if self._socket is None
@@ -127,7 +128,7 @@ class Connection:
         CLOSED.labels(str(int(code))).inc()
         stuck = self.sender.waiting_since is not None
         self._drop_everything()
-        if stuck and code is Close.RESUME:
+        if stuck and code is Close.RESUME and self._abort_socket is not None:
             self._abort()
         else:
             self._keep(self._say_goodbye(code, reason))
@@ -289,9 +290,8 @@ class Connection:
         await self._asgi_send({"type": "websocket.send", "text": text})
 
     def _abort(self) -> None:
-        abort = self.scope.get("extensions", {}).get(ABORT)
-        if abort is not None:
-            abort()
+        if self._abort_socket is not None:
+            self._abort_socket()
         elif self._main is not None:
             # ASGI cannot cut a socket; the server closes it when the application has returned.
             self._cut_off = True
