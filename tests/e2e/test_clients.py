@@ -111,6 +111,7 @@ CLOSES = {
     "subscribe-before-init": 4401,
     "bad-token": 4403,
     "no-subprotocol": 4406,
+    "another-subprotocol": 4406,
     "same-id-twice": 4409,
     "second-init": 4429,
     "too-long": 1009,
