@@ -167,6 +167,9 @@ class GraphQLHttp:
             reply = self._late(scope, is_read=False)
         except ClientGone:
             return
+        except Exception as error:
+            log.exception("request_failed", request_id=request_id_of(scope))
+            reply = Reply(500, {"errors": [internal(error, request_id_of(scope))]})
         reply, body = _encoded(reply, request_id_of(scope))
         await _send(send, reply, body, MediaType.JSON)
 

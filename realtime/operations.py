@@ -10,6 +10,13 @@ Answer = Mapping[str, Any]
 """An execution result; one without `data` says that the operation could not run, or not go on."""
 
 
+FAILED: Mapping[str, Any] = {
+    "message": "something went wrong on our side",
+    "extensions": {"code": "INTERNAL"},
+}
+"""What a client is told of a defect, which the log describes."""
+
+
 @dataclass(frozen=True, slots=True)
 class OperationRequest:
     """What a client asks to run."""
