@@ -149,6 +149,7 @@ class Connection:
     @property
     def stalled_for(self) -> float:
         """For how many seconds the client has taken nothing of what may not be dropped."""
+        self.sender.look()
         since = self.sender.waiting_since
         if since is None or not self.sender.owes:
             return 0.0

@@ -282,11 +282,14 @@ class Stream:
 
     async def _wait_for(self, members: list[Member], cursor: str | None) -> None:
         """Let clients take the past as fast as they can; who is much slower goes on alone."""
-        for member in members:
-            if not member.gone and not member.has_room():
-                alone = len(self.members) < 2 or cursor is None
-                if not await member.room(None if alone else SECONDS_TO_WAIT_FOR_ONE) and cursor is not None:
-                    self._hub.part(self, member, cursor)
+        slow = [member for member in members if not member.gone and not member.has_room()]
+        if not slow:
+            return
+        alone = len(self.members) < 2 or cursor is None
+        waited = [member.room(None if alone else SECONDS_TO_WAIT_FOR_ONE) for member in slow]
+        for member, has_room in zip(slow, await asyncio.gather(*waited), strict=True):
+            if not has_room and cursor is not None:
+                self._hub.part(self, member, cursor)
 
     def _end(self) -> None:
         if not self._ended:

@@ -145,6 +145,9 @@ class Sender:
         """Whether something waits that may not be dropped."""
         return self.outbox.ordered > 0
 
+    def look(self) -> None:
+        """Look whether the client has taken a part of what is being sent."""
+
     def close(self) -> None:
         """Send nothing more; what waits is dropped."""
         self.closed = True
@@ -300,7 +303,9 @@ class FastSender(Sender):
 
     def __init__(self, socket: Socket, overflow: Callable[[], None]) -> None:
         super().__init__(overflow)
+        self._transport = socket.transport
         self._write: Callable[[bytes], None] = socket.transport.write
+        self._left = 0
         self._open = True
         self._paused = False
         socket.flow = self
@@ -324,9 +329,18 @@ class FastSender(Sender):
         self._open = False
         super().close()
 
+    def look(self) -> None:
+        """Look whether the client has taken a part: a long message on a slow line is no stall."""
+        if self._paused:
+            left = self._transport.get_write_buffer_size()
+            if left < self._left:
+                self.waiting_since = asyncio.get_running_loop().time()
+            self._left = left
+
     def pause(self) -> None:
         """Keep what comes: the client does not take it."""
         self._paused, self._open = True, False
+        self._left = self._transport.get_write_buffer_size()
         self.waiting_since = asyncio.get_running_loop().time()
 
     def resume(self) -> None:
