@@ -31,7 +31,7 @@ VOLUME /var/lib/ordertide
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 # In a shell, which knows the port that the container was started with.
-HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
-    CMD python -c "import urllib.request; urllib.request.urlopen('http://127.0.0.1:${ORDERTIDE_PORT:-8000}/readyz', timeout=4)"
+HEALTHCHECK --interval=10s --timeout=10s --start-period=60s --retries=3 \
+    CMD python -c "import urllib.request; urllib.request.urlopen('http://127.0.0.1:${ORDERTIDE_PORT:-8000}/readyz', timeout=9)"
 ENTRYPOINT ["ordertide"]
 CMD ["serve"]

@@ -1,9 +1,10 @@
 """The routes: everything one port answers."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import structlog
+from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.routing import BaseRoute, Route, Router, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -12,11 +13,23 @@ from api.health import Health
 from api.ide import Ide
 from domain.kernel.ids import new_id
 
+_PREFLIGHT_SECONDS = 86_400
 _SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 
 
-def build_app(graphql: ASGIApp, websocket: ASGIApp | None, ide: Ide, health: Health) -> ASGIApp:
-    """Return the ASGI application; `websocket` is the transport of subscriptions, on the same path."""
+def build_app(
+    graphql: ASGIApp,
+    websocket: ASGIApp | None,
+    ide: Ide,
+    health: Health,
+    *,
+    origins: Collection[str] = (),
+) -> ASGIApp:
+    """Return the ASGI application; `websocket` is the transport of subscriptions, on the same path.
+
+    Browsers let pages of `origins` ask, of any origin when there are none: credentials are in a header
+    that pages set themselves, never in a cookie that a browser adds.
+    """
     routes: list[BaseRoute] = [
         Route("/healthz", health.healthz),
         Route("/readyz", health.readyz),
@@ -25,7 +38,30 @@ def build_app(graphql: ASGIApp, websocket: ASGIApp | None, ide: Ide, health: Hea
     ]
     if websocket is not None:
         routes.append(WebSocketRoute("/graphql", websocket))
-    return _Front(graphql, ide, ExceptionMiddleware(Router(routes)))
+    front = _Front(graphql, ide, ExceptionMiddleware(Router(routes)))
+    for_pages = CORSMiddleware(
+        front,
+        allow_origins=sorted(origins) or ["*"],
+        allow_methods=["GET", "POST"],
+        allow_headers=["Authorization", "Content-Type", "Last-Event-ID", "X-Request-Id"],
+        expose_headers=["X-Request-Id", "Retry-After"],
+        max_age=_PREFLIGHT_SECONDS,
+    )
+    return _Origins(front, for_pages)
+
+
+class _Origins:
+    """Sends requests that a page of another origin makes through the rules for those, no other."""
+
+    def __init__(self, front: ASGIApp, for_pages: ASGIApp) -> None:
+        self._front = front
+        self._for_pages = for_pages
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and any(name == b"origin" for name, _ in scope["headers"]):
+            await self._for_pages(scope, receive, send)
+        else:
+            await self._front(scope, receive, send)
 
 
 class _Front:

@@ -4,6 +4,7 @@ import time
 from collections import OrderedDict
 from uuid import UUID
 
+from api.rate_limit import RateLimiter
 from domain.kernel.errors import AccessDenied
 from services import apps
 from services.access import ANONYMOUS, Actor
@@ -14,6 +15,14 @@ _REMEMBERED = 10_000
 _LONGEST_TOKEN = 4_096
 
 
+class TooManyAttempts(AccessDenied):
+    """An address has sent so many bad credentials that no more of its are looked at for a while."""
+
+    def __init__(self, wait_seconds: float) -> None:
+        super().__init__("RATE_LIMITED", "too many bad credentials from this address, try again later")
+        self.wait_seconds = wait_seconds
+
+
 class Authenticator:
     """Reads `Authorization: Bearer TOKEN`, over HTTP and in a websocket's connection_init alike.
 
@@ -22,29 +31,34 @@ class Authenticator:
     their form: an app's token has a prefix of its own.
     """
 
-    def __init__(self, environment: Environment) -> None:
-        """Start with nothing remembered."""
+    def __init__(self, environment: Environment, limiter: RateLimiter | None = None) -> None:
+        """Start with nothing remembered; `limiter` bounds the bad credentials of an address."""
         self._environment = environment
+        self._limiter = limiter
         self._known: OrderedDict[str, tuple[Actor, float]] = OrderedDict()
 
-    async def actor(self, authorization: str | None) -> Actor:
+    async def actor(self, authorization: str | None, address: str | None = None) -> Actor:
         """Return who asks; anonymous without the header.
 
-        Raises AccessDenied (UNAUTHENTICATED) for a header that is not a token of ours.
+        Raises AccessDenied (UNAUTHENTICATED) for a header that is not a token of ours, and
+        TooManyAttempts after too many of those from one `address`: each costs a look into the database.
         """
         if not authorization:
             return ANONYMOUS
         scheme, _, token = authorization.partition(" ")
         token = token.strip()
+        known = self._known.get(token)
+        if known is not None and known[1] > time.monotonic() and scheme.lower() == "bearer":
+            return known[0]
+        attempts = self._charge(address)
         if scheme.lower() != "bearer" or not token or len(token) > _LONGEST_TOKEN:
             raise AccessDenied("UNAUTHENTICATED", "send the token as Authorization: Bearer TOKEN")
-        known = self._known.get(token)
-        if known is not None and known[1] > time.monotonic():
-            return known[0]
         actor = await apps.actor_of(self._environment, token)
         if actor is None:
             self._known.pop(token, None)
             raise AccessDenied("UNAUTHENTICATED", "the token is not valid, or no longer")
+        if self._limiter is not None and attempts is not None:
+            self._limiter.give_back(attempts)
         self._remember(token, actor)
         return actor
 
@@ -52,6 +66,19 @@ class Authenticator:
         """Trust nothing of an app that was found good before."""
         for token in [token for token, (actor, _) in self._known.items() if actor.id == app_id]:
             del self._known[token]
+
+    def _charge(self, address: str | None) -> str | None:
+        """Count an attempt before it is looked at; a good one is given back.
+
+        Apart from the requests of the address, so that a flood of those does not lock out its apps.
+        """
+        if self._limiter is None or address is None:
+            return None
+        attempts = f"credentials from {address}"
+        wait_seconds = self._limiter.wait_seconds(attempts)
+        if wait_seconds > 0:
+            raise TooManyAttempts(wait_seconds)
+        return attempts
 
     def _remember(self, token: str, actor: Actor) -> None:
         self._known[token] = (actor, time.monotonic() + _TRUSTED_SECONDS)

@@ -1,5 +1,6 @@
 """What resolvers find in `info.context`: the service context and this request's loaders."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 from uuid import UUID
@@ -8,6 +9,7 @@ import strawberry
 
 from api.loaders import Loaders
 from realtime.batches import Batches
+from realtime.events import FeedEvent
 from realtime.feed import Feed
 from realtime.operations import Start
 from realtime.readers import Subscription
@@ -38,16 +40,25 @@ class RequestContext:
         """Return a context with loaders of its own."""
         return cls(service, Loaders(service), following)
 
-    def events(self, after: str | None, *, aggregate: str, aggregate_id: UUID | None = None) -> Subscription:
+    def events(
+        self,
+        after: str | None,
+        *,
+        aggregate: str,
+        aggregate_id: UUID | None = None,
+        only: Callable[[FeedEvent], bool] | None = None,
+    ) -> Subscription:
         """Return the events of a stream after a cursor, or from now on; see Feed.subscribe.
 
-        Where others share the run, it begins where the hub says instead.
+        `only` says which of them are wanted. Where others share the run, it begins where the hub says
+        instead.
         """
         start = self.live.start
         return self.live.feed.subscribe(
             after if start.after is None else start.after,
             aggregate=aggregate,
             aggregate_id=aggregate_id,
+            only=only,
             caught_up=start.caught_up,
         )
 

@@ -18,8 +18,11 @@ from graphql import (
     GraphQLSchema,
     InlineFragmentNode,
     IntValueNode,
+    NullValueNode,
     OperationDefinitionNode,
     SelectionSetNode,
+    Undefined,
+    ValueNode,
     VariableNode,
     get_named_type,
     get_nullable_type,
@@ -67,13 +70,32 @@ def page_size_variables(fields: Iterable[FieldNode]) -> tuple[str, ...]:
     return tuple(names)
 
 
+def page_sizes(
+    operation: OperationDefinitionNode, names: Iterable[str], variables: Mapping[str, Any]
+) -> dict[str, int | None]:
+    """Return what the variables `names` ask for; None leaves it to the field.
+
+    It is read as the field will read it: one that is not given has its own default.
+    """
+    sizes: dict[str, int | None] = {}
+    for name in names:
+        if name in variables:
+            sizes[name] = _size(variables[name])
+        else:
+            sizes[name] = _size_of_literal(_default_of(operation, name))
+    return sizes
+
+
 def weigh(
     schema: GraphQLSchema,
     document: DocumentNode,
     operation: OperationDefinitionNode,
-    variables: Mapping[str, Any],
+    sizes: Mapping[str, int | None],
 ) -> Weight:
-    """Return the cost and depth of one operation; never raises for a document that is not valid."""
+    """Return the cost and depth of one operation whose variables ask for these page sizes.
+
+    Never raises for a document that is not valid.
+    """
     root = schema.get_root_type(operation.operation)
     if root is None:
         return _NOTHING
@@ -83,7 +105,7 @@ def weigh(
         if isinstance(definition, FragmentDefinitionNode)
     }
     try:
-        return _Scale(schema, fragments, variables).selection(operation.selection_set, root)
+        return _Scale(schema, fragments, sizes).selection(operation.selection_set, root)
     except RecursionError:
         return Weight(_CAP, _CAP)
 
@@ -95,11 +117,11 @@ class _Scale:
         self,
         schema: GraphQLSchema,
         fragments: Mapping[str, FragmentDefinitionNode],
-        variables: Mapping[str, Any],
+        sizes: Mapping[str, int | None],
     ) -> None:
         self.schema = schema
         self.fragments = fragments
-        self.variables = variables
+        self.sizes = sizes
         self.weighed: dict[str, Weight] = {}
 
     def selection(self, selection_set: SelectionSetNode, parent: GraphQLCompositeType) -> Weight:
@@ -162,18 +184,44 @@ class _Scale:
         return 1 if parent.name.endswith("Connection") else LIST_SIZE
 
     def page_size(self, node: FieldNode, field: GraphQLField) -> int:
-        asked: Any = _default(field)
+        asked: int | None = None
         for argument in node.arguments or ():
             if argument.name.value == "first":
                 value = argument.value
-                if isinstance(value, IntValueNode):
-                    asked = int(value.value) if len(value.value) < 10 else MAX_PAGE_SIZE
-                elif isinstance(value, VariableNode):
-                    asked = self.variables.get(value.name.value, asked)
-        size = asked if isinstance(asked, int) else DEFAULT_PAGE_SIZE
-        return max(0, min(size, MAX_PAGE_SIZE))
+                if isinstance(value, VariableNode):
+                    asked = self.sizes.get(value.name.value)
+                else:
+                    asked = _size_of_literal(value)
+        if asked is None:
+            asked = _size(_default(field))
+        return DEFAULT_PAGE_SIZE if asked is None else asked
 
 
 def _default(field: GraphQLField) -> Any:
     argument = field.args["first"]
     return argument.default.value if argument.default is not None else argument.default_value
+
+
+def _default_of(operation: OperationDefinitionNode, variable: str) -> ValueNode | None:
+    for definition in operation.variable_definitions or ():
+        if definition.variable.name.value == variable:
+            return definition.default_value
+    return None
+
+
+def _size_of_literal(value: ValueNode | None) -> int | None:
+    if value is None or isinstance(value, NullValueNode):
+        return None
+    if isinstance(value, IntValueNode) and len(value.value) < _LONGEST_INT:
+        return _size(int(value.value))
+    return MAX_PAGE_SIZE
+
+
+def _size(value: Any) -> int | None:
+    """Return the nodes of a page of this size, and as many as there may be for what is no whole number.
+
+    Coercion takes some of that for a number (100.0), and refuses the rest.
+    """
+    if value is None or value is Undefined:
+        return None
+    return max(0, min(value, MAX_PAGE_SIZE)) if type(value) is int else MAX_PAGE_SIZE

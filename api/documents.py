@@ -1,5 +1,6 @@
 """GraphQL documents made ready: parsed, measured and validated once, then remembered."""
 
+import sys
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from typing import Any
@@ -29,8 +30,9 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from api import limits
-from api.cost import Weight, page_size_variables, weigh
+from api.cost import Weight, page_size_variables, page_sizes, weigh
 from api.executor import Collected
+from api.inputs import MOST_VALUES, default_values, uses_of
 from api.limits import Limits, QueryTooCostly
 
 _RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
@@ -40,7 +42,12 @@ SECRET_NAMES = frozenset({"token", "cartToken", "orderToken"})
 RESUME_ARGUMENT = "after"
 """The argument of a subscription that names the cursor to go on from."""
 
-_REMEMBERED_CHARACTERS = 250_000  # A character of a document ready to run takes about 100 bytes.
+# What a document ready to run takes, measured with tracemalloc for documents of every shape: its tokens
+# 330 to 640 bytes each with the fields collected of them and its weights, 3,000 whatever it says, and
+# its source, whose comments are kept twice. A cache full of one kind took 10 to 21 MB, whichever it was.
+_TOKEN_BYTES = 600
+_DOCUMENT_BYTES = 3_000
+_REMEMBERED_BYTES = 20_000_000
 _REMEMBERED_WEIGHTS = 64
 
 
@@ -55,14 +62,17 @@ class PreparedDocument:
             for definition in document.definitions
             if isinstance(definition, OperationDefinitionNode)
         )
+        source = document.loc.source.body if document.loc else ""
+        self.size = _DOCUMENT_BYTES + _TOKEN_BYTES * document.token_count + 2 * sys.getsizeof(source)
+        self.uses = uses_of(document)
         self.names_secrets = _names_secrets(document)
         self._schema = schema
         self._bounds = bounds
-        self._page_sizes = page_size_variables(limits.fields_as_written(document))
+        self.page_sizes = page_size_variables(limits.fields_as_written(document))
         self._collected = {id(operation): Collected(lasting=True) for operation in self.operations}
         self._lasting = not _has_directives(document)
         self._uses: Counter[str] | None = None
-        self._weights: dict[tuple[int, tuple[Any, ...]], Weight] = {}
+        self._weights: dict[tuple[int | None, ...], Weight] = {}
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
         """Return the operation to run; raises GraphQLError when `name` does not tell which."""
@@ -119,13 +129,11 @@ class PreparedDocument:
 
     def cost(self, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> int:
         """Return what the operation costs; raises QueryTooCostly."""
-        sizes = tuple(
-            size if isinstance(size := variables.get(name), int) else None for name in self._page_sizes
-        )
-        key = (id(operation), sizes)
+        sizes = page_sizes(operation, self.page_sizes, variables)
+        key = (id(operation), *sizes.values())
         weight = self._weights.get(key)
         if weight is None:
-            weight = weigh(self._schema, self.document, operation, variables)
+            weight = weigh(self._schema, self.document, operation, sizes)
             if len(self._weights) < _REMEMBERED_WEIGHTS:
                 self._weights[key] = weight
         if weight.depth > self._bounds.depth:
@@ -138,14 +146,14 @@ class PreparedDocument:
 
 
 class Documents:
-    """The documents of one schema, the most recently used kept ready (bounded by their length)."""
+    """The documents of one schema, the most recently used kept ready (bounded by what they take)."""
 
     def __init__(self, schema: GraphQLSchema, bounds: Limits) -> None:
         """Start empty."""
         self._schema = schema
         self._bounds = bounds
         self._ready: OrderedDict[str, PreparedDocument] = OrderedDict()
-        self._characters = 0
+        self._bytes = 0
 
     def prepare(self, source: str) -> PreparedDocument:
         """Return `source` parsed, within bounds and valid.
@@ -158,9 +166,9 @@ class Documents:
             return known
         prepared = self._make(source)
         self._ready[source] = prepared
-        self._characters += len(source)
-        while self._characters > _REMEMBERED_CHARACTERS:
-            self._characters -= len(self._ready.popitem(last=False)[0])
+        self._bytes += prepared.size
+        while self._bytes > _REMEMBERED_BYTES:
+            self._bytes -= self._ready.popitem(last=False)[1].size
         return prepared
 
     def _make(self, source: str) -> PreparedDocument:
@@ -171,8 +179,11 @@ class Documents:
         limits.check_shape(document, bounds)
         prepared = PreparedDocument(self._schema, document, bounds)
         for operation in prepared.operations:
-            # Before validation, whose rules would follow a bomb of fragments to its end.
-            prepared.cost(operation, {})
+            # Before validation, whose rules would follow a bomb of fragments to its end. What a request
+            # asks for may be less than the default of a variable, so that is not looked at here.
+            prepared.cost(operation, dict.fromkeys(prepared.page_sizes, 1))
+            if default_values(operation, prepared.uses) > MOST_VALUES:
+                raise QueryTooCostly(f"defaults of variables make more than {MOST_VALUES} values")
             limits.check_operation(document, operation, bounds)
         if errors := validate(self._schema, document, _RULES, max_errors=20, hide_suggestions=True):
             raise DocumentRefused(errors)

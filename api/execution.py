@@ -15,11 +15,13 @@ from api.context import RequestContext
 from api.documents import SECRET_NAMES, DocumentRefused, Documents, PreparedDocument
 from api.executor import Execution
 from api.faults import Fault, RequestRefused, fault, fault_of, internal
+from api.inputs import problem_of
 from api.limits import Limits, QueryTooCostly
 from api.plans import plan_fields
 from api.sharing import SHARING_KEY, Sharing
 from domain.kernel.errors import AccessDenied, DomainError
-from realtime.cursors import FeedError
+from persistence.outages import is_outage
+from realtime.cursors import Discontinued, FeedError
 from realtime.operations import Delivery
 
 log = structlog.get_logger(__name__)
@@ -72,7 +74,9 @@ class Engine:
         """Take the schema and the bounds of one request."""
         self._schema = schema._schema  # noqa: SLF001 - Strawberry names the graphql-core schema so
         self._plans = plan_fields(self._schema)
-        self._documents = Documents(self._schema, limits or Limits())
+        bounds = limits or Limits()
+        self._documents = Documents(self._schema, bounds)
+        self._most_fields = bounds.answer
 
     def prepare(self, request: GraphQLRequest, request_id: str) -> Operation:
         """Return the operation that `request` names, valid and within bounds.
@@ -89,10 +93,8 @@ class Engine:
             raise RequestRefused([fault_of(each, request_id) for each in error.errors]) from None
         except GraphQLError as error:
             raise RequestRefused([fault_of(error, request_id)]) from None
-        if (path := _unstorable(request.variables)) is not None:
-            raise RequestRefused(
-                [fault("BAD_USER_INPUT", f"{path} contains a character that no text may have (NUL)")]
-            )
+        if (problem := problem_of(request.variables, document.uses)) is not None:
+            raise RequestRefused([fault("BAD_USER_INPUT", problem)])
         return Operation(document, definition, request.variables, cost)
 
     async def execute(self, operation: Operation, context: RequestContext) -> Answer:
@@ -145,9 +147,6 @@ class Engine:
         try:
             async for payload in stream:
                 answer = await _event(executor, payload, operation, request_id)
-                if "data" not in answer:
-                    yield Delivery(answer)
-                    return
                 slot = None if conflate_by is None else conflate_by(payload)
                 cursor, occurred_at = getattr(payload, "cursor", None), getattr(payload, "occurred_at", None)
                 yield Delivery(answer, cursor, slot, occurred_at)
@@ -155,6 +154,10 @@ class Engine:
             located = GraphQLError(error.message, executor.operation, original_error=error)
             yield Delivery({"errors": [fault_of(located, request_id)]})
         except Exception as error:
+            if is_outage(error):
+                log.warning("subscription_interrupted", request_id=request_id, error=type(error).__name__)
+                yield Delivery({"errors": [fault(Discontinued.code, "resume from the last cursor")]})
+                return
             log.exception("subscription_failed", request_id=request_id)
             yield Delivery({"errors": [internal(error, request_id)]})
         finally:
@@ -175,7 +178,7 @@ class Engine:
         if isinstance(built, list):
             return built
         collected = operation.document.collected(operation.definition)
-        return cast("Execution", built).knowing(self._plans, collected)
+        return cast("Execution", built).knowing(self._plans, collected, self._most_fields)
 
 
 async def _event(executor: Execution, payload: Any, operation: Operation, request_id: str) -> Answer:
@@ -189,8 +192,7 @@ async def _event(executor: Execution, payload: Any, operation: Operation, reques
         if not _retryable(answer):
             return answer
         if (pause_seconds := next(pauses_seconds, None)) is None:
-            # Without data it is the last: the client resumes from the cursor before this event.
-            return {"errors": answer["errors"]}
+            raise Discontinued("the database is away: resume from the last cursor")
         await asyncio.sleep(pause_seconds)
 
 
@@ -205,22 +207,6 @@ def _answer(result: ExecutionResult, operation: Operation, request_id: str) -> A
         answer["errors"] = faults
     answer["extensions"] = {"cost": operation.cost}
     return answer
-
-
-def _unstorable(variables: Mapping[str, Any]) -> str | None:
-    """Return the path of the first string that PostgreSQL cannot store; deep input never recurses."""
-    stack: list[tuple[str, Any]] = [("variables", variables)]
-    while stack:
-        path, value = stack.pop()
-        if isinstance(value, str):
-            if "\0" in value:
-                return path
-        elif isinstance(value, Mapping):
-            for key, item in value.items():
-                stack.append((f"{path}.{key}", item))
-        elif isinstance(value, list):
-            stack.extend((f"{path}[{index}]", item) for index, item in enumerate(value))
-    return None
 
 
 def _has_secret_key(variables: Mapping[str, Any]) -> bool:

@@ -2,8 +2,12 @@
 
 Every other field, and whatever is out of the ordinary (a null where none may be, a value that does not
 serialize), goes graphql-core's own way, which also words the errors.
+
+What is answered is counted: no cost worked out beforehand knows how long a plain list is, so an operation
+whose answer grows past its bound is given up, and one with much to answer lets others have their turn.
 """
 
+import asyncio
 from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from copy import copy
@@ -11,7 +15,16 @@ from dataclasses import dataclass, field
 from types import CoroutineType
 from typing import Any, cast
 
-from graphql import ExecutionResult, GraphQLError, GraphQLField, GraphQLObjectType
+from graphql import (
+    ExecutionResult,
+    GraphQLError,
+    GraphQLField,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    is_non_null_type,
+    is_object_type,
+    located_error,
+)
 from graphql.execution import Executor
 from graphql.execution.collect_fields import (
     CollectedFields,
@@ -20,12 +33,19 @@ from graphql.execution.collect_fields import (
     collect_fields,
 )
 from graphql.execution.executor import CollectedErrors
-from graphql.pyutils import Path, Undefined, gather_with_cancel
+from graphql.pyutils import Path, Undefined
 from graphql.pyutils.is_awaitable import is_awaitable
 
+from api.limits import Limits, QueryTooCostly
 from api.plans import Plan, Plans
 
 _NO_PLANS: Mapping[str, Plan] = {}
+# What is counted beside the fields themselves, in fields that take as long: an entry of a list, which
+# was read and built for it, and a field that has to wait for what it answers.
+_OF_AN_ENTRY = 10
+_OF_WAITING = 20
+_IN_ONE_GO = 5_000
+"""How much is answered before whoever else waits for the event loop has a turn: some 10 ms."""
 
 # What fails on the short way is tried once more on the usual one, which reports it in its place.
 _READ_AGAIN = suppress(Exception)
@@ -46,16 +66,25 @@ class Collected:
 
 
 class Execution(Executor[Any]):
-    """One execution. `plans` and `collected` are set once it is built."""
+    """One execution. What `knowing` takes is set once it is built."""
 
     plans: Plans
     collected: Collected
+    _most: int
+    """Up to where it is counted before the operation is given up."""
+    _answered = 0
+    """Fields answered so far. They are counted by the object, which costs nothing beside answering them."""
+    _pause_at = _IN_ONE_GO
+    _turn: asyncio.Lock | None = None
+    _outermost: "asyncio.Future[list[Any]] | None" = None
+    """Under it is everything that is waited for: cancelling it stops the whole operation."""
 
-    def knowing(self, plans: Plans, collected: Collected) -> "Execution":
+    def knowing(self, plans: Plans, collected: Collected, most_fields: int = Limits().answer) -> "Execution":
         """Take what is known of the schema and of the document; returns itself."""
         self.plans = plans
         self.collected = collected
         self._relevant_sub_fields = collected.below
+        self._most = most_fields
         return self
 
     def execute_operation(self, serially: bool | None = None) -> Any:
@@ -93,8 +122,14 @@ class Execution(Executor[Any]):
         executor.collected_errors = CollectedErrors()
         executor.context_value = self.context_value.renewed()
         if not self.collected.lasting:
-            executor.knowing(self.plans, Collected())
+            executor.knowing(self.plans, Collected(), self._most)
+        executor._count_anew()  # noqa: SLF001 - a copy of this one
         return executor
+
+    def _count_anew(self) -> None:
+        self._answered = 0
+        self._pause_at = _IN_ONE_GO
+        self._turn = self._outermost = None
 
     def execute_fields(
         self,
@@ -105,6 +140,9 @@ class Execution(Executor[Any]):
         position_context: Any,
     ) -> Any:
         """Answer the fields of one object: a dict, or an awaitable of it."""
+        answered = self._answered = self._answered + len(grouped_field_set)
+        if answered > self._most:
+            raise self._give_up()
         plans = self.plans.get(parent_type.name, _NO_PLANS)
         results: dict[str, Any] = {}
         waiting: list[str] = []
@@ -129,7 +167,10 @@ class Execution(Executor[Any]):
             if waiting:
                 self.settle_in_background([results[name] for name in waiting])
             raise
-        return self._gathered(results, waiting) if waiting else results
+        if not waiting:
+            return results
+        self._answered += _OF_WAITING * len(waiting)
+        return self._gathered(results, waiting)
 
     def _read(
         self,
@@ -190,13 +231,40 @@ class Execution(Executor[Any]):
             return self._located(plan, result, details, path)
         return result
 
+    def complete_iterable_value(
+        self,
+        item_type: GraphQLOutputType,
+        field_details_list: FieldDetailsList,
+        info: Any,
+        path: Path,
+        items: Any,
+        position_context: Any,
+    ) -> Any:
+        """Answer a list that a resolver returned: the short way where it is one of objects."""
+        if items.__class__ is list:
+            of_type = item_type.of_type if is_non_null_type(item_type) else None
+            if is_object_type(of_type) and None not in items:
+                fields = self.collect_subfields(of_type, field_details_list).grouped_field_set
+                return self._complete_list(of_type, items, fields, path)
+            self._answered += _OF_AN_ENTRY * len(items)
+            if self._answered > self._most:
+                raise self._give_up()
+        return super().complete_iterable_value(
+            item_type, field_details_list, info, path, items, position_context
+        )
+
     def _complete_list(
         self, of_type: GraphQLObjectType, items: list[Any], fields: GroupedFieldSet, path: Path
     ) -> Any:
         results: list[Any] = []
         waiting: list[int] = []
+        self._answered += _OF_AN_ENTRY * len(items)
+        if self._answered > self._most:
+            raise self._give_up()
         try:
             for index, item in enumerate(items):
+                if self._answered >= self._pause_at:
+                    return self._complete_slowly(of_type, items, fields, path, results, waiting)
                 value = self.execute_fields(of_type, item, Path(path, index, None), fields, None)
                 results.append(value)
                 if value.__class__ is CoroutineType:
@@ -206,6 +274,58 @@ class Execution(Executor[Any]):
                 self.settle_in_background([results[index] for index in waiting])
             raise
         return self._gathered(results, waiting) if waiting else results
+
+    async def _complete_slowly(
+        self,
+        of_type: GraphQLObjectType,
+        items: list[Any],
+        fields: GroupedFieldSet,
+        path: Path,
+        results: list[Any],
+        waiting: list[int],
+    ) -> Any:
+        """Answer what is missing in `results`, a part at a time."""
+        try:
+            for index in range(len(results), len(items)):
+                if self._answered >= self._pause_at:
+                    await self._pause()
+                value = self.execute_fields(of_type, items[index], Path(path, index, None), fields, None)
+                results.append(value)
+                if value.__class__ is CoroutineType:
+                    waiting.append(index)
+        except BaseException:
+            if waiting:
+                self.settle_in_background([results[index] for index in waiting])
+            raise
+        return await self._gathered(results, waiting) if waiting else results
+
+    async def _pause(self) -> None:
+        """Let everybody else have a turn; of what waits here for its own, one goes on at a time."""
+        turn = self._turn
+        if turn is None:
+            turn = self._turn = asyncio.Lock()
+        async with turn:
+            await asyncio.sleep(0)
+            self._pause_at = self._answered + _IN_ONE_GO
+
+    def handle_field_error(
+        self, raw_error: Exception, return_type: Any, field_details_list: FieldDetailsList, path: Path
+    ) -> None:
+        """Let an error end where null may stand; once the operation is given up, nowhere but at its root."""
+        if self._answered > self._most:
+            raise located_error(raw_error, [detail.node for detail in field_details_list], path.as_list())
+        super().handle_field_error(raw_error, return_type, field_details_list, path)
+
+    def _give_up(self) -> GraphQLError:
+        """Return what ends the operation, and stop what it waits for."""
+        if self._outermost is not None:
+            # Once what is under it has begun: a coroutine that never begins is warned of.
+            asyncio.get_running_loop().call_soon(self._outermost.cancel)
+            self._outermost = None
+        error = QueryTooCostly(
+            f"the answer has more than {self._most} fields, which is more than one request may have"
+        )
+        return GraphQLError(str(error), original_error=error)
 
     async def _located(
         self, plan: Plan, result: Awaitable[Any], details: FieldDetailsList, path: Path
@@ -217,12 +337,27 @@ class Execution(Executor[Any]):
             return None
 
     async def _gathered(self, results: Any, waiting: list[Any]) -> Any:
-        """Wait for the parts of `results` (a dict or a list) that are not there yet."""
+        """Wait for the parts of `results` (a dict or a list) that are not there yet.
+
+        When one fails the others still come to their end: to cancel a statement takes PostgreSQL
+        longer than most statements do.
+        """
         if len(waiting) == 1:
             results[waiting[0]] = await results[waiting[0]]
             return results
-        values = await gather_with_cancel(*(results[key] for key in waiting))
+        everything = asyncio.gather(*(results[key] for key in waiting), return_exceptions=True)
+        if self._outermost is None or self._outermost.done():
+            self._outermost = everything
+        try:
+            values = await everything
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if self._answered <= self._most or task is None or task.cancelling():
+                raise
+            raise self._give_up() from None
         for key, value in zip(waiting, values, strict=True):
+            if isinstance(value, BaseException):
+                raise value
             results[key] = value
         return results
 

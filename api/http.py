@@ -16,6 +16,7 @@ import structlog
 from starlette.types import Receive, Scope, Send
 
 from api import http_request
+from api.auth import TooManyAttempts
 from api.context import RequestContext
 from api.execution import Answer, Engine, GraphQLRequest, Operation
 from api.faults import RequestRefused, fault, internal
@@ -34,8 +35,8 @@ log = structlog.get_logger(__name__)
 class Authenticate(Protocol):
     """Whoever turns a bearer header into an actor."""
 
-    async def actor(self, authorization: str | None) -> Actor:
-        """Return who asks; raises AccessDenied."""
+    async def actor(self, authorization: str | None, address: str | None = None) -> Actor:
+        """Return who asks, from which address; raises AccessDenied, TooManyAttempts."""
         ...
 
 
@@ -90,28 +91,38 @@ class GraphQLHttp:
         if media is None and self._streams is not None and http_request.wants_events(headers):
             await self._stream(self._streams, scope, receive, send, headers)
             return
+        request: GraphQLRequest | None = None
+        limit = asyncio.timeout(self._options.timeout_seconds)
         try:
-            async with asyncio.timeout(self._options.timeout_seconds):
-                reply = await self._reply(scope, receive, headers, media)
+            async with limit:
+                request = await self._read(scope, receive, headers, media)
+                reply = await self._reply(scope, headers, request, media or MediaType.JSON)
         except BadRequest as error:
             reply = Reply(error.status, {"errors": [fault(error.code, error.message)]}, error.headers)
         except ClientGone:
             return
         except Exception as error:
-            log.exception("request_failed", request_id=request_id_of(scope))
-            reply = Reply(500, {"errors": [internal(error, request_id_of(scope))]})
+            if isinstance(error, TimeoutError) and limit.expired():
+                reply = self._late(scope, is_read=request is not None)
+            else:
+                log.exception("request_failed", request_id=request_id_of(scope))
+                reply = Reply(500, {"errors": [internal(error, request_id_of(scope))]})
+        reply, body = _encoded(reply, request_id_of(scope))
         observe_request(reply.label, reply.answer, perf_counter() - started)
-        await _send(send, reply, media or MediaType.JSON)
+        await _send(send, reply, body, media or MediaType.JSON)
 
-    async def _reply(
+    async def _read(
         self, scope: Scope, receive: Receive, headers: Mapping[bytes, bytes], media: MediaType | None
-    ) -> Reply:
+    ) -> GraphQLRequest:
         if media is None:
             raise BadRequest(406, "accept application/json or application/graphql-response+json")
-        is_get = scope["method"] == "GET"
-        request = await self._request(scope, receive, headers)
+        return await self._request(scope, receive, headers)
+
+    async def _reply(
+        self, scope: Scope, headers: Mapping[bytes, bytes], request: GraphQLRequest, media: MediaType
+    ) -> Reply:
         try:
-            return await self._run(scope, headers, request, media, is_get=is_get)
+            return await self._run(scope, headers, request, media, is_get=scope["method"] == "GET")
         except RequestRefused as error:
             return _refused(error, media)
 
@@ -153,15 +164,32 @@ class GraphQLHttp:
         except Unavailable as reason:
             reply = Reply(503, {"errors": [fault("INTERNAL", str(reason), retryable=True)]})
         except TimeoutError:
-            reply = Reply(408, {"errors": [fault("BAD_USER_INPUT", "the request took too long to arrive")]})
+            reply = self._late(scope, is_read=False)
         except ClientGone:
             return
-        await _send(send, reply, MediaType.JSON)
+        except Exception as error:
+            log.exception("request_failed", request_id=request_id_of(scope))
+            reply = Reply(500, {"errors": [internal(error, request_id_of(scope))]})
+        reply, body = _encoded(reply, request_id_of(scope))
+        await _send(send, reply, body, MediaType.JSON)
 
     def _check_event_source(self, request: GraphQLRequest, request_id: str) -> None:
         """Refuse by GET what a query string may not hold; the rest is said in the stream."""
         with suppress(RequestRefused):
             _check_get(self._engine.prepare(request, request_id))
+
+    def _late(self, scope: Scope, *, is_read: bool) -> Reply:
+        """Answer a request whose time is up: no defect of ours, and worth trying again."""
+        seconds = f"{self._options.timeout_seconds:g} s"
+        request_id = request_id_of(scope)
+        log.warning("request_timed_out", request_id=request_id, is_read=is_read)
+        if not is_read:
+            error = fault("BAD_USER_INPUT", f"the request was not whole within {seconds}")
+            return Reply(408, {"errors": [error]}, ((b"connection", b"close"),))
+        error = fault(
+            "INTERNAL", f"no answer within {seconds}, try again", requestId=request_id, retryable=True
+        )
+        return Reply(503, {"errors": [error]}, ((b"retry-after", b"1"),))
 
     async def _run(
         self,
@@ -173,8 +201,12 @@ class GraphQLHttp:
         is_get: bool,
     ) -> Reply:
         request_id = request_id_of(scope)
-        actor = await self._actor(headers)
-        wait_seconds = self._limiter.wait_seconds(actor.label if actor.id else address_of(scope))
+        address = address_of(scope)
+        try:
+            actor = await self._actor(headers, address)
+        except TooManyAttempts as error:
+            return _too_many(error.wait_seconds)
+        wait_seconds = self._limiter.wait_seconds(actor.label if actor.id else address)
         if wait_seconds > 0:
             return _too_many(wait_seconds)
         operation = self._engine.prepare(request, request_id)
@@ -194,12 +226,14 @@ class GraphQLHttp:
         status = 200 if "data" in answer or media is MediaType.JSON else 400
         return Reply(status, answer, label=operation.kind)
 
-    async def _actor(self, headers: Mapping[bytes, bytes]) -> Actor:
+    async def _actor(self, headers: Mapping[bytes, bytes], address: str) -> Actor:
         authorization = headers.get(b"authorization")
         if authorization is None:
             return await self._authenticator.actor(None)
         try:
-            return await self._authenticator.actor(authorization.decode("latin-1"))
+            return await self._authenticator.actor(authorization.decode("latin-1"), address)
+        except TooManyAttempts:
+            raise
         except AccessDenied as error:
             raise RequestRefused([fault(error.code, error.message)]) from None
 
@@ -270,8 +304,7 @@ def _too_many(wait_seconds: float) -> Reply:
     return Reply(429, {"errors": [error]}, ((b"retry-after", str(seconds).encode()),))
 
 
-async def _send(send: Send, reply: Reply, media: MediaType) -> None:
-    body = _encode(reply.answer)
+async def _send(send: Send, reply: Reply, body: bytes, media: MediaType) -> None:
     await send(
         {
             "type": "http.response.start",
@@ -287,10 +320,12 @@ async def _send(send: Send, reply: Reply, media: MediaType) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def _encode(answer: Answer) -> bytes:
+def _encoded(reply: Reply, request_id: str) -> tuple[Reply, bytes]:
+    """Return the body, and the reply that it is of: another one where an answer cannot be written."""
     try:
-        return orjson.dumps(answer)
+        return reply, orjson.dumps(reply.answer)
     except TypeError as error:
         # A lone surrogate, or an integer past 64 bits: nothing that any field of ours may answer.
-        log.exception("answer_not_encodable")
-        return orjson.dumps({"errors": [internal(error, "")]})
+        log.exception("answer_not_encodable", request_id=request_id)
+        failed = Reply(500, {"errors": [internal(error, request_id)]}, label=reply.label)
+        return failed, orjson.dumps(failed.answer)

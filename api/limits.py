@@ -23,7 +23,7 @@ class QueryTooCostly(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of one document. `cost` is in fields of the answer, `length` in characters."""
+    """Bounds of one document and its answer. `cost` and `answer` are in fields, `length` in characters."""
 
     length: int = 100_000
     tokens: int = 8_000
@@ -35,6 +35,16 @@ class Limits:
     depth: int = 20
     cost: int = 50_000
     mutations: int = 100
+    answer: int = 200_000
+
+    @classmethod
+    def of_cost(cls, cost: int) -> "Limits":
+        """Return the bounds of a deployment whose operations may cost `cost`.
+
+        The answer may really have four times as much: the cost assumes plain lists of ten, and a cart
+        of 1,500 lines with all their fields must be let through.
+        """
+        return cls(cost=cost, answer=4 * cost)
 
 
 def check_shape(document: DocumentNode, limits: Limits) -> None:

@@ -12,7 +12,7 @@ import structlog
 from graphql import StringValueNode, VariableNode
 from starlette.types import Scope as ASGIScope
 
-from api.auth import Authenticator
+from api.auth import Authenticator, TooManyAttempts
 from api.context import Following, RequestContext
 from api.execution import Answer, Engine, GraphQLRequest, Operation
 from api.faults import RequestRefused, fault, internal
@@ -90,10 +90,10 @@ class LiveGraphQL:
         """Return who connects; raises CredentialsRefused or Unavailable."""
         client = scope.get("client")
         address = str(client[0]) if client else "unknown"
-        if credentials is not None and self._limiter.wait_seconds(address) > 0:
-            raise Unavailable("too many attempts, try again later")
         try:
-            return LiveViewer(await self._authenticator.actor(credentials), address)
+            return LiveViewer(await self._authenticator.actor(credentials, address), address)
+        except TooManyAttempts as denied:
+            raise Unavailable(denied.message) from None
         except AccessDenied as denied:
             raise CredentialsRefused(denied.message) from None
         except Exception as error:

@@ -44,6 +44,7 @@ class Loaders:
         """Bind to the request, whose `read()` lets one statement at a time through."""
         self.service = service
         self._made: dict[object, DataLoader[Any, Any]] = {}
+        self._shown: dict[object, Any] = {}
 
     def over(self, name: object, batch: Batch[K, V]) -> DataLoader[K, V | None]:
         """Return this request's loader `name`; what `batch` does not find loads as None."""
@@ -57,6 +58,16 @@ class Loaders:
 
             loader = self._made[name] = DataLoader(load_fn=load)
         return loader
+
+    def shown(self, key: object, make: Callable[[], V]) -> V:
+        """Return what this request shows under `key`, made when first asked for.
+
+        Many objects may refer to the same one: it is built once, however often it is shown.
+        """
+        found: V | None = self._shown.get(key)
+        if found is None:
+            found = self._shown[key] = make()
+        return found
 
     def products(self) -> DataLoader[UUID, Product | None]:
         """Products by id."""

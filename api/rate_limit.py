@@ -34,3 +34,9 @@ class RateLimiter:
         if len(self._buckets) > _REMEMBERED:
             self._buckets.popitem(last=False)
         return wait
+
+    def give_back(self, caller: str) -> None:
+        """Take back one request counted before, which turned out not to be one of those that count."""
+        if bucket := self._buckets.get(caller):
+            tokens, since = bucket
+            self._buckets[caller] = (min(self._burst, tokens + 1), since)

@@ -12,11 +12,15 @@ from api.resolvers.carts import CartsMutation, CartsQuery, CartsSubscription
 from api.resolvers.catalog import CatalogMutation, CatalogQuery
 from api.resolvers.catalog_changes import CatalogChangesMutation
 from api.resolvers.channels import ChannelsMutation, ChannelsQuery
+from api.resolvers.event_feed import EventFeedQuery
+from api.resolvers.fulfillment import FulfillmentSubscription
 from api.resolvers.inventory import InventoryMutation, InventoryQuery
 from api.resolvers.locations import LocationsMutation, LocationsQuery
 from api.resolvers.nodes import NodesQuery
+from api.resolvers.order_lists import OrderListsSubscription
 from api.resolvers.orders import OrdersMutation, OrdersQuery, OrdersSubscription
 from api.resolvers.shipping import ShippingMutation, ShippingQuery
+from api.resolvers.stock_watch import StockWatchSubscription
 
 
 @strawberry.type
@@ -24,6 +28,7 @@ class Query(
     CartsQuery,
     CatalogQuery,
     ChannelsQuery,
+    EventFeedQuery,
     InventoryQuery,
     LocationsQuery,
     NodesQuery,
@@ -51,7 +56,14 @@ class Mutation(
 
 
 @strawberry.type
-class Subscription(AvailabilitySubscription, CartsSubscription, OrdersSubscription):
+class Subscription(
+    AvailabilitySubscription,
+    CartsSubscription,
+    FulfillmentSubscription,
+    OrderListsSubscription,
+    OrdersSubscription,
+    StockWatchSubscription,
+):
     """Everything that can be followed live.
 
     `cursor` is opaque and totally ordered per stream. A subscription that names `after` first replays

@@ -129,9 +129,9 @@ async def _end(task: asyncio.Task[None]) -> None:
 async def _application(settings: Settings, live: _Live) -> AsyncIterator[ASGIApp]:
     """Yield the ASGI application over what is up."""
     environment = live.environment
-    engine = Engine(build_schema(), Limits(cost=settings.query_cost_limit))
-    authenticator = Authenticator(environment)
+    engine = Engine(build_schema(), Limits.of_cost(settings.query_cost_limit))
     limiter = RateLimiter(settings.rate_limit_per_second, settings.rate_limit_burst)
+    authenticator = Authenticator(environment, limiter)
     options = HttpOptions(settings.max_body_bytes, settings.request_timeout_seconds)
     async with live_transports(
         settings, engine, environment, authenticator, limiter, live.feed
@@ -140,7 +140,13 @@ async def _application(settings: Settings, live: _Live) -> AsyncIterator[ASGIApp
             engine, environment, authenticator, limiter, options, streams=transports.streams
         )
         health = Health(readiness.checks(environment.database, live.outbox, live.feed))
-        yield build_app(graphql, transports.websocket, Ide(enabled=settings.ide), health)
+        yield build_app(
+            graphql,
+            transports.websocket,
+            Ide(enabled=settings.ide),
+            health,
+            origins=settings.allowed_origins,
+        )
 
 
 def make_environment(

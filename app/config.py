@@ -107,7 +107,7 @@ class Settings(BaseSettings):
     """How processes wake each other: memory:// (one process), postgres:// (the database's own), redis://…"""
 
     secret_key: SecretStr | None = Field(default=None, min_length=32)
-    """Signs tokens and cursors; every process of a deployment needs the same."""
+    """What the tokens of carts and orders are derived from; every process of a deployment needs the same."""
 
     host: str = "127.0.0.1"
     """The address to serve on."""
@@ -131,7 +131,7 @@ class Settings(BaseSettings):
     """How long an HTTP request may take before the client is told to try again."""
 
     query_cost_limit: int = Field(default=50_000, ge=1)
-    """What one GraphQL operation may cost: about as many fields as its answer may have."""
+    """What one GraphQL operation may cost: about as many fields as its answer has; four times at most."""
 
     rate_limit_per_second: float = Field(default=5000, ge=0)
     """Requests one address, or one app, may send each process a second on average; 0 is no limit."""
@@ -146,7 +146,7 @@ class Settings(BaseSettings):
     """Live connections from one address to each process."""
 
     allowed_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
-    """Origins of the pages that may open websockets, comma separated; any when empty."""
+    """Origins of the pages whose browsers may ask, comma separated; any when empty."""
 
     live_fast_path: bool = True
     """Whether live answers are written straight to the server's sockets; off, they go through ASGI."""

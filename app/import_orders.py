@@ -65,7 +65,8 @@ def orders(
         typer.echo(f"ordertide: {len(refused.errors)} rows are wrong, nothing was imported", err=True)
         raise typer.Exit(2) from None
     except UnreadableFile as problem:
-        typer.echo(f"{_place(file, problem.error)}: {problem}", err=True)
+        said = "" if problem.error.row else "ordertide: "
+        typer.echo(f"{said}{_place(file, problem.error)}: {problem}", err=True)
         raise typer.Exit(2) from None
     except DomainError as error:
         typer.echo(f"ordertide: {error}", err=True)

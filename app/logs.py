@@ -5,7 +5,10 @@ import sys
 
 import orjson
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from app.tracebacks import format_chain
+from persistence.error_text import without_values
 
 
 def configure_logs(level: str) -> None:
@@ -16,7 +19,8 @@ def configure_logs(level: str) -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
+        structlog.processors.ExceptionRenderer(format_chain),
+        _leave_values_out,
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -40,6 +44,14 @@ def configure_logs(level: str) -> None:
         logging.getLogger(noisy).setLevel(max(number, logging.WARNING))
     # URLs may hold what is nobody's business; requests are counted in /metrics instead.
     logging.getLogger("uvicorn.access").disabled = True
+
+
+def _leave_values_out(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Keep rows and parameters out of what libraries write about the database's errors, asyncio first."""
+    for key, value in event.items():
+        if isinstance(value, str) and key != "exception":
+            event[key] = without_values(value)
+    return event
 
 
 def _dumps(event: object, **_: object) -> str:

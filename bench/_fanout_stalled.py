@@ -6,7 +6,7 @@ from dataclasses import replace
 from bench import _harness, _shop
 from bench._fanout_carts import Bench, following
 from bench._fanout_client import LoadClient
-from bench._fanout_load import at_pace, connected, everybody_has
+from bench._fanout_load import connected, everybody_has
 from bench._fanout_rivals import SKU
 from bench._fanout_stock import watchers
 from bench._fanout_targets import Target, target, watching
@@ -49,27 +49,26 @@ async def stalled(bench: Bench, connections: int) -> None:
             connected(bench.program, server, newest) as (conflated, _),
         ):
             await everybody_has(conflated, 1)
-            writing = asyncio.create_task(_write(bench))
+            done = asyncio.Event()
+            writing = asyncio.create_task(_write(bench, done))
             try:
                 found = await _stop_reading(bench, server, strict, conflated, stopping)
                 await conflated.read_again(0, _CONFLATED_STALLED)
                 found |= await _end_of(strict, stopping)
             finally:
-                writing.cancel()
-                await asyncio.gather(writing, return_exceptions=True)
+                # Not canceled: what is committed must be counted.
+                done.set()
+                await writing
             found |= await _newest(bench, conflated)
         _harness.report(bench="stalled", server=name, n=connections, stalled=stopping, **found)
 
 
-async def _write(bench: Bench) -> None:
+async def _write(bench: Bench, done: asyncio.Event) -> None:
     """Commit an event and a change of stock, again and again."""
-
-    async def both(count: int) -> None:
-        for _ in range(count):
-            await bench.shop.append_events(1)
-            await bench.shop.receive_unit([SKU])
-
-    await at_pace(both, _EVENTS_A_SECOND, 3600)
+    while not done.is_set():
+        await bench.shop.append_events(1)
+        await bench.shop.receive_unit([SKU])
+        await asyncio.sleep(1 / _EVENTS_A_SECOND)
 
 
 async def _stop_reading(
@@ -110,6 +109,7 @@ async def _newest(bench: Bench, conflated: LoadClient) -> dict[str, object]:
     return {
         "conflated_with_newest": sum(last.get(one) == bench.shop.available[SKU] for one in stopped),
         "conflated_stalled": _CONFLATED_STALLED,
+        "others_with_newest": sum(value == bench.shop.available[SKU] for value in last.values()),
         "conflated_values": round(sum(count.get(one, 0) for one in stopped) / _CONFLATED_STALLED, 1),
         "conflated_values_of_others": max(count.values()),
         "conflated_closed": report["closed"],

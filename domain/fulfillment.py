@@ -1,8 +1,10 @@
 """Fulfillment orders and shipments: their statuses."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 
@@ -87,3 +89,9 @@ class Shipment:
     shipped_at: datetime | None
     delivered_at: datetime | None
     lines: tuple[ShipmentLine, ...] = ()
+
+
+def shipment_told(facts: Mapping[str, Any]) -> UUID | None:
+    """Return the parcel that an event of an order tells of, if it does: such events name it by shipmentId."""
+    named = facts.get("shipmentId")
+    return None if named is None else UUID(named)

@@ -111,6 +111,8 @@ class Order:
     cart_id: UUID | None = None
     reason: str | None = None
     imported: bool = False
+    external_id: str | None = None
+    """The number it had where it was imported from."""
     closed_at: datetime | None = None
 
     @property

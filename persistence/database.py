@@ -47,6 +47,8 @@ class Database:
             max_overflow=0,
             pool_timeout=10,
             pool_use_lifo=True,
+            # Errors go to logs, parameters are people's names and addresses.
+            hide_parameters=True,
             json_serializer=json_text,
             json_deserializer=orjson.loads,
             connect_args={

@@ -6,6 +6,7 @@ SQL of a statement, it works out once; from then on text and parameters go to th
 statement without such a plan goes the usual way, on the same connection.
 """
 
+import asyncio
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
@@ -128,13 +129,16 @@ _PLANS: "WeakKeyDictionary[Any, Plan | object | None]" = WeakKeyDictionary()
 class DirectConnection(AsyncConnection):
     """A connection in autocommit mode whose prebuilt statements go straight to the driver."""
 
-    __slots__ = ("_driver",)
+    __slots__ = ("_alone", "_driver")
     _driver: Any
+    _alone: bool
+    """Whether every statement stands alone: no transaction was begun."""
 
     async def start(self, is_ctxmanager: bool = False) -> Self:
         """Take a connection from the pool."""
         await super().start(is_ctxmanager)
         self._driver = (await self.get_raw_connection()).driver_connection
+        self._alone = True
         return self
 
     async def execute(self, statement: Any, parameters: Any = None, **options: Any) -> Any:
@@ -153,6 +157,7 @@ class DirectConnection(AsyncConnection):
 
     async def begin_directly(self) -> None:
         """Open a transaction: by a bare command, because SQLAlchemy takes this connection for autocommit."""
+        self._alone = False
         await self._send(self._driver.execute, "BEGIN ISOLATION LEVEL READ COMMITTED")
 
     async def commit_directly(self) -> None:
@@ -172,8 +177,15 @@ class DirectConnection(AsyncConnection):
             if lost:
                 await self.invalidate(error)
             raise DBAPIError(sql, None, error, hide_parameters=True, connection_invalidated=lost) from error
+        except asyncio.CancelledError:
+            # The driver has asked the server to stop, and lets nobody use the connection before that
+            # has: a statement that stands alone leaves nothing behind. To throw the connection away
+            # would cost the server a process for each request that is given up. But of a transaction
+            # nobody knows how far it got.
+            if not self._alone or self._driver.is_closed():
+                await self.invalidate()
+            raise
         except BaseException:
-            # Cancelled on the way: nobody knows how far the connection got.
             await self.invalidate()
             raise
 

@@ -22,7 +22,6 @@ _LOCK_HEAD = text(
       FROM feed_head FOR NO KEY UPDATE SKIP LOCKED
     """
 )
-_ANY_WAITING = text("SELECT EXISTS (SELECT FROM event_outbox)")
 _PRUNE = text(
     """
     WITH head AS (SELECT pruned_sequence, sequence FROM feed_head),
@@ -92,11 +91,6 @@ class Backlog:
 
     oldest_id: int | None
     depth: int
-
-
-async def any_waiting(connection: AsyncConnection) -> bool:
-    """Say whether the outbox has a committed row."""
-    return bool(await connection.scalar(_ANY_WAITING))
 
 
 async def lock_head(connection: AsyncConnection) -> int | None:

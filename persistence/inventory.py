@@ -97,13 +97,14 @@ _CHANGE = (
     )
     .columns(address=JSON)
 )
-_LEVEL = """
-    SELECT s.id, s.variant_id, v.sku, s.location_id, s.on_hand, s.available, s.held, s.committed,
-           s.safety_stock, s.quality_control, s.damaged, s.incoming, l.code, l.name, l.address, l.version
+LEVEL_COLUMNS = """
+    s.id, s.variant_id, v.sku, l.id AS location_id, s.on_hand, s.available, s.held, s.committed,
+    s.safety_stock, s.quality_control, s.damaged, s.incoming, l.code, l.name, l.address, l.version
 """
+"""The columns of a level `s` of a variant `v` at a location `l` that `level_of` reads."""
 _LEVELS = text(
     f"""
-    {_LEVEL}
+    SELECT {LEVEL_COLUMNS}
       FROM variants v
       LEFT JOIN (stock_levels s JOIN locations l ON l.id = s.location_id) ON s.variant_id = v.id
      WHERE v.id = coalesce(CAST(:variant AS uuid), (SELECT id FROM variants WHERE sku = :sku))
@@ -112,7 +113,7 @@ _LEVELS = text(
 ).columns(address=JSON)
 _LOCK_LEVEL = text(
     f"""
-    {_LEVEL}
+    SELECT {LEVEL_COLUMNS}
       FROM stock_levels s JOIN locations l ON l.id = s.location_id JOIN variants v ON v.id = s.variant_id
      WHERE v.id = coalesce(CAST(:variant AS uuid), (SELECT id FROM variants WHERE sku = :sku))
        AND l.code = :code
@@ -122,7 +123,7 @@ _LOCK_LEVEL = text(
 _LOCK_LEVELS = (
     text(
         f"""
-    {_LEVEL}
+    SELECT {LEVEL_COLUMNS}
       FROM stock_levels s JOIN locations l ON l.id = s.location_id JOIN variants v ON v.id = s.variant_id
      WHERE s.variant_id = ANY (:variants) AND s.location_id = ANY (:locations)
      ORDER BY s.variant_id, s.location_id FOR NO KEY UPDATE OF s
@@ -244,14 +245,14 @@ async def change(
         "now": now,
     }
     row = (await connection.execute(_CHANGE, values)).one()
-    return ChangeOutcome(row.outcome), None if row.id is None else _level(row)
+    return ChangeOutcome(row.outcome), None if row.id is None else level_of(row)
 
 
 async def levels(connection: AsyncConnection, variant: VariantRef) -> list[StockLevel] | None:
     """Return the levels of a variant by location code; None when there is no such variant."""
     values = {"variant": variant.id, "sku": variant.sku}
     rows = (await connection.execute(_LEVELS, values)).all()
-    return [_level(row) for row in rows if row.id is not None] if rows else None
+    return [level_of(row) for row in rows if row.id is not None] if rows else None
 
 
 async def lock_level(
@@ -260,7 +261,7 @@ async def lock_level(
     """Lock one level and return it; None when there is none. Lock carts and orders before."""
     values = {"variant": variant.id, "sku": variant.sku, "code": location_code}
     row = (await connection.execute(_LOCK_LEVEL, values)).first()
-    return None if row is None else _level(row)
+    return None if row is None else level_of(row)
 
 
 async def lock_levels(
@@ -268,7 +269,7 @@ async def lock_levels(
 ) -> list[StockLevel]:
     """Lock and return the levels that these variants have at these locations, in everybody's order."""
     values = {"variants": list(variant_ids), "locations": list(location_ids)}
-    return [_level(row) for row in await connection.execute(_LOCK_LEVELS, values)]
+    return [level_of(row) for row in await connection.execute(_LOCK_LEVELS, values)]
 
 
 async def hold(
@@ -358,13 +359,13 @@ async def expire_holds(
     return [ExpiredHold(*row) for row in rows]
 
 
-def _level(row: Row[*tuple[Any, ...]]) -> StockLevel:
-    address = None if row.address is None else Address.from_json(row.address)
+def level_of(row: Row[*tuple[Any, ...]]) -> StockLevel:
+    """Return the level of a row with the levels' columns."""
     return StockLevel(
         id=row.id,
         variant_id=row.variant_id,
         sku=row.sku,
-        location=Location(row.location_id, row.code, row.name, address, row.version),
+        location=location_of(row),
         on_hand=row.on_hand,
         available=row.available,
         held=row.held,
@@ -374,3 +375,9 @@ def _level(row: Row[*tuple[Any, ...]]) -> StockLevel:
         damaged=row.damaged,
         incoming=row.incoming,
     )
+
+
+def location_of(row: Row[*tuple[Any, ...]]) -> Location:
+    """Return the location in a row with the levels' columns, which may have no level."""
+    address = None if row.address is None else Address.from_json(row.address)
+    return Location(row.location_id, row.code, row.name, address, row.version)

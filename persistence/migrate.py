@@ -1,5 +1,6 @@
 """Bringing a database to the newest revision, safely when several processes try at once."""
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -50,8 +51,9 @@ async def is_current(database: Database) -> bool:
     return bool(found == newest_revision())
 
 
+@cache
 def newest_revision() -> str | None:
-    """Return the newest revision this code knows."""
+    """Return the newest revision this code knows: read from disk once, as a process does not change."""
     return ScriptDirectory.from_config(alembic_config()).get_current_head()
 
 

@@ -1,1 +1,1 @@
-"""Live updates: wake-ups, the stamped feed, shared subscriptions and their websocket."""
+"""Live updates: wake-ups, the stamped feed, shared subscriptions and their transports."""

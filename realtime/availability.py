@@ -64,7 +64,10 @@ async def _values(
             dirty |= concerned(event)
         upcoming = next(iter(ready), None)
         if dirty and (upcoming is None or upcoming in dirty):
-            ready |= {value.sku: value for value in await patiently(partial(read, sorted(dirty)))}
+            ready |= {
+                value.sku: value
+                for value in await patiently(partial(read, [sku for sku in skus if sku in dirty]))
+            }
             dirty.clear()
         elif upcoming is not None:
             yield ready.pop(upcoming)

@@ -40,14 +40,15 @@ class Batches:
         while batch := self._waiting[name]:
             self._waiting[name] = []
             keys = dict.fromkeys(key for wanted, _ in batch for key in wanted)
-            try:
-                found = await read(list(keys))
-            except Exception as error:  # noqa: BLE001 - raised to everyone who waits
-                for _, answer in batch:
-                    if not answer.done():
-                        answer.set_exception(error)
-            else:
-                for _, answer in batch:
-                    if not answer.done():
-                        answer.set_result(found)
+            reading = asyncio.ensure_future(read(list(keys)))
+            await asyncio.wait([reading])
+            error = reading.exception()
+            for _, answer in batch:
+                # Who waits no more has given its future up.
+                if answer.done():
+                    continue
+                if error is None:
+                    answer.set_result(reading.result())
+                else:
+                    answer.set_exception(error)
         del self._waiting[name]

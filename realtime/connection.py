@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -16,6 +16,8 @@ from realtime.hub import Hub
 from realtime.messages import Close, Complete, Init, Ping, ProtocolViolation, Subscribe
 from realtime.metrics import CLOSED, OPERATIONS
 from realtime.operations import (
+    FAILED,
+    Answer,
     CredentialsRefused,
     GraphQL,
     OperationRefused,
@@ -65,6 +67,7 @@ class Connection:
         self.scope = scope
         self._asgi_send = send
         self._socket: Any = scope.get("extensions", {}).get(SOCKET)
+        self._abort_socket: Callable[[], None] | None = scope.get("extensions", {}).get(ABORT)
         self.sender: Sender = (
             PortableSender(self._send, _render, self._fallen_behind)
             if self._socket is None
@@ -93,8 +96,10 @@ class Connection:
         try:
             await self._read(receive, admission)
         except asyncio.CancelledError:
-            if not self._cut_off:
+            if not self._cut_off or self._main is None:
                 raise
+            # It was ours: to the server it must not look as if the task were still to be canceled.
+            self._main.uncancel()
         finally:
             self._closing = True
             self._drop_everything()
@@ -123,20 +128,28 @@ class Connection:
         CLOSED.labels(str(int(code))).inc()
         stuck = self.sender.waiting_since is not None
         self._drop_everything()
-        if stuck and code is Close.RESUME:
+        if stuck and code is Close.RESUME and self._abort_socket is not None:
             self._abort()
         else:
             self._keep(self._say_goodbye(code, reason))
 
     async def finish(self, seconds: float) -> None:
-        """Wait for queries and mutations under way; what comes from here on is for another process."""
+        """Wait until queries and mutations under way are answered, and the answers taken.
+
+        What comes from here on is for another process.
+        """
         self._leaving = True
-        if self._running:
-            await asyncio.wait([one.task for one in self._running.values()], timeout=seconds)
+        if not self._running:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await asyncio.wait([one.task for one in self._running.values()])
+                await self.sender.taken()
 
     @property
     def stalled_for(self) -> float:
         """For how many seconds the client has taken nothing of what may not be dropped."""
+        self.sender.look()
         since = self.sender.waiting_since
         if since is None or not self.sender.owes:
             return 0.0
@@ -226,23 +239,23 @@ class Connection:
         structlog.contextvars.bind_contextvars(request_id=request_id)
         OPERATIONS.inc()
         try:
-            answer = await operation.run()
+            said = _said(operation_id, await operation.run())
+        except Exception:
+            log.exception("operation_failed")
+            said = [messages.error(operation_id, [FAILED])]
         finally:
             OPERATIONS.dec()
             wanted = self._running.pop(operation_id).wanted
-        if not wanted:
-            return
-        if "data" in answer:
-            self.sender.text(messages.next_answer(operation_id, answer))
-            self.sender.text(messages.complete(operation_id))
-        else:
-            self.sender.text(messages.error(operation_id, list(answer["errors"])))
+        if wanted:
+            for text in said:
+                self.sender.text(text)
 
     def _complete(self, operation_id: str) -> None:
         subscriber = self._subscribers.pop(operation_id, None)
         if subscriber is not None:
             OPERATIONS.dec()
             self._hub.leave(subscriber)
+            self.sender.outbox.forget(subscriber)
         elif (running := self._running.get(operation_id)) is not None:
             # What changes something goes on to its end, and keeps its id and its place until then.
             running.wanted = False
@@ -278,9 +291,8 @@ class Connection:
         await self._asgi_send({"type": "websocket.send", "text": text})
 
     def _abort(self) -> None:
-        abort = self.scope.get("extensions", {}).get(ABORT)
-        if abort is not None:
-            abort()
+        if self._abort_socket is not None:
+            self._abort_socket()
         elif self._main is not None:
             # ASGI cannot cut a socket; the server closes it when the application has returned.
             self._cut_off = True
@@ -304,6 +316,12 @@ class Connection:
 
 def _render(waiting: Waiting) -> str:
     return waiting.decode() if isinstance(waiting, bytes) else waiting[1].text(waiting[0].suffix_text)
+
+
+def _said(operation_id: str, answer: Answer) -> list[bytes]:
+    if "data" in answer:
+        return [messages.next_answer(operation_id, answer), messages.complete(operation_id)]
+    return [messages.error(operation_id, list(answer["errors"]))]
 
 
 def _credentials(message: Init) -> str | None:

@@ -1,6 +1,6 @@
 """An event as subscribers and consumers read it, and the choice of which ones a reader wants."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -34,8 +34,10 @@ class FeedEvent:
     @property
     def keys(self) -> list[Hashable]:
         """Under what the ring looks for readers that may want the event."""
+        place = self.payload.get("locationId")
         by_topic = ((self.aggregate, topic) for topic in self.topics)
-        return [self.aggregate_id, *by_topic, self.aggregate, None]
+        by_place = () if place is None else (at_place(self.aggregate, place),)
+        return [self.aggregate_id, *by_topic, *by_place, self.aggregate, None]
 
     @classmethod
     def of(cls, epoch: UUID, row: StampedEvent) -> "FeedEvent":
@@ -53,6 +55,11 @@ class FeedEvent:
         )
 
 
+def at_place(aggregate: str, location_id: str) -> Hashable:
+    """Return the key of a stream's events at one location."""
+    return aggregate, "at", location_id
+
+
 class Wanted(Protocol):
     """Which events a reader wants."""
 
@@ -68,10 +75,14 @@ class Wanted(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """The events of one stream, or of one aggregate; all by default."""
+    """The events of one stream, or of one aggregate; all by default.
+
+    `only` lets fewer through, decided from the event alone: it is asked before the reader wakes up.
+    """
 
     aggregate: str | None = None
     aggregate_id: UUID | None = None
+    only: Callable[[FeedEvent], bool] | None = None
 
     @property
     def keys(self) -> Sequence[Hashable]:
@@ -80,14 +91,16 @@ class Filter:
 
     def matches(self, event: FeedEvent) -> bool:
         """Say whether the reader wants this event."""
-        return (self.aggregate is None or event.aggregate == self.aggregate) and (
-            self.aggregate_id is None or event.aggregate_id == self.aggregate_id
+        return (
+            (self.aggregate is None or event.aggregate == self.aggregate)
+            and (self.aggregate_id is None or event.aggregate_id == self.aggregate_id)
+            and (self.only is None or self.only(event))
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Every event that has one of some keys: (stream, SKU), an aggregate's id, or a stream."""
+    """Every event that has one of some keys: (stream, SKU), `at_place`, an aggregate's id, or a stream."""
 
     keys: Sequence[Hashable]
 

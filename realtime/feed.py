@@ -96,6 +96,7 @@ class Feed:
         *,
         aggregate: str | None = None,
         aggregate_id: UUID | None = None,
+        only: Callable[[FeedEvent], bool] | None = None,
         caught_up: Callable[[str], bool] | None = None,
     ) -> Subscription:
         """Return every wanted event later than the cursor `after`, or from now on without one.
@@ -103,7 +104,7 @@ class Feed:
         Use it as `async with feed.subscribe(...) as events: async for event in events`. Reading
         raises InvalidCursor, CursorExpired or Discontinued, each a FeedError with a `code`.
         """
-        wanted = Filter(aggregate, aggregate_id)
+        wanted = Filter(aggregate, aggregate_id, only)
         return Subscription(
             self._started, self._patient_page, wanted, after, limit=self._queue_limit, caught_up=caught_up
         )

@@ -208,17 +208,18 @@ class Stream:
         self.resuming_from = ""
         self.live = live
         self._hub = hub
-        self._newest: dict[Hashable, Message] = {}
+        # What who joins later is given at once; None where they are owed changes only.
+        self._newest: dict[Hashable, Message] | None = {} if source.conflated else None
         self._ended = False
         STREAMS.inc()
-        following = Start(start.after, None if live else self._caught_up)
+        following = Start(start.after, None if live else self._caught_up, self._changes_only)
         self._task = asyncio.create_task(self._run(following))
 
     def add(self, member: Member) -> None:
         """Take a member; on a feed that conflates it gets the current values at once."""
         self.members[member] = None
         member.stream = self
-        for message in self._newest.values():
+        for message in (self._newest or {}).values():
             member.deliver(message)
 
     def remove(self, member: Member) -> None:
@@ -237,6 +238,9 @@ class Stream:
             self._end()
             # It is this stream's own run that calls: let it come to rest first.
             asyncio.get_running_loop().call_soon(self._task.cancel)
+
+    def _changes_only(self) -> None:
+        self._newest = None
 
     def _caught_up(self, cursor: str) -> bool:
         return self._ended or self._hub.caught_up(self, cursor)
@@ -268,7 +272,7 @@ class Stream:
         if cursor is not None:
             # First of all: who joins from here on, while we wait, must not need this message.
             self.position = cursor
-        if self.source.conflated:
+        if self._newest is not None:
             self._newest[message.slot] = message
         members = list(self.members)
         delivered = 0
@@ -284,11 +288,14 @@ class Stream:
 
     async def _wait_for(self, members: list[Member], cursor: str | None) -> None:
         """Let clients take the past as fast as they can; who is much slower goes on alone."""
-        for member in members:
-            if not member.gone and not member.has_room():
-                alone = len(self.members) < 2 or cursor is None
-                if not await member.room(None if alone else SECONDS_TO_WAIT_FOR_ONE) and cursor is not None:
-                    self._hub.part(self, member, cursor)
+        slow = [member for member in members if not member.gone and not member.has_room()]
+        if not slow:
+            return
+        alone = len(self.members) < 2 or cursor is None
+        waited = [member.room(None if alone else SECONDS_TO_WAIT_FOR_ONE) for member in slow]
+        for member, has_room in zip(slow, await asyncio.gather(*waited), strict=True):
+            if not has_room and cursor is not None:
+                self._hub.part(self, member, cursor)
 
     def _end(self) -> None:
         if not self._ended:

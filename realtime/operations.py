@@ -11,6 +11,13 @@ Answer = Mapping[str, Any]
 """An execution result; one without `data` says that the operation could not run, or not go on."""
 
 
+FAILED: Mapping[str, Any] = {
+    "message": "something went wrong on our side",
+    "extensions": {"code": "INTERNAL"},
+}
+"""What a client is told of a defect, which the log describes."""
+
+
 @dataclass(frozen=True, slots=True)
 class OperationRequest:
     """What a client asks to run."""
@@ -39,11 +46,13 @@ class Start:
     """Where a run begins to follow the feed: after `after`, whatever the client's document says.
 
     `caught_up` is called with the cursor of the feed's head when all up to it was delivered, until it
-    returns True.
+    returns True. A conflated run that tells of changes, not of values that were there before, calls
+    `changes_only`: who joins it later is then not given what it told until then.
     """
 
     after: str | None = None
     caught_up: Callable[[str], bool] | None = None
+    changes_only: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ OUTBOX_MESSAGES = 2_000
 OUTBOX_BYTES = 1_048_576
 """Most that waits for one client, in order; a message over the bound is still taken, then it is full."""
 ROOM_MESSAGES = 64
-"""A client with fewer waiting has room for more of the past."""
+ROOM_BYTES = 65_536
+"""A client with less waiting has room for more of the past."""
 
 
 class Recipient(Protocol):
@@ -54,6 +55,11 @@ class Outbox:
         """Whether more waits than may."""
         return len(self._ordered) >= OUTBOX_MESSAGES or self._bytes >= OUTBOX_BYTES
 
+    @property
+    def has_room(self) -> bool:
+        """Whether little waits that may not be dropped."""
+        return len(self._ordered) < ROOM_MESSAGES and self._bytes < ROOM_BYTES
+
     def put(self, recipient: Recipient, message: Message) -> None:
         """Keep a message, in place of an older one where the feed conflates."""
         if not recipient.conflated:
@@ -72,8 +78,18 @@ class Outbox:
 
     def settle(self, recipient: Recipient) -> None:
         """Put the newest values of an operation that ends before its end."""
-        for key in [key for key in self._newest if key[0] is recipient]:
-            self._ordered.append((recipient, self._newest.pop(key)))
+        for key in self._slots(recipient):
+            message = self._newest.pop(key)
+            self._ordered.append((recipient, message))
+            self._bytes += len(message.body)
+
+    def forget(self, recipient: Recipient) -> None:
+        """Drop the newest values for an operation that its client has ended.
+
+        Who subscribes, ends it and does not read could otherwise gather them without bound.
+        """
+        for key in self._slots(recipient):
+            del self._newest[key]
 
     def take(self) -> Waiting | None:
         """Return what is to be sent next; what nobody waits for any more is dropped."""
@@ -89,6 +105,9 @@ class Outbox:
             if not key[0].gone:
                 return key[0], message
         return None
+
+    def _slots(self, recipient: Recipient) -> list[tuple[Recipient, Hashable]]:
+        return [key for key in self._newest if key[0] is recipient]
 
     def clear(self) -> None:
         """Drop everything."""
@@ -126,6 +145,9 @@ class Sender:
         """Whether something waits that may not be dropped."""
         return self.outbox.ordered > 0
 
+    def look(self) -> None:
+        """Look whether the client has taken a part of what is being sent."""
+
     def close(self) -> None:
         """Send nothing more; what waits is dropped."""
         self.closed = True
@@ -135,7 +157,7 @@ class Sender:
     @property
     def has_room(self) -> bool:
         """Whether little waits, or nobody does."""
-        return self.outbox.ordered < ROOM_MESSAGES
+        return self.outbox.has_room
 
     async def room(self, seconds: float | None) -> bool:
         """Wait until there is room; say whether that was so within `seconds`."""
@@ -145,6 +167,12 @@ class Sender:
                     self._room = self._room or asyncio.Event()
                     await self._room.wait()
         return self.has_room
+
+    async def taken(self) -> None:
+        """Wait until the client has taken what may not be dropped, or nothing more is sent."""
+        while self.owes and not self.closed:
+            self._room = self._room or asyncio.Event()
+            await self._room.wait()
 
     def _waits(self) -> None:
         if self.outbox.full:
@@ -180,6 +208,11 @@ class PortableSender(Sender):
     def owes(self) -> bool:
         """Whether something waits, or is being sent, that may not be dropped."""
         return self._sending_ordered or super().owes
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits or is being sent."""
+        return self._idle is not None
 
     def deliver(self, recipient: Recipient, message: Message) -> None:
         """Send a message of an operation, or keep it."""
@@ -220,7 +253,7 @@ class PortableSender(Sender):
                 waiting = await self._idle
                 if waiting is None:
                     continue
-            self._sending_ordered = isinstance(waiting, bytes) or not waiting[0].conflated
+            self._sending_ordered = _is_ordered(waiting)
             self.waiting_since = loop.time()
             try:
                 await self._send(self._render(waiting))
@@ -234,7 +267,12 @@ class PortableSender(Sender):
     def _hand_over(self, waiting: Waiting | None) -> None:
         idle, self._idle = self._idle, None
         if idle is not None and not idle.done():
+            self._sending_ordered = waiting is not None and _is_ordered(waiting)
             idle.set_result(waiting)
+
+
+def _is_ordered(waiting: Waiting) -> bool:
+    return isinstance(waiting, bytes) or not waiting[0].conflated
 
 
 class Socket(Protocol):
@@ -265,7 +303,9 @@ class FastSender(Sender):
 
     def __init__(self, socket: Socket, overflow: Callable[[], None]) -> None:
         super().__init__(overflow)
+        self._transport = socket.transport
         self._write: Callable[[bytes], None] = socket.transport.write
+        self._left = 0
         self._open = True
         self._paused = False
         socket.flow = self
@@ -289,9 +329,18 @@ class FastSender(Sender):
         self._open = False
         super().close()
 
+    def look(self) -> None:
+        """Look whether the client has taken a part: a long message on a slow line is no stall."""
+        if self._paused:
+            left = self._transport.get_write_buffer_size()
+            if left < self._left:
+                self.waiting_since = asyncio.get_running_loop().time()
+            self._left = left
+
     def pause(self) -> None:
         """Keep what comes: the client does not take it."""
         self._paused, self._open = True, False
+        self._left = self._transport.get_write_buffer_size()
         self.waiting_since = asyncio.get_running_loop().time()
 
     def resume(self) -> None:

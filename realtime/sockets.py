@@ -19,6 +19,8 @@ SOCKET = "ordertide.socket"
 """The key of a websocket's socket among the scope's extensions."""
 ON_SHUTDOWN = "ordertide.on_shutdown"
 """The key of what to call with a function that ends the connection in its own time."""
+ON_LOST = "ordertide.on_lost"
+"""The key of what to call with a function that is called when the connection is gone, or with None."""
 ABORT = "ordertide.abort"
 """The key of what cuts the connection off, whatever still waits to be sent."""
 
@@ -111,16 +113,27 @@ class LiveWebSocketProtocol(PortableWebSocketProtocol):
 
 
 class LiveHttpProtocol(HttpToolsProtocol):
-    """Lets a response that streams end in its own time when the server shuts down."""
+    """Lets a response that streams end in its own time when the server shuts down.
 
-    _leave: Callable[[], None] | None = None
+    Behind a request that streams the client may have sent another already. uvicorn then tells only that
+    one of what happens to the connection, so the one that streams is told here.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._leave: Callable[[], None] | None = None
+        self._lost: Callable[[], None] | None = None
+        self._shutting_down = False
 
     def on_message_begin(self) -> None:
-        """Begin a request, with our addition in its scope."""
+        """Begin a request, with our additions in its scope."""
         super().on_message_begin()
-        self._leave = None
         scope: Any = self.scope
-        scope["extensions"] = {ON_SHUTDOWN: self._on_shutdown, ABORT: self.abort}
+        scope["extensions"] = {
+            ON_SHUTDOWN: self._on_shutdown,
+            ON_LOST: self._on_lost,
+            ABORT: self.abort,
+        }
 
     def abort(self) -> None:
         """Cut the connection off."""
@@ -129,9 +142,21 @@ class LiveHttpProtocol(HttpToolsProtocol):
     def shutdown(self) -> None:
         """End the connection once its response is complete, which is told to be so soon."""
         super().shutdown()
+        self._shutting_down = True
         if self._leave is not None:
             self.loop.call_later(_SECONDS_TO_LEAVE, self.abort)
             self._leave()
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Hear from the transport that it is gone."""
+        super().connection_lost(exc)
+        if self._lost is not None:
+            self._lost()
+
     def _on_shutdown(self, leave: Callable[[], None]) -> None:
         self._leave = leave
+        if self._shutting_down:
+            leave()
+
+    def _on_lost(self, lost: Callable[[], None] | None) -> None:
+        self._lost = lost

@@ -7,23 +7,33 @@ which sends the last id when it reconnects, resumes without a gap.
 """
 
 import asyncio
+import random
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import orjson
+import structlog
 from starlette.types import Receive, Scope, Send
 
 from realtime.cursors import Discontinued
 from realtime.hub import Hub
 from realtime.messages import Close
 from realtime.metrics import CLOSED, OPERATIONS
-from realtime.operations import GraphQL, OperationRefused, OperationRequest, Single, Source, Viewer
+from realtime.operations import FAILED, GraphQL, OperationRefused, OperationRequest, Single, Source, Viewer
 from realtime.registry import Registry
 from realtime.sending import PortableSender, Waiting
-from realtime.sockets import ABORT, ON_SHUTDOWN
+from realtime.sockets import ABORT, ON_LOST, ON_SHUTDOWN
 from realtime.subscriber import Subscriber
 
+log = structlog.get_logger(__name__)
+
 _END_SECONDS = 1.0
+_SILENT_BEATS = 3
+"""Who has not taken a single message for so many heartbeats is taken for gone, whatever the feed."""
+_RECONNECT_MILLISECONDS = (500, 3_000)
 _COMPLETE = b"event: complete\ndata: \n\n"
 _HEARTBEAT = b":\n\n"
 _HEADERS = [
@@ -59,77 +69,108 @@ class EventStreams:
         viewer = await self._graphql.authenticate(credentials, scope)
         if not self._registry.admissions.admit(viewer):
             return False
-        stream = _EventStream(self._hub, self._registry.limits.heartbeat, scope, send)
-        stream.viewer, stream.credentials = viewer, credentials
-        on_shutdown = scope.get("extensions", {}).get(ON_SHUTDOWN)
-        if on_shutdown is not None:
-            on_shutdown(self._registry.drain)
+        stream = _EventStream(self._hub, self._registry.limits.heartbeat, (viewer, credentials), scope, send)
         with self._registry.holding(stream):
-            try:
-                planned = self._graphql.plan(request, viewer, str(scope.get("ordertide.request_id", "sse")))
-            except OperationRefused as refused:
-                planned = Single(_refusal(refused), changes=False)
-            if isinstance(planned, Source) and last_event_id and not planned.conflated:
-                planned = replace(planned, after=last_event_id)
+            planned = self._plan(request, viewer, str(scope.get("ordertide.request_id", "sse")))
+            if isinstance(planned, Source):
+                if last_event_id and not planned.conflated:
+                    planned = replace(planned, after=last_event_id)
+                if self._registry.draining:
+                    # Too late to be sent away with the others.
+                    stream.close(Close.RESTART, "Service Restart")
+            on_shutdown = scope.get("extensions", {}).get(ON_SHUTDOWN)
+            if on_shutdown is not None:
+                on_shutdown(self._registry.drain)
             await stream.run(planned, receive)
         return True
+
+    def _plan(self, request: OperationRequest, viewer: Viewer, request_id: str) -> Source | Single:
+        try:
+            return self._graphql.plan(request, viewer, request_id)
+        except OperationRefused as refused:
+            return Single(_refusal(refused), changes=False)
 
 
 class _EventStream:
     """One response that streams."""
 
-    def __init__(self, hub: Hub, heartbeat_seconds: float, scope: Scope, send: Send) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        heartbeat_seconds: float,
+        who: tuple[Viewer, str | None],
+        scope: Scope,
+        send: Send,
+    ) -> None:
+        self.viewer: Viewer | None
+        self.viewer, self.credentials = who
+        self.scope = scope
         self._hub = hub
         self._heartbeat_seconds = heartbeat_seconds
         self._asgi_send = send
-        self.scope = scope
-        self.viewer: Viewer | None = None
-        self.credentials: str | None = None
         self._sender = PortableSender(self._send, _event, lambda: self.close(Close.RESUME, "resume"))
         self._over = asyncio.Event()
-        self._answering: asyncio.Task[None] | None = None
+        self._single = False
+        self._tasks: list[asyncio.Task[None]] = []
+        self._timers: dict[Callable[[], None], asyncio.TimerHandle] = {}
 
     async def run(self, planned: Source | Single, receive: Receive) -> None:
         """Send answers until they end, the client leaves, or the connection is closed."""
-        await self._asgi_send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-        await self._send(_HEARTBEAT)
-        tasks = [
-            asyncio.create_task(work)
-            for work in (self._sender.run(), self._until_gone(receive), self._beat(), self._over.wait())
-        ]
+        self._single = isinstance(planned, Single)
         subscriber = None
         OPERATIONS.inc()
+        self._hear_of_loss(self._gone)
         try:
+            await self._begin()
+            self._keep(self._sender.run())
+            self._keep(self._until_gone(receive))
             if isinstance(planned, Source):
                 subscriber = Subscriber(
                     "", b"", self._sender, self._stream_ended, conflated=planned.conflated
                 )
                 self._hub.join(planned, subscriber)
             else:
-                self._answering = asyncio.create_task(self._answer(planned))
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                self._tasks.append(asyncio.create_task(self._answer(planned)))
+            await self._over.wait()
+        except OSError:
+            self._gone()
         finally:
             OPERATIONS.dec()
+            self._hear_of_loss(None)
             if subscriber is not None:
                 self._hub.leave(subscriber)
-            await _stop([*tasks, *([self._answering] if self._answering else [])])
+            await self._stop()
         if not self._sender.gone:
             await self._end_response()
 
     @property
     def stalled_for(self) -> float:
         """For how many seconds the client has taken nothing of what may not be dropped."""
-        since = self._sender.waiting_since
-        if since is None or not self._sender.owes:
-            return 0.0
-        return asyncio.get_running_loop().time() - since
+        return self._taken_nothing_for if self._sender.owes else 0.0
 
     def close(self, code: Close, reason: str) -> None:
         """End the stream without `complete`, so that its reader comes back; there are no codes here."""
         if not self._over.is_set():
             CLOSED.labels(str(int(code))).inc()
+            log.debug("event_stream_closed", code=int(code), reason=reason)
             self._sender.close()
             self._over.set()
+
+    async def finish(self, seconds: float) -> None:
+        """Wait until a query or mutation under way is answered, and the answer taken."""
+        if self._single:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._over.wait()
+
+    async def _begin(self) -> None:
+        await self._asgi_send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+        # EventSource comes back after a fixed pause: not everyone after the same.
+        pause = random.randint(*_RECONNECT_MILLISECONDS)  # noqa: S311 (no secret)
+        await self._send(b"retry: %d\n\n" % pause)
+        self._after(self._heartbeat_seconds, self._beat)
+        if self.viewer is not None and self.viewer.expires_at is not None:
+            self._after(self.viewer.expires_at - time.time(), self._expire)
 
     async def _end_response(self) -> None:
         try:
@@ -138,15 +179,16 @@ class _EventStream:
         except TimeoutError:
             if (abort := self.scope.get("extensions", {}).get(ABORT)) is not None:
                 abort()
-
-    async def finish(self, seconds: float) -> None:
-        """Wait for a query or mutation under way."""
-        if self._answering is not None:
-            await asyncio.wait([self._answering], timeout=seconds)
+        except OSError:
+            pass  # It has left by itself.
 
     async def _answer(self, operation: Single) -> None:
-        answer = await operation.run()
-        self._sender.text(_next(orjson.dumps(answer), None))
+        try:
+            body = orjson.dumps(await operation.run())
+        except Exception:
+            log.exception("operation_failed")
+            body = orjson.dumps({"errors": [FAILED]})
+        self._sender.text(_next(body, None))
         self._end()
 
     def _stream_ended(self, subscriber: Subscriber, errors: list[Any] | None) -> None:
@@ -165,16 +207,56 @@ class _EventStream:
     async def _until_gone(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
-        self._sender.gone = True
+        self._gone()
 
-    async def _beat(self) -> None:
-        while True:
-            await asyncio.sleep(self._heartbeat_seconds)
-            if not len(self._sender.outbox):
-                self._sender.text(_HEARTBEAT)
+    def _gone(self) -> None:
+        self._sender.gone = True
+        self._over.set()
+
+    def _hear_of_loss(self, lost: Callable[[], None] | None) -> None:
+        on_lost = self.scope.get("extensions", {}).get(ON_LOST)
+        if on_lost is not None:
+            on_lost(lost)
+
+    @property
+    def _taken_nothing_for(self) -> float:
+        since = self._sender.waiting_since
+        return 0.0 if since is None else asyncio.get_running_loop().time() - since
+
+    def _beat(self) -> None:
+        """Show the client, and what lies between, that the stream lives; and see that the client does."""
+        if self._taken_nothing_for > _SILENT_BEATS * self._heartbeat_seconds:
+            self.close(Close.RESUME, "resume")
+        elif self._sender.idle:
+            self._sender.text(_HEARTBEAT)
+        self._after(self._heartbeat_seconds, self._beat)
+
+    def _expire(self) -> None:
+        self.close(Close.FORBIDDEN, "Forbidden: the token has expired")
 
     async def _send(self, text: bytes) -> None:
         await self._asgi_send({"type": "http.response.body", "body": text, "more_body": True})
+
+    def _after(self, seconds: float, do: Callable[[], None]) -> None:
+        self._timers[do] = asyncio.get_running_loop().call_later(max(0.0, seconds), do)
+
+    def _keep(self, part: Any) -> None:
+        """Run a part without which the stream is over."""
+        task: asyncio.Task[None] = asyncio.create_task(part)
+        task.add_done_callback(self._part_ended)
+        self._tasks.append(task)
+
+    def _part_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("event_stream_failed", exc_info=error)
+        self._over.set()
+
+    async def _stop(self) -> None:
+        for timer in self._timers.values():
+            timer.cancel()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
 def _event(waiting: Waiting) -> bytes:
@@ -192,9 +274,3 @@ def _refusal(refused: OperationRefused) -> Any:
         return {"errors": refused.errors}
 
     return answer
-
-
-async def _stop(tasks: list[asyncio.Task[Any]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

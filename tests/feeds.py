@@ -33,7 +33,7 @@ async def cart_feed(database: Database) -> list[tuple[str, UUID]]:
     async with database.read() as connection:
         while True:
             # Looked at before the page: what is stamped after it then shows in the page, not in neither.
-            waiting = await event_feed.any_waiting(connection)
+            waiting = (await event_feed.read_backlog(connection, limit=1)).depth
             page = await event_feed.read_after(connection, position, 1000, aggregate="cart")
             found += [
                 (str(Cursor(page.head.epoch, event.sequence)), event.aggregate_id) for event in page.events

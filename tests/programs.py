@@ -1,13 +1,13 @@
 """Client programs of their own process: they print one line of JSON for each thing they saw."""
 
 import json
-import os
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from bench._environment import child_environment
 from tests.processes import wait_until
 
 
@@ -51,7 +51,9 @@ def running(
     """Run a program until it ends or the block does; what it prints goes to `folder`."""
     output = folder / f"{name}.out"
     with output.open("wb") as out, output.with_suffix(".err").open("wb") as err:
-        process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=out, stderr=err)
+        process = subprocess.Popen(
+            command, env={**child_environment(), **environment}, stdout=out, stderr=err
+        )
     try:
         yield Program(process, output)
     finally:

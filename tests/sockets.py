@@ -1,4 +1,4 @@
-"""The websocket transport on a real uvicorn in this process, and a client that speaks it by hand."""
+"""The websocket transport on real servers in this process, and a client that speaks it by hand."""
 
 import asyncio
 import socket
@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
-import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
@@ -21,12 +20,10 @@ from realtime.hub import Hub
 from realtime.messages import SUBPROTOCOL
 from realtime.operations import GraphQL
 from realtime.registry import ConnectionLimits, Registry
-from realtime.sockets import LiveWebSocketProtocol, PortableWebSocketProtocol
 from realtime.transport_ws import WebSocketTransport
+from tests.asgi_servers import PATIENCE_SECONDS, Running, running
 from tests.factories import make_environment
 from tests.live import ENGINE
-
-PATIENCE_SECONDS = 10.0
 
 
 def graphql(database: Database, feed: Feed) -> GraphQL:
@@ -41,69 +38,35 @@ async def served(
     handed: GraphQL,
     feed: Feed,
     *,
-    fast: bool = True,
+    how: str = "fast path",
     origins: Sequence[str] = (),
     small_buffers: bool = False,
     **limits: Any,
 ) -> AsyncIterator["Served"]:
-    """Serve `handed` on a free port until the end of the block, on the fast path or the portable one.
+    """Serve `handed` on a free port until the end of the block; `how` names a server.
 
     With `small_buffers` the system keeps little of what a client does not read.
     """
     registry = Registry(handed, ConnectionLimits(**limits))
     transport = WebSocketTransport(handed, Hub(feed.reach), registry, origins=origins)
     watching = asyncio.create_task(registry.watch())
-    configuration = uvicorn.Config(
-        transport,
-        ws=LiveWebSocketProtocol if fast else PortableWebSocketProtocol,
-        ws_max_size=65_536,
-        ws_per_message_deflate=False,
-        lifespan="off",
-        log_config=None,
-        timeout_graceful_shutdown=5,
-    )
-    listener = socket.create_server(("127.0.0.1", 0))
-    if small_buffers:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)
-    server = uvicorn.Server(configuration)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while True:
-            if server.started:
-                break
-            await asyncio.sleep(0.01)
-    running = Served(listener.getsockname(), registry, server, serving, small_buffers=small_buffers)
-    try:
-        yield running
-    finally:
-        await running.stop()
-        watching.cancel()
+    async with running(transport, how, small_buffers=small_buffers) as server:
+        try:
+            yield Served(server, registry, small_buffers=small_buffers)
+        finally:
+            watching.cancel()
 
 
 class Served:
     """A server that runs."""
 
-    def __init__(
-        self,
-        address: tuple[str, int],
-        registry: Registry,
-        server: uvicorn.Server,
-        serving: asyncio.Task[None],
-        *,
-        small_buffers: bool,
-    ) -> None:
+    def __init__(self, server: Running, registry: Registry, *, small_buffers: bool) -> None:
         """Remember what `served` started."""
-        self.address = address
-        self.url = f"ws://{address[0]}:{address[1]}/graphql"
+        self.address = server.address
+        self.url = f"ws://{self.address[0]}:{self.address[1]}/graphql"
         self.small_buffers = small_buffers
         self.registry = registry
-        self._server = server
-        self._serving = serving
-
-    async def stop(self) -> None:
-        """Stop as SIGTERM does, gracefully."""
-        self._server.should_exit = True
-        await self._serving
+        self.stop = server.stop
 
     @asynccontextmanager
     async def client(self, subprotocol: str = SUBPROTOCOL, **options: Any) -> AsyncIterator["Client"]:
@@ -114,7 +77,8 @@ class Served:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
             sock.connect(self.address)
             options["sock"] = sock
-        async with connect(self.url, subprotocols=protocols, proxy=None, **options) as connection:
+        options |= {"proxy": None, "compression": None}  # what is compressed would hardly ever wait
+        async with connect(self.url, subprotocols=protocols, **options) as connection:
             yield Client(connection)
 
     @asynccontextmanager

@@ -79,9 +79,11 @@ class ProductVariant(Node):
         """Return the product."""
         if self.known_product is not Undefined:
             return cast("Product", self.known_product)
-        product = await info.context.loaders.products().load(self.product_id)
+        loaders = info.context.loaders
+        product = await loaders.products().load(self.product_id)
         assert product is not None, "a foreign key holds every variant to its product"  # noqa: S101
-        return Product.of(product, self.channel)
+        # One for all of its variants, who would otherwise each show a list of each other of their own.
+        return loaders.shown((Product, product.id, self.channel), lambda: Product.of(product, self.channel))
 
     @strawberry.field(  # type: ignore[untyped-decorator]
         description="Price in the channel the query named; null where none is named or none is set.",
@@ -150,7 +152,11 @@ class Product(Node):
         if self.known_variants is not Undefined:
             return cast("list[ProductVariant]", self.known_variants)
         variants = await info.context.loaders.variants_of().load(self.row_id)
-        return [ProductVariant.of(variant, self.channel, parent=self) for variant in variants or []]
+        if self.known_variants is Undefined:
+            self.known_variants = [
+                ProductVariant.of(variant, self.channel, parent=self) for variant in variants or []
+            ]
+        return cast("list[ProductVariant]", self.known_variants)
 
 
 @strawberry.input(one_of=True, description="A variant by id or by SKU.")

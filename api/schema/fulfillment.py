@@ -1,6 +1,7 @@
 """GraphQL types of fulfillment orders and shipments."""
 
 from datetime import datetime
+from uuid import UUID
 
 import strawberry
 
@@ -9,6 +10,8 @@ from api.scalars import encode_id
 from api.schema.locations import Location
 from api.schema.values import Node
 from domain import fulfillment as domain
+from persistence.order_parts import OrderParts
+from realtime.events import FeedEvent
 from services.access import Permission
 
 FulfillmentOrderStatus = strawberry.enum(
@@ -96,3 +99,38 @@ class Shipment(Node):
             shipped_at=shipment.shipped_at,
             delivered_at=shipment.delivered_at,
         )
+
+
+@strawberry.type(
+    description="Something that happened to a parcel. shipment is as it is when the event is delivered; "
+    "version is the one that the event made of its order."
+)
+class ShipmentEvent:
+    """An event of an order's stream that tells of a parcel."""
+
+    cursor: str
+    kind: str
+    occurred_at: datetime
+    version: int
+    order_id: strawberry.Private[UUID]
+    shipment_id: strawberry.Private[UUID | None]
+
+    @classmethod
+    def of(cls, event: FeedEvent) -> "ShipmentEvent":
+        """Return the GraphQL form of an event that names a parcel."""
+        return cls(
+            cursor=event.cursor,
+            kind=event.kind,
+            occurred_at=event.occurred_at,
+            version=event.version,
+            order_id=event.aggregate_id,
+            shipment_id=domain.shipment_told(event.payload),
+        )
+
+    @strawberry.field(description="The parcel as it is now.")  # type: ignore[untyped-decorator]
+    async def shipment(self, info: Info) -> Shipment:
+        """Return the parcel."""
+        parts = await info.context.loaders.order_parts().load(self.order_id) or OrderParts()
+        shipment = next((one for one in parts.shipments if one.id == self.shipment_id), None)
+        assert shipment is not None, "an event of an order names a parcel of that order"  # noqa: S101
+        return Shipment.of(shipment)

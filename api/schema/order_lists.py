@@ -10,6 +10,7 @@ from api.pagination import PageInfo, PageRequest, cursor
 from api.schema.orders import Order, OrderFulfillmentStatus, OrderPaymentStatus, OrderStatus
 from domain import order_lists as domain
 from domain import orders
+from realtime.events import FeedEvent
 
 NEWEST = "PLACED_NEWEST"
 """The one order of these lists, named in their cursors."""
@@ -73,3 +74,30 @@ class OrderConnection:
             resumed=request.after is not None,
         )
         return cls(edges=edges, page_info=info)
+
+
+@strawberry.type(
+    description="Something happened to an order that is in a list, was, or may come to be. matches says "
+    "whether it is in the list now: then show it, else remove it."
+)
+class OrdersChange:
+    """A change of a list of orders."""
+
+    cursor: str
+    kind: str
+    occurred_at: datetime
+    version: int = strawberry.field(description="The version that the event made; order may be further.")
+    matches: bool
+    order: Order = strawberry.field(description="The order as it is when the change is delivered.")
+
+    @classmethod
+    def of(cls, event: FeedEvent, order: orders.Order, *, matches: bool) -> "OrdersChange":
+        """Return the GraphQL form of an event and of what became of its order."""
+        return cls(
+            cursor=event.cursor,
+            kind=event.kind,
+            occurred_at=event.occurred_at,
+            version=event.version,
+            matches=matches,
+            order=Order.of(order),
+        )

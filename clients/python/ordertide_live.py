@@ -14,7 +14,8 @@ cursor after an event was dealt with, and give it as `after` next time: then the
 restart of your own program, but for the one event it may have been dealing with when it died.
 
 What is not: without `after` the stream starts at now, and while no event has come yet there is no cursor
-to resume with: a connection lost in that time starts at its own now.
+to resume with: a connection lost in that time starts at its own now. Where that matters, read the query
+`eventCursor` first, then the state, and give the cursor as `after`.
 
 Everything that reconnecting can mend is mended; what it cannot is raised as a `LiveError`.
 """
@@ -164,8 +165,8 @@ class LiveClient:
 
         Each event's cursor is read at `cursor_path` ("cartEvents.cursor"; of the only field of the
         data unless you say), and sent as `$after_variable` of the document when the connection was
-        lost. A subscription without cursors (inventoryChanged) takes `resume=False`: after a loss it
-        starts anew. Raises ValueError for a document that cannot resume.
+        lost. A subscription without cursors (inventoryChanged, stockChanged) takes `resume=False`: after a
+        loss it starts anew. Raises ValueError for a document that cannot resume.
         """
         if resume and not re.search(rf"\${re.escape(after_variable)}\b", document):
             message = (

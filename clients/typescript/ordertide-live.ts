@@ -14,7 +14,8 @@
  * between. Save the cursor after an event was dealt with and give it as `after` next time.
  *
  * What is not: without `after` the stream starts at now, and while no event has come yet there is no
- * cursor to resume with: a connection lost in that time starts at its own now.
+ * cursor to resume with: a connection lost in that time starts at its own now. Where that matters, read
+ * the query `eventCursor` first, then the state, and give the cursor as `after`.
  *
  * Everything that reconnecting can mend is mended; what it cannot is thrown as a LiveError.
  */
@@ -87,7 +88,7 @@ export interface ResumeOptions {
 export interface FollowOptions extends ResumeOptions {
   /** The cursor to start after; without it the stream starts at now. */
   readonly after?: string | null | undefined;
-  /** False for a subscription without cursors (inventoryChanged): after a loss it starts anew. */
+  /** False for a subscription without cursors (inventoryChanged, stockChanged): after a loss it starts anew. */
   readonly resume?: boolean | undefined;
   /** Ends the stream, also while it waits. */
   readonly signal?: AbortSignal | undefined;

@@ -266,3 +266,23 @@ def test_a_deeply_nested_variable_is_refused(server: Server, levels: int) -> Non
     body = b'{"query":%b,"variables":{"input":{"channel":%b},"other":%b}}' % (query, nested, nested)
 
     assert refused(post(server, body)) == "BAD_USER_INPUT"
+
+
+def test_a_cart_of_110000_lines_is_refused_at_once(server: Server) -> None:
+    lines = [{"variant": {"sku": "A"}, "quantity": 1}] * 110_000
+    body = orjson.dumps({"query": CREATE, "variables": {"input": {"channel": "web", "lines": lines}}})
+    assert len(body) <= 4 * 1024 * 1024, "it is not refused for its length"
+
+    answer = post(server, body)
+
+    assert refused(answer) == "BAD_USER_INPUT"
+    assert answer.json()["errors"][0]["message"].startswith("variables.input")
+
+
+def test_one_long_list_in_many_mutations_is_refused_at_once(server: Server) -> None:
+    lines = [{"variant": {"sku": "A-1"}, "quantity": 1}] * 2_400
+    many = " ".join(f"a{one}: cartCreate(input: $input) {{ cartToken }}" for one in range(100))
+    query = f"mutation($input: CartCreateInput!) {{ {many} }}"
+    body = orjson.dumps({"query": query, "variables": {"input": {"channel": "web", "lines": lines}}})
+
+    assert refused(post(server, body)) == "BAD_USER_INPUT"

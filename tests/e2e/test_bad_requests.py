@@ -1,6 +1,7 @@
 """Whatever is sent to the port is answered at once, in JSON with a code, never 500; the server goes on."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import orjson
@@ -142,6 +143,40 @@ COSTLY = {
 @pytest.mark.parametrize("query", COSTLY.values(), ids=list(COSTLY))
 def test_what_would_cost_too_much_is_refused_before_it_does(server: Server, query: str) -> None:
     assert refused(post(server, orjson.dumps({"query": query}))) == "QUERY_TOO_COSTLY"
+
+
+_PAGE = 'products(channel: "web", first: $n) { edges { node { variants { id sku name } } } }'
+_PAGES = " ".join(f"p{n}: {_PAGE}" for n in range(20))
+COSTLY_BY_VARIABLES: dict[str, tuple[str, dict[str, Any], str]] = {
+    "the default of a page size": (f"query($n: Int = 100) {{ {_PAGES} }}", {}, "QUERY_TOO_COSTLY"),
+    "a page size with a fraction": (f"query($n: Int) {{ {_PAGES} }}", {"n": 100.0}, "QUERY_TOO_COSTLY"),
+    "a page size past all bounds": (f"query($n: Int) {{ {_PAGES} }}", {"n": 2**31 - 1}, "QUERY_TOO_COSTLY"),
+    "a page size that is none": (f"query($n: Int) {{ {_PAGES} }}", {"n": "100"}, "QUERY_TOO_COSTLY"),
+    "100,000 variables": ("{ __typename }", {f"v{n}": [n] for n in range(100_000)}, "BAD_USER_INPUT"),
+    "a million values": ("{ __typename }", {"v": [[0] * 1_000] * 1_000}, "BAD_USER_INPUT"),
+}
+
+
+@pytest.mark.parametrize(
+    ("query", "variables", "code"), COSTLY_BY_VARIABLES.values(), ids=list(COSTLY_BY_VARIABLES)
+)
+def test_variables_that_would_cost_too_much_are_refused_in_time(
+    server: Server, query: str, variables: dict[str, Any], code: str
+) -> None:
+    body = orjson.dumps({"query": query, "variables": variables})
+
+    answer = post(server, body)
+
+    assert refused(answer) == code
+
+
+def test_random_credentials_are_refused_and_nothing_breaks(server: Server) -> None:
+    body = orjson.dumps({"query": "{ __typename }"})
+    for credentials in ("Bearer ordertide_app_x", "Bearer", "Basic eDp4", "x" * 10_000, "Bearer \xff\xfe"):
+        headers = {b"content-type": b"application/json", b"authorization": credentials.encode("latin-1")}
+        answer = server.http.post("/graphql", content=body, headers=headers)
+
+        assert refused(answer) == "UNAUTHENTICATED"
 
 
 def test_a_mutation_by_get_is_refused(server: Server) -> None:

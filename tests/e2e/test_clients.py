@@ -1,4 +1,4 @@
-"""Conformance: the websocket endpoint as the client libraries that people use meet it."""
+"""Conformance: the live endpoint as the client libraries that people use meet it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -88,7 +88,7 @@ def silent(live: Live, node: Node) -> Program:
     return live.run(node, "close-codes.mjs", "silence")
 
 
-@pytest.mark.parametrize("library", ["graphql-ws", "apollo", "urql"])
+@pytest.mark.parametrize("library", ["graphql-ws", "apollo", "urql", "graphql-sse"])
 @pytest.mark.usefixtures("silent")
 def test_a_library_of_the_web_asks_changes_and_follows(live: Live, node: Node, library: str) -> None:
     printed = live.run(node, "conformance.mjs", library).finish()
@@ -111,6 +111,7 @@ CLOSES = {
     "subscribe-before-init": 4401,
     "bad-token": 4403,
     "no-subprotocol": 4406,
+    "another-subprotocol": 4406,
     "same-id-twice": 4409,
     "second-init": 4429,
     "too-long": 1009,

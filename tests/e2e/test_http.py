@@ -116,6 +116,7 @@ def test_it_is_alive_and_ready(server: Server) -> None:
         "database": "ok",
         "migrations": "ok",
         "outbox": "ok",
+        "feed": "ok",
     }
     assert server.http.get("/nowhere").status_code == 404
 
@@ -134,3 +135,23 @@ def test_it_drains_on_sigterm(fresh_database_url: str, tmp_path: Path) -> None:
         assert server.stop() == 0
         with pytest.raises(httpx.ConnectError):
             server.http.get("/healthz")
+
+
+def test_pages_of_any_origin_may_ask_unless_some_are_named(
+    server: Server, fresh_database_url: str, tmp_path: Path
+) -> None:
+    page = {"origin": "https://shop.example"}
+    preflight = {**page, "access-control-request-method": "POST"}
+    asked = {**preflight, "access-control-request-headers": "authorization, content-type"}
+    allowed = server.http.options("/graphql", headers=asked)
+    answer = server.http.post("/graphql", json={"query": "{ __typename }"}, headers=page)
+    assert (allowed.status_code, allowed.headers["access-control-allow-origin"]) == (200, "*")
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert "X-Request-Id" in answer.headers["access-control-expose-headers"]
+
+    with running_server(fresh_database_url, "", tmp_path, allowed_origins="https://shop.example") as named:
+        elsewhere = {**preflight, "origin": "https://elsewhere.example"}
+        assert named.http.options("/graphql", headers=preflight).status_code == 200
+        assert named.http.options("/graphql", headers=elsewhere).status_code == 400
+        answer = named.http.post("/graphql", json={"query": "{ __typename }"}, headers=page)
+        assert answer.headers["access-control-allow-origin"] == "https://shop.example"

@@ -1,6 +1,7 @@
 """The examples of docs/live.md follow a real server as they stand there, through the death of a server."""
 
 import re
+import shutil
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, ExitStack
@@ -66,12 +67,15 @@ def examples() -> list[Example]:
 RUN = [example for example in examples() if example.language in SUFFIXES]
 
 
+SHELL = [example for example in examples() if example.language == "sh"]
+
+
 def test_only_what_is_marked_is_not_run() -> None:
     page = PAGE.read_text()
     marked = re.findall(r"^## (.*)\n\n\*No test runs this example\.\*", page, re.MULTILINE)
 
-    assert [example.heading for example in examples() if example not in RUN] == marked
-    assert len(RUN) == 6
+    assert [example.heading for example in examples() if example not in RUN + SHELL] == marked
+    assert len(RUN) == 8
 
 
 class Followed:
@@ -131,6 +135,27 @@ def started(
         helper = {"PYTHONPATH": str(ROOT / "clients" / "python")}
         return running([sys.executable, str(program)], folder, name, environment | helper)
     return node.run(program, folder=folder, **environment)
+
+
+@pytest.mark.skipif(not shutil.which("curl") or not shutil.which("bash"), reason="needs curl and bash")
+@pytest.mark.parametrize("text", [example.text for example in SHELL])
+async def test_an_example_for_the_shell_shows_every_event(
+    fresh_database_url: str, tmp_path: Path, text: str
+) -> None:
+    token = await app_token(fresh_database_url)
+    async with opened(fresh_database_url) as database:
+        shop = await make_shop(database, stock=1_000)
+        start = await first_cursor(database)
+        with running_server(fresh_database_url, token, tmp_path) as server:
+            write(server, shop)
+            given = {"url": f"ws://127.0.0.1:{server.port}/graphql", "token": token, "saved": start}
+            with running(["bash", "-c", f"set -u\n{text}"], tmp_path, "shell", given) as shell:
+                feed = await cart_cursors(database)
+                shown = tmp_path / "shell.out"
+                wait_until(lambda: feed[-1] in shown.read_text(), "curl does not show the newest event")
+                server.stop()
+                assert shell.process.wait(10) == 0
+    assert re.findall(r"^id: (.*)$", shown.read_text(), re.MULTILINE) == feed
 
 
 def write(server: Server, shop: Shop) -> None:

@@ -1,5 +1,6 @@
 """What an operator meets: outages, limits, taken ports, revoked tokens."""
 
+import socket
 import subprocess
 import sys
 import time
@@ -77,9 +78,24 @@ async def test_a_request_that_takes_too_long_is_given_up(fresh_database_url: str
             answer = server.http.post("/graphql", json=CHANNELS)
         await connection.close()
 
-        assert answer.status_code == 500
+        assert answer.status_code == 503
         assert answer.json()["errors"][0]["extensions"]["retryable"] is True
         assert server.http.post("/graphql", json=CHANNELS).json()["data"] == {"channels": []}
+        assert "Traceback" not in server.log.read_text()
+
+
+def test_half_a_body_is_not_waited_for_for_ever(fresh_database_url: str, tmp_path: Path) -> None:
+    with running_server(fresh_database_url, "", tmp_path, request_timeout_seconds="0.5") as server:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
+            client.sendall(
+                b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                b'Content-Length: 100\r\n\r\n{"query": "{'
+            )
+            answer = b"".join(iter(lambda: client.recv(65_536), b""))
+
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert b'"BAD_USER_INPUT"' in answer
+        assert "Traceback" not in server.log.read_text()
 
 
 def test_who_asks_too_often_is_told_when_to_come_back(fresh_database_url: str, tmp_path: Path) -> None:
@@ -92,6 +108,28 @@ def test_who_asks_too_often_is_told_when_to_come_back(fresh_database_url: str, t
         assert code_of(answers[2]) == "RATE_LIMITED"
         assert 1 <= int(answers[2].headers["retry-after"]) <= 10
         assert server.http.get("/healthz").status_code == 200
+
+
+async def test_bad_credentials_are_limited_and_lock_nobody_else_out(
+    fresh_database_url: str, tmp_path: Path
+) -> None:
+    token = await app_token(fresh_database_url)
+    with running_server(
+        fresh_database_url, token, tmp_path, rate_limit_per_second="0.1", rate_limit_burst="3"
+    ) as server:
+
+        def ask(credentials: str) -> httpx.Response:
+            headers = {"authorization": credentials, "accept": "application/graphql-response+json"}
+            return server.http.post("/graphql", json=CHANNELS, headers=headers)
+
+        assert ask(f"Bearer {token}").status_code == 200
+        bad = [ask(f"Bearer ordertide_app_{number}") for number in range(3)] + [ask("Basic x")]
+        assert [answer.status_code for answer in bad] == [401, 401, 401, 429]
+        assert code_of(bad[3]) == "RATE_LIMITED"
+        assert 1 <= int(bad[3].headers["retry-after"]) <= 10
+        # Neither whoever sends none nor an app that is known is held to account for them.
+        assert server.http.post("/graphql", json=CHANNELS).status_code == 200
+        assert ask(f"Bearer {token}").status_code == 200
 
 
 async def test_a_revoked_token_is_worthless_within_seconds(fresh_database_url: str, tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ OPEN = {
     "cartCreate",
     "channels",
     "deliveryRates",
+    "eventCursor",
     "inventoryChanged",
     "node",
     "product",

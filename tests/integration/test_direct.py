@@ -1,7 +1,9 @@
 """Prebuilt statements sent straight to the driver answer exactly as SQLAlchemy would."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -10,10 +12,13 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import DBAPIError, NoResultFound, SQLAlchemyError
 from sqlalchemy.types import DateTime, Integer, Text, Uuid
 
+from api.context import RequestContext
+from api.execution import Engine, GraphQLRequest
 from persistence.database import Database
 from persistence.tables.channels import channels
 from persistence.tables.locations import locations
-from tests.factories import make_channel, make_location
+from services.access import ANONYMOUS
+from tests.factories import SCHEMA, make_channel, make_context, make_location, make_shop
 
 _ID = UUID("01900000-0000-7000-8000-000000000001")
 _TYPED = text(
@@ -38,6 +43,8 @@ _LOCATION = select(locations.c.code, locations.c.address, locations.c.created_at
 _CHANNELS = select(channels.c.slug).where(channels.c.slug.in_(bindparam("slugs", expanding=True)))
 _ZERO = text("SELECT 1 / :divisor").bindparams(bindparam("divisor", type_=Integer))
 _SLEEP = text("SELECT pg_sleep(30)")
+_NAP = text("SELECT pg_sleep(:seconds)").bindparams(bindparam("seconds", type_=Integer))
+_PROCESS = text("SELECT pg_backend_pid()")
 _KILL = text("SELECT pg_terminate_backend(pg_backend_pid())")
 _CHANGE = text("UPDATE locations SET name = :name WHERE code = :code")
 _NAME = text("SELECT name FROM locations WHERE code = :code")
@@ -152,3 +159,77 @@ async def test_a_lost_connection_is_said_so_and_replaced(database: Database) -> 
         assert lost.value.connection_invalidated
         async with database.read() as connection:
             assert await connection.scalar(text("SELECT 1")) == 1
+
+
+@pytest.fixture
+async def one_connection(database_url: str) -> AsyncIterator[Database]:
+    """A database whose pool has a single connection."""
+    database = Database(database_url, pool_size=1)
+    yield database
+    await database.close()
+
+
+async def _process_of(database: Database) -> int:
+    """Return which process of the server is behind the connection."""
+    async with database.read() as connection:
+        return int(await connection.scalar(_PROCESS))
+
+
+async def _give_up(statement: Any, database: Database, **parameters: Any) -> None:
+    async def run() -> None:
+        async with database.read() as connection:
+            await connection.execute(statement, parameters)
+
+    task = asyncio.create_task(run())
+    await asyncio.sleep(0.05)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_read_that_is_given_up_costs_no_connection(one_connection: Database) -> None:
+    for _ in range(2):  # the first time, SQLAlchemy sends it, and throws away what is cancelled
+        async with one_connection.read() as connection:
+            await connection.execute(_NAP, {"seconds": 0})
+    before = await _process_of(one_connection)
+
+    for _ in range(5):
+        async with asyncio.timeout(5):
+            await _give_up(_NAP, one_connection, seconds=30)
+            assert await _process_of(one_connection) == before
+            async with one_connection.read() as connection:
+                rows = (await connection.execute(_TYPED, _PARAMETERS)).all()
+            assert rows[0].number == 42, "no answer is another statement's"
+
+
+async def test_a_transaction_that_is_given_up_costs_its_connection(one_connection: Database) -> None:
+    before = await _process_of(one_connection)
+
+    async def sleep() -> None:
+        async with one_connection.transaction() as connection:
+            await connection.execute(_SLEEP)
+
+    task = asyncio.create_task(sleep())
+    await asyncio.sleep(0.1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert await _process_of(one_connection) != before
+
+
+async def test_a_field_that_fails_costs_its_neighbours_nothing(one_connection: Database) -> None:
+    shop = await make_shop(one_connection, stock=1)
+    query = """query($channel: String!) { wrong: products(channel: $channel, first: 0) { edges { cursor } }
+        right: products(channel: $channel) { edges { node { name } } }
+        also: productVariant(channel: $channel, variant: {sku: "x"}) { product { name } } }"""
+    engine = Engine(SCHEMA)
+    operation = engine.prepare(GraphQLRequest(query, None, {"channel": shop.channel.slug}), "test")
+    before = await _process_of(one_connection)
+
+    for _ in range(5):
+        context = RequestContext.of(make_context(one_connection, ANONYMOUS))
+        answer = await engine.execute(operation, context)
+        assert {error["extensions"]["code"] for error in answer["errors"]} == {"BAD_USER_INPUT"}
+
+    assert await _process_of(one_connection) == before

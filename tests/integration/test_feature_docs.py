@@ -6,11 +6,21 @@ from pathlib import Path
 from typing import Any
 
 from api.scalars import encode_id
-from domain.inventory import MOVES
+from domain.catalog import VariantRef
+from domain.inventory import MOVES, AdjustReason
 from persistence.database import Database
+from services import inventory
 from services.access import ANONYMOUS, SYSTEM
 from tests.checkouts import make_ready_cart, make_stocked_shop, order_now, till
-from tests.factories import execute, give_stock, make_channel, make_location, make_variant
+from tests.factories import (
+    data_of,
+    execute,
+    give_stock,
+    make_channel,
+    make_context,
+    make_location,
+    make_variant,
+)
 from tests.live import following, live
 
 FEATURES = Path(__file__).parents[2] / "docs" / "features"
@@ -49,20 +59,25 @@ async def test_the_examples_of_orders_run(database: Database) -> None:
     waiting = (await order_now(database, shop, 1, "review")).order
     assert waiting is not None
     known = {
+        "cursor": (await data_of(database, "{ eventCursor }"))["eventCursor"],
         "cartToken": await make_ready_cart(database, shop, 2),
         "waitingId": encode_id("Order", waiting.id),
     }
     providers = till(database).environment.payment_providers
     examples = _EXAMPLE.findall((FEATURES / "orders.md").read_text())
-    assert len(examples) == 6
+    assert len(examples) == 8
     answers: list[dict[str, Any]] = []
+    changes: list[dict[str, Any]] = []
     for document, variables in examples:
         filled = _filled(variables, known)
         if document.startswith("subscription"):
+            actor = SYSTEM if "ordersChanged" in document else ANONYMOUS
             async with (
                 live(database) as feed,
-                following(database, feed, document, filled, ANONYMOUS) as live_answers,
+                following(database, feed, document, filled, actor) as live_answers,
             ):
+                if actor is SYSTEM:
+                    changes = await live_answers.events(5)
                 assert await live_answers.silent_for(0.1)
             continue
         for_staff = "orderApprove" in document or "orders(" in document
@@ -79,6 +94,8 @@ async def test_the_examples_of_orders_run(database: Database) -> None:
     assert approved["order"] == {"status": "OPEN", "version": 2}
     assert canceled["order"] == {"status": "CANCELED", "paymentStatus": "VOIDED", "reason": "ordered twice"}
     assert [edge["node"]["number"] for edge in listed["edges"]] == [waiting.number]
+    assert {one["order"]["number"] for one in changes if one["matches"]} == {waiting.number}
+    assert {one["order"]["number"] for one in changes if not one["matches"]} == {read["number"]}
 
 
 def _filled(variables: str, known: dict[str, str]) -> dict[str, Any]:
@@ -103,14 +120,17 @@ async def test_the_examples_of_stock_run(database: Database) -> None:
     await make_location(database, code="LONDON")
 
     examples = _EXAMPLE.findall((FEATURES / "inventory.md").read_text())
-    assert len(examples) == 5
+    assert len(examples) == 7
     answers: list[Any] = []
     for document, variables in examples:
         if document.startswith("subscription"):
+            actor = ANONYMOUS if "inventoryChanged" in document else SYSTEM
             async with (
                 live(database) as feed,
-                following(database, feed, document, json.loads(variables), ANONYMOUS) as follow,
+                following(database, feed, document, json.loads(variables), actor) as follow,
             ):
+                if "lowStock" in document:
+                    await _take_33_mugs(database)
                 answers += await follow.events(1)
             continue
         result = await execute(database, document, json.loads(variables), SYSTEM)
@@ -118,12 +138,20 @@ async def test_the_examples_of_stock_run(database: Database) -> None:
         assert result.data is not None
         answers += result.data.values()
 
-    adjusted, moved, [level], ledger, shown = answers
+    adjusted, moved, [level], ledger, shown, watched, alert = answers
     assert (adjusted["userErrors"], adjusted["stockLevel"]["onHand"]) == ([], 40)
     assert (moved["userErrors"], moved["stockLevel"]["damaged"]) == ([], 3)
     assert (level["location"]["code"], level["available"], level["damaged"]) == ("LONDON", 37, 3)
     assert [edge["node"]["reason"] for edge in ledger["edges"]] == ["DAMAGED", "RECEIVED"]
     assert shown["available"] == 37
+    assert (watched["sku"], watched["available"], watched["damaged"]) == ("MUG-BLUE", 37, 3)
+    assert (alert["kind"], alert["previousAvailable"], alert["available"]) == ("StockLow", 37, 4)
+
+
+async def _take_33_mugs(database: Database) -> None:
+    await inventory.adjust(
+        make_context(database), VariantRef(sku="MUG-BLUE"), "LONDON", -33, AdjustReason.LOST, "lost-1"
+    )
 
 
 def test_the_moves_documented_are_the_moves_allowed() -> None:

@@ -166,7 +166,7 @@ async def kill_stampers(database: Database) -> int:
 async def drained(database: Database) -> None:
     async def empty() -> bool:
         async with database.read() as connection:
-            return not await event_feed.any_waiting(connection)
+            return (await event_feed.read_backlog(connection, limit=1)).depth == 0
 
     await eventually(empty)
 

@@ -14,6 +14,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin
 
+from api import execution
 from api.live import LiveViewer
 from persistence.database import Database
 from realtime.feed import Feed
@@ -21,6 +22,7 @@ from realtime.operations import Delivery, GraphQL, Source, Start
 from services import apps
 from services.access import ANONYMOUS, Permission
 from tests import cart_flows as flow
+from tests.asgi_servers import HYPERCORN
 from tests.factories import Shop, make_context, make_shop
 from tests.live import live
 from tests.outages import through_relay
@@ -41,15 +43,15 @@ async def feed(database: Database) -> AsyncIterator[Feed]:
         yield feed
 
 
-@pytest.fixture(params=["fast path", "portable path"])
-def fast(request: pytest.FixtureRequest) -> bool:
-    return bool(request.param == "fast path")
+@pytest.fixture(params=["fast path", "portable path", HYPERCORN])
+def how(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 @pytest.fixture
-async def server(database: Database, feed: Feed, fast: bool) -> AsyncIterator[Served]:
+async def server(database: Database, feed: Feed, how: str) -> AsyncIterator[Served]:
     async with served(
-        graphql(database, feed), feed, fast=fast, init_timeout=0.3, recheck=0.1, operations=3
+        graphql(database, feed), feed, how=how, init_timeout=0.3, recheck=0.1, operations=3
     ) as server:
         yield server
 
@@ -253,11 +255,11 @@ def flood(count: int) -> Iterator[Delivery]:
 
 
 async def test_who_falls_behind_on_what_may_not_be_dropped_must_resume(
-    database: Database, feed: Feed, fast: bool
+    database: Database, feed: Feed, how: str
 ) -> None:
     handed = answering(graphql(database, feed), flood(10**6))
     async with (
-        served(handed, feed, fast=fast) as server,
+        served(handed, feed, how=how) as server,
         server.client(max_queue=1, max_size=None) as client,
     ):
         await client.send(**INIT)
@@ -266,11 +268,11 @@ async def test_who_falls_behind_on_what_may_not_be_dropped_must_resume(
         assert (await client.closed())[0] in {1006, 4513}
 
 
-async def test_who_takes_nothing_for_too_long_is_cut_off(database: Database, feed: Feed, fast: bool) -> None:
+async def test_who_takes_nothing_for_too_long_is_cut_off(database: Database, feed: Feed, how: str) -> None:
     # Less than may wait, so that only time tells.
     handed = answering(graphql(database, feed), flood(30))
     async with (
-        served(handed, feed, fast=fast, stalled=0.5, small_buffers=True) as server,
+        served(handed, feed, how=how, stalled=0.5, small_buffers=True) as server,
         server.client(max_queue=1, max_size=None) as client,
     ):
         await client.send(**INIT)
@@ -280,11 +282,11 @@ async def test_who_takes_nothing_for_too_long_is_cut_off(database: Database, fee
 
 
 async def test_who_stops_reading_a_feed_that_conflates_gets_the_newest_value_later(
-    database: Database, feed: Feed, fast: bool
+    database: Database, feed: Feed, how: str
 ) -> None:
     handed = answering(graphql(database, feed), flood(2_000), conflated=True)
     async with (
-        served(handed, feed, fast=fast, stalled=0.5) as server,
+        served(handed, feed, how=how, stalled=0.5) as server,
         server.client(max_queue=1, max_size=None) as client,
     ):
         await client.send(**INIT)
@@ -301,6 +303,7 @@ async def test_who_stops_reading_a_feed_that_conflates_gets_the_newest_value_lat
         assert received < 2_000
 
 
+@pytest.mark.parametrize("how", ["fast path", "portable path"], indirect=True)
 async def test_everybody_is_sent_away_on_a_restart(server: Served, database: Database) -> None:
     authorization = await bearer(database, Permission.CARTS_READ)
     async with server.ready(authorization=authorization) as one, server.ready() as other:
@@ -309,6 +312,26 @@ async def test_everybody_is_sent_away_on_a_restart(server: Served, database: Dat
         assert await one.closed() == (1012, "Service Restart")
         assert await other.closed() == (1012, "Service Restart")
         await asyncio.wait_for(stopping, 5)
+
+
+async def test_an_outage_that_lasts_sends_followers_away_to_resume(
+    database: Database, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execution, "_OUTAGE_PAUSES_SECONDS", (0.1,))
+    authorization = await bearer(database, Permission.CARTS_READ)
+    async with through_relay(database) as (fragile, relay), live(fragile) as feed:
+        async with (
+            served(graphql(fragile, feed), feed) as server,
+            server.ready(authorization=authorization) as client,
+        ):
+            start = feed.reach()[1]
+            await flow.create(database, shop, 1)
+            await until(lambda: feed.reach()[1] > start)
+            relay.cut()
+            # The ring has the event; the cart it shows cannot be read.
+            await client.subscribe("1", CARTS, after=start)
+            assert await client.closed() == (4513, "resume")
+        await relay.heal()
 
 
 async def test_a_subscription_outlives_a_database_outage(database: Database, shop: Shop) -> None:

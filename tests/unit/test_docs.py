@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
+from api.root import build_schema
+from api.sharing import Scope
 from app.cli import cli
 from app.config import PREFIX, Settings
 
@@ -34,6 +36,27 @@ def test_links_between_documents_lead_somewhere(document: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text())
 
     assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+def test_every_subscription_is_in_the_table_with_its_arguments_and_nothing_else() -> None:
+    table = (ROOT / "docs" / "api.md").read_text().split("| subscription |")[1].split("\n\n")[0]
+    served = build_schema()._schema.subscription_type
+    assert served is not None
+    written = {
+        name: set(given.split(", "))
+        for name, given in re.findall(r"^\| `(\w+)\((.*?)\)`", table, re.MULTILINE)
+    }
+
+    assert written == {name: set(field.args) for name, field in served.fields.items()}
+
+
+def test_the_live_field_that_contributors_read_is_the_one_that_runs() -> None:
+    section = (ROOT / "CONTRIBUTING.md").read_text().split("## Adding a live field")[1].split("\n## ")[0]
+    (shown,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+
+    assert shown in (ROOT / "api" / "resolvers" / "orders.py").read_text()
+    for scope in Scope:
+        assert f"`{scope.name}`" in section
 
 
 def _commands(command: Any, name: str = "") -> Iterator[str]:

@@ -13,6 +13,7 @@ import strawberry
 
 from api.context import RequestContext
 from api.execution import Engine, GraphQLRequest
+from api.limits import Limits
 from domain.kernel.errors import AccessDenied, NotFound
 from services.access import ANONYMOUS
 from services.context import Environment, ServiceContext
@@ -104,6 +105,18 @@ def make_book(number: int, **changes: Any) -> Book:
 
 
 @strawberry.type
+class Library:
+    """As many books as asked for."""
+
+    size: strawberry.Private[int]
+
+    @strawberry.field
+    def books(self) -> list[Book]:
+        """All of them."""
+        return [make_book(1 + number % 9) for number in range(self.size)]
+
+
+@strawberry.type
 class Query:
     """Books, good and bad."""
 
@@ -116,6 +129,16 @@ class Query:
     async def books(self) -> list[Book]:
         """Several."""
         return [make_book(1), make_book(2)]
+
+    @strawberry.field
+    def library(self, size: int) -> Library:
+        """Many, read at once."""
+        return Library(size=size)
+
+    @strawberry.field
+    async def library_later(self, size: int) -> list[Book]:
+        """Many, found later."""
+        return [make_book(1 + number % 9) for number in range(size)]
 
     @strawberry.field
     def null_name(self) -> Book | None:
@@ -136,6 +159,19 @@ class Query:
     def huge(self) -> Book | None:
         """More pages than an Int can say."""
         return make_book(1, pages=2**40)
+
+    @strawberry.field
+    async def fails(self) -> str:
+        """Never answers, though it must."""
+        await asyncio.sleep(0)
+        raise NotFound("no such book")
+
+    @strawberry.field
+    async def slow(self, info: strawberry.Info[RequestContext]) -> str:
+        """Notes when it has come to its end."""
+        await asyncio.sleep(0.01)
+        info.context.loaders.shown("slow", lambda: True)
+        return "done"
 
     @strawberry.field
     def denied(self) -> str | None:
@@ -294,3 +330,68 @@ async def test_a_long_subscription_keeps_nothing(directive: str) -> None:
             counts.append(len(gc.get_objects()))
 
     assert counts[1] - counts[0] < 300, "something of each event stays behind"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "{ books { name pages } }",  # objects that a resolver returned
+        "{ book { chapters } }",  # values
+        "{ book { editor { shelf { name pages } } } }",  # objects that were only read
+        "{ book { editor { books { name } } } }",  # found later
+        "{ a: book { name } b: books { editor { books { name } } } c: book { author { name } } }",
+        "mutation { one { name chapters } two { name } }",
+    ],
+)
+async def test_an_answer_past_its_bound_is_given_up_at_its_root(query: str) -> None:
+    assert "errors" not in await ours(query)
+    engine = Engine(SCHEMA, Limits(answer=12))
+
+    answer = await engine.execute(engine.prepare(GraphQLRequest(query), "r1"), context())
+
+    assert answer["data"] is None
+    assert {error["extensions"]["code"] for error in answer["errors"]} == {"QUERY_TOO_COSTLY"}
+
+
+async def test_each_event_of_a_subscription_is_counted_by_itself() -> None:
+    engine = Engine(SCHEMA, Limits(answer=50))
+    request = GraphQLRequest("subscription { printed(count: 20) { name chapters } }")
+
+    stream = await engine.subscribe(engine.prepare(request, "r1"), context())
+
+    assert all("errors" not in each.answer for each in [delivery async for delivery in stream])
+
+
+async def test_a_field_that_fails_does_not_stop_those_beside_it() -> None:
+    asked = context()
+
+    answer = await ENGINE.execute(ENGINE.prepare(GraphQLRequest("{ fails slow }"), "r1"), asked)
+
+    assert answer["data"] is None
+    assert [error["path"] for error in answer["errors"]] == [["fails"]]
+    assert asked.loaders.shown("slow", lambda: False), "it came to its end"
+
+
+_OF_BOOKS = f"{{ {LEAVES} editor {{ shelf {{ name }} }} }}"
+
+
+@pytest.mark.parametrize(
+    "way", [f"library(size: 3000) {{ books {_OF_BOOKS} }}", f"books: libraryLater(size: 3000) {_OF_BOOKS}"]
+)
+async def test_others_have_their_turn_while_much_is_answered(way: str) -> None:
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    answer = await ours(f"{{ {way} }}")
+    counting.cancel()
+
+    books = answer["data"].get("books") or answer["data"]["library"]["books"]
+    assert len(books) == 3000
+    assert books[2999]["editor"]["shelf"] == [{"name": "book 3"}]
+    assert turns >= 10

@@ -1,18 +1,22 @@
 """Bounds of a document: what is refused before anything expensive looks at it, and what is not."""
 
+import gc
+import time
+import tracemalloc
 from typing import Any
 
 import pytest
 from graphql import OperationDefinitionNode, get_introspection_query, parse
 from graphql import build_schema as build_graphql_schema
 
-from api.cost import weigh
+from api.cost import page_size_variables, page_sizes, weigh
 from api.execution import Engine, GraphQLRequest
 from api.faults import RequestRefused
-from api.limits import Limits
+from api.limits import Limits, fields_as_written
 from api.root import build_schema
 
 SCHEMA = build_schema()
+_LINES = '{ variant: { sku: "S" }, quantity: 1 }' * 500
 
 
 def prepare(query: str, limits: Limits | None = None, **variables: Any) -> int:
@@ -139,7 +143,17 @@ SHELF = build_graphql_schema(
         ("{ books(first: 999999) { edges { node { title } } } }", {}, 1 + 100 * 3),
         ("{ books(first: -1) { edges { node { title } } } }", {}, 1),
         ("query($n: Int) { books(first: $n) { edges { node { title } } } }", {"n": 7}, 1 + 7 * 3),
-        ("query($n: Int) { books(first: $n) { edges { node { title } } } }", {"n": "x"}, 1 + 20 * 3),
+        ("query($n: Int) { books(first: $n) { edges { node { title } } } }", {}, 1 + 20 * 3),
+        ("query($n: Int) { books(first: $n) { edges { node { title } } } }", {"n": None}, 1 + 20 * 3),
+        ("query($n: Int) { books(first: $n) { edges { node { title } } } }", {"n": 100.0}, 1 + 100 * 3),
+        ("query($n: Int) { books(first: $n) { edges { node { title } } } }", {"n": "x"}, 1 + 100 * 3),
+        ("query($n: Int) { books(first: $n) { edges { node { title } } } }", {"n": True}, 1 + 100 * 3),
+        ("query($n: Int) { books(first: $n) { edges { node { title } } } }", {"n": 10**30}, 1 + 100 * 3),
+        ("query($n: Int = 90) { books(first: $n) { edges { node { title } } } }", {}, 1 + 90 * 3),
+        ("query($n: Int = 90) { books(first: $n) { edges { node { title } } } }", {"n": 7}, 1 + 7 * 3),
+        ("query($n: Int = 90) { books(first: $n) { edges { node { title } } } }", {"n": None}, 1 + 20 * 3),
+        ("query($n: Int = null) { books(first: $n) { edges { node { title } } } }", {}, 1 + 20 * 3),
+        ("{ books(first: null) { edges { node { title } } } }", {}, 1 + 20 * 3),
         ("{ books(first: 5) { edges { node { pages { text } } } } }", {}, 1 + 5 * (2 + 1 + 10)),
     ],
 )
@@ -150,7 +164,26 @@ def test_a_page_costs_its_fields_for_each_of_its_nodes(
     operation = document.definitions[0]
     assert isinstance(operation, OperationDefinitionNode)
 
-    assert weigh(SHELF, document, operation, variables).cost == cost
+    sizes = page_sizes(operation, page_size_variables(fields_as_written(document)), variables)
+    assert weigh(SHELF, document, operation, sizes).cost == cost
+
+
+def test_a_size_remembered_for_one_request_is_not_another_ones() -> None:
+    query = 'query($n: Int = 100) { products(channel: "web", first: $n) { edges { cursor } } }'
+    engine = Engine(SCHEMA)
+
+    given: list[Any] = [{}, {"n": 1}, {"n": True}, {"n": 100.0}, {"n": 100}]
+    costs = [engine.prepare(GraphQLRequest(query, None, one), "test").cost for one in given]
+
+    assert costs == [201, 3, 201, 201, 201]
+
+
+def test_a_default_that_would_be_too_much_does_not_refuse_who_asks_for_less() -> None:
+    query = """query($n: Int = 100) { products(channel: "web", first: $n) { edges { node {
+        variants { product { variants { product { variants { id } } } } } } } } }"""
+
+    assert prepare(query, n=1) < 5_000
+    assert refusal(query)[0] == "QUERY_TOO_COSTLY"
 
 
 def test_no_name_of_the_schema_is_suggested() -> None:
@@ -183,6 +216,43 @@ def test_what_cannot_be_stored_is_refused_by_path(variables: dict[str, Any]) -> 
     assert message.startswith("variables.x")
 
 
+_MANY = "mutation($input: CartCreateInput!%s) { %s }"
+_MAKE = "a%d: cartCreate(input: $input) { cartToken }"
+
+
+def _lines(number: int) -> list[Any]:
+    return [{"variant": {"sku": f"S-{one}"}, "quantity": 1} for one in range(number)]
+
+
+@pytest.mark.parametrize(("lines", "uses"), [(110_000, 1), (2_600, 1), (150, 20)])
+def test_more_values_than_can_be_read_in_a_moment_are_refused_by_name(lines: int, uses: int) -> None:
+    query = _MANY % ("", " ".join(_MAKE % one for one in range(uses)))
+    given = {"channel": "web", "lines": _lines(lines)}
+
+    started = time.thread_time()
+    code, message = refusal(query, input=given)
+
+    assert time.thread_time() - started < 0.5
+    assert code == "BAD_USER_INPUT"
+    assert message.startswith("variables.input has too many values")
+
+
+def test_a_full_cart_and_many_small_ones_are_let_in() -> None:
+    assert prepare(_MANY % ("", _MAKE % 1), input={"channel": "web", "lines": _lines(1_500)}) > 0
+    many = _MANY % ("", " ".join(_MAKE % one for one in range(100)))
+    assert prepare(many, input={"channel": "web", "lines": _lines(20)}) > 0
+
+
+def test_a_long_default_that_is_used_often_is_refused() -> None:
+    line = '{ variant: { sku: "S" }, quantity: 1 }'
+    default = f'= {{ channel: "web", lines: [{line * 400}] }}'
+
+    assert prepare(_MANY % (default, _MAKE % 1)) > 0
+    code, message = refusal(_MANY % (default, " ".join(_MAKE % one for one in range(20))))
+    assert code == "QUERY_TOO_COSTLY"
+    assert "defaults" in message
+
+
 def test_a_nul_in_the_document_is_refused() -> None:
     code, message = refusal('{ __type(name: "a\\u0000b") { name } }')
 
@@ -191,10 +261,37 @@ def test_a_nul_in_the_document_is_refused() -> None:
 
 def test_documents_are_remembered_within_bounds() -> None:
     engine = Engine(SCHEMA)
+    long = f'mutation {{ cartCreate(input: {{ channel: "x", lines: [{_LINES}] }}) {{ cartToken }} }}'
     first = GraphQLRequest("{ channels { id } } # first")
     prepared = engine.prepare(first, "test").document
 
     assert engine.prepare(first, "test").document is prepared
-    for number in range(6):
-        engine.prepare(GraphQLRequest("{ channels { id } } #" + "x" * 50_000 + str(number)), "test")
+    for number in range(8):
+        engine.prepare(GraphQLRequest(f"{long} # {number}"), "test")
     assert engine.prepare(first, "test").document is not prepared
+
+
+_KINDS = {
+    "long comments": ("{ __typename } #" + "x" * 90_000, 120),
+    "long": (
+        f'mutation {{ cartCreate(input: {{ channel: "x", lines: [{_LINES}] }}) {{ cartToken }} }} #',
+        12,
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", _KINDS)
+def test_all_documents_together_take_a_bounded_amount_of_memory(kind: str) -> None:
+    document, number = _KINDS[kind]
+    engine = Engine(SCHEMA)
+    prepared = engine.prepare(GraphQLRequest(f"{document}first"), "test").document
+
+    tracemalloc.start()
+    for one in range(number):
+        engine.prepare(GraphQLRequest(f"{document}{one}"), "test")
+    gc.collect()
+    taken = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+
+    assert engine.prepare(GraphQLRequest(f"{document}first"), "test").document is not prepared, "it is full"
+    assert taken < 25_000_000

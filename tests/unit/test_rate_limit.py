@@ -38,3 +38,15 @@ def test_no_rate_means_no_limit() -> None:
     limiter = RateLimiter(per_second=0, burst=1, clock=Clock())
 
     assert [limiter.wait_seconds("a") for _ in range(100)] == [0] * 100
+
+
+def test_what_is_given_back_was_never_counted() -> None:
+    limiter = RateLimiter(per_second=1, burst=2, clock=Clock())
+
+    for _ in range(10):
+        assert limiter.wait_seconds("a") == 0
+        limiter.give_back("a")
+    limiter.give_back("a")
+    assert [limiter.wait_seconds("a") for _ in range(3)] == [0, 0, 1]
+    limiter.give_back("nobody")
+    assert limiter.wait_seconds("nobody") == 0

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,7 +11,7 @@ import pytest
 
 from persistence.event_feed import Page
 from realtime.cursors import Cursor, CursorExpired, Discontinued
-from realtime.events import FeedEvent, Filter, Keys
+from realtime.events import FeedEvent, Filter, Keys, at_place
 from realtime.readers import Latest, Subscription
 from realtime.ring import Ring
 
@@ -176,3 +177,14 @@ def test_the_ring_refuses_gaps() -> None:
         ring.append(event(9))
     with pytest.raises(ValueError, match="does not reach back"):
         ring.join(subscription(ring), 6)
+
+
+async def test_who_follows_a_place_is_not_even_offered_what_happens_elsewhere() -> None:
+    ring = Ring(EPOCH, 0, size=10)
+    offered: list[int] = []
+    here, elsewhere = str(uuid4()), str(uuid4())
+    Latest(ring, Keys([at_place("stock", here)]), lambda told: offered.append(told.sequence))
+    for sequence, place in enumerate([elsewhere, here, elsewhere], start=1):
+        made = event(sequence, "stock")
+        ring.append(replace(made, payload={"sku": "A", "locationId": place}))
+    assert offered == [2]

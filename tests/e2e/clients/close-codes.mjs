@@ -30,8 +30,8 @@ const CASES = {
   "subscribe-without-query": { after: ['{"id":"1","type":"subscribe","payload":{}}'] },
   "subscribe-before-init": { instead: [SUBSCRIBE] },
   "bad-token": { connectionParams: { authorization: "Bearer nobody" } },
-  // One that offers another gets no answer to it, which ws and browsers take for a broken handshake (1006).
   "no-subprotocol": { subprotocols: [] },
+  "another-subprotocol": { subprotocols: ["graphql-ws"] },
   silence: { instead: [] },
   "same-id-twice": { after: [SUBSCRIBE, SUBSCRIBE] },
   "second-init": { after: [INIT] },

@@ -1,10 +1,12 @@
-// A library does over the websocket what its users do; each step prints one line of JSON.
-//   node conformance.mjs graphql-ws | apollo | urql
+// A library does what its users do, graphql-sse over server-sent events and the others over the websocket;
+// each step prints one line of JSON.
+//   node conformance.mjs graphql-ws | apollo | urql | graphql-sse
 // LIVE_URL, LIVE_TOKEN, LIVE_AFTER (the cursor before the first event) and LIVE_CHANNEL come from the test.
 
 import { ApolloClient, CombinedGraphQLErrors, InMemoryCache, gql } from "@apollo/client";
 import { GraphQLWsLink } from "@apollo/client/link/subscriptions";
 import { Client as UrqlClient, fetchExchange, subscriptionExchange } from "@urql/core";
+import { createClient as createEventsClient } from "graphql-sse";
 import { createClient } from "graphql-ws";
 import WebSocket from "ws";
 
@@ -28,8 +30,29 @@ const print = (line) => console.log(JSON.stringify(line));
 const codesOf = (errors) => errors.map((error) => error.extensions?.code);
 
 // Each library as two functions: `once` resolves to {data} or {codes}; `follow` gives results until its
-// return value is called. Every operation goes over the websocket.
+// return value is called. Every operation goes the library's way, none by plain HTTP.
 const LIBRARIES = {
+  "graphql-sse"() {
+    const headers = { authorization: `Bearer ${token}` };
+    const client = createEventsClient({ url: url.replace("ws", "http"), headers, retryAttempts: 0 });
+    const follow = (query, variables, next, error) =>
+      client.subscribe({ query, variables }, {
+        next: (result) => (result.errors ? error(codesOf(result.errors)) : next(result)),
+        error: (reason) => error(String(reason)),
+        complete() {},
+      });
+    const once = (query, variables) =>
+      new Promise((resolve, reject) => {
+        let found;
+        client.subscribe({ query, variables }, {
+          next: (result) => (found = result),
+          error: reject,
+          complete: () => resolve(found.errors ? { codes: codesOf(found.errors) } : { data: found.data }),
+        });
+      });
+    return { once, follow };
+  },
+
   "graphql-ws"(socket) {
     const follow = (query, variables, next, error) =>
       socket.subscribe({ query, variables }, {
