@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import Any
 
+SECONDS_TO_ANSWER = 10.0
+
 Read = Callable[[Sequence[Any]], Awaitable[Mapping[Any, Any]]]
 """Reads what there is of some keys."""
 
@@ -40,7 +42,7 @@ class Batches:
         while batch := self._waiting[name]:
             self._waiting[name] = []
             keys = dict.fromkeys(key for wanted, _ in batch for key in wanted)
-            reading = asyncio.ensure_future(read(list(keys)))
+            reading = asyncio.create_task(_in_time(read, list(keys)))
             await asyncio.wait([reading])
             error = reading.exception()
             for _, answer in batch:
@@ -52,3 +54,9 @@ class Batches:
                 else:
                     answer.set_exception(error)
         del self._waiting[name]
+
+
+async def _in_time(read: Read, keys: Sequence[Any]) -> Mapping[Any, Any]:
+    """Read; a connection that never answers must not keep everyone who comes later."""
+    async with asyncio.timeout(SECONDS_TO_ANSWER):
+        return await read(keys)

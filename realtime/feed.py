@@ -142,10 +142,11 @@ class Feed:
         """Read a page for a reader that must not end because the database restarts."""
 
         async def read() -> Page:
-            async with self._catching_up:
+            # How long the others take, who have their turn first, says nothing about the connection.
+            async with self._catching_up, asyncio.timeout(SECONDS_TO_ANSWER):
                 return await self._page(after, wanted)
 
-        return await patiently(read)
+        return await patiently(read, seconds_to_answer=None)
 
     async def _tail(self) -> None:
         ring = self._started

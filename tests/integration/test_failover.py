@@ -11,7 +11,9 @@ import pytest
 from domain.kernel.events import Event
 from persistence import event_feed, event_log, stamping
 from persistence.database import Database
-from realtime import bus
+from realtime import bus, feed
+from realtime.cursors import Cursor
+from realtime.feed import Feed
 from realtime.metrics import RETRIES
 from realtime.stamper import Stamper
 from realtime.supervise import supervise
@@ -27,6 +29,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stamping, "_SECONDS_TO_ANSWER", SECONDS_TO_ANSWER)
     monkeypatch.setattr(leadership, "ANSWER_SECONDS", SECONDS_TO_ANSWER)
     monkeypatch.setattr(leadership, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(feed, "SECONDS_TO_ANSWER", SECONDS_TO_ANSWER)
     monkeypatch.setattr(bus, "SECONDS_TO_CONNECT", SECONDS_TO_ANSWER)
 
 
@@ -109,6 +112,36 @@ async def test_a_stamper_alone_gives_a_connection_up_that_hangs_in_a_batch(
         await relay.heal()
         await commit(database, 3)
         await stamped(database, 7)
+
+
+async def test_followers_of_both_kinds_outlive_connections_that_hang(
+    database: Database, relay: Relay
+) -> None:
+    """One follows live, the other begins to catch up just then."""
+    fragile = Database(relay.url)
+    own = Feed(fragile, ring_size=2)
+    async with working(stamper(database).run()):
+        await commit(database, 5)
+        await stamped(database, 5)
+        await own.start()
+        start = str(Cursor(own.epoch, 0))
+        try:
+            # So that whoever reads next finds an open connection, which then hangs.
+            await asyncio.gather(*(fragile.check() for _ in range(3)))
+            async with own.subscribe() as live, own.subscribe(start) as late:
+                relay.swallow()
+                first = asyncio.ensure_future(anext(late))
+                await commit(database)
+                await asyncio.sleep(0.2)
+                await relay.heal()
+                async with asyncio.timeout(10):
+                    assert (await anext(live)).sequence == 6
+                    assert [(await first).sequence] + [(await anext(late)).sequence for _ in range(5)] == [
+                        *range(1, 7)
+                    ]
+        finally:
+            await own.stop()
+            await fragile.close()
 
 
 async def test_who_waits_to_lead_gives_a_connection_up_that_hangs(database: Database, relay: Relay) -> None:
