@@ -26,6 +26,7 @@ class Authenticator:
         """Start with nothing remembered."""
         self._environment = environment
         self._known: OrderedDict[str, tuple[Actor, float]] = OrderedDict()
+        self._forgotten = 0
 
     async def actor(self, authorization: str | None) -> Actor:
         """Return who asks; anonymous without the header.
@@ -41,7 +42,11 @@ class Authenticator:
         known = self._known.get(token)
         if known is not None and known[1] > time.monotonic():
             return known[0]
-        actor = await apps.actor_of(self._environment, token)
+        while True:
+            forgotten = self._forgotten
+            actor = await apps.actor_of(self._environment, token)
+            if forgotten == self._forgotten:
+                break  # Else somebody was revoked meanwhile, after what was read.
         if actor is None:
             self._known.pop(token, None)
             raise AccessDenied("UNAUTHENTICATED", "the token is not valid, or no longer")
@@ -50,8 +55,14 @@ class Authenticator:
 
     def forget(self, app_id: UUID) -> None:
         """Trust nothing of an app that was found good before."""
+        self._forgotten += 1
         for token in [token for token, (actor, _) in self._known.items() if actor.id == app_id]:
             del self._known[token]
+
+    def forget_everything(self) -> None:
+        """Trust no token that was found good before."""
+        self._forgotten += 1
+        self._known.clear()
 
     def _remember(self, token: str, actor: Actor) -> None:
         self._known[token] = (actor, time.monotonic() + _TRUSTED_SECONDS)

@@ -84,14 +84,17 @@ class LiveGraphQL:
 
     def handed(self) -> GraphQL:
         """Return the functions that a transport is handed."""
-        return GraphQL(self.authenticate, self.plan)
+        return GraphQL(self.authenticate, self.authenticate_again, self.plan)
 
     async def authenticate(self, credentials: str | None, scope: ASGIScope) -> LiveViewer:
         """Return who connects; raises CredentialsRefused or Unavailable."""
-        client = scope.get("client")
-        address = str(client[0]) if client else "unknown"
-        if credentials is not None and self._limiter.wait_seconds(address) > 0:
+        if credentials is not None and self._limiter.wait_seconds(_address(scope)) > 0:
             raise Unavailable("too many attempts, try again later")
+        return await self.authenticate_again(credentials, scope)
+
+    async def authenticate_again(self, credentials: str | None, scope: ASGIScope) -> LiveViewer:
+        """Return who is connected, whatever its rate: nobody keeps a connection by asking too often."""
+        address = _address(scope)
         try:
             return LiveViewer(await self._authenticator.actor(credentials), address)
         except AccessDenied as denied:
@@ -167,6 +170,11 @@ class LiveGraphQL:
         self._unfinished.add(running)
         running.add_done_callback(self._unfinished.discard)
         return await asyncio.shield(running)
+
+
+def _address(scope: ASGIScope) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else "unknown"
 
 
 def _key(request: OperationRequest, left_out: str | None, acting: Actor) -> Hashable | None:
