@@ -36,6 +36,7 @@ class Authenticator:
         self._environment = environment
         self._limiter = limiter
         self._known: OrderedDict[str, tuple[Actor, float]] = OrderedDict()
+        self._forgotten = 0
 
     async def actor(self, authorization: str | None, address: str | None = None) -> Actor:
         """Return who asks; anonymous without the header.
@@ -53,7 +54,11 @@ class Authenticator:
         attempts = self._charge(address)
         if scheme.lower() != "bearer" or not token or len(token) > _LONGEST_TOKEN:
             raise AccessDenied("UNAUTHENTICATED", "send the token as Authorization: Bearer TOKEN")
-        actor = await apps.actor_of(self._environment, token)
+        while True:
+            forgotten = self._forgotten
+            actor = await apps.actor_of(self._environment, token)
+            if forgotten == self._forgotten:
+                break  # Else somebody was revoked meanwhile, after what was read.
         if actor is None:
             self._known.pop(token, None)
             raise AccessDenied("UNAUTHENTICATED", "the token is not valid, or no longer")
@@ -64,8 +69,14 @@ class Authenticator:
 
     def forget(self, app_id: UUID) -> None:
         """Trust nothing of an app that was found good before."""
+        self._forgotten += 1
         for token in [token for token, (actor, _) in self._known.items() if actor.id == app_id]:
             del self._known[token]
+
+    def forget_everything(self) -> None:
+        """Trust no token that was found good before."""
+        self._forgotten += 1
+        self._known.clear()
 
     def _charge(self, address: str | None) -> str | None:
         """Count an attempt before it is looked at; a good one is given back.

@@ -1,15 +1,15 @@
 """GraphQL for the live transports: who is connected, and how what they ask is run."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Hashable, Mapping
+from collections.abc import AsyncGenerator, Callable, Hashable
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import structlog
-from graphql import StringValueNode, VariableNode
+from graphql import NonNullTypeNode, StringValueNode, VariableNode
 from starlette.types import Scope as ASGIScope
 
 from api.auth import Authenticator, TooManyAttempts
@@ -84,14 +84,21 @@ class LiveGraphQL:
 
     def handed(self) -> GraphQL:
         """Return the functions that a transport is handed."""
-        return GraphQL(self.authenticate, self.plan)
+        return GraphQL(self.authenticate, self.authenticate_again, self.plan)
 
     async def authenticate(self, credentials: str | None, scope: ASGIScope) -> LiveViewer:
         """Return who connects; raises CredentialsRefused or Unavailable."""
-        client = scope.get("client")
-        address = str(client[0]) if client else "unknown"
+        return await self._viewer(credentials, scope, charged=True)
+
+    async def authenticate_again(self, credentials: str | None, scope: ASGIScope) -> LiveViewer:
+        """Return who is connected, whatever its rate: nobody keeps a connection by asking too often."""
+        return await self._viewer(credentials, scope, charged=False)
+
+    async def _viewer(self, credentials: str | None, scope: ASGIScope, *, charged: bool) -> LiveViewer:
+        address = _address(scope)
         try:
-            return LiveViewer(await self._authenticator.actor(credentials, address), address)
+            actor = await self._authenticator.actor(credentials, address if charged else None)
+            return LiveViewer(actor, address)
         except TooManyAttempts as denied:
             raise Unavailable(denied.message) from None
         except AccessDenied as denied:
@@ -132,14 +139,10 @@ class LiveGraphQL:
         sharing = self._engine.sharing(operation)
         acting = sharing.scope.actor(viewer)
         run = partial(self._follow, operation, acting, request_id)
-        after, left_out = _resumed(operation)
-        if sharing.scope.shares:
-            variables = {name: value for name, value in request.variables.items() if name != left_out}
-            canonical = orjson.dumps(variables, option=orjson.OPT_SORT_KEYS)
-            key = (request.query, request.operation_name, canonical, acting)
-        else:
-            key = None
-        return Source(run, key, after, conflated=sharing.conflate_by is not None)
+        resumed = _resumed(operation)
+        shares = sharing.scope.shares and resumed.fits
+        key = _key(request, resumed.variable, acting) if shares else None
+        return Source(run, key, resumed.after, conflated=sharing.conflate_by is not None)
 
     async def _follow(
         self, operation: Operation, acting: Actor, request_id: str, start: Start
@@ -173,27 +176,46 @@ class LiveGraphQL:
         return await asyncio.shield(running)
 
 
-def _resumed(operation: Operation) -> tuple[str | None, str | None]:
-    """Return the cursor that a subscription resumes from, and the variable that says no more than that.
+def _address(scope: ASGIScope) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else "unknown"
 
-    A text that is no cursor is left to the run, which refuses it.
+
+def _key(request: OperationRequest, left_out: str | None, acting: Actor) -> Hashable | None:
+    """Return what is equal for equal subscriptions; None shares with nobody."""
+    variables = {name: value for name, value in request.variables.items() if name != left_out}
+    try:
+        canonical = orjson.dumps(variables, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        return None  # Nested deeper than it writes, though it read it: the run tells what is wrong.
+    return request.query, request.operation_name, canonical, acting
+
+
+class _Resumed(NamedTuple):
+    """How a subscription says where it goes on.
+
+    `variable` is the one that says no more than that. What `fits` not will be refused, and that is to
+    be nobody else's refusal.
     """
+
+    after: str | None = None
+    variable: str | None = None
+    fits: bool = True
+
+
+def _resumed(operation: Operation) -> _Resumed:
+    """Return the cursor that a subscription resumes from; a text that is none is left to the run."""
     value = operation.document.resumes_by(operation.definition)
-    if isinstance(value, VariableNode):
-        name = value.name.value
-        after = _text(operation.variables, operation, name)
-        alone = operation.document.uses_of(name) == 1
-        return after, name if alone else None
-    return (value.value, None) if isinstance(value, StringValueNode) else (None, None)
-
-
-def _text(variables: Mapping[str, Any], operation: Operation, name: str) -> str | None:
-    given = variables.get(name, ...)
-    if given is ...:
-        for definition in operation.definition.variable_definitions or ():
-            if definition.variable.name.value == name and isinstance(
-                definition.default_value, StringValueNode
-            ):
-                return definition.default_value.value
-        return None
-    return given if isinstance(given, str) else None
+    if not isinstance(value, VariableNode):
+        return _Resumed(value.value) if isinstance(value, StringValueNode) else _Resumed()
+    name = value.name.value
+    definitions = operation.definition.variable_definitions or ()
+    defined = next(one for one in definitions if one.variable.name.value == name)
+    given = operation.variables.get(name, ...)
+    if given is ... and isinstance(defined.default_value, StringValueNode):
+        given = defined.default_value.value
+    alone = name if operation.document.uses_of(name) == 1 else None
+    if isinstance(given, str):
+        return _Resumed(given, alone)
+    missing = given is None or given is ...
+    return _Resumed(None, alone, missing and not isinstance(defined.type, NonNullTypeNode))

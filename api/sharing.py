@@ -6,7 +6,7 @@ another may see.
 """
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -31,7 +31,8 @@ class Scope(Enum):
         if self is Scope.PUBLIC:
             return ANONYMOUS
         if self is Scope.PERMISSIONS:
-            return Actor(viewer.kind, None, viewer.permissions)
+            # What else comes to limit an actor must divide viewers by itself.
+            return replace(viewer, id=None)
         return viewer
 
 

@@ -55,7 +55,7 @@ async def live_transports(
     handed = graphql.handed()
     registry = Registry(handed, limits)
     hub = Hub(feed.reach)
-    feed.watch(_revocations(authenticator, registry))
+    feed.watch(revocations(authenticator, registry))
     watching = asyncio.create_task(supervise("connections", registry.watch), name="connections")
     try:
         yield LiveTransports(
@@ -69,12 +69,19 @@ async def live_transports(
             await watching
 
 
-def _revocations(authenticator: Authenticator, registry: Registry) -> Watcher:
-    """Return what ends the connections of an app that is revoked, before they get any later event."""
+def revocations(authenticator: Authenticator, registry: Registry) -> Watcher:
+    """Return what ends the connections of an app that is revoked, before they get any later event.
+
+    Where a revocation may have been missed, every credential is looked at again at once.
+    """
 
     def told(event: FeedEvent) -> None:
         if event.kind == apps.REVOKED:
             authenticator.forget(event.aggregate_id)
             registry.revoke(apps.label_of(event.aggregate_id))
 
-    return Watcher(Filter("app"), told, registry.recheck_soon)
+    def missed() -> None:
+        authenticator.forget_everything()
+        registry.recheck_soon()
+
+    return Watcher(Filter("app"), told, missed)

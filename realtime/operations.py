@@ -122,9 +122,11 @@ class GraphQL:
     """What a transport is handed.
 
     `authenticate` takes the credentials of a connection and the ASGI scope; it raises
-    CredentialsRefused or Unavailable. `plan` makes a request ready to run for a viewer under a request
-    id; it raises OperationRefused.
+    CredentialsRefused or Unavailable. `authenticate_again` does the same for one that is open, on our
+    own account. `plan` makes a request ready to run for a viewer under a request id; it raises
+    OperationRefused.
     """
 
     authenticate: Callable[[str | None, Scope], Awaitable[Viewer]]
+    authenticate_again: Callable[[str | None, Scope], Awaitable[Viewer]]
     plan: Callable[[OperationRequest, Any, str], Source | Single]

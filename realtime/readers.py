@@ -162,10 +162,16 @@ class Subscription(_Following):
     def _take_page(self, page: Page) -> None:
         self._require_same(page.head.epoch)
         _require_kept(page.head.pruned_sequence, self._position)
+        # What this process has not read comes by the ring: whom it may not reach any more (AppRevoked)
+        # is told there first.
+        seen = self._ring.head
         for row in page.events:
+            if row.sequence > seen:
+                self._position = max(self._position, seen)
+                return
             self._take(FeedEvent.of(page.head.epoch, row))
         if page.complete:
-            self._position = max(self._position, page.head.sequence)
+            self._position = max(self._position, min(page.head.sequence, seen))
 
     def _require_same(self, epoch: UUID) -> None:
         if epoch != self._epoch:

@@ -101,23 +101,25 @@ class Registry:
         pause = min(_LOOK_SECONDS, limits.stalled / 4, limits.recheck / 4)
         recheck_at = loop.time() + limits.recheck
         while True:
-            await asyncio.sleep(pause)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._recheck_now.wait()
             for connection in list(self._connections):
                 if connection.stalled_for > limits.stalled:
                     connection.close(Close.RESUME, "resume")
             if loop.time() >= recheck_at or self._recheck_now.is_set():
                 self._recheck_now.clear()
-                await self.recheck()
-                recheck_at = loop.time() + limits.recheck
+                done = await self.recheck()
+                recheck_at = loop.time() + (limits.recheck if done else pause)
 
-    async def recheck(self) -> None:
-        """Look at every credential in use again, once each."""
+    async def recheck(self) -> bool:
+        """Look at every credential in use again, once each; say whether all could be told."""
         users: dict[str, list[LiveConnection]] = {}
         for connection in self._connections:
             if connection.credentials is not None and connection.viewer is not None:
                 users.setdefault(connection.credentials, []).append(connection)
-        for credentials, connections in users.items():
-            await self._recheck(credentials, connections)
+        told = [await self._recheck(credentials, connections) for credentials, connections in users.items()]
+        return all(told)
 
     def revoke(self, viewer_key: str) -> None:
         """End every connection of a viewer whose credentials are worth nothing any more, at once."""
@@ -134,18 +136,19 @@ class Registry:
         if self._draining is None:
             self._draining = asyncio.create_task(self._drain())
 
-    async def _recheck(self, credentials: str, connections: list[LiveConnection]) -> None:
+    async def _recheck(self, credentials: str, connections: list[LiveConnection]) -> bool:
         try:
-            now = await self._graphql.authenticate(credentials, connections[0].scope)
+            now = await self._graphql.authenticate_again(credentials, connections[0].scope)
         except CredentialsRefused as refused:
             for connection in connections:
                 connection.close(Close.FORBIDDEN, f"Forbidden: {refused}")
-            return
+            return True
         except Unavailable:
-            return  # The next look will tell.
+            return False
         for connection in connections:
             if connection.viewer is not None and connection.viewer.grant != now.grant:
                 connection.close(Close.RESTART, "permissions have changed, connect again")
+        return True
 
     async def _drain(self) -> None:
         """Close in batches, so that clients do not all come back in the same moment."""
