@@ -15,40 +15,22 @@ from uuid import UUID, uuid4
 
 import orjson
 
-from api.scalars import encode_id
+from domain.catalog import VariantRef
+from domain.inventory import AdjustReason
 from domain.kernel.events import Event
 from persistence import event_feed
 from persistence.database import Database
 from persistence.event_feed import StampedEvent
 from realtime.cursors import Cursor
-from services import apps
+from services import apps, inventory
 from services.access import ANONYMOUS, Actor, Permission
 from tests import cart_flows as flow
 from tests.entitled import alone, document_of
-from tests.factories import Shop, give_stock, make_context, make_environment
+from tests.factories import make_context, make_environment
+from tests.leak_ground import FOLLOWED, VALUES, Ground
 from tests.wires import PATIENCE_SECONDS, Process, Wire
 
-FOLLOWED = {"cartEvents": "cart", "cartUpdated": "cart", "orderEvents": "order", "orderUpdated": "order"}
-"""Of which stream's events a subscription tells. Whoever adds one says so here, and in `World._variables`."""
-VALUES = {"inventoryChanged"}
-"""Subscriptions that tell the newest values instead."""
-
 Permissions = tuple[Permission, ...]
-
-
-@dataclass
-class Ground:
-    """What everything happens to: carts, orders, and stock of something that is in neither."""
-
-    carts: list[UUID]
-    orders: list[UUID]
-    numbers: dict[UUID, str]
-    stock: Shop
-    generations: dict[UUID, int]
-
-    def of(self, aggregate: str) -> list[UUID]:
-        """Return the ids of one kind."""
-        return self.carts if aggregate == "cart" else self.orders
 
 
 @dataclass(eq=False)
@@ -130,7 +112,8 @@ class World:
         wire = await self._connected(viewer)
         if wire is None:
             return
-        aggregate_id, make = self._variables(name, where, how)
+        sign = make_environment(self.database).tokens.sign
+        aggregate_id, make = self.ground.variables(name, where, how, sign)
         variables, start = make(), self.settled
         if back is not None and name in FOLLOWED:
             start = max(self.start, self.settled - back)
@@ -172,9 +155,13 @@ class World:
         await self._emit("Happened", aggregate, self.ground.of(aggregate)[where])
 
     async def restock(self) -> None:
-        """Let the availability of the stock change."""
+        """Let the availability of the stock change: up to three units, then down to one or two."""
         self._quiet = False
-        await give_stock(self.database, self.ground.stock.variant, self.ground.stock.location, 1)
+        ground = self.ground
+        ref, place = VariantRef(sku=ground.stock.variant.sku), ground.stock.location.code
+        for change in ground.next_changes():
+            context = make_context(self.database)
+            await inventory.adjust(context, ref, place, change, AdjustReason.CORRECTION, str(uuid4()))
 
     async def revoke(self, who: int) -> None:
         """Revoke an app."""
@@ -253,30 +240,6 @@ class World:
                 return None
         return viewer.wire
 
-    def _variables(self, name: str, where: int, how: str) -> tuple[UUID | None, Callable[[], dict[str, Any]]]:
-        """Return what a subscription is about, and what makes its variables."""
-        ground = self.ground
-        sign = make_environment(self.database).tokens.sign
-        if name in VALUES:
-            watched = {"channel": ground.stock.channel.slug, "skus": [ground.stock.variant.sku]}
-            return None, lambda: dict(watched)
-        if name in {"cartEvents", "orderEvents"}:
-            return None, dict
-        aggregate = FOLLOWED[name]
-        about = ground.of(aggregate)[where]
-        tokens: dict[str, Callable[[], str]] = {
-            "token": lambda: sign(aggregate, about, ground.generations[about]),
-            "old token": lambda: sign(aggregate, about, 0),
-            "another's token": lambda: sign("other", about, ground.generations[about]),
-        }
-        if aggregate == "cart":
-            token = tokens.get(how, tokens["old token"])
-            return about, lambda: {"token": token()}
-        if how in tokens:
-            return about, lambda: {"ref": {"token": tokens[how]()}}
-        named = {"id": encode_id("Order", about)} if how == "id" else {"number": ground.numbers[about]}
-        return about, lambda: {"ref": named}
-
     async def _has_its_events(self, one: Subscribed) -> None:
         """Say what it may have, and wait for it where it must."""
         cut = self._cut_of(one)
@@ -300,10 +263,17 @@ class World:
             )
 
     async def _has_the_newest_value(self, one: Subscribed) -> None:
+        if self._cut_of(one) != math.inf:
+            return
         found = await alone(
             self.database, one.viewer.process.feed, one.document, one.variables, one.viewer.actor
         )
-        assert found is not None
+        if found is None:
+            await one.wire.until(
+                lambda: one.wire.closed is not None or (self._read(one.wire) and one.refused)
+            )
+            assert not one.seen
+            return
         newest = found[0].answer["data"]
         if not one.leaving:
             await one.wire.until(
