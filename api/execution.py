@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from inspect import isawaitable
 from typing import Any, cast
 
@@ -22,7 +22,7 @@ from api.sharing import SHARING_KEY, Sharing
 from domain.kernel.errors import AccessDenied, DomainError
 from persistence.outages import is_outage
 from realtime.cursors import Discontinued, FeedError
-from realtime.operations import Delivery
+from realtime.operations import Delivery, OperationRequest
 
 log = structlog.get_logger(__name__)
 
@@ -31,15 +31,6 @@ _OUTAGE_PAUSES_SECONDS = (0.1, 0.2, 0.4, 0.8, 1.5, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0)
 
 Answer = dict[str, Any]
 """A GraphQL response as clients read it; `data` is absent when the request was refused."""
-
-
-@dataclass(frozen=True, slots=True)
-class GraphQLRequest:
-    """What a client asks, whatever the transport."""
-
-    query: str
-    operation_name: str | None = None
-    variables: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +69,7 @@ class Engine:
         self._documents = Documents(self._schema, bounds)
         self._most_fields = bounds.answer
 
-    def prepare(self, request: GraphQLRequest, request_id: str) -> Operation:
+    def prepare(self, request: OperationRequest, request_id: str) -> Operation:
         """Return the operation that `request` names, valid and within bounds.
 
         Raises RequestRefused.

@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 from api import http_request
 from api.auth import TooManyAttempts
 from api.context import RequestContext
-from api.execution import Answer, Engine, GraphQLRequest, Operation
+from api.execution import Answer, Engine, Operation
 from api.faults import RequestRefused, fault, internal
 from api.http_request import BadRequest, MediaType
 from api.metrics import observe_request
@@ -91,7 +91,7 @@ class GraphQLHttp:
         if media is None and self._streams is not None and http_request.wants_events(headers):
             await self._stream(self._streams, scope, receive, send, headers)
             return
-        request: GraphQLRequest | None = None
+        request: OperationRequest | None = None
         limit = asyncio.timeout(self._options.timeout_seconds)
         try:
             async with limit:
@@ -113,13 +113,13 @@ class GraphQLHttp:
 
     async def _read(
         self, scope: Scope, receive: Receive, headers: Mapping[bytes, bytes], media: MediaType | None
-    ) -> GraphQLRequest:
+    ) -> OperationRequest:
         if media is None:
             raise BadRequest(406, "accept application/json or application/graphql-response+json")
         return await self._request(scope, receive, headers)
 
     async def _reply(
-        self, scope: Scope, headers: Mapping[bytes, bytes], request: GraphQLRequest, media: MediaType
+        self, scope: Scope, headers: Mapping[bytes, bytes], request: OperationRequest, media: MediaType
     ) -> Reply:
         try:
             return await self._run(scope, headers, request, media, is_get=scope["method"] == "GET")
@@ -128,7 +128,7 @@ class GraphQLHttp:
 
     async def _request(
         self, scope: Scope, receive: Receive, headers: Mapping[bytes, bytes]
-    ) -> GraphQLRequest:
+    ) -> OperationRequest:
         if scope["method"] == "GET":
             return http_request.from_query_string(scope["query_string"])
         if scope["method"] != "POST":
@@ -150,10 +150,9 @@ class GraphQLHttp:
                 request = await self._request(scope, receive, headers)
                 if scope["method"] == "GET":
                     self._check_event_source(request, request_id_of(scope))
-            asked = OperationRequest(request.query, request.operation_name, request.variables)
             credentials = http_request.text_of(headers, b"authorization")
             last_event_id = http_request.text_of(headers, b"last-event-id")
-            if await streams.serve(asked, credentials, last_event_id, (scope, receive, send)):
+            if await streams.serve(request, credentials, last_event_id, (scope, receive, send)):
                 return
             error = fault("RATE_LIMITED", "too many live connections")
             reply = Reply(429, {"errors": [error]})
@@ -173,7 +172,7 @@ class GraphQLHttp:
         reply, body = _encoded(reply, request_id_of(scope))
         await _send(send, reply, body, MediaType.JSON)
 
-    def _check_event_source(self, request: GraphQLRequest, request_id: str) -> None:
+    def _check_event_source(self, request: OperationRequest, request_id: str) -> None:
         """Refuse by GET what a query string may not hold; the rest is said in the stream."""
         with suppress(RequestRefused):
             _check_get(self._engine.prepare(request, request_id))
@@ -195,7 +194,7 @@ class GraphQLHttp:
         self,
         scope: Scope,
         headers: Mapping[bytes, bytes],
-        request: GraphQLRequest,
+        request: OperationRequest,
         media: MediaType,
         *,
         is_get: bool,

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 import orjson
 from starlette.types import Scope
 
-from api.execution import GraphQLRequest
+from realtime.operations import OperationRequest
 
 _LONGEST_QUERY_STRING = 16_384
 
@@ -88,7 +88,7 @@ def check_content_type(header: bytes | None) -> None:
             raise BadRequest(415, "send the request in UTF-8")
 
 
-def from_body(body: bytes) -> GraphQLRequest:
+def from_body(body: bytes) -> OperationRequest:
     """Return the request in a POST's body; raises BadRequest (400)."""
     try:
         parameters = orjson.loads(body)
@@ -101,7 +101,7 @@ def from_body(body: bytes) -> GraphQLRequest:
     return _request(parameters)
 
 
-def from_query_string(query_string: bytes) -> GraphQLRequest:
+def from_query_string(query_string: bytes) -> OperationRequest:
     """Return the request in a GET's query string; raises BadRequest (400, 414)."""
     if len(query_string) > _LONGEST_QUERY_STRING:
         raise BadRequest(414, f"the query string is longer than {_LONGEST_QUERY_STRING} bytes: use POST")
@@ -119,7 +119,7 @@ def from_query_string(query_string: bytes) -> GraphQLRequest:
     return _request(parameters)
 
 
-def _request(parameters: Mapping[str, Any]) -> GraphQLRequest:
+def _request(parameters: Mapping[str, Any]) -> OperationRequest:
     query = parameters.get("query")
     if not isinstance(query, str):
         raise BadRequest(400, "query must be a string with a GraphQL document")
@@ -132,7 +132,7 @@ def _request(parameters: Mapping[str, Any]) -> GraphQLRequest:
     extensions = parameters.get("extensions")
     if extensions is not None and not isinstance(extensions, dict):
         raise BadRequest(400, "extensions must be a JSON object")
-    return GraphQLRequest(query, name or None, variables or {})
+    return OperationRequest(query, name or None, variables or {})
 
 
 def _offered(name: str) -> MediaType | None:

@@ -14,7 +14,7 @@ from starlette.types import Scope as ASGIScope
 
 from api.auth import Authenticator, TooManyAttempts
 from api.context import Following, RequestContext
-from api.execution import Answer, Engine, GraphQLRequest, Operation
+from api.execution import Answer, Engine, Operation
 from api.faults import RequestRefused, fault, internal
 from api.rate_limit import RateLimiter
 from domain.kernel.errors import AccessDenied
@@ -116,9 +116,8 @@ class LiveGraphQL:
             seconds = max(1, round(wait_seconds))
             message = f"too many requests, try again in {seconds} s"
             raise OperationRefused([fault("RATE_LIMITED", message, retryAfterSeconds=seconds)])
-        asked = GraphQLRequest(request.query, request.operation_name, request.variables)
         try:
-            operation = self._engine.prepare(asked, request_id)
+            operation = self._engine.prepare(request, request_id)
         except RequestRefused as refused:
             raise OperationRefused(refused.errors) from None
         if operation.kind == "subscription":

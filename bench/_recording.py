@@ -22,12 +22,13 @@ from asyncpg.connection import Connection
 from asyncpg.prepared_stmt import PreparedStatement
 
 from api.context import RequestContext
-from api.execution import Engine, GraphQLRequest
+from api.execution import Engine
 from api.root import build_schema
 from bench._http import Operation
 from domain.inventory import HoldPolicy
 from persistence.database import SERVER_SETTINGS, Database
 from providers.payments.sandbox import SandboxPayments
+from realtime.operations import OperationRequest
 from services.access import ANONYMOUS
 from services.context import Environment, ServiceContext
 from services.tokens import TokenSigner
@@ -61,7 +62,7 @@ class InProcess:
     async def call(self, operation: Operation, **variables: Any) -> Any:
         """Ask as a shopper and return the field's value; anything but success ends the benchmark."""
         context = RequestContext.of(ServiceContext(self._environment, ANONYMOUS, "bench"))
-        prepared = self._engine.prepare(GraphQLRequest(operation.document, None, variables), "bench")
+        prepared = self._engine.prepare(OperationRequest(operation.document, None, variables), "bench")
         answer = await self._engine.execute(prepared, context)
         assert "errors" not in answer, answer
         payload = answer["data"][operation.field]

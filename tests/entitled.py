@@ -11,12 +11,11 @@ from typing import Any
 from graphql import GraphQLObjectType, get_named_type, is_leaf_type, is_object_type, is_required_argument
 
 from api.context import Following, RequestContext
-from api.execution import GraphQLRequest
 from api.faults import RequestRefused
 from persistence.database import Database
 from realtime.batches import Batches
 from realtime.feed import Feed
-from realtime.operations import Delivery, Start
+from realtime.operations import Delivery, OperationRequest, Start
 from services.access import Actor
 from tests.factories import SCHEMA, make_context
 from tests.live import ENGINE
@@ -63,7 +62,7 @@ async def alone(
     start = Start(after, is_caught_up if after is not None else None)
     context = RequestContext.of(make_context(database, actor), Following(feed, Batches(), start))
     try:
-        operation = ENGINE.prepare(GraphQLRequest(document, None, variables), "alone")
+        operation = ENGINE.prepare(OperationRequest(document, None, variables), "alone")
         stream = await ENGINE.subscribe(operation, context)
     except RequestRefused:
         return None

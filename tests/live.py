@@ -11,11 +11,11 @@ from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 from api.context import Following, RequestContext
-from api.execution import Engine, GraphQLRequest
+from api.execution import Engine
 from persistence.database import Database
 from realtime.batches import Batches
 from realtime.feed import Feed
-from realtime.operations import Start
+from realtime.operations import OperationRequest, Start
 from realtime.stamper import Stamper
 from services.access import SYSTEM, Actor
 from tests.factories import SCHEMA, make_context
@@ -85,7 +85,7 @@ async def following(
 ) -> AsyncIterator[Answers]:
     """Subscribe, and yield the answers once the subscription follows the feed."""
     context = RequestContext.of(make_context(database, actor), Following(feed, Batches(), Start()))
-    operation = ENGINE.prepare(GraphQLRequest(document, None, variables or {}), "test")
+    operation = ENGINE.prepare(OperationRequest(document, None, variables or {}), "test")
     async with aclosing(await ENGINE.subscribe(operation, context)) as stream:
         answers = Answers(stream)
         # Until it waits for its first event: what is committed before would be missed rightly.

@@ -19,11 +19,12 @@ from graphql import (
 )
 
 from api.context import RequestContext
-from api.execution import Engine, GraphQLRequest
+from api.execution import Engine
 from api.faults import RequestRefused
 from api.resolvers.root_fields import ACCESS_KEY, PUBLIC, TOKEN
 from api.root import build_schema
 from persistence.database import Database
+from realtime.operations import OperationRequest
 from services.access import ANONYMOUS, Actor, Permission
 from tests.factories import make_app, make_context
 
@@ -115,7 +116,7 @@ HELD = [
 
 async def _answer(database: Database, actor: Actor, document: str) -> dict[str, Any]:
     context = RequestContext.of(make_context(database, actor))
-    operation = ENGINE.prepare(GraphQLRequest(document), "test")
+    operation = ENGINE.prepare(OperationRequest(document), "test")
     if operation.kind != "subscription":
         return await ENGINE.execute(operation, context)
     try:

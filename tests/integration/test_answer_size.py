@@ -10,11 +10,12 @@ from dataclasses import dataclass
 import pytest
 
 from api.context import RequestContext
-from api.execution import Answer, Engine, GraphQLRequest
+from api.execution import Answer, Engine
 from api.root import build_schema
 from domain.carts import MAX_LINES
 from domain.catalog import MAX_VARIANTS
 from persistence.database import Database
+from realtime.operations import OperationRequest
 from services.access import ANONYMOUS
 from tests import cart_flows as flow
 from tests.factories import Shop, make_context, make_product, make_shop, variant_draft
@@ -102,7 +103,7 @@ async def ask(big: Big, query: str) -> Answer:
     """Ask as a stranger; whoever else waits for the event loop must not notice."""
     context = RequestContext.of(make_context(big.database, ANONYMOUS))
     given = {"token": big.token, "channel": big.shop.channel.slug}
-    operation = ENGINE.prepare(GraphQLRequest(query, None, given), "test")
+    operation = ENGINE.prepare(OperationRequest(query, None, given), "test")
     async with watched() as spent:
         answer = await ENGINE.execute(operation, context)
     assert spent.in_one_go < HELD_SECONDS, spent

@@ -13,10 +13,11 @@ from sqlalchemy.exc import DBAPIError, NoResultFound, SQLAlchemyError
 from sqlalchemy.types import DateTime, Integer, Text, Uuid
 
 from api.context import RequestContext
-from api.execution import Engine, GraphQLRequest
+from api.execution import Engine
 from persistence.database import Database
 from persistence.tables.channels import channels
 from persistence.tables.locations import locations
+from realtime.operations import OperationRequest
 from services.access import ANONYMOUS
 from tests.factories import SCHEMA, make_channel, make_context, make_location, make_shop
 
@@ -224,7 +225,7 @@ async def test_a_field_that_fails_costs_its_neighbours_nothing(one_connection: D
         right: products(channel: $channel) { edges { node { name } } }
         also: productVariant(channel: $channel, variant: {sku: "x"}) { product { name } } }"""
     engine = Engine(SCHEMA)
-    operation = engine.prepare(GraphQLRequest(query, None, {"channel": shop.channel.slug}), "test")
+    operation = engine.prepare(OperationRequest(query, None, {"channel": shop.channel.slug}), "test")
     before = await _process_of(one_connection)
 
     for _ in range(5):

@@ -9,10 +9,11 @@ from hypothesis_graphql import nodes
 from hypothesis_graphql import strategies as graphql
 
 from api.context import RequestContext
-from api.execution import Engine, GraphQLRequest
+from api.execution import Engine
 from api.faults import RequestRefused
 from api.root import build_schema
 from persistence.database import Database
+from realtime.operations import OperationRequest
 from services.access import SYSTEM
 from tests.factories import make_context
 
@@ -43,7 +44,7 @@ async def answer(database: Database, document: str) -> dict[str, Any]:
     """Answer a document, allowed everything."""
     context = RequestContext.of(make_context(database, SYSTEM))
     try:
-        operation = ENGINE.prepare(GraphQLRequest(document), "test")
+        operation = ENGINE.prepare(OperationRequest(document), "test")
     except RequestRefused as refused:
         return {"errors": refused.errors}
     return await ENGINE.execute(operation, context)

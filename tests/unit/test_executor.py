@@ -12,9 +12,10 @@ import pytest
 import strawberry
 
 from api.context import RequestContext
-from api.execution import Engine, GraphQLRequest
+from api.execution import Engine
 from api.limits import Limits
 from domain.kernel.errors import AccessDenied, NotFound
+from realtime.operations import OperationRequest
 from services.access import ANONYMOUS
 from services.context import Environment, ServiceContext
 
@@ -223,7 +224,7 @@ def context() -> RequestContext:
 
 async def ours(query: str, **variables: Any) -> Mapping[str, Any]:
     """Answer by our engine."""
-    operation = ENGINE.prepare(GraphQLRequest(query, None, variables), "r1")
+    operation = ENGINE.prepare(OperationRequest(query, None, variables), "r1")
     return await ENGINE.execute(operation, context())
 
 
@@ -298,7 +299,7 @@ async def test_variables_of_a_wrong_type_are_bad_input() -> None:
 
 async def events(query: str) -> list[Mapping[str, Any]]:
     """Return all answers of a subscription."""
-    operation = ENGINE.prepare(GraphQLRequest(query), "r1")
+    operation = ENGINE.prepare(OperationRequest(query), "r1")
     return [delivery.answer async for delivery in await ENGINE.subscribe(operation, context())]
 
 
@@ -320,7 +321,7 @@ async def test_a_long_subscription_keeps_nothing(directive: str) -> None:
     query = (
         f"subscription {{ printed(count: 400) {{ name editor {{ name {directive} shelf {{ name }} }} }} }}"
     )
-    operation = ENGINE.prepare(GraphQLRequest(query), "r1")
+    operation = ENGINE.prepare(OperationRequest(query), "r1")
     seen = 0
     counts = []
     async for _ in await ENGINE.subscribe(operation, context()):
@@ -347,7 +348,7 @@ async def test_an_answer_past_its_bound_is_given_up_at_its_root(query: str) -> N
     assert "errors" not in await ours(query)
     engine = Engine(SCHEMA, Limits(answer=12))
 
-    answer = await engine.execute(engine.prepare(GraphQLRequest(query), "r1"), context())
+    answer = await engine.execute(engine.prepare(OperationRequest(query), "r1"), context())
 
     assert answer["data"] is None
     assert {error["extensions"]["code"] for error in answer["errors"]} == {"QUERY_TOO_COSTLY"}
@@ -355,7 +356,7 @@ async def test_an_answer_past_its_bound_is_given_up_at_its_root(query: str) -> N
 
 async def test_each_event_of_a_subscription_is_counted_by_itself() -> None:
     engine = Engine(SCHEMA, Limits(answer=50))
-    request = GraphQLRequest("subscription { printed(count: 20) { name chapters } }")
+    request = OperationRequest("subscription { printed(count: 20) { name chapters } }")
 
     stream = await engine.subscribe(engine.prepare(request, "r1"), context())
 
@@ -365,7 +366,7 @@ async def test_each_event_of_a_subscription_is_counted_by_itself() -> None:
 async def test_a_field_that_fails_does_not_stop_those_beside_it() -> None:
     asked = context()
 
-    answer = await ENGINE.execute(ENGINE.prepare(GraphQLRequest("{ fails slow }"), "r1"), asked)
+    answer = await ENGINE.execute(ENGINE.prepare(OperationRequest("{ fails slow }"), "r1"), asked)
 
     assert answer["data"] is None
     assert [error["path"] for error in answer["errors"]] == [["fails"]]

@@ -10,10 +10,11 @@ from graphql import OperationDefinitionNode, get_introspection_query, parse
 from graphql import build_schema as build_graphql_schema
 
 from api.cost import page_size_variables, page_sizes, weigh
-from api.execution import Engine, GraphQLRequest
+from api.execution import Engine
 from api.faults import RequestRefused
 from api.limits import Limits, fields_as_written
 from api.root import build_schema
+from realtime.operations import OperationRequest
 
 SCHEMA = build_schema()
 _LINES = '{ variant: { sku: "S" }, quantity: 1 }' * 500
@@ -21,7 +22,7 @@ _LINES = '{ variant: { sku: "S" }, quantity: 1 }' * 500
 
 def prepare(query: str, limits: Limits | None = None, **variables: Any) -> int:
     """Return the cost of a query that is let in."""
-    operation = Engine(SCHEMA, limits).prepare(GraphQLRequest(query, None, variables), "test")
+    operation = Engine(SCHEMA, limits).prepare(OperationRequest(query, None, variables), "test")
     return operation.cost
 
 
@@ -173,7 +174,7 @@ def test_a_size_remembered_for_one_request_is_not_another_ones() -> None:
     engine = Engine(SCHEMA)
 
     given: list[Any] = [{}, {"n": 1}, {"n": True}, {"n": 100.0}, {"n": 100}]
-    costs = [engine.prepare(GraphQLRequest(query, None, one), "test").cost for one in given]
+    costs = [engine.prepare(OperationRequest(query, None, one), "test").cost for one in given]
 
     assert costs == [201, 3, 201, 201, 201]
 
@@ -203,7 +204,7 @@ def test_no_name_of_the_schema_is_suggested() -> None:
 )
 def test_it_must_be_clear_which_operation_runs(query: str, name: str | None) -> None:
     with pytest.raises(RequestRefused) as caught:
-        Engine(SCHEMA).prepare(GraphQLRequest(query, name), "test")
+        Engine(SCHEMA).prepare(OperationRequest(query, name), "test")
 
     assert caught.value.errors[0]["extensions"]["code"] == "BAD_USER_INPUT"
 
@@ -262,12 +263,12 @@ def test_a_nul_in_the_document_is_refused() -> None:
 def test_documents_are_remembered_within_bounds() -> None:
     engine = Engine(SCHEMA)
     long = f'mutation {{ cartCreate(input: {{ channel: "x", lines: [{_LINES}] }}) {{ cartToken }} }}'
-    first = GraphQLRequest("{ channels { id } } # first")
+    first = OperationRequest("{ channels { id } } # first")
     prepared = engine.prepare(first, "test").document
 
     assert engine.prepare(first, "test").document is prepared
     for number in range(8):
-        engine.prepare(GraphQLRequest(f"{long} # {number}"), "test")
+        engine.prepare(OperationRequest(f"{long} # {number}"), "test")
     assert engine.prepare(first, "test").document is not prepared
 
 
@@ -284,14 +285,14 @@ _KINDS = {
 def test_all_documents_together_take_a_bounded_amount_of_memory(kind: str) -> None:
     document, number = _KINDS[kind]
     engine = Engine(SCHEMA)
-    prepared = engine.prepare(GraphQLRequest(f"{document}first"), "test").document
+    prepared = engine.prepare(OperationRequest(f"{document}first"), "test").document
 
     tracemalloc.start()
     for one in range(number):
-        engine.prepare(GraphQLRequest(f"{document}{one}"), "test")
+        engine.prepare(OperationRequest(f"{document}{one}"), "test")
     gc.collect()
     taken = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
 
-    assert engine.prepare(GraphQLRequest(f"{document}first"), "test").document is not prepared, "it is full"
+    assert engine.prepare(OperationRequest(f"{document}first"), "test").document is not prepared, "it is full"
     assert taken < 25_000_000
