@@ -184,12 +184,13 @@ async def test_who_is_sent_away_comes_back_and_goes_on(database: Database, shop:
     async with live(database) as feed:
         handed = graphql(database, feed)
 
-        async def authenticate(credentials: str | None, scope: Any) -> Any:
-            viewer: Any = await handed.authenticate(credentials, scope)
-            # At the second look, which is the first at an open connection, somebody else as it were.
-            return replace(viewer, actor=SYSTEM) if next(looks) == 2 else viewer
+        async def authenticate_again(credentials: str | None, scope: Any) -> Any:
+            viewer: Any = await handed.authenticate_again(credentials, scope)
+            # At the first look at an open connection, somebody else as it were.
+            return replace(viewer, actor=SYSTEM) if next(looks) == 1 else viewer
 
-        async with served(replace(handed, authenticate=authenticate), feed, recheck=1.0) as server:
+        handed_on = replace(handed, authenticate_again=authenticate_again)
+        async with served(handed_on, feed, recheck=1.0) as server:
             closed = closes("1012")
             token = await app_token(database, Permission.CARTS_READ)
             following = await follow(server, token, after=await first_cursor(database))
