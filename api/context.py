@@ -60,6 +60,7 @@ class RequestContext:
             aggregate_id=aggregate_id,
             only=only,
             caught_up=start.caught_up,
+            turn=start.turn,
         )
 
     @property

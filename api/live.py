@@ -121,7 +121,7 @@ class LiveGraphQL:
         except RequestRefused as refused:
             raise OperationRefused(refused.errors) from None
         if operation.kind == "subscription":
-            return self._source(operation, request, viewer.actor, request_id)
+            return self._source(operation, request, viewer, request_id)
         run = partial(self._once, operation, viewer, request_id)
         if operation.kind == "mutation":
             return Single(partial(self._to_the_end, run), changes=True)
@@ -133,15 +133,16 @@ class LiveGraphQL:
             await asyncio.wait(list(self._unfinished), timeout=_DRAIN_SECONDS)
 
     def _source(
-        self, operation: Operation, request: OperationRequest, viewer: Actor, request_id: str
+        self, operation: Operation, request: OperationRequest, viewer: LiveViewer, request_id: str
     ) -> Source:
         sharing = self._engine.sharing(operation)
-        acting = sharing.scope.actor(viewer)
+        acting = sharing.scope.actor(viewer.actor)
         run = partial(self._follow, operation, acting, request_id)
         resumed = _resumed(operation)
         shares = sharing.scope.shares and resumed.fits
         key = _key(request, resumed.variable, acting) if shares else None
-        return Source(run, key, resumed.after, conflated=sharing.conflate_by is not None)
+        conflated = sharing.conflate_by is not None
+        return Source(run, key, resumed.after, conflated=conflated, owner=viewer.key)
 
     async def _follow(
         self, operation: Operation, acting: Actor, request_id: str, start: Start

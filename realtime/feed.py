@@ -1,7 +1,7 @@
 """The live feed of one process: one tailer reads new events once, any number of readers follow."""
 
 import asyncio
-from collections.abc import Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from contextlib import suppress
 from uuid import UUID
 
@@ -98,6 +98,7 @@ class Feed:
         aggregate_id: UUID | None = None,
         only: Callable[[FeedEvent], bool] | None = None,
         caught_up: Callable[[str], bool] | None = None,
+        turn: Callable[[], Awaitable[None]] | None = None,
     ) -> Subscription:
         """Return every wanted event later than the cursor `after`, or from now on without one.
 
@@ -106,7 +107,13 @@ class Feed:
         """
         wanted = Filter(aggregate, aggregate_id, only)
         return Subscription(
-            self._started, self._patient_page, wanted, after, limit=self._queue_limit, caught_up=caught_up
+            self._started,
+            self._patient_page,
+            wanted,
+            after,
+            limit=self._queue_limit,
+            caught_up=caught_up,
+            turn=turn,
         )
 
     def latest(self, key_of: Callable[[FeedEvent], Hashable | None], wanted: Wanted = EVERYTHING) -> Latest:

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable, Hashable
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -19,12 +20,15 @@ import structlog
 from realtime.cursors import Cursor
 from realtime.metrics import DELAY_SECONDS, DELIVERED, EXECUTED, STREAMS
 from realtime.operations import Delivery, Source, Start
+from realtime.turns import Turns
 
 log = structlog.get_logger(__name__)
 
 # The loop serves others this often while thousands are written to.
 MEMBERS_A_TURN = 256
 SECONDS_TO_WAIT_FOR_ONE = 1.0
+# Each uses a connection to the database: requests, and what is live, must still find some.
+CATCHING_UP_AT_ONCE = 5
 # What is older was not late: it is history that was imported.
 _LONGEST_DELAY_SECONDS = 3_600.0
 _NEXT = b'{"type":"next","payload":'
@@ -110,6 +114,7 @@ class Hub:
         self._reach = reach
         self._live: dict[Hashable, Stream] = {}
         self._resuming: dict[tuple[Hashable, str], Stream] = {}
+        self.turns = Turns(CATCHING_UP_AT_ONCE)
 
     @property
     def live_streams(self) -> int:
@@ -211,8 +216,11 @@ class Stream:
         # What who joins later is given at once; None where they are owed changes only.
         self._newest: dict[Hashable, Message] | None = {} if source.conflated else None
         self._ended = False
+        self._has_turn = False
         STREAMS.inc()
-        following = Start(start.after, None if live else self._caught_up, self._changes_only)
+        following = Start(start.after, changes_only=self._changes_only)
+        if not live:
+            following = replace(following, caught_up=self._caught_up, turn=self._turn)
         self._task = asyncio.create_task(self._run(following))
 
     def add(self, member: Member) -> None:
@@ -242,7 +250,21 @@ class Stream:
     def _changes_only(self) -> None:
         self._newest = None
 
+    async def _turn(self) -> None:
+        """Let others who catch up go on as well, then go on."""
+        self._rest()
+        if not self.live:
+            await self._hub.turns.take(self.source.owner)
+            self._has_turn = True
+
+    def _rest(self) -> None:
+        if self._has_turn:
+            self._has_turn = False
+            self._hub.turns.give_back()
+
     def _caught_up(self, cursor: str) -> bool:
+        # It waits for what is to happen, which needs no turn.
+        self._rest()
         return self._ended or self._hub.caught_up(self, cursor)
 
     async def _run(self, start: Start) -> None:
@@ -254,12 +276,15 @@ class Stream:
                         errors = list(delivery.answer["errors"])
                         break
                     EXECUTED.inc()
+                    self._rest()
                     await self._fan_out(Message(delivery))
                     if self.live and delivery.occurred_at is not None:
                         _observe(delivery.occurred_at)
         except Exception:
             log.exception("stream_failed")
             errors = [{"message": "something went wrong on our side", "extensions": {"code": "INTERNAL"}}]
+        finally:
+            self._rest()
         self._end()
         for member in list(self.members):
             member.stream = None

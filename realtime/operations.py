@@ -46,12 +46,14 @@ class Start:
     """Where a run begins to follow the feed: after `after`, whatever the client's document says.
 
     `caught_up` is called with the cursor of the feed's head when all up to it was delivered, until it
-    returns True. A conflated run that tells of changes, not of values that were there before, calls
+    returns True; until then `turn` is awaited before each event, so that not all catch up at once. A
+    conflated run that tells of changes, not of values that were there before, calls
     `changes_only`: who joins it later is then not given what it told until then.
     """
 
     after: str | None = None
     caught_up: Callable[[str], bool] | None = None
+    turn: Callable[[], Awaitable[None]] | None = None
     changes_only: Callable[[], None] = lambda: None
 
 
@@ -59,14 +61,15 @@ class Start:
 class Source:
     """A subscription that may run: equal `key`s may share one run, None is for nobody else.
 
-    `after` is the cursor that the client resumes from. On a `conflated` feed a reader gets the newest
-    answer of each slot, on any other every answer.
+    `after` is the cursor that the client resumes from, `owner` who takes turns with others to catch up. On
+    a `conflated` feed a reader gets the newest answer of each slot, on any other every answer.
     """
 
     run: Callable[[Start], AsyncGenerator[Delivery]]
     key: Hashable | None = None
     after: str | None = None
     conflated: bool = False
+    owner: Hashable = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,8 @@ class Subscription(_Following):
     than `limit` live events wait to be taken, it goes back to the table. Raises InvalidCursor and
     CursorExpired for what `after` names, and Discontinued when the process has missed events. Close
     it (or use it as a context) when done. `caught_up` is called with the cursor of the head when
-    all events up to it have been taken, until it returns True.
+    all events up to it have been taken, until it returns True; until then `turn` is awaited before each
+    event and each page.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Subscription(_Following):
         *,
         limit: int,
         caught_up: Callable[[str], bool] | None = None,
+        turn: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """Follow from now when `after` is None; what follows a cursor is read when first asked for."""
         super().__init__(ring, wanted)
@@ -92,10 +94,13 @@ class Subscription(_Following):
         self._joined = False
         self._epoch = ring.epoch
         self._caught_up = caught_up
+        self._turn = turn
         if after is None:
             self._join()
 
     async def __anext__(self) -> FeedEvent:
+        if self._turn is not None:
+            await self._turn()
         if self._after is not None:
             await self._start(Cursor.parse(self._after))
         while not self._ready:
@@ -103,6 +108,8 @@ class Subscription(_Following):
                 self._say_caught_up()
                 await self._sleep()
             else:
+                if self._turn is not None:
+                    await self._turn()
                 await self._catch_up()
         READ.inc()
         return self._ready.popleft()
@@ -132,7 +139,7 @@ class Subscription(_Following):
         # This process may be behind the cursor that the client came with.
         newest = max(self._position, self._ring.head)
         if self._caught_up(str(Cursor(self._ring.epoch, newest))):
-            self._caught_up = None
+            self._caught_up = self._turn = None
 
     async def _start(self, cursor: Cursor) -> None:
         """Check the cursor, against the ring where that suffices, else against the database."""

@@ -38,6 +38,7 @@ class Process:
                 start.after,
                 limit=LIMIT,
                 caught_up=start.caught_up,
+                turn=start.turn,
             )
             try:
                 async with reader as events:
