@@ -26,6 +26,10 @@ log = structlog.get_logger(__name__)
 
 # The loop serves others this often while thousands are written to.
 MEMBERS_A_TURN = 256
+# Most that is executed ahead of what is being given to many.
+MESSAGES_AT_ONCE = 64
+# How long more is waited for, where more has happened already, before many are written to.
+SECONDS_TO_GATHER = 0.004
 SECONDS_TO_WAIT_FOR_ONE = 1.0
 # Each uses a connection to the database: requests, and what is live, must still find some.
 CATCHING_UP_AT_ONCE = 5
@@ -38,13 +42,14 @@ _ID = b',"id":'
 class Message:
     """An answer on its way to many: encoded once, whatever it is framed in."""
 
-    __slots__ = ("_event", "_head", "_heads", "body", "cursor", "slot")
+    __slots__ = ("_event", "_head", "_heads", "body", "cursor", "occurred_at", "slot")
 
     def __init__(self, delivery: Delivery) -> None:
         """Encode the answer."""
         self.body = orjson.dumps(delivery.answer)
         self.cursor = delivery.cursor
         self.slot = delivery.slot
+        self.occurred_at = delivery.occurred_at
         self._heads: dict[int, bytes] = {}
         self._head: str | None = None
         self._event: bytes | None = None
@@ -190,6 +195,10 @@ class Hub:
             member.position = cursor
             stream.hand_over(member, Stream(self, stream.source, Start(cursor)))
 
+    def is_behind(self, message: Message) -> bool:
+        """Say whether more has happened since what a message tells of."""
+        return message.cursor is not None and message.cursor < self._reach()[1]
+
     def ended(self, stream: "Stream") -> None:
         """Forget a stream."""
         self._forget_resuming(stream)
@@ -217,6 +226,8 @@ class Stream:
         self._newest: dict[Hashable, Message] | None = {} if source.conflated else None
         self._ended = False
         self._has_turn = False
+        self._batch: list[Message] = []
+        self._giving: asyncio.Task[None] | None = None
         STREAMS.inc()
         following = Start(start.after, changes_only=self._changes_only)
         if not live:
@@ -237,6 +248,8 @@ class Stream:
         if not self.members:
             self._end()
             self._task.cancel()
+            if self._giving is not None:
+                self._giving.cancel()
 
     def hand_over(self, member: Member, other: "Stream") -> None:
         """Let a member go on with another stream."""
@@ -277,9 +290,9 @@ class Stream:
                         break
                     EXECUTED.inc()
                     self._rest()
-                    await self._fan_out(Message(delivery))
-                    if self.live and delivery.occurred_at is not None:
-                        _observe(delivery.occurred_at)
+                    await self._give(Message(delivery))
+            if self._giving is not None:
+                await self._giving
         except Exception:
             log.exception("stream_failed")
             errors = [{"message": "something went wrong on our side", "extensions": {"code": "INTERNAL"}}]
@@ -291,25 +304,54 @@ class Stream:
             member.end(errors)
         self.members.clear()
 
-    async def _fan_out(self, message: Message) -> None:
-        """Give a message to every member that does not have it yet."""
-        cursor = message.cursor
-        if cursor is not None:
-            # First of all: who joins from here on, while we wait, must not need this message.
-            self.position = cursor
-        if self._newest is not None:
-            self._newest[message.slot] = message
+    async def _give(self, message: Message) -> None:
+        """Give a message to everybody, while the next is executed where there are many of them.
+
+        What is answered meanwhile goes out together: what is written to a socket in one turn of the loop
+        is one call of the system. Who catches up takes one after the other.
+        """
+        self._batch.append(message)
+        if self._giving is None:
+            if not self.live or len(self.members) <= MEMBERS_A_TURN:
+                await self._fan_out()
+                return
+            self._giving = asyncio.create_task(self._give_all())
+        if len(self._batch) >= MESSAGES_AT_ONCE:
+            await self._giving
+
+    async def _give_all(self) -> None:
+        try:
+            while self._batch:
+                if self._hub.is_behind(self._batch[-1]):
+                    await asyncio.sleep(SECONDS_TO_GATHER)
+                await self._fan_out()
+        finally:
+            self._giving = None
+
+    async def _fan_out(self) -> None:
+        """Give what waits to every member that does not have it yet."""
+        batch, self._batch = self._batch, []
+        for message in batch:
+            # First of all: who joins from here on, while we wait, must not need what is given now.
+            self.position = message.cursor or self.position
+            if self._newest is not None:
+                self._newest[message.slot] = message
         members = list(self.members)
-        delivered = 0
+        turn = delivered = 0
         for member in members:
-            if not member.gone and (cursor is None or member.position < cursor):
-                member.deliver(message)
-                delivered += 1
-                if delivered % MEMBERS_A_TURN == 0:
-                    await asyncio.sleep(0)
-        DELIVERED.inc(delivered)
-        if not self.live:
-            await self._wait_for(members, message.cursor)
+            for message in batch:
+                if not member.gone and (message.cursor is None or member.position < message.cursor):
+                    member.deliver(message)
+                    turn += 1
+            if turn >= MEMBERS_A_TURN:
+                delivered, turn = delivered + turn, 0
+                await asyncio.sleep(0)
+        DELIVERED.inc(delivered + turn)
+        for message in batch:
+            if not self.live:
+                await self._wait_for(members, message.cursor)
+            elif message.occurred_at is not None:
+                _observe(message.occurred_at)
 
     async def _wait_for(self, members: list[Member], cursor: str | None) -> None:
         """Let clients take the past as fast as they can; who is much slower goes on alone."""
