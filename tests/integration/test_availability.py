@@ -77,9 +77,11 @@ async def test_a_slow_reader_gets_the_newest_value_only(database: Database) -> N
             await adjust(database, shop, -1)
         await asyncio.sleep(0.5)
         seen = [await available(answers)]
-        while seen[-1] != 0:
+        # On a busy machine all changes may have been made before the first of them was read.
+        if seen[0] != 0:
+            assert seen[0] <= 9
             seen.append(await available(answers))
-        assert len(seen) < 10
+        assert seen[-1] == 0
         assert await answers.silent_for(0.3)
 
 
