@@ -9,8 +9,6 @@ from graphql import (
     ArgumentNode,
     DocumentNode,
     FieldNode,
-    FragmentDefinitionNode,
-    FragmentSpreadNode,
     GraphQLError,
     GraphQLSchema,
     Node,
@@ -95,21 +93,8 @@ class PreparedDocument:
 
     def root_field(self, operation: OperationDefinitionNode) -> FieldNode:
         """Return the first field of an operation: of a subscription, the only one."""
-        fragments = {
-            definition.name.value: definition
-            for definition in self.document.definitions
-            if isinstance(definition, FragmentDefinitionNode)
-        }
-        stack: list[Node] = [operation.selection_set]
-        while stack:
-            node = stack.pop()
-            if isinstance(node, FieldNode):
-                return node
-            if isinstance(node, FragmentSpreadNode):
-                node = fragments[node.name.value]
-            below = node.selection_set.selections if hasattr(node, "selection_set") else node.selections  # type: ignore[attr-defined]
-            stack.extend(reversed(below))
-        raise AssertionError("an operation has a field")
+        [first, *_] = limits.root_fields(self.document, operation).values()
+        return first[0]
 
     def resumes_by(self, operation: OperationDefinitionNode) -> ValueNode | None:
         """Return what stands for `after` in a subscription, if it names it."""

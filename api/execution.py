@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import strawberry
 import structlog
-from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode
+from graphql import ExecutionResult, GraphQLError, GraphQLSchema, OperationDefinitionNode
 from graphql.execution import create_source_event_stream, execute_subscription_event
 
 from api.context import RequestContext
@@ -68,6 +68,7 @@ class Engine:
         bounds = limits or Limits()
         self._documents = Documents(self._schema, bounds)
         self._most_fields = bounds.answer
+        self._sharing = _sharing_of(self._schema)
 
     def prepare(self, request: OperationRequest, request_id: str) -> Operation:
         """Return the operation that `request` names, valid and within bounds.
@@ -105,11 +106,7 @@ class Engine:
 
     def sharing(self, operation: Operation) -> Sharing:
         """Return how a subscription is shared and delivered."""
-        type_ = self._schema.subscription_type
-        assert type_ is not None, "the schema has subscriptions"  # noqa: S101
-        field_ = type_.fields[operation.document.root_field(operation.definition).name.value]
-        declared = field_.extensions["strawberry-definition"].metadata.get(SHARING_KEY)
-        return cast("Sharing", declared or Sharing())
+        return self._sharing[operation.document.root_field(operation.definition).name.value]
 
     async def subscribe(self, operation: Operation, context: RequestContext) -> AsyncGenerator[Delivery]:
         """Run a subscription: its answers as they come.
@@ -170,6 +167,13 @@ class Engine:
             return built
         collected = operation.document.collected(operation.definition)
         return cast("Execution", built).knowing(self._plans, collected, self._most_fields)
+
+
+def _sharing_of(schema: GraphQLSchema) -> dict[str, Sharing]:
+    """Return how each subscription field of a schema is shared; one that does not say so is not."""
+    fields = schema.subscription_type.fields if schema.subscription_type is not None else {}
+    declared = {name: field.extensions["strawberry-definition"].metadata for name, field in fields.items()}
+    return {name: metadata.get(SHARING_KEY, Sharing()) for name, metadata in declared.items()}
 
 
 async def _event(executor: Execution, payload: Any, operation: Operation, request_id: str) -> Answer:

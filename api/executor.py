@@ -72,15 +72,18 @@ class Execution(Executor[Any]):
     collected: Collected
     _most: int
     """Up to where it is counted before the operation is given up."""
-    _answered = 0
+    _answered: int
     """Fields answered so far. They are counted by the object, which costs nothing beside answering them."""
-    _pause_at = _IN_ONE_GO
-    _turn: asyncio.Lock | None = None
-    _outermost: "asyncio.Future[list[Any]] | None" = None
+    _pause_at: int
+    _turn: asyncio.Lock | None
+    _outermost: "asyncio.Future[list[Any]] | None"
     """Under it is everything that is waited for: cancelling it stops the whole operation."""
 
     def knowing(self, plans: Plans, collected: Collected, most_fields: int = Limits().answer) -> "Execution":
-        """Take what is known of the schema and of the document; returns itself."""
+        """Take what is known of the schema and of the document, nothing answered yet; returns itself."""
+        self._answered = 0
+        self._pause_at = _IN_ONE_GO
+        self._turn = self._outermost = None
         self.plans = plans
         self.collected = collected
         self._relevant_sub_fields = collected.below
@@ -121,15 +124,8 @@ class Execution(Executor[Any]):
         executor.root_value = payload
         executor.collected_errors = CollectedErrors()
         executor.context_value = self.context_value.renewed()
-        if not self.collected.lasting:
-            executor.knowing(self.plans, Collected(), self._most)
-        executor._count_anew()  # noqa: SLF001 - a copy of this one
-        return executor
-
-    def _count_anew(self) -> None:
-        self._answered = 0
-        self._pause_at = _IN_ONE_GO
-        self._turn = self._outermost = None
+        collected = self.collected if self.collected.lasting else Collected()
+        return executor.knowing(self.plans, collected, self._most)
 
     def execute_fields(
         self,

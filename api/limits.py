@@ -60,11 +60,7 @@ def check_shape(document: DocumentNode, limits: Limits) -> None:
 
 def check_operation(document: DocumentNode, operation: OperationDefinitionNode, limits: Limits) -> None:
     """Raise QueryTooCostly when one operation, its fragments spread out, is out of bounds."""
-    fragments = {
-        definition.name.value: definition.selection_set
-        for definition in document.definitions
-        if isinstance(definition, FragmentDefinitionNode)
-    }
+    fragments = _fragments(document)
     level = _merged([operation.selection_set], fragments)
     if operation.operation.value == "mutation" and len(level) > limits.mutations:
         raise QueryTooCostly(f"a request may have at most {limits.mutations} mutations")
@@ -85,6 +81,11 @@ def check_operation(document: DocumentNode, operation: OperationDefinitionNode, 
             raise QueryTooCostly("the document asks for the same fields too often")
 
 
+def root_fields(document: DocumentNode, operation: OperationDefinitionNode) -> dict[str, list[FieldNode]]:
+    """Return the root fields of an operation, its fragments spread out, by the name they answer under."""
+    return _merged([operation.selection_set], _fragments(document))
+
+
 def fields_as_written(document: DocumentNode) -> Iterator[FieldNode]:
     """Return every field of the document once, those of fragments too, wherever they are spread."""
     stack = [
@@ -98,6 +99,14 @@ def fields_as_written(document: DocumentNode) -> Iterator[FieldNode]:
                 yield selection
             if nested := getattr(selection, "selection_set", None):
                 stack.append(nested)
+
+
+def _fragments(document: DocumentNode) -> dict[str, SelectionSetNode]:
+    return {
+        definition.name.value: definition.selection_set
+        for definition in document.definitions
+        if isinstance(definition, FragmentDefinitionNode)
+    }
 
 
 def _merged(

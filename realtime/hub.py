@@ -291,13 +291,14 @@ class Stream:
                     EXECUTED.inc()
                     self._rest()
                     await self._give(Message(delivery))
-            if self._giving is not None:
-                await self._giving
         except Exception:
             log.exception("stream_failed")
             errors = [{"message": "something went wrong on our side", "extensions": {"code": "INTERNAL"}}]
         finally:
             self._rest()
+        if self._giving is not None:
+            # However it ends: nothing comes after the end.
+            await asyncio.wait([self._giving])
         self._end()
         for member in list(self.members):
             member.stream = None
