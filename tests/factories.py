@@ -25,7 +25,7 @@ from domain.inventory import HoldPolicy
 from domain.kernel.money import Amount
 from domain.locations import Location
 from persistence.database import Database
-from services import catalog, channels, locations
+from services import apps, catalog, channels, locations
 from services.access import SYSTEM, Actor, ActorKind, Permission
 from services.context import Environment, ServiceContext
 from services.tokens import TokenSigner
@@ -63,6 +63,11 @@ def make_context(
 def make_app(*permissions: Permission) -> Actor:
     """Return an app that has exactly these permissions."""
     return Actor(ActorKind.APP, UUID(int=next(_NUMBERS)), frozenset(permissions))
+
+
+async def bearer(database: Database, *permissions: Permission) -> str:
+    """Make an app with these permissions, and return the credentials that it shows."""
+    return f"Bearer {await apps.create(make_context(database), 'staff', [one.value for one in permissions])}"
 
 
 async def execute(

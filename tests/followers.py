@@ -153,12 +153,3 @@ class Writer:
     async def _add(self, http: httpx.AsyncClient, url: str, token: str) -> None:
         variables = {"token": token, "sku": self.shop.variant.sku}
         await http.post(url, json={"query": _ADD, "variables": variables})
-
-
-async def until(holds: Callable[[], bool], seconds: float = 180) -> None:
-    """Wait for what has to come true within so many seconds."""
-    async with asyncio.timeout(seconds):
-        while True:
-            if holds():
-                return
-            await asyncio.sleep(0.05)

@@ -27,8 +27,8 @@ from services.access import ANONYMOUS, Actor, Permission
 from tests import cart_flows as flow
 from tests.entitled import alone, document_of
 from tests.factories import make_context, make_environment
+from tests.in_process import PATIENCE_SECONDS, Process, Wire
 from tests.leak_ground import FOLLOWED, VALUES, Ground
-from tests.wires import PATIENCE_SECONDS, Process, Wire
 
 Permissions = tuple[Permission, ...]
 

@@ -21,9 +21,10 @@ from domain.kernel.events import Event
 from persistence import event_log
 from persistence.database import Database
 from tests.feeds import cart_cursors, first_cursor, opened
-from tests.followers import SHARED, Follower, until
+from tests.followers import SHARED, Follower
 from tests.redis_server import Redis, running_redis
 from tests.server import Server, app_token, metric, running_server
+from tests.waiting import beside, until
 
 OUTAGES = 3
 EVENTS_A_SECOND = 50
@@ -64,19 +65,10 @@ class Load:
             await event_log.append(connection, "test", [event])
         return version
 
-    @asynccontextmanager
-    async def going_on(self) -> AsyncIterator[None]:
-        async def go_on() -> None:
-            while True:
-                await asyncio.shield(self.commit())
-                await asyncio.sleep(1 / EVENTS_A_SECOND)
-
-        task = asyncio.create_task(go_on())
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+    async def go_on(self) -> None:
+        while True:
+            await asyncio.shield(self.commit())
+            await asyncio.sleep(1 / EVENTS_A_SECOND)
 
     async def delay(self, follower: Told, probes: int = PROBES) -> float:
         """Return how long half of some events, one at a time, took at most to reach a follower."""
@@ -118,7 +110,7 @@ async def test_a_bus_that_dies_under_load_costs_nothing_and_wakes_again(
         followers = await following(database, servers)
         hearer = followers[1]
         before = await load.delay(hearer)
-        async with load.going_on():
+        async with beside(load.go_on()):
             await under_load(servers[1], outage)
         after = await load.delay(hearer)
         feed = await cart_cursors(database)

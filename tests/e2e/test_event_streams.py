@@ -21,6 +21,7 @@ from tests.node import PROGRAMS, Node
 from tests.processes import wait_until
 from tests.programs import Program
 from tests.server import Server, app_token, free_port, running_server
+from tests.waiting import until
 
 CARTS = "subscription ($after: String) { cartEvents(after: $after) { cursor kind } }"
 STOCK = """subscription ($channel: String!, $sku: String!) {
@@ -169,13 +170,13 @@ async def test_a_revoked_app_is_shown_nothing_more_at_once(world: World) -> None
         following(server, token, world.start) as followed,
     ):
         world.write(server)
-        await _until(lambda: len(followed.ids) == 6)
+        await until(lambda: len(followed.ids) == 6)
         context = make_context(world.database)
         (app,) = [app for app in await apps.list_all(context) if list(app.permissions) == ["carts.read"]]
         revoked_at = time.monotonic()
         await apps.revoke(context, app.id)
         world.write(server)
-        await _until(lambda: followed.ended_at is not None)
+        await until(lambda: followed.ended_at is not None)
     assert followed.ended_at is not None
     assert followed.ended_at - revoked_at < 5
     assert (len(followed.ids), followed.complete) == (6, False)
@@ -188,11 +189,11 @@ async def test_sigterm_ends_streams_and_the_process_and_they_resume_on_the_next(
         following(server, world.token, world.start) as other,
     ):
         world.write(server)
-        await _until(lambda: len(one.ids) == len(other.ids) == 6)
+        await until(lambda: len(one.ids) == len(other.ids) == 6)
         started = time.monotonic()
         assert await asyncio.to_thread(server.stop) == 0
         assert time.monotonic() - started < 10
-        await _until(lambda: None not in {one.ended_at, other.ended_at})
+        await until(lambda: None not in {one.ended_at, other.ended_at})
     assert not one.complete
     assert not other.complete
     with (
@@ -200,12 +201,6 @@ async def test_sigterm_ends_streams_and_the_process_and_they_resume_on_the_next(
         following(server, world.token, one.ids[-1]) as next_one,
     ):
         world.write(server)
-        await _until(lambda: len(next_one.ids) == 6)
+        await until(lambda: len(next_one.ids) == 6)
         await asyncio.to_thread(server.stop)
     assert one.ids + next_one.ids == await cart_cursors(world.database)
-
-
-async def _until(holds: Any) -> None:
-    async with asyncio.timeout(30):
-        while not holds():  # noqa: ASYNC110 (nobody tells)
-            await asyncio.sleep(0.02)

@@ -23,10 +23,11 @@ from persistence.embedded import EmbeddedServer
 from tests.factories import Shop, make_shop
 from tests.feeds import cart_feed, first_cursor, opened
 from tests.fleet import Fleet
-from tests.followers import DIFFERING, ONE_CART, SHARED, Follower, Stays, Writer, until
+from tests.followers import DIFFERING, ONE_CART, SHARED, Follower, Stays, Writer
 from tests.processes import postmaster_of, wait_until
 from tests.redis_server import Redis, running_redis
 from tests.server import app_token
+from tests.waiting import until
 
 SERVERS, WRITERS, FOLLOWERS = 3, 8, 60
 RECONNECTS = int(os.environ.get("ORDERTIDE_TEST_RECONNECTS", "1000"))

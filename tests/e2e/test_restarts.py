@@ -23,8 +23,9 @@ from domain.kernel.events import Event
 from persistence import event_log
 from persistence.database import Database
 from tests.feeds import cart_cursors, first_cursor, opened
-from tests.followers import DIFFERING, SHARED, WIDE, Follower, until
+from tests.followers import DIFFERING, SHARED, WIDE, Follower
 from tests.server import Server, app_token, running_server
+from tests.waiting import beside, until
 from tests.wire import Wire
 
 SUBSCRIBERS = int(os.environ.get("ORDERTIDE_TEST_SUBSCRIBERS", "1000"))
@@ -172,9 +173,5 @@ async def committing(database: Database) -> AsyncIterator[None]:
             await commit(version)
             await asyncio.sleep(1 / EVENTS_A_SECOND)
 
-    task = asyncio.create_task(go_on())
-    try:
+    async with beside(go_on()):
         yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)

@@ -8,8 +8,7 @@ import asyncio
 import os
 import re
 import resource
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,8 +24,9 @@ from persistence import event_log
 from persistence.database import Database
 from tests.factories import Shop, give_stock, make_shop
 from tests.feeds import cart_cursors, first_cursor, opened
-from tests.followers import WIDE, Follower, until
+from tests.followers import WIDE, Follower
 from tests.server import Server, app_token, running_server
+from tests.waiting import beside, until
 from tests.wire import ABNORMAL, Wire, allow_connections
 
 STALLED = int(os.environ.get("ORDERTIDE_TEST_STALLED", "200"))
@@ -103,15 +103,6 @@ class Commits:
         self._database = database
         self._shop = shop
 
-    @asynccontextmanager
-    async def going_on(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self._go_on())
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
     async def both(self) -> None:
         self.count += 1
         event = Event("Made", "cart", uuid4(), self.count, datetime.now(UTC))
@@ -119,7 +110,7 @@ class Commits:
             await event_log.append(connection, "test", [event])
         await give_stock(self._database, self._shop.variant, self._shop.location, 1)
 
-    async def _go_on(self) -> None:
+    async def go_on(self) -> None:
         while True:
             # Shielded, so that what was begun is counted and committed.
             await asyncio.shield(self.both())
@@ -162,7 +153,7 @@ async def test_who_stops_reading_costs_little_and_comes_back_to_everything(
         with running_server(fresh_database_url, token, tmp_path, **bounds, live_fast_path=fast) as server:
             crowd = Crowd(server, await first_cursor(database), stalled)
             await crowd.arrive(shop)
-            async with commits.going_on():
+            async with beside(commits.go_on()):
                 await asyncio.sleep(WARM_SECONDS)
                 memory = await stop_reading(crowd)
             await come_back(crowd, commits)

@@ -11,11 +11,10 @@ from sqlalchemy.pool import QueuePool
 from domain.kernel.events import Event
 from persistence.database import Database
 from realtime.hub import CATCHING_UP_AT_ONCE
-from services import apps
 from services.access import Permission
 from tests import cart_flows as flow
-from tests.factories import make_context, make_shop
-from tests.wires import Wire, processes
+from tests.factories import bearer, make_context, make_shop
+from tests.in_process import Wire, processes
 
 DOCUMENT = """subscription ($after: String) {
     cartEvents(after: $after) { cursor cart { id lines { quantity } } } }"""
@@ -43,15 +42,10 @@ async def roomy(database_url: str) -> AsyncIterator[Database]:
     await database.close()
 
 
-async def bearer(database: Database) -> str:
-    token = await apps.create(make_context(database), "app", [Permission.CARTS_READ.value])
-    return f"Bearer {token}"
-
-
 async def test_who_resumes_from_many_cursors_waits_for_themselves(
     database: Database, roomy: Database, history: list[int]
 ) -> None:
-    many, one = await bearer(database), await bearer(database)
+    many, one = await bearer(database, Permission.CARTS_READ), await bearer(database, Permission.CARTS_READ)
     most_connections = 0
     async with AsyncExitStack() as stack:
         (process,) = await stack.enter_async_context(processes(roomy))

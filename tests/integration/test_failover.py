@@ -1,8 +1,7 @@
 """A stamper or leader whose connection hangs without a word: others take over, and it comes back."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -18,6 +17,7 @@ from realtime.metrics import RETRIES
 from realtime.stamper import Stamper
 from realtime.supervise import supervise
 from tests.outages import Relay
+from tests.waiting import beside, until
 from worker import leader as leadership
 from worker.leader import Leader
 
@@ -45,17 +45,6 @@ async def commit(database: Database, count: int = 1) -> None:
         await event_log.append(connection, "test", events)
 
 
-@asynccontextmanager
-async def working(*work: Awaitable[None]) -> AsyncIterator[None]:
-    tasks = [asyncio.ensure_future(one) for one in work]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
 async def stamped(database: Database, count: int) -> None:
     """Wait until the feed has so many events, numbered without a gap."""
     async with asyncio.timeout(10), database.read() as connection:
@@ -63,14 +52,6 @@ async def stamped(database: Database, count: int) -> None:
             page = await event_feed.read_after(connection, 0, 1_000)
             assert [event.sequence for event in page.events] == list(range(1, len(page.events) + 1))
             if len(page.events) == count:
-                return
-            await asyncio.sleep(0.02)
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while True:
-            if holds():
                 return
             await asyncio.sleep(0.02)
 
@@ -85,12 +66,12 @@ def retries(part: str) -> float:
 
 async def test_another_stamps_while_the_leaders_connection_hangs(database: Database, relay: Relay) -> None:
     hanging, sound = stamper(database, relay.url), stamper(database)
-    async with working(hanging.run()):
+    async with beside(hanging.run()):
         await commit(database)
         await stamped(database, 1)
         relay.swallow()
         given_up = retries("stamper")
-        async with working(sound.run()):
+        async with beside(sound.run()):
             await commit(database, 20)
             await stamped(database, 21)
             await until(lambda: retries("stamper") > given_up)
@@ -102,7 +83,7 @@ async def test_another_stamps_while_the_leaders_connection_hangs(database: Datab
 async def test_a_stamper_alone_gives_a_connection_up_that_hangs_in_a_batch(
     database: Database, relay: Relay
 ) -> None:
-    async with working(stamper(database, relay.url).run()):
+    async with beside(stamper(database, relay.url).run()):
         await commit(database)
         await stamped(database, 1)
         relay.swallow()
@@ -120,7 +101,7 @@ async def test_followers_of_both_kinds_outlive_connections_that_hang(
     """One follows live, the other begins to catch up just then."""
     fragile = Database(relay.url)
     own = Feed(fragile, ring_size=2)
-    async with working(stamper(database).run()):
+    async with beside(stamper(database).run()):
         await commit(database, 5)
         await stamped(database, 5)
         await own.start()
@@ -148,8 +129,8 @@ async def test_who_waits_to_lead_gives_a_connection_up_that_hangs(database: Data
     led: list[str] = []
     direct = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
     first, second = leading(direct, "first", led), leading(relay.url, "second", led)
-    async with working(second):
-        async with working(first):
+    async with beside(second):
+        async with beside(first):
             await until(lambda: len(led) == 1)
             relay.swallow()
             given_up = retries("leader")

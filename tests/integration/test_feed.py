@@ -19,6 +19,7 @@ from realtime.events import FeedEvent
 from realtime.feed import Feed
 from realtime.stamper import Stamper
 from tests.outages import through_relay
+from tests.waiting import beside
 
 WRITERS, SUBSCRIBERS, AGGREGATES = 8, 30, 12
 
@@ -62,7 +63,6 @@ async def running(*feeds: Feed) -> AsyncIterator[None]:
             await feed.stop()
 
 
-@asynccontextmanager
 async def stamping(*stampers: Stamper) -> AsyncIterator[None]:
     tasks = [asyncio.create_task(one.run()) for one in stampers]
     try:
@@ -135,7 +135,7 @@ class Writers:
 async def test_two_stampers_one_killed_lose_nothing(database: Database) -> None:
     writers = Writers(database, rounds=40)
     rival = Database(database.url.render_as_string(hide_password=False), pool_size=2)
-    async with stamping(stamper(database), stamper(rival)):
+    async with beside(stamper(database).run(), stamper(rival).run()):
         killing = asyncio.create_task(kill_stampers(database))
         await writers.run()
         killed = await killing
@@ -186,7 +186,7 @@ async def test_thirty_subscribers_reconnecting_over_two_processes_see_exactly_th
     others = [Database(url, pool_size=4) for _ in range(2)]
     feeds = [Feed(other, ring_size=64, queue_limit=128, page_size=50) for other in others]
     writers = Writers(database, rounds=40)
-    async with running(*feeds), stamping(stamper(others[0], feeds[0]), stamper(others[1])):
+    async with running(*feeds), beside(stamper(others[0], feeds[0]).run(), stamper(others[1]).run()):
         # The second process is told of nothing: it lives by its safety poll and lags behind.
         start = str(Cursor(feeds[0].epoch, 0))
         done = asyncio.Event()
@@ -356,7 +356,7 @@ async def test_a_stamper_that_does_not_lead_waits_its_turn(database: Database) -
 async def test_a_poke_stamps_at_once(database: Database) -> None:
     feed = Feed(database)
     one = stamper(database, feed)
-    async with running(feed), stamping(one), feed.subscribe() as events:
+    async with running(feed), beside(one.run()), feed.subscribe() as events:
         await asyncio.sleep(0.4)
         await commit(database, made(uuid4()))
         one.poke()
@@ -368,7 +368,7 @@ async def test_a_poke_stamps_at_once(database: Database) -> None:
 async def test_feed_and_stamper_outlive_a_database_outage(database: Database) -> None:
     async with through_relay(database) as (fragile, relay):
         feed = Feed(fragile)
-        async with running(feed), stamping(stamper(fragile, feed)), feed.subscribe() as events:
+        async with running(feed), beside(stamper(fragile, feed).run()), feed.subscribe() as events:
             await commit(database, made(uuid4()))
             assert await take(events, 1) == [1]
             relay.cut()

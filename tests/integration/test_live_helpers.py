@@ -19,7 +19,7 @@ from realtime.feed import Feed
 from services import apps
 from services.access import SYSTEM, Permission
 from tests import cart_flows as flow
-from tests.factories import Shop, make_context, make_shop
+from tests.factories import Shop, bearer, make_context, make_shop
 from tests.feeds import cart_cursors, first_cursor
 from tests.live import live
 from tests.node import PROGRAMS, Node
@@ -131,7 +131,7 @@ async def shop(database: Database) -> Shop:
 
 
 async def app_token(database: Database, *permissions: Permission) -> str:
-    return await apps.create(make_context(database), "staff", [one.value for one in permissions])
+    return (await bearer(database, *permissions)).removeprefix("Bearer ")
 
 
 def closes(code: str) -> float:

@@ -11,9 +11,9 @@ from persistence.database import Database
 from services.access import Permission
 from services.apps import create
 from tests.factories import make_context
-from tests.followers import until
 from tests.live import live
 from tests.sockets import graphql, served
+from tests.waiting import until
 
 CARTS = "subscription { cartEvents { version } }"
 

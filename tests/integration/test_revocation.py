@@ -17,8 +17,8 @@ from services.access import Permission
 from tests import cart_flows as flow
 from tests.factories import Shop, make_context, make_environment, make_shop
 from tests.feeds import cart_cursors, first_cursor
+from tests.in_process import Wire, processes, wired
 from tests.live import live
-from tests.wires import Wire, processes, wired
 
 CARTS = "subscription ($after: String) { cartEvents(after: $after) { cursor kind cart { id } } }"
 

@@ -11,11 +11,10 @@ import pytest
 from persistence.database import Database
 from realtime.feed import Feed
 from realtime.operations import OperationRequest, Single
-from services import apps
 from services.access import Permission
 from tests import cart_flows as flow
 from tests.asgi_servers import HYPERCORN
-from tests.factories import Shop, make_context, make_shop
+from tests.factories import Shop, bearer, make_shop
 from tests.live import live
 from tests.sockets import graphql
 from tests.streams import COMPLETE, Reader, Streaming, streaming
@@ -42,11 +41,6 @@ async def feed(database: Database) -> AsyncIterator[Feed]:
 async def server(request: pytest.FixtureRequest, database: Database, feed: Feed) -> AsyncIterator[Streaming]:
     async with streaming(graphql(database, feed), database, feed, request.param, heartbeat=0.2) as server:
         yield server
-
-
-async def bearer(database: Database, *permissions: Permission) -> str:
-    token = await apps.create(make_context(database), "staff", [one.value for one in permissions])
-    return f"Bearer {token}"
 
 
 async def cursors(reader: Reader, count: int) -> list[str]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -15,10 +15,11 @@ from realtime.operations import Delivery, GraphQL, OperationRequest, Single, Sou
 from services import apps
 from services.access import ANONYMOUS, Permission
 from tests.asgi_servers import HYPERCORN
-from tests.factories import make_context
+from tests.factories import bearer, make_context
 from tests.live import live
 from tests.sockets import graphql
 from tests.streams import COMPLETE, Streaming, streaming
+from tests.waiting import until
 
 CARTS = "subscription ($after: String) { cartEvents(after: $after) { cursor } }"
 ALL = ["fast path", "plain uvicorn", HYPERCORN]
@@ -33,16 +34,6 @@ async def feed(database: Database) -> AsyncIterator[Feed]:
 @pytest.fixture(params=ALL)
 def how(request: pytest.FixtureRequest) -> str:
     return str(request.param)
-
-
-async def bearer(database: Database) -> str:
-    return f"Bearer {await apps.create(make_context(database), 'staff', [Permission.CARTS_READ.value])}"
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not holds():  # noqa: ASYNC110 (nobody tells)
-            await asyncio.sleep(0.02)
 
 
 def counting(handed: GraphQL, *, conflated: bool = False, last: int = 10**9, size: int = 20_000) -> GraphQL:
@@ -82,7 +73,7 @@ def flooding(handed: GraphQL) -> GraphQL:
 
 
 async def test_a_client_that_leaves_leaves_nothing_behind(database: Database, feed: Feed, how: str) -> None:
-    authorization = await bearer(database)
+    authorization = await bearer(database, Permission.CARTS_READ)
     async with streaming(graphql(database, feed), database, feed, how, heartbeat=0.1) as server:
         async with server.ask("{ __typename }") as reader:
             await reader.rest()
@@ -101,7 +92,7 @@ async def test_a_client_that_asked_for_more_before_it_left_leaves_nothing_behind
     database: Database, feed: Feed
 ) -> None:
     async with streaming(graphql(database, feed), database, feed, "fast path", heartbeat=0.1) as server:
-        authorization = await bearer(database)
+        authorization = await bearer(database, Permission.CARTS_READ)
         reader, writer = await asyncio.open_connection(*server.address)
         fields = f"Host: here\r\nAuthorization: {authorization}\r\nAccept: text/event-stream\r\n\r\n"
         request = f"GET /graphql?query=subscription%7BcartEvents%7Bcursor%7D%7D HTTP/1.1\r\n{fields}"
@@ -185,7 +176,7 @@ async def test_who_never_comes_back_to_a_feed_that_conflates_is_cut_off(
 async def test_revoked_credentials_end_the_stream(database: Database, feed: Feed, how: str) -> None:
     handed = graphql(database, feed)
     async with streaming(handed, database, feed, how, recheck=0.1, heartbeat=0.1) as server:
-        authorization = await bearer(database)
+        authorization = await bearer(database, Permission.CARTS_READ)
         async with server.ask(CARTS, authorization) as reader:
             await reader.comment()
             context = make_context(database)
@@ -207,7 +198,7 @@ async def test_expired_credentials_end_the_stream(database: Database, feed: Feed
 
 
 async def test_a_restart_ends_every_stream(database: Database, feed: Feed) -> None:
-    authorization = await bearer(database)
+    authorization = await bearer(database, Permission.CARTS_READ)
     handed = graphql(database, feed)
     async with (
         streaming(handed, database, feed, "fast path", heartbeat=0.1) as server,

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -23,10 +23,11 @@ from services import apps
 from services.access import ANONYMOUS, Permission
 from tests import cart_flows as flow
 from tests.asgi_servers import HYPERCORN
-from tests.factories import Shop, make_context, make_shop
+from tests.factories import Shop, bearer, make_context, make_shop
 from tests.live import live
 from tests.outages import through_relay
 from tests.sockets import Client, Served, graphql, served
+from tests.waiting import until
 
 CARTS = "subscription ($after: String) { cartEvents(after: $after) { cursor kind cart { id } } }"
 INIT = {"type": "connection_init"}
@@ -54,11 +55,6 @@ async def server(database: Database, feed: Feed, how: str) -> AsyncIterator[Serv
         graphql(database, feed), feed, how=how, init_timeout=0.3, recheck=0.1, operations=3
     ) as server:
         yield server
-
-
-async def bearer(database: Database, *permissions: Permission) -> str:
-    token = await apps.create(make_context(database), "staff", [one.value for one in permissions])
-    return f"Bearer {token}"
 
 
 async def test_a_real_client_queries_changes_and_follows(
@@ -239,14 +235,6 @@ def answering(handed: GraphQL, answers: Iterable[Delivery], *, conflated: bool =
         await asyncio.Event().wait()
 
     return replace(handed, plan=lambda request, viewer, request_id: Source(run, conflated=conflated))
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while True:
-            if holds():
-                return
-            await asyncio.sleep(0.05)
 
 
 def flood(count: int) -> Iterator[Delivery]:

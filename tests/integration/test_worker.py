@@ -13,6 +13,7 @@ from realtime.supervise import supervise
 from services.access import SYSTEM
 from services.context import Environment, ServiceContext
 from services.tokens import TokenSigner
+from tests.waiting import until
 from worker import leader as leadership
 from worker.leader import LEASE, Leader
 from worker.schedule import Job, Schedule
@@ -93,9 +94,3 @@ async def end_leaders_connection(url: str) -> None:
     )
     await connection.close()
     assert ended == 1
-
-
-async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 (what is waited for has no event)
-            await asyncio.sleep(0.01)

@@ -12,9 +12,9 @@ from tests import cart_flows as flow
 from tests.checkouts import make_stocked_shop, order_now
 from tests.entitled import DEEP, SHALLOW, subscription_names
 from tests.factories import make_shop
+from tests.in_process import processes
 from tests.leak_ground import FOLLOWED, VALUES, Ground
 from tests.leaks import World
-from tests.wires import processes
 
 CARTS, ORDERS, CHANNELS = Permission.CARTS_READ, Permission.ORDERS_READ, Permission.CHANNELS_WRITE
 STOCK = Permission.STOCK_READ
