@@ -14,12 +14,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
 
-import orjson
 import structlog
 
+from realtime.answers import Batch, Message, batches
 from realtime.cursors import Cursor
 from realtime.metrics import DELAY_SECONDS, DELIVERED, EXECUTED, STREAMS
-from realtime.operations import Delivery, Source, Start
+from realtime.operations import Source, Start
 from realtime.turns import Turns
 
 log = structlog.get_logger(__name__)
@@ -35,53 +35,6 @@ SECONDS_TO_WAIT_FOR_ONE = 1.0
 CATCHING_UP_AT_ONCE = 5
 # What is older was not late: it is history that was imported.
 _LONGEST_DELAY_SECONDS = 3_600.0
-_NEXT = b'{"type":"next","payload":'
-_ID = b',"id":'
-
-
-class Message:
-    """An answer on its way to many: encoded once, whatever it is framed in."""
-
-    __slots__ = ("_event", "_head", "_heads", "body", "cursor", "occurred_at", "slot")
-
-    def __init__(self, delivery: Delivery) -> None:
-        """Encode the answer."""
-        self.body = orjson.dumps(delivery.answer)
-        self.cursor = delivery.cursor
-        self.slot = delivery.slot
-        self.occurred_at = delivery.occurred_at
-        self._heads: dict[int, bytes] = {}
-        self._head: str | None = None
-        self._event: bytes | None = None
-
-    def text(self, suffix: str) -> str:
-        """Return the message of graphql-transport-ws; `suffix` is the operation's id and the end."""
-        if self._head is None:
-            self._head = b"".join((_NEXT, self.body, _ID)).decode()
-        return self._head + suffix
-
-    def frame(self, suffix: bytes) -> bytes:
-        """Return the same as a whole websocket frame; what ids of one length share is made once."""
-        head = self._heads.get(len(suffix))
-        if head is None:
-            text = b"".join((_NEXT, self.body, _ID))
-            head = self._heads[len(suffix)] = frame_header(len(text) + len(suffix)) + text
-        return head + suffix
-
-    def event(self, write: Callable[[bytes, str | None], bytes]) -> bytes:
-        """Return the same as a server-sent event, written by `write` once."""
-        if self._event is None:
-            self._event = write(self.body, self.cursor)
-        return self._event
-
-
-def frame_header(length: int) -> bytes:
-    """Return the header of an unmasked, final text frame (RFC 6455, section 5.2) of `length` bytes."""
-    if length < 126:
-        return bytes((0x81, length))
-    if length < 65_536:
-        return b"\x81\x7e" + length.to_bytes(2, "big")
-    return b"\x81\x7f" + length.to_bytes(8, "big")
 
 
 class Member(Protocol):
@@ -94,8 +47,8 @@ class Member(Protocol):
     gone: bool
     stream: "Stream | None"
 
-    def deliver(self, message: Message) -> None:
-        """Take a message; must not wait."""
+    def deliver(self, batch: Batch) -> None:
+        """Take messages; must not wait."""
         ...
 
     def end(self, errors: list[Any] | None) -> None:
@@ -238,8 +191,9 @@ class Stream:
         """Take a member; on a feed that conflates it gets the current values at once."""
         self.members[member] = None
         member.stream = self
-        for message in (self._newest or {}).values():
-            member.deliver(message)
+        if self._newest:
+            for batch in batches(self._newest.values()):
+                member.deliver(batch)
 
     def remove(self, member: Member) -> None:
         """Let a member go."""
@@ -338,21 +292,23 @@ class Stream:
             if self._newest is not None:
                 self._newest[message.slot] = message
         members = list(self.members)
-        turn = delivered = 0
-        for member in members:
-            for message in batch:
-                if not member.gone and (message.cursor is None or member.position < message.cursor):
-                    member.deliver(message)
-                    turn += 1
-            if turn >= MEMBERS_A_TURN:
-                delivered, turn = delivered + turn, 0
-                await asyncio.sleep(0)
-        DELIVERED.inc(delivered + turn)
+        for together in batches(batch):
+            await self._write(together, members)
         for message in batch:
             if not self.live:
                 await self._wait_for(members, message.cursor)
             elif message.occurred_at is not None:
                 _observe(message.occurred_at)
+
+    async def _write(self, batch: Batch, members: list[Member]) -> None:
+        delivered = 0
+        for count, member in enumerate(members, 1):
+            if not member.gone and (news := batch.after(member.position)).messages:
+                member.deliver(news)
+                delivered += len(news.messages)
+            if count % MEMBERS_A_TURN == 0:
+                await asyncio.sleep(0)
+        DELIVERED.inc(delivered)
 
     async def _wait_for(self, members: list[Member], cursor: str | None) -> None:
         """Let clients take the past as fast as they can; who is much slower goes on alone."""

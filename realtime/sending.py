@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from contextlib import suppress
 from typing import Any, Protocol
 
-from realtime.hub import Message, frame_header
+from realtime.answers import Batch, Message, frame_header
 from realtime.metrics import CONFLATED
 
 OUTBOX_MESSAGES = 2_000
@@ -128,10 +128,11 @@ class Sender:
         self._overflow = overflow
         self._room: asyncio.Event | None = None
 
-    def deliver(self, recipient: Recipient, message: Message) -> None:
-        """Send a message of an operation, or keep it."""
+    def deliver(self, recipient: Recipient, batch: Batch) -> None:
+        """Send messages of an operation, or keep them."""
         if not self.closed:
-            self.outbox.put(recipient, message)
+            for message in batch.messages:
+                self.outbox.put(recipient, message)
             self._waits()
 
     def text(self, text: bytes) -> None:
@@ -199,7 +200,7 @@ class PortableSender(Sender):
         """Whether the client has left."""
         self._send = send
         self._render = render
-        # While it waits, the next message is handed to it past the outbox.
+        # While it waits, the next message is handed to it.
         self._idle: asyncio.Future[Waiting | None] | None = None
         self._sending_ordered = False
         self._finished: Callable[[], object] | None = None
@@ -213,20 +214,6 @@ class PortableSender(Sender):
     def idle(self) -> bool:
         """Whether nothing waits or is being sent."""
         return self._idle is not None
-
-    def deliver(self, recipient: Recipient, message: Message) -> None:
-        """Send a message of an operation, or keep it."""
-        if self._idle is not None:
-            self._hand_over((recipient, message))
-        else:
-            super().deliver(recipient, message)
-
-    def text(self, text: bytes) -> None:
-        """Send a message of the protocol, or keep it."""
-        if self._idle is not None:
-            self._hand_over(text)
-        else:
-            super().text(text)
 
     def finish(self, finished: Callable[[], object]) -> None:
         """Call `finished` once everything is sent."""
@@ -263,6 +250,11 @@ class PortableSender(Sender):
                 return
             self.waiting_since = None
             self._sending_ordered = False
+
+    def _waits(self) -> None:
+        if self._idle is not None:
+            self._hand_over(self.outbox.take())
+        super()._waits()
 
     def _hand_over(self, waiting: Waiting | None) -> None:
         idle, self._idle = self._idle, None
@@ -310,12 +302,12 @@ class FastSender(Sender):
         self._paused = False
         socket.flow = self
 
-    def deliver(self, recipient: Recipient, message: Message) -> None:
-        """Send a message of an operation, or keep it."""
+    def deliver(self, recipient: Recipient, batch: Batch) -> None:
+        """Send messages of an operation, or keep them."""
         if self._open:
-            self._write(message.frame(recipient.suffix))
+            self._write(batch.frames(recipient.suffix))
         else:
-            super().deliver(recipient, message)
+            super().deliver(recipient, batch)
 
     def text(self, text: bytes) -> None:
         """Send a message of the protocol, or keep it."""

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from realtime.hub import Message, Stream
+from realtime.answers import Batch
+from realtime.hub import Stream
 from realtime.sending import Sender
 
 
@@ -41,9 +42,9 @@ class Subscriber:
         self._sender = sender
         self._ended = ended
 
-    def deliver(self, message: Message) -> None:
-        """Send an answer."""
-        self._sender.deliver(self, message)
+    def deliver(self, batch: Batch) -> None:
+        """Send answers."""
+        self._sender.deliver(self, batch)
 
     def has_room(self) -> bool:
         """Say whether the client has taken most of what it was given."""

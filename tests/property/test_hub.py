@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime import hub
+from realtime.answers import Batch
 from realtime.cursors import Cursor, FeedError
 from realtime.events import Filter
-from realtime.hub import Hub, Message, Stream
+from realtime.hub import Hub, Stream
 from realtime.operations import Delivery, Source, Start
 from realtime.readers import Subscription
 from realtime.ring import Ring
@@ -78,11 +79,11 @@ class Joined:
         self.choked = False
         self.errors: list[Any] | None = None
 
-    def deliver(self, message: Message) -> None:
+    def deliver(self, batch: Batch) -> None:
         assert not self.gone, "nothing comes after leaving"
-        sequence = orjson.loads(message.body)["data"]
-        self.client.seen.append(sequence)
-        self.client.known = sequence
+        for message in batch.messages:
+            self.client.known = orjson.loads(message.body)["data"]
+            self.client.seen.append(self.client.known)
 
     def end(self, errors: list[Any] | None) -> None:
         self.errors = errors

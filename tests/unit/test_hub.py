@@ -9,7 +9,8 @@ import orjson
 import pytest
 
 from realtime import hub
-from realtime.hub import Hub, Message, Stream
+from realtime.answers import Batch
+from realtime.hub import Hub, Stream
 from realtime.operations import Delivery, Source, Start
 
 ANSWERS = 5
@@ -25,8 +26,8 @@ class Told:
         self.told: list[Any] = []
         self.over = asyncio.Event()
 
-    def deliver(self, message: Message) -> None:
-        self.told.append(orjson.loads(message.body)["data"])
+    def deliver(self, batch: Batch) -> None:
+        self.told += [orjson.loads(message.body)["data"] for message in batch.messages]
 
     def end(self, errors: list[Any] | None) -> None:
         self.told.append(errors and errors[0]["extensions"]["code"])
