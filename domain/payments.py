@@ -29,6 +29,8 @@ class TransactionKind(StrEnum):
     CAPTURE = "CAPTURE"
     REFUND = "REFUND"
     VOID = "VOID"
+    # Not asked for by us: the payer's bank took the money back.
+    CHARGEBACK = "CHARGEBACK"
 
 
 class TransactionStatus(StrEnum):

@@ -1,12 +1,13 @@
 """What the outside world must offer: the protocols that providers and wiring implement."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from domain.kernel.money import Money
+from domain.payments import TransactionKind
 
 
 class Clock(Protocol):
@@ -28,12 +29,30 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class PaymentRequest:
+    """What a provider is asked to reserve, and what it needs to know for that.
+
+    `token` is what the storefront got from the provider's own form (never a card number), `return_url`
+    where the shopper comes back to who has to confirm the payment elsewhere.
+    """
+
+    method: str
+    amount: Money
+    token: str | None = None
+    return_url: str | None = None
+    email: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderAnswer:
     """A payment provider's answer to one request.
 
-    `needs_review` is the provider's wish that a person looks before the order is processed;
-    `amount_minor` and `currency` are what the provider itself recorded, to be compared with ours; a
-    provider whose answers name no currency leaves it None.
+    `reference` is the provider's own name: of the payment in the answer to `authorize`, `find` and `void`,
+    of the capture or refund itself otherwise. `amount_minor` and `currency` are what the provider recorded,
+    to be compared with ours; a provider whose answers name no currency leaves it None. `needs_review` is
+    its wish that a person looks before the order is processed, `risk_score` its own estimate from 0 (safe)
+    to 100, `payer_country` where the card or account is from (ISO 3166-1 alpha-2), `action` what the
+    storefront needs to let the shopper act, and `expires_at` when what was reserved lapses.
     """
 
     outcome: Outcome
@@ -42,6 +61,10 @@ class ProviderAnswer:
     decline_code: str | None = None
     needs_review: bool = False
     currency: str | None = None
+    risk_score: int | None = None
+    payer_country: str | None = None
+    action: Mapping[str, str] | None = None
+    expires_at: datetime | None = None
 
 
 class ProviderTimeout(Exception):
@@ -52,7 +75,8 @@ class PaymentProvider(Protocol):
     """One payment provider.
 
     Every request carries an idempotency key made from our row's id, so asking again never does
-    it twice. Methods raise ProviderTimeout when no answer came.
+    it twice. `reference` is the provider's name of the payment. Methods raise ProviderTimeout when no
+    answer came; what the provider refuses is an answer with outcome DECLINED.
     """
 
     @property
@@ -60,16 +84,88 @@ class PaymentProvider(Protocol):
         """Payment methods it takes."""
         ...
 
-    async def authorize(self, key: str, method: str, amount: Money) -> ProviderAnswer:
-        """Ask to reserve `amount`."""
+    async def authorize(self, key: str, request: PaymentRequest) -> ProviderAnswer:
+        """Ask to reserve an amount."""
         ...
 
     async def find(self, key: str) -> ProviderAnswer | None:
         """Return what became of the authorization with `key`; None when it never arrived."""
         ...
 
+    async def capture(self, key: str, reference: str, amount: Money) -> ProviderAnswer:
+        """Take a part of what is reserved, or all; what is left can be captured later."""
+        ...
+
+    async def refund(self, key: str, reference: str, amount: Money) -> ProviderAnswer:
+        """Give a part of what was captured back, or all."""
+        ...
+
+    async def find_change(self, key: str, reference: str) -> ProviderAnswer | None:
+        """Return what became of the capture or refund with `key`; None when it never arrived."""
+        ...
+
     async def void(self, key: str, reference: str) -> ProviderAnswer:
-        """Give up the authorization `reference`."""
+        """Give up what is still reserved."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderEvent:
+    """Something a provider tells by itself, of one movement of one of its payments.
+
+    `id` is the provider's name of the event: the same twice is the same event. `reference` names the
+    payment, `change_reference` the capture, refund or dispute itself, `key` is our idempotency key where the
+    provider keeps it.
+    """
+
+    id: str
+    kind: TransactionKind
+    outcome: Outcome
+    reference: str
+    change_reference: str
+    amount: Money
+    occurred_at: datetime
+    key: str | None = None
+    decline_code: str | None = None
+
+
+class CallbackRefused(Exception):
+    """A callback that is not the provider's, or too old: its signature or time does not hold."""
+
+
+@runtime_checkable
+class CallbackReader(Protocol):
+    """A provider that calls back."""
+
+    def read_callback(
+        self, headers: Mapping[str, str], body: bytes, now: datetime
+    ) -> Sequence[ProviderEvent]:
+        """Return what a callback tells; nothing where that is of no interest to us.
+
+        `headers` have lower-case names, `body` is as it arrived. Raises CallbackRefused, and ValueError
+        for what is signed and still cannot be read.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReportLine:
+    """One movement of money in a provider's own report; `amount` is never below zero."""
+
+    kind: TransactionKind
+    reference: str
+    change_reference: str
+    amount: Money
+    occurred_at: datetime
+    key: str | None = None
+
+
+@runtime_checkable
+class ReportSource(Protocol):
+    """A provider whose records can be compared with ours."""
+
+    async def report(self, since: datetime, until: datetime) -> Sequence[ReportLine]:
+        """Return every capture, refund and chargeback from `since` up to before `until`."""
         ...
 
 

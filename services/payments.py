@@ -12,7 +12,7 @@ from domain.kernel.errors import InvalidInput
 from domain.kernel.events import Event
 from domain.orders import Order, payment_status
 from domain.payments import Payment, PaymentStatus
-from domain.ports import Outcome, PaymentProvider, ProviderAnswer, ProviderTimeout
+from domain.ports import Outcome, PaymentProvider, PaymentRequest, ProviderAnswer, ProviderTimeout
 from persistence import orders as order_rows
 from persistence import payments as rows
 from services.context import Environment, ServiceContext
@@ -45,7 +45,7 @@ async def authorize(
     """Ask the provider to authorize; None when the outcome is not known (yet)."""
 
     async def ask(provider: PaymentProvider) -> ProviderAnswer:
-        return await provider.authorize(_provider_key(transaction_id), payment.method, payment.amount)
+        return await provider.authorize(_provider_key(transaction_id), _request(payment))
 
     return await _answer(environment, payment, ask)
 
@@ -66,7 +66,7 @@ async def find_out(
         longest = environment.holds.longest
         if found is None and longest is not None and age >= longest:
             raise NeverArrived
-        return found or await provider.authorize(key, payment.method, payment.amount)
+        return found or await provider.authorize(key, _request(payment))
 
     return await _answer(environment, payment, ask)
 
@@ -175,6 +175,10 @@ def payment_event(kind: str, order: Order, payment: Payment, now: datetime) -> E
 
 def _voided(payment: Payment) -> Payment:
     return replace(payment, status=PaymentStatus.VOIDED)
+
+
+def _request(payment: Payment) -> PaymentRequest:
+    return PaymentRequest(payment.method, payment.amount)
 
 
 def _provider_key(transaction_id: UUID) -> str:

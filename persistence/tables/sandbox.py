@@ -1,6 +1,6 @@
 """The sandbox payment provider's own record, as a real provider would keep it elsewhere."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Table, Text
+from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Table, Text
 
 from persistence.tables.base import metadata, moment, text_column
 
@@ -18,4 +18,17 @@ sandbox_charges = Table(
     moment("created_at"),
     CheckConstraint("captured_minor BETWEEN 0 AND amount_minor", name="captured"),
     CheckConstraint("refunded_minor BETWEEN 0 AND captured_minor", name="refunded"),
+)
+
+sandbox_changes = Table(
+    "sandbox_changes",
+    metadata,
+    Column("reference", Text, primary_key=True),
+    Column("idempotency_key", Text, nullable=False, unique=True),
+    Column("charge_reference", Text, ForeignKey("sandbox_charges.reference"), nullable=False, index=True),
+    text_column("kind"),
+    text_column("state"),
+    text_column("currency"),
+    Column("amount_minor", BigInteger, nullable=False),
+    moment("created_at"),
 )

@@ -1,7 +1,7 @@
 """Pay later, outside: bank transfer, cash on delivery or invoice. Nothing is asked of anybody."""
 
 from domain.kernel.money import Money
-from domain.ports import Outcome, ProviderAnswer
+from domain.ports import Outcome, PaymentRequest, ProviderAnswer
 
 
 class ManualPayments:
@@ -12,13 +12,25 @@ class ManualPayments:
         """Ways of paying later."""
         return frozenset({"bank_transfer", "cash_on_delivery", "invoice"})
 
-    async def authorize(self, key: str, method: str, amount: Money) -> ProviderAnswer:
+    async def authorize(self, key: str, request: PaymentRequest) -> ProviderAnswer:
         """Accept at once, with nothing reserved."""
         return ProviderAnswer(Outcome.DEFERRED, key, 0)
 
     async def find(self, key: str) -> ProviderAnswer | None:
         """Answer as `authorize` did."""
         return ProviderAnswer(Outcome.DEFERRED, key, 0)
+
+    async def capture(self, key: str, reference: str, amount: Money) -> ProviderAnswer:
+        """Agree that the money came: who records that has seen it."""
+        return ProviderAnswer(Outcome.SUCCEEDED, key, amount.amount_minor, currency=amount.currency)
+
+    async def refund(self, key: str, reference: str, amount: Money) -> ProviderAnswer:
+        """Agree that the money was sent back: who records that has sent it."""
+        return ProviderAnswer(Outcome.SUCCEEDED, key, amount.amount_minor, currency=amount.currency)
+
+    async def find_change(self, key: str, reference: str) -> ProviderAnswer | None:
+        """Nothing is on record here: whoever asks is to ask again for the change itself."""
+        return None
 
     async def void(self, key: str, reference: str) -> ProviderAnswer:
         """Nothing was reserved, so nothing has to be given up."""

@@ -17,10 +17,9 @@ from domain.kernel.errors import (
     NotFound,
     PaymentDeclined,
 )
-from domain.kernel.money import Money
 from domain.orders import OrderPaymentStatus, OrderStatus
 from domain.payments import PaymentStatus
-from domain.ports import ProviderAnswer
+from domain.ports import PaymentRequest, ProviderAnswer
 from persistence.database import Database
 from providers.payments.sandbox import SandboxPayments, charges
 from services.cart_sweeps import abandon_idle
@@ -211,15 +210,15 @@ async def test_a_late_approval_secures_again_what_expired(database: Database) ->
 class DiesAfterwards(SandboxPayments):
     """The real sandbox, in a process that dies with the answer on its way."""
 
-    async def authorize(self, key: str, method: str, amount: Money) -> ProviderAnswer:
-        await super().authorize(key, method, amount)
+    async def authorize(self, key: str, request: PaymentRequest) -> ProviderAnswer:
+        await super().authorize(key, request)
         raise asyncio.CancelledError
 
 
 class DiesBefore(SandboxPayments):
     """The real sandbox, in a process that dies before the request leaves it."""
 
-    async def authorize(self, key: str, method: str, amount: Money) -> ProviderAnswer:
+    async def authorize(self, key: str, request: PaymentRequest) -> ProviderAnswer:
         raise asyncio.CancelledError
 
 

@@ -7,8 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from domain.kernel.errors import PaymentDeclined
-from domain.kernel.money import Money
-from domain.ports import ProviderAnswer
+from domain.ports import PaymentRequest, ProviderAnswer
 from persistence.database import Database
 from providers.payments.sandbox import SandboxPayments, charges
 from services.order_placement import place
@@ -23,8 +22,8 @@ class ApprovesOtherwise(SandboxPayments):
         super().__init__(database.engine)
         self.said = said
 
-    async def authorize(self, key: str, method: str, amount: Money) -> ProviderAnswer:
-        return replace(await super().authorize(key, method, amount), **self.said)
+    async def authorize(self, key: str, request: PaymentRequest) -> ProviderAnswer:
+        return replace(await super().authorize(key, request), **self.said)
 
 
 @pytest.mark.parametrize(

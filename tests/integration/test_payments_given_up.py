@@ -6,9 +6,8 @@ from dataclasses import replace
 import pytest
 
 from domain.kernel.errors import PaymentDeclined
-from domain.kernel.money import Money
 from domain.payments import PaymentStatus
-from domain.ports import Outcome, PaymentProviders, ProviderAnswer, ProviderTimeout
+from domain.ports import Outcome, PaymentProviders, PaymentRequest, ProviderAnswer, ProviderTimeout
 from persistence.database import Database
 from providers.payments.sandbox import SandboxPayments, charges
 from services.context import ServiceContext
@@ -21,8 +20,8 @@ from tests.checkouts import cart_status, later, levels, make_ready_cart, make_st
 class AsksTheShopper(SandboxPayments):
     """The real sandbox, which waits for something that the shopper never does."""
 
-    async def authorize(self, key: str, method: str, amount: Money) -> ProviderAnswer:
-        return _asking(await super().authorize(key, method, amount))
+    async def authorize(self, key: str, request: PaymentRequest) -> ProviderAnswer:
+        return _asking(await super().authorize(key, request))
 
     async def find(self, key: str) -> ProviderAnswer | None:
         found = await super().find(key)
@@ -39,7 +38,7 @@ class Silent(SandboxPayments):
 class DiesBefore(SandboxPayments):
     """The real sandbox, in a process that dies before the request leaves it."""
 
-    async def authorize(self, key: str, method: str, amount: Money) -> ProviderAnswer:
+    async def authorize(self, key: str, request: PaymentRequest) -> ProviderAnswer:
         raise asyncio.CancelledError
 
 
