@@ -26,6 +26,8 @@ log = structlog.get_logger(__name__)
 
 # The loop serves others this often while thousands are written to.
 MEMBERS_A_TURN = 256
+# From so many on, what happens meanwhile goes out together.
+MANY_MEMBERS = 16
 # Most that is executed ahead of what is being given to many.
 MESSAGES_AT_ONCE = 64
 # How long more is waited for, where more has happened already, before many are written to.
@@ -267,7 +269,7 @@ class Stream:
         """
         self._batch.append(message)
         if self._giving is None:
-            if not self.live or len(self.members) <= MEMBERS_A_TURN:
+            if not self.live or len(self.members) < MANY_MEMBERS:
                 await self._fan_out()
                 return
             self._giving = asyncio.create_task(self._give_all())

@@ -45,9 +45,9 @@ def at(number: int) -> str:
 
 
 @pytest.mark.parametrize(("fails", "end"), [(True, "INTERNAL"), (False, None)])
-@pytest.mark.parametrize("members_a_turn", [1, 256])
+@pytest.mark.parametrize("many", [1, 16])
 async def test_the_end_comes_after_everything_that_was_answered(
-    members_a_turn: int, fails: bool, end: str | None
+    many: int, fails: bool, end: str | None
 ) -> None:
     async def run(start: Start) -> AsyncGenerator[Delivery]:
         for number in range(1, ANSWERS + 1):
@@ -55,8 +55,8 @@ async def test_the_end_comes_after_everything_that_was_answered(
         if fails:
             raise RuntimeError("a defect")
 
-    # With one a turn, three are many: what they are given waits while the next is executed.
-    with patch.multiple(hub, MEMBERS_A_TURN=members_a_turn, SECONDS_TO_GATHER=0):
+    # Where one is many, three are: what they are given waits while the next is executed.
+    with patch.multiple(hub, MEMBERS_A_TURN=1, MANY_MEMBERS=many, SECONDS_TO_GATHER=0):
         one = Hub(lambda: (at(0), at(0)))
         members = [Told() for _ in range(3)]
         for member in members:
