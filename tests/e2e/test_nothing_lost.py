@@ -5,32 +5,19 @@ use. Three times a server dies by SIGKILL, twice PostgreSQL does; buyers send wh
 again, with its key, as clients do.
 """
 
-import asyncio
-import os
-import shutil
-import signal
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
-import asyncpg
-import httpx
 import pytest
 
-from persistence.embedded import EmbeddedServer
 from tests.buyers import Plan, Shopping, Told
-from tests.processes import postmaster_of, wait_until
-from tests.server import Server, app_token, free_port, running_server
+from tests.ensemble import UNITS, Ensemble, running_ensemble
+from tests.processes import wait_until
 
 pytestmark = pytest.mark.slow
 
 BUYERS = 10
-UNITS = 100_000
 HOLD_SECONDS = 3
 LATEST_RETURN_SECONDS = 5
 WORK_SECONDS = 2.5
@@ -41,14 +28,6 @@ _SETTINGS = {
     "payment_time_limit_seconds": "2",
     "sandbox_answer_delay_seconds": "0.05",
 }
-_SHOP = """mutation {
-    locationCreate(input: { code: "MAIN", name: "Main" }) { userErrors { message } }
-    channelCreate(input: { slug: "web", name: "Web", currency: "EUR" }) { userErrors { message } }
-    productCreate(input: { name: "Mug", variants: [
-        { sku: "MUG", prices: [{ channel: "web", price: { amount: "9.50", currency: "EUR" } }] }] }) {
-        userErrors { message } }
-    stockAdjust(input: { variant: { sku: "MUG" }, locationCode: "MAIN", delta: 100000, reason: RECEIVED,
-        idempotencyKey: "received" }) { userErrors { message } } }"""
 _PLACE = """mutation ($input: OrderPlaceInput!) {
     orderPlace(input: $input) { order { number } userErrors { __typename } } }"""
 
@@ -88,88 +67,10 @@ _LATE_RETURNS = """
      WHERE status = 'HELD' AND now() > expires_at + make_interval(secs => $1)"""
 
 
-@dataclass
-class Ensemble:
-    """Two servers at fixed addresses that can die and come again, and their PostgreSQL."""
-
-    home: Path
-    database_url: str
-    ports: tuple[int, int]
-    stack: ExitStack
-    token: str = ""
-    outages: list[tuple[float, float]] = field(default_factory=list)
-    running: dict[int, tuple[Server, AbstractContextManager[Server]]] = field(default_factory=dict)
-
-    def start(self, port: int) -> Server:
-        """Start the server of a port, and wait until it is ready."""
-        one = running_server(
-            "", self.token, self.home, port=str(port), **_SETTINGS, home=str(self.home), log_level="warning"
-        )
-        server = one.__enter__()
-        self.running[port] = (server, one)
-        return server
-
-    def kill_server(self, port: int) -> None:
-        """Let a server die, and start it again."""
-        server, one = self.running.pop(port)
-        server.kill()
-        one.__exit__(None, None, None)
-        self.start(port)
-
-    def kill_postgres(self) -> None:
-        """Let PostgreSQL die; the servers bring it back."""
-        began = time.time()
-        postmaster = postmaster_of(self.home)
-        os.kill(postmaster, signal.SIGKILL)
-        wait_until(
-            lambda: postmaster_of(self.home) not in {0, postmaster},
-            "PostgreSQL does not come back",
-            seconds=60,
-        )
-        wait_until(self._all_ready, "a server does not find its database again", seconds=60)
-        self.outages.append((began, time.time()))
-
-    def stop(self) -> None:
-        """Stop what runs."""
-        for _, one in self.running.values():
-            one.__exit__(None, None, None)
-
-    def sql(self, statement: str, *values: Any) -> list[asyncpg.Record]:
-        """Look behind the API."""
-
-        async def run() -> list[asyncpg.Record]:
-            connection = await asyncpg.connect(self.database_url)
-            try:
-                return list(await connection.fetch(statement, *values))
-            finally:
-                await connection.close()
-
-        return asyncio.run(run())
-
-    def _all_ready(self) -> bool:
-        try:
-            return all(
-                httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == httpx.codes.OK
-                for port in self.running
-            )
-        except httpx.TransportError:
-            return False
-
-
 @pytest.fixture
 def ensemble() -> Iterator[Ensemble]:
     """Two servers with a shop that has more mugs than anybody buys."""
-    home = Path(tempfile.mkdtemp(prefix="ordertide-home-"))
-    with ExitStack() as stack:
-        stack.callback(shutil.rmtree, home)
-        postgres = stack.enter_context(EmbeddedServer.acquire(home))
-        ensemble = Ensemble(home, postgres.url, (free_port(), free_port()), stack)
-        stack.callback(ensemble.stop)
-        first = ensemble.start(ensemble.ports[0])
-        first.token = ensemble.token = asyncio.run(app_token(postgres.url))
-        made = first.graphql(_SHOP)["data"]
-        assert all(payload["userErrors"] == [] for payload in made.values())
-        ensemble.start(ensemble.ports[1])
+    with running_ensemble(_SETTINGS) as ensemble:
         yield ensemble
 
 

@@ -1,6 +1,10 @@
 """Answers that go out together are, to each client, what they would have been one by one."""
 
+from collections.abc import Generator
+from typing import Any
+
 import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
@@ -20,22 +24,34 @@ def suffix(operation_id: str) -> bytes:
     return orjson.dumps(operation_id) + b"}"
 
 
-def read(stream: bytes) -> list[dict[str, object]]:
+def read(stream: bytes) -> list[Any]:
     """Read frames as a client's library does."""
     reader = StreamReader()
     reader.feed_data(stream)
     reader.feed_eof()
-    found = []
-    while True:
-        parsing = Frame.parse(reader.read_exact, mask=False)
-        try:
-            next(parsing)
-        except StopIteration as parsed:
-            frame = parsed.value
-        except EOFError:
-            return found
-        assert (frame.opcode, frame.fin) == (Opcode.TEXT, True)
-        found.append(orjson.loads(frame.data))
+    frames = []
+    while not reader_is_empty(reader):
+        frames.append(one_of(reader))
+    assert {(frame.opcode, frame.fin) for frame in frames} <= {(Opcode.TEXT, True)}
+    return [orjson.loads(frame.data) for frame in frames]
+
+
+def reader_is_empty(reader: StreamReader) -> bool:
+    """Say whether all was read."""
+    return bool(_value(reader.at_eof()))
+
+
+def one_of(reader: StreamReader) -> Frame:
+    """Read the next frame."""
+    frame: Frame = _value(Frame.parse(reader.read_exact, mask=False))
+    return frame
+
+
+def _value(parsing: Generator[None, None, Any]) -> Any:
+    """Run one of the library's parsers, which waits where bytes are missing."""
+    with pytest.raises(StopIteration) as ended:
+        next(parsing)
+    return ended.value.value
 
 
 @given(st.lists(st.text(max_size=200), min_size=1, max_size=8), st.lists(IDS, min_size=1, max_size=3))
