@@ -103,8 +103,8 @@ NO_RULES = PricingRules()
 class Price:
     """What something bought costs, part by part, in minor units of one currency.
 
-    `parts` and `adjustments` are empty where nothing is taken off and no tax is known. `refused` says of
-    discounts that were looked at and do not apply why not.
+    `parts` and `adjustments` are empty where nothing is taken off and no tax is known. `applied` are the
+    discounts that take something off, and `refused` says why others do not apply.
     """
 
     totals: Totals
@@ -155,8 +155,8 @@ def price(
         else:
             refused[candidate.discount.id] = reason
     cuts = discounting.choose(able, ordered, shipping_minor)
-    applied = tuple(cut.discount for cut in cuts)
-    refused |= {one.id: DiscountRefusal.NOT_COMBINABLE for one in able if one not in applied}
+    chosen = {cut.discount.id for cut in cuts}
+    refused |= {one.id: DiscountRefusal.NOT_COMBINABLE for one in able if one.id not in chosen}
     return _assembled(
         ordered, subtotal, shipping_minor, rules, cuts, refused, currency=currency, address=address, now=now
     )
@@ -239,7 +239,7 @@ def _assembled(
         made.parts,
         made.shipping,
         made.adjustments,
-        tuple(cut.discount for cut in cuts),
+        tuple(cut.discount for cut in cuts if cut.total_minor),
         refused,
     )
 

@@ -112,7 +112,7 @@ def read_percent(percent: Decimal, *path: str) -> int:
     # Bounded before anything is computed: 1E-999999 must not become a million digits.
     if percent and (percent.adjusted() < -_PERCENT_DECIMALS or len(percent.as_tuple().digits) > _MAX_DIGITS):
         raise InvalidInput(f"has at most {_PERCENT_DECIMALS} decimals", *path)
-    parts = Fraction(percent) * 10**_PERCENT_DECIMALS
+    parts = Fraction(percent) * (WHOLE_PARTS // 100)
     if parts.denominator != 1:
         raise InvalidInput(f"has at most {_PERCENT_DECIMALS} decimals", *path)
     return parts.numerator
