@@ -10,11 +10,13 @@ from uuid import UUID
 from domain.addresses import Address
 from domain.catalog import Variant
 from domain.channels import Channel
+from domain.discounts import Candidate
 from domain.kernel.errors import CartClosed, InvalidInput, NotFound, under
 from domain.kernel.ids import new_id
 from domain.kernel.money import MAX_AMOUNT_MINOR
 from domain.kernel.totals import Totals
 from domain.kernel.transitions import check_transition
+from domain.pricing import NO_RULES, Price, PricedLine, PricingRules, price
 from domain.shipping import DeliveryRate, options
 
 MAX_LINES = 1_500
@@ -113,6 +115,10 @@ class Cart:
     rates: tuple[DeliveryRate, ...] = ()
     """The channel's rate table, of which some apply."""
     channel_archived: bool = False
+    rules: PricingRules = NO_RULES
+    """Discounts that could apply, those of its codes among them, and the tax rates where it goes."""
+    priced_at: datetime | None = None
+    """The moment its price is of; None: when it was last active."""
 
     @property
     def currency(self) -> str:
@@ -143,10 +149,30 @@ class Cart:
         return next((rate for rate in self.applicable_rates if rate.id == self.delivery_rate_id), None)
 
     @cached_property
+    def price(self) -> Price:
+        """What the cart costs, and why."""
+        rate, lines = self.delivery_rate, self.lines
+        return price(
+            [
+                PricedLine(one.id, one.variant.sku, one.quantity, one.unit_price_minor, one.variant.tax_class)
+                for one in lines
+            ],
+            rate.price_minor if rate else 0,
+            self.rules,
+            currency=self.currency,
+            address=self.shipping_address,
+            now=self.priced_at or self.active_at,
+        )
+
+    @property
     def totals(self) -> Totals:
-        """What the cart amounts to. Taxes and discounts are features to come: nothing until then."""
-        rate = self.delivery_rate
-        return Totals(self.currency, self.subtotal_minor, rate.price_minor if rate else 0)
+        """What the cart amounts to."""
+        return self.price.totals
+
+    @property
+    def codes(self) -> list[Candidate]:
+        """The discounts whose codes it has."""
+        return [one for one in self.rules.discounts if one.discount.code is not None]
 
     @property
     def unit_count(self) -> int:

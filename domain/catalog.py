@@ -9,6 +9,7 @@ from domain.kernel.changes import KEEP, Keep, kept
 from domain.kernel.errors import InvalidInput, NotFound, under
 from domain.kernel.money import Amount, Money
 from domain.kernel.quantities import require_storable, require_text
+from domain.taxes import STANDARD, check_class
 
 MAX_NAME_LENGTH = 300
 MAX_DESCRIPTION_LENGTH = 20_000
@@ -53,6 +54,7 @@ class Variant:
     position: int = 0
     version: int = 1
     archived: bool = False
+    tax_class: str = STANDARD
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ class VariantDraft:
     barcode: str | None = None
     weight_grams: int | None = None
     box: Box | None = None
+    tax_class: str = STANDARD
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,7 @@ class VariantChanges:
     barcode: str | Keep | None = KEEP
     weight_grams: int | Keep | None = KEEP
     box: Box | Keep | None = KEEP
+    tax_class: str | Keep = KEEP
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +154,7 @@ def check_variant(draft: VariantDraft, product_name: str) -> VariantDraft:
         barcode=check_barcode(draft.barcode),
         weight_grams=check_weight(draft.weight_grams),
         box=check_box(draft.box),
+        tax_class=check_class(draft.tax_class),
     )
 
 
@@ -201,6 +206,7 @@ def change_variant(variant: Variant, changes: VariantChanges) -> Variant:
         barcode=variant.barcode if changes.barcode is KEEP else check_barcode(changes.barcode),
         weight_grams=check_weight(kept(changes.weight_grams, variant.weight_grams)),
         box=check_box(kept(changes.box, variant.box)),
+        tax_class=variant.tax_class if changes.tax_class is KEEP else check_class(changes.tax_class),
     )
     return variant if changed == variant else replace(changed, version=variant.version + 1)
 

@@ -9,13 +9,32 @@ from uuid import UUID
 from domain.addresses import Address
 from domain.carts import CHANGEABLE, CartStatus
 from domain.channels import CapturePolicy
+from domain.discounts import DiscountRefusal
 from domain.fulfillment import FulfillmentOrder, FulfillmentOrderLine, FulfillmentOrderStatus
-from domain.kernel.errors import CartClosed, CartIncomplete, Several, VariantUnavailable
+from domain.kernel.errors import (
+    CartClosed,
+    CartIncomplete,
+    DiscountNotApplicable,
+    Several,
+    VariantUnavailable,
+)
 from domain.kernel.ids import new_id
 from domain.orders import Order, OrderLine, OrderStatus, fulfillment_status, payment_status
 from domain.payments import Payment
 from domain.ports import Outcome, ProviderAnswer
+from domain.pricing import (
+    NO_RULES,
+    Adjustment,
+    Price,
+    PricedLine,
+    PricingRules,
+    freeze,
+    plain,
+    price,
+    thaw,
+)
 from domain.shipping import DeliveryRate
+from domain.taxes import STANDARD
 
 HOLD_MARGIN_SECONDS = 120
 """A hold that outlives a checkout by this much need not be renewed for it."""
@@ -40,6 +59,7 @@ class CheckoutLine:
     """Whether the channel sells it now: it has a price there and is not archived."""
     held: int
     hold_expires_at: datetime | None
+    tax_class: str = STANDARD
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +81,9 @@ class Checkout:
     review_from_minor: int | None
     lines: tuple[CheckoutLine, ...]
     capture_policy: CapturePolicy = CapturePolicy.AT_SHIPMENT
+    rules: PricingRules = NO_RULES
+    price: Price | None = None
+    """What it costs, once that is decided: `priced` or `as_frozen` says."""
 
     @property
     def subtotal_minor(self) -> int:
@@ -74,8 +97,13 @@ class Checkout:
 
     @property
     def total_minor(self) -> int:
-        """What is to be paid, in minor units (no tax and no discount yet)."""
-        return self.subtotal_minor + self.shipping_minor
+        """What is to be paid, in minor units."""
+        return self.final_price.total_minor
+
+    @property
+    def final_price(self) -> Price:
+        """What it costs; without discounts and tax where no price was decided."""
+        return self.price or plain(self.subtotal_minor, self.shipping_minor, self.currency)
 
     @property
     def deliverable(self) -> bool:
@@ -104,6 +132,8 @@ class Placement:
     lines: tuple[OrderLine, ...]
     fulfillment_orders: tuple[FulfillmentOrder, ...]
     payments: tuple[Payment, ...]
+    adjustments: tuple[Adjustment, ...] = ()
+    """Why it costs what it does, by the order's lines."""
 
 
 def check_ready(checkout: Checkout) -> None:
@@ -132,12 +162,40 @@ def check_ready(checkout: Checkout) -> None:
         raise withdrawn[0] if len(withdrawn) == 1 else Several(withdrawn)
 
 
+def priced(checkout: Checkout, now: datetime) -> Checkout:
+    """Return the checkout with what it costs now.
+
+    Raises DiscountNotApplicable for each code that the shopper gave and that does not apply any more: nobody
+    pays more than they were shown. A code that others beat stays, and takes nothing off.
+    """
+    made = price(
+        [
+            PricedLine(line.id, line.sku, line.quantity, line.unit_price_minor, line.tax_class)
+            for line in checkout.lines
+        ],
+        checkout.shipping_minor,
+        checkout.rules,
+        currency=checkout.currency,
+        address=checkout.shipping_address,
+        now=now,
+    )
+    gone = [
+        DiscountNotApplicable(one.name, one.code, reason, "cartToken")
+        for one in (candidate.discount for candidate in checkout.rules.discounts)
+        if one.code is not None
+        and (reason := made.refused.get(one.id)) not in {None, DiscountRefusal.NOT_COMBINABLE}
+    ]
+    if gone:
+        raise gone[0] if len(gone) == 1 else Several(gone)
+    return replace(checkout, price=made)
+
+
 def frozen(checkout: Checkout) -> dict[str, object]:
     """Return what may change while the payment's answer is awaited, as it is when it is asked for.
 
     Nothing else of the price can: a cart in CHECKOUT takes no changes, and its lines carry their price.
     """
-    return {"delivery": _delivery_facts(checkout.delivery)}
+    return {"delivery": _delivery_facts(checkout.delivery), "price": freeze(checkout.final_price)}
 
 
 def as_frozen(checkout: Checkout, facts: Mapping[str, Any]) -> Checkout:
@@ -146,10 +204,11 @@ def as_frozen(checkout: Checkout, facts: Mapping[str, Any]) -> Checkout:
     Which orders wait for approval is staff's wish of now, and stays as it was loaded.
     """
     kept = facts.get("delivery")
-    if kept is None:
-        return checkout
-    delivery = DeliveryRate(UUID(kept["rateId"]), kept["carrier"], kept["service"], kept["priceMinor"])
-    return replace(checkout, delivery=delivery)
+    if kept is not None:
+        delivery = DeliveryRate(UUID(kept["rateId"]), kept["carrier"], kept["service"], kept["priceMinor"])
+        checkout = replace(checkout, delivery=delivery)
+    made = thaw(facts.get("price") or {}, checkout.subtotal_minor, checkout.shipping_minor, checkout.currency)
+    return replace(checkout, price=made)
 
 
 def is_paid_exactly(checkout: Checkout, payment: Payment, answer: ProviderAnswer) -> bool:
@@ -197,14 +256,9 @@ def place(
     """
     if checkout.shipping_address is None:
         raise ValueError("a checkout is checked to be ready before it is placed")
-    rule = checkout.review_from_minor
-    waits = needs_review or (rule is not None and checkout.total_minor >= rule)
-    lines = tuple(
-        OrderLine(
-            new_id(), line.variant_id, line.sku, line.name, line.quantity, line.unit_price_minor, position
-        )
-        for position, line in enumerate(checkout.lines)
-    )
+    rule, paid = checkout.review_from_minor, checkout.final_price
+    waits = needs_review or (rule is not None and paid.total_minor >= rule)
+    lines = _order_lines(checkout, paid)
     order_line_of = {line.id: made for line, made in zip(checkout.lines, lines, strict=True)}
     parts = _split(order_id, allocations, order_line_of, waits=waits)
     order = Order(
@@ -212,7 +266,7 @@ def place(
         number="",
         channel_id=checkout.channel_id,
         status=OrderStatus.PENDING_APPROVAL if waits else OrderStatus.OPEN,
-        payment_status=payment_status(checkout.total_minor, [payment]),
+        payment_status=payment_status(paid.total_minor, [payment]),
         fulfillment_status=fulfillment_status(parts, ()),
         version=1,
         token_generation=1,
@@ -223,13 +277,39 @@ def place(
         delivery=_delivery_facts(checkout.delivery),
         subtotal_minor=checkout.subtotal_minor,
         shipping_minor=checkout.shipping_minor,
-        tax_minor=0,
-        discount_minor=0,
-        total_minor=checkout.total_minor,
+        tax_minor=paid.totals.tax_minor,
+        discount_minor=paid.totals.discount_minor,
+        total_minor=paid.total_minor,
         placed_at=now,
         cart_id=checkout.cart_id,
+        tax_included=paid.totals.tax_included,
     )
-    return Placement(order, lines, parts, (payment,))
+    return Placement(order, lines, parts, (payment,), _adjustments(paid, order_line_of))
+
+
+def _order_lines(checkout: Checkout, paid: Price) -> tuple[OrderLine, ...]:
+    return tuple(
+        OrderLine(
+            new_id(),
+            line.variant_id,
+            line.sku,
+            line.name,
+            line.quantity,
+            line.unit_price_minor,
+            position,
+            discount_minor=paid.part_of(line.id).discount_minor,
+            tax_minor=paid.part_of(line.id).tax_minor,
+        )
+        for position, line in enumerate(checkout.lines)
+    )
+
+
+def _adjustments(paid: Price, order_line_of: Mapping[UUID, OrderLine]) -> tuple[Adjustment, ...]:
+    """Return what changed the price, by the order's lines instead of the cart's."""
+    return tuple(
+        one if one.line_id is None else one._replace(line_id=order_line_of[one.line_id].id)
+        for one in paid.adjustments
+    )
 
 
 def _split(

@@ -78,10 +78,14 @@ class OrderLine:
     position: int
     quantity_shipped: int = 0
     quantity_returned: int = 0
+    discount_minor: int = 0
+    """Its part of the order's discount."""
+    tax_minor: int = 0
+    """Its part of the order's tax, a part of its price where the order's tax is included."""
 
     @property
     def total_minor(self) -> int:
-        """Price of the whole line, in minor units."""
+        """Price of the whole line before its discount, in minor units."""
         return self.unit_price_minor * self.quantity
 
 
@@ -114,12 +118,19 @@ class Order:
     external_id: str | None = None
     """The number it had where it was imported from."""
     closed_at: datetime | None = None
+    tax_included: bool = False
+    """Whether the tax is a part of the prices, and not added to them."""
 
     @property
     def totals(self) -> Totals:
         """What it amounts to."""
         return Totals(
-            self.currency, self.subtotal_minor, self.shipping_minor, self.tax_minor, self.discount_minor
+            self.currency,
+            self.subtotal_minor,
+            self.shipping_minor,
+            self.tax_minor,
+            self.discount_minor,
+            self.tax_included,
         )
 
 

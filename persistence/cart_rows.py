@@ -14,6 +14,7 @@ from domain.carts import Cart, CartLine, CartStatus, Offer
 from domain.catalog import Box, Variant
 from domain.channels import Channel
 from domain.shipping import DeliveryRate
+from persistence.pricing import rules_of
 
 RATES_OF_CHANNEL = """
        (SELECT json_agg(json_build_array(
@@ -41,6 +42,8 @@ def cart_of(row: Row[*tuple[Any, ...]]) -> Cart:
         billing_address=_address(row.billing_address),
         delivery_rate_id=row.delivery_rate_id,
         rates=rates_of(row.rates),
+        rules=rules_of(row),
+        priced_at=row.read_at,
     )
 
 
@@ -66,10 +69,26 @@ def offer_of(record: list[Any]) -> Offer:
 
 def _variant(record: list[Any]) -> Variant:
     # In the order of persistence.catalog.VARIANT_COLUMNS.
-    one, product, sku, name, barcode, weight, length, width, height, position, version, archived_at = record
+    (
+        one,
+        product,
+        sku,
+        name,
+        barcode,
+        weight,
+        length,
+        width,
+        height,
+        position,
+        version,
+        archived_at,
+        tax_class,
+    ) = record
     box = None if length is None else Box(length, width, height)
     archived = archived_at is not None
-    return Variant(UUID(one), UUID(product), sku, name, barcode, weight, box, position, version, archived)
+    return Variant(
+        UUID(one), UUID(product), sku, name, barcode, weight, box, position, version, archived, tax_class
+    )
 
 
 def rates_of(packed: list[list[Any]] | None) -> tuple[DeliveryRate, ...]:

@@ -7,7 +7,7 @@ that this happened, and the cart is read again.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -21,9 +21,13 @@ from domain.carts import Cart, CartLine, Details, Offer
 from domain.catalog import VariantRef
 from domain.channels import Channel
 from domain.inventory import HoldPolicy
+from domain.pricing import PricingRules
 from domain.shipping import DeliveryRate
 from persistence.cart_rows import RATES_OF_CHANNEL, cart_of, offer_of, rates_of
 from persistence.catalog import VARIANT_COLUMNS
+from persistence.pricing import rules_of, rules_sql
+
+_RULES = rules_sql("ch", "c.email", cart="c.id", address="c.shipping_address")
 
 
 def _loading(cart: str, *, expiry: str = "h.expires_at", extra: str = "") -> TextClause:
@@ -43,7 +47,7 @@ SELECT c.id, c.status, c.version, c.token_generation, c.created_at, c.active_at,
           LEFT JOIN (SELECT h.cart_line_id, sum(h.quantity) AS held, min({expiry}) AS expires
                        FROM holds h WHERE h.cart_id = c.id AND h.status = 'HELD'
                       GROUP BY h.cart_line_id) h ON h.cart_line_id = l.id
-         WHERE l.cart_id = c.id) AS lines,{RATES_OF_CHANNEL}{extra}
+         WHERE l.cart_id = c.id) AS lines,{RATES_OF_CHANNEL},{_RULES}, now() AS read_at{extra}
   FROM cart c JOIN carts seen ON seen.id = c.id JOIN channels ch ON ch.id = c.channel_id"""
     )
 
@@ -78,6 +82,7 @@ _TOUCH_WITH_RATE = _loading(
 _OFFERS = text(
     f"""
 SELECT ch.id, ch.slug, ch.name, ch.currency, ch.version,{RATES_OF_CHANNEL},
+       {rules_sql("ch", "CAST(:email AS text)", cart=None, address=None)},
        (SELECT json_agg(json_build_array(p.amount_minor, {VARIANT_COLUMNS}))
           FROM variants v LEFT JOIN prices p ON p.variant_id = v.id AND p.channel_id = ch.id
          WHERE v.id = ANY (:ids) OR v.sku = ANY (:skus)) AS offers
@@ -134,10 +139,11 @@ class Touch:
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """A channel, its rate table, and the variants asked for as it offers them."""
+    """A channel, its rate table, what it prices by, and the variants asked for as it offers them."""
 
     channel: Channel
     rates: tuple[DeliveryRate, ...]
+    rules: PricingRules
     offers: dict[VariantRef, Offer]
 
 
@@ -195,9 +201,15 @@ async def touch_with_rate(connection: AsyncConnection, change: Touch, rate_id: U
     return await _touched(connection, change, row)
 
 
-async def shelf(connection: AsyncConnection, slug: str, refs: Sequence[VariantRef]) -> Shelf | None:
-    """Return a channel and what it offers of the variants named; None when there is no such channel."""
+async def shelf(
+    connection: AsyncConnection, slug: str, refs: Sequence[VariantRef], email: str | None = None
+) -> Shelf | None:
+    """Return a channel and what it offers of the variants named; None when there is no such channel.
+
+    Discounts are as they are for who buys with this e-mail address.
+    """
     values = {
+        "email": email,
         "slug": slug,
         "ids": [ref.id for ref in refs if ref.id is not None],
         "skus": [ref.sku for ref in refs if ref.sku is not None],
@@ -209,7 +221,7 @@ async def shelf(connection: AsyncConnection, slug: str, refs: Sequence[VariantRe
     by_ref = {VariantRef(id=offer.variant.id): offer for offer in found}
     by_ref |= {VariantRef(sku=offer.variant.sku): offer for offer in found}
     channel = Channel(row.id, row.slug, row.name, row.currency, row.version)
-    return Shelf(channel, rates_of(row.rates), by_ref)
+    return Shelf(channel, rates_of(row.rates), rules_of(row), by_ref)
 
 
 async def create(connection: AsyncConnection, cart: Cart, address_number: int | None = None) -> None:
@@ -248,9 +260,9 @@ async def _touched(
 ) -> Cart | None:
     if row is None:
         return None
-    if row.version == row.seen_version + 1:
-        return cart_of(row)
-    return cart_of((await connection.execute(_READ_AGAIN, change.values())).one())
+    if row.version != row.seen_version + 1:
+        row = (await connection.execute(_READ_AGAIN, change.values())).one()
+    return replace(cart_of(row), priced_at=change.now)
 
 
 def _line_values(cart_id: UUID, lines: Sequence[CartLine]) -> dict[str, Any]:

@@ -33,6 +33,8 @@ _LINES = (
         order_lines.c.position,
         order_lines.c.quantity_shipped,
         order_lines.c.quantity_returned,
+        order_lines.c.discount_minor,
+        order_lines.c.tax_minor,
     )
     .where(order_lines.c.order_id == bindparam("ids", type_=ARRAY(Uuid)).any_())
     .order_by(order_lines.c.order_id, order_lines.c.position)

@@ -15,7 +15,9 @@ from domain.channels import CapturePolicy
 from domain.order_placement import Allocation, Checkout, CheckoutLine, Placement
 from domain.payments import TRANSACTION_TRANSITIONS, Payment, TransactionStatus
 from domain.shipping import DeliveryRate
+from persistence.discount_uses import USED
 from persistence.json_text import json_text
+from persistence.pricing import rules_of, rules_sql
 from persistence.status_changes import changes_to
 
 _CART_ID = bindparam("cart_id", type_=Uuid())
@@ -24,20 +26,22 @@ _MINOR = bindparam("amount_minor", type_=BigInteger())
 
 # A row that another transaction had locked is read anew after the wait, but the subqueries are as
 # of the statement's start: `seen_version` tells, and then the statement is run again.
+_RULES = rules_sql("h", "c.email", cart="c.id", address="c.shipping_address")
 _LOAD = text(
-    """
+    f"""
     SELECT c.id, c.channel_id, c.status, c.version, c.token_generation, c.currency, c.email,
            c.customer_id, c.shipping_address, c.billing_address,
            h.review_from_minor, h.capture_policy, h.archived_at IS NOT NULL AS channel_archived,
            r.id AS rate_id, r.carrier, r.service, r.price_minor, r.countries,
            r.min_weight_grams, r.max_weight_grams, r.min_value_minor, r.max_value_minor,
            (SELECT k.version FROM carts k WHERE k.id = c.id) AS seen_version,
+           {_RULES},
            (SELECT jsonb_agg(jsonb_build_array(
                        l.id, l.variant_id, v.sku,
                        CASE WHEN v.name IN ('', p.name) THEN p.name ELSE p.name || ', ' || v.name END,
                        l.quantity, l.unit_price_minor, l.position, coalesce(v.weight_grams, 0),
                        v.archived_at IS NULL AND s.variant_id IS NOT NULL, coalesce(o.held, 0),
-                       extract(epoch FROM o.expires_at)) ORDER BY l.position, l.id)
+                       extract(epoch FROM o.expires_at), v.tax_class) ORDER BY l.position, l.id)
               FROM cart_lines l
               JOIN variants v ON v.id = l.variant_id
               JOIN products p ON p.id = v.product_id
@@ -88,7 +92,7 @@ _CLAIM_AND_COMMIT = text(
     """
 ).bindparams(_CART_ID, _NOW)
 _SAVE = text(
-    """
+    f"""
     WITH cart AS (
         UPDATE carts SET status = 'COMPLETED', version = version + 1, order_id = :id, closed_at = :now
          WHERE id = :cart_id
@@ -96,20 +100,29 @@ _SAVE = text(
     ), placed AS (
         INSERT INTO orders (id, number, channel_id, cart_id, customer_id, status, payment_status,
                fulfillment_status, email, currency, shipping_address, billing_address, delivery,
-               subtotal_minor, shipping_minor, tax_minor, discount_minor, total_minor, placed_at)
+               subtotal_minor, shipping_minor, tax_minor, discount_minor, total_minor, placed_at,
+               tax_included)
         VALUES (:id, nextval('order_numbers')::text, :channel_id, :cart_id, :customer_id, :status,
                :payment_status, :fulfillment_status, :email, :currency, CAST(:shipping_address AS jsonb),
                CAST(:billing_address AS jsonb), CAST(:delivery AS jsonb), :subtotal_minor, :shipping_minor,
-               :tax_minor, :discount_minor, :total_minor, :now)
+               :tax_minor, :discount_minor, :total_minor, :now, :tax_included)
         RETURNING number
     ), lines AS (
         INSERT INTO order_lines (id, order_id, variant_id, sku, name, quantity, unit_price_minor,
-               total_minor, position)
+               total_minor, position, discount_minor, tax_minor)
         SELECT id, :id, variant_id, sku, name, quantity, unit_price_minor, quantity * unit_price_minor,
-               position
+               position, discount_minor, tax_minor
           FROM jsonb_to_recordset(CAST(:lines AS jsonb)) AS l (id uuid, variant_id uuid, sku text,
-               name text, quantity int, unit_price_minor bigint, position int)
-    ), parts AS (
+               name text, quantity int, unit_price_minor bigint, position int, discount_minor bigint,
+               tax_minor bigint)
+    ), adjustments AS (
+        INSERT INTO order_adjustments (order_id, position, order_line_id, kind, source_id, label, code,
+               percent, amount_minor)
+        SELECT :id, position, order_line_id, kind, source_id, label, code, parts_per_million / 10000.0,
+               amount_minor
+          FROM jsonb_to_recordset(CAST(:adjustments AS jsonb)) AS a (position int, order_line_id uuid,
+               kind text, source_id uuid, label text, code text, parts_per_million int, amount_minor bigint)
+    ), {USED}, parts AS (
         INSERT INTO fulfillment_orders (id, order_id, location_id, status, created_at)
         SELECT id, :id, location_id, status, :now
           FROM jsonb_to_recordset(CAST(:parts AS jsonb)) AS f (id uuid, location_id uuid, status text)
@@ -237,6 +250,7 @@ async def save(
         "tax_minor": order.tax_minor,
         "discount_minor": order.discount_minor,
         "total_minor": order.total_minor,
+        "tax_included": order.tax_included,
         "now": order.placed_at,
         "payment_id": payment.id,
         "paid_status": payment.status.value,
@@ -253,6 +267,21 @@ async def save(
 def _children(placement: Placement) -> dict[str, str]:
     return {
         "lines": json_text(placement.lines),
+        "adjustments": json_text(
+            [
+                {
+                    "position": position,
+                    "order_line_id": one.line_id,
+                    "kind": one.source.kind,
+                    "source_id": one.source.id,
+                    "label": one.source.label,
+                    "code": one.source.code,
+                    "parts_per_million": one.source.parts_per_million,
+                    "amount_minor": one.amount_minor,
+                }
+                for position, one in enumerate(placement.adjustments)
+            ]
+        ),
         "parts": json_text(
             [
                 {"id": part.id, "location_id": part.location_id, "status": part.status}
@@ -293,6 +322,7 @@ def _checkout(row: Row[*tuple[Any, ...]]) -> Checkout:
         review_from_minor=row.review_from_minor,
         capture_policy=CapturePolicy(row.capture_policy),
         lines=_lines(row.lines or ()),
+        rules=rules_of(row),
     )
 
 
@@ -324,6 +354,7 @@ def _lines(records: Sequence[Sequence[Any]]) -> tuple[CheckoutLine, ...]:
             sold,
             held,
             datetime.fromtimestamp(expires, UTC) if expires is not None else None,
+            tax_class,
         )
         for (
             line_id,
@@ -337,6 +368,7 @@ def _lines(records: Sequence[Sequence[Any]]) -> tuple[CheckoutLine, ...]:
             sold,
             held,
             expires,
+            tax_class,
         ) in records
     )
 

@@ -11,13 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.addresses import Address
 from domain.fulfillment import FulfillmentOrder
 from domain.orders import Order, OrderFulfillmentStatus, OrderPaymentStatus, OrderStatus
+from persistence.discount_uses import releasing
 from persistence.order_parts import PARTS_SQL, OrderParts, parts
 
 ORDER_COLUMNS = """
     o.id, o.number, o.channel_id, o.status, o.payment_status, o.fulfillment_status, o.version,
     o.token_generation, o.email, o.currency, o.shipping_address, o.billing_address, o.delivery,
     o.subtotal_minor, o.shipping_minor, o.tax_minor, o.discount_minor, o.total_minor, o.placed_at,
-    o.cart_id, o.reason, o.imported, o.external_id, o.closed_at
+    o.cart_id, o.reason, o.imported, o.external_id, o.closed_at, o.tax_included
 """
 """The columns of an order `o` that `order_of` reads."""
 
@@ -37,13 +38,17 @@ _LOCK = text(
       FROM orders o WHERE o.id = :id FOR NO KEY UPDATE OF o
     """
 )
+# An order that came to nothing gives the uses of its discounts back.
+_RELEASED = releasing(
+    "WHERE u.order_id = :id AND u.state = 'USED' AND :status IN ('CANCELED', 'REJECTED', 'EXPIRED')"
+)
 _SAVE = text(
-    """
+    f"""
     WITH part AS (
         UPDATE fulfillment_orders f SET status = u.status, version = f.version + 1
           FROM unnest(:part_ids, :part_statuses) AS u (id, status)
          WHERE f.id = u.id AND f.status <> u.status
-    )
+    ), {_RELEASED}
     UPDATE orders SET status = :status, payment_status = :payment_status,
            fulfillment_status = :fulfillment_status, version = :version, reason = :reason,
            closed_at = :closed_at
@@ -130,4 +135,5 @@ def order_of(row: Row[*tuple[Any, ...]]) -> Order:
         imported=row.imported,
         external_id=row.external_id,
         closed_at=row.closed_at,
+        tax_included=row.tax_included,
     )

@@ -18,6 +18,7 @@ from domain.payments import (
     TransactionKind,
     TransactionStatus,
 )
+from persistence.discount_uses import releasing
 from persistence.status_changes import changes_to
 from persistence.tables.payments import payments
 
@@ -63,6 +64,7 @@ _REOPEN_CART = """
       FROM settled WHERE k.id = :cart_id
     RETURNING k.version
 """
+_RELEASED = releasing("FROM settled WHERE u.cart_id = :cart_id AND u.state = 'RESERVED'")
 _DECLINE = text(
     f"""
     WITH {_OPEN}, settled AS (
@@ -79,7 +81,7 @@ _DECLINE = text(
                                           requested_at, next_attempt_at)
         SELECT :void_id, payment_id, 'VOID', 'REQUESTED', amount_minor, :reference, :now, :now
           FROM settled WHERE :void_id IS NOT NULL
-    )
+    ), {_RELEASED}
     {_REOPEN_CART}
     """
 ).bindparams(_NOW, _UUIDS["cart_id"], _UUIDS["void_id"], bindparam("reference", type_=Text()))
@@ -101,7 +103,7 @@ _APPROVED_IN_VAIN = text(
         SELECT :void_id, payment_id, 'VOID', 'REQUESTED', :authorized_minor, :reference, :now,
                :next_attempt_at
           FROM settled
-    )
+    ), {_RELEASED}
     {_REOPEN_CART}
     """
 ).bindparams(

@@ -26,7 +26,7 @@ _PAGE = """
            ch.version AS channel_version, p.id AS product_id, p.name AS product_name, p.description,
            p.version AS product_version, p.archived_at IS NOT NULL AS product_archived,
            v.id, v.sku, v.name, v.barcode, v.weight_grams, v.length_mm, v.width_mm, v.height_mm,
-           v.version, x.amount_minor, coalesce(s.available, 0) AS available
+           v.version, v.tax_class, x.amount_minor, coalesce(s.available, 0) AS available
       FROM sold_in ch
       LEFT JOIN page p ON true
       LEFT JOIN variants v ON v.product_id = p.id AND v.archived_at IS NULL

@@ -220,11 +220,23 @@ async def _create(
     lines: Sequence[Wanted],
     email: str | None,
 ) -> Cart:
-    shelf = await rows.shelf(transaction.connection, slug, [wanted.ref for wanted in lines])
+    shelf = await rows.shelf(transaction.connection, slug, [wanted.ref for wanted in lines], email)
     if shelf is None:
         raise _unknown_channel()
     now = transaction.now
-    empty = Cart(new_id(), shelf.channel, CartStatus.ACTIVE, 1, 1, now, now, email, rates=shelf.rates)
+    empty = Cart(
+        new_id(),
+        shelf.channel,
+        CartStatus.ACTIVE,
+        1,
+        1,
+        now,
+        now,
+        email,
+        rates=shelf.rates,
+        rules=shelf.rules,
+        priced_at=now,
+    )
     offered = ((shelf.offers.get(wanted.ref), wanted.quantity) for wanted in lines)
     cart, origins = decide.fill(empty, offered, context.environment.cart_limits.units)
     await rows.create(transaction.connection, cart, _address_number(context))

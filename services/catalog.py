@@ -97,4 +97,5 @@ def new_variant(product: Product, draft: VariantDraft, position: int) -> Variant
         weight_grams=draft.weight_grams,
         box=draft.box,
         position=position,
+        tax_class=draft.tax_class,
     )

@@ -13,7 +13,8 @@ import structlog
 
 from domain import order_placement as decide
 from domain.carts import goes_to_the_till
-from domain.kernel.errors import InsufficientStock, NotFound
+from domain.discounts import DiscountRefusal
+from domain.kernel.errors import DiscountNotApplicable, InsufficientStock, NotFound
 from domain.kernel.events import Event
 from domain.kernel.ids import new_id
 from domain.kernel.keys import check_key
@@ -24,6 +25,7 @@ from domain.payments import Payment, PaymentStatus
 from domain.ports import Outcome, ProviderAnswer
 from persistence import inventory
 from persistence import order_placement as rows
+from persistence.discount_uses import reserve
 from persistence.idempotency import Claim, claim_for
 from services import payment_attempts as attempts
 from services import payment_calls, payment_captures, payment_facts, payments
@@ -101,6 +103,8 @@ async def _start(
     """Secure the stock and write the intent to authorize, all in the first transaction."""
     decide.check_ready(checkout)
     now = transaction.now
+    checkout = decide.priced(checkout, now)
+    await _reserve_discounts(transaction, checkout)
     if not decide.is_secured(checkout, now):
         targets = [inventory.HoldTarget(line.id, line.variant_id, line.quantity) for line in checkout.lines]
         short = await _hold(context, transaction, checkout, targets)
@@ -124,6 +128,23 @@ async def _start(
     transaction.emit(attempts.cart_event("CartCheckoutStarted", checkout, checkout.version + 1, now))
     transaction.answer({"payment": str(payment.id)})
     return attempt
+
+
+async def _reserve_discounts(transaction: Transaction, checkout: Checkout) -> None:
+    """Take a use of each limited discount, before any stock is locked; raises DiscountNotApplicable."""
+    limited = {one.id: one for one in checkout.final_price.applied if one.is_limited}
+    if not limited:
+        return
+    for one in await reserve(
+        transaction.connection, checkout.cart_id, list(limited), checkout.email or "", now=transaction.now
+    ):
+        if one.has_more and one.customer_has_more:
+            continue
+        found = limited[one.discount_id]
+        reason = (
+            DiscountRefusal.CUSTOMER_LIMIT_REACHED if one.has_more else DiscountRefusal.USAGE_LIMIT_REACHED
+        )
+        raise DiscountNotApplicable(found.name, found.code, reason, "cartToken")
 
 
 async def _hold(

@@ -41,6 +41,7 @@ class ProductVariant(Node):
     weight_grams: int | None
     box: Box | None
     version: int
+    tax_class: str = strawberry.field(description="Which tax rates it takes; `standard` unless said.")
     row_id: strawberry.Private[UUID]
     product_id: strawberry.Private[UUID]
     channel: strawberry.Private[Channel | None]
@@ -66,6 +67,7 @@ class ProductVariant(Node):
             weight_grams=variant.weight_grams,
             box=None if box is None else Box.of(box),
             version=variant.version,
+            tax_class=variant.tax_class,
             row_id=variant.id,
             product_id=variant.product_id,
             channel=channel,
@@ -210,6 +212,7 @@ class VariantCreateInput:
     weight_grams: int | None = None
     barcode: str | None = None
     box: BoxInput | None = None
+    tax_class: str = "standard"
 
     def to_domain(self) -> domain.VariantDraft:
         """Return the draft, still to be checked."""
@@ -220,6 +223,7 @@ class VariantCreateInput:
             barcode=self.barcode,
             weight_grams=self.weight_grams,
             box=self.box.to_domain() if self.box else None,
+            tax_class=self.tax_class,
         )
 
 

@@ -48,6 +48,7 @@ class VariantUpdateInput:
     barcode: strawberry.Maybe[str | None]
     weight_grams: strawberry.Maybe[int | None]
     box: strawberry.Maybe[BoxInput | None]
+    tax_class: strawberry.Maybe[str]
     expected_version: int | None = None
 
     def to_changes(self) -> VariantChanges:
@@ -57,6 +58,7 @@ class VariantUpdateInput:
             barcode=given(self.barcode),
             weight_grams=given(self.weight_grams),
             box=self._box(),
+            tax_class=given(self.tax_class),
         )
 
     def _box(self) -> Box | Keep | None:

@@ -137,6 +137,7 @@ def _variant(
         weight_grams=row.weight_grams,
         box=None if row.length_mm is None else _box(row),
         version=row.version,
+        tax_class=row.tax_class,
         row_id=row.id,
         product_id=row.product_id,
         channel=channel,

@@ -136,6 +136,21 @@ class AmountTooLarge(DomainError):
         self.currency = currency
 
 
+class DiscountNotApplicable(DomainError):
+    """A discount does not apply to the cart; `discount_code` is None for one without a code.
+
+    `reason` is a DiscountRefusal.
+    """
+
+    code = "DISCOUNT_NOT_APPLICABLE"
+
+    def __init__(self, name: str, discount_code: str | None, reason: str, *path: str) -> None:
+        super().__init__(f"the discount {discount_code or name} does not apply: {reason}", *path)
+        self.name = name
+        self.discount_code = discount_code
+        self.reason = reason
+
+
 class AccessDenied(Exception):
     """The actor may not ask for this at all (GraphQL error UNAUTHENTICATED or FORBIDDEN)."""
 

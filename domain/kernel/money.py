@@ -95,17 +95,34 @@ class Money:
         Largest-remainder method (Hamilton): every part gets its floor, and the minor units
         left over go to the largest remainders, earliest first. All-zero weights share evenly.
         """
-        if not weights or any(weight < 0 for weight in weights):
-            raise ValueError("weights must be non-negative and at least one")
-        shares = list(weights) if sum(weights) else [1] * len(weights)
-        total, sign = sum(shares), -1 if self.amount_minor < 0 else 1
-        amount = abs(self.amount_minor)
-        parts = [amount * share // total for share in shares]
-        by_remainder = sorted(range(len(shares)), key=lambda i: (-(amount * shares[i] % total), i))
-        for index in by_remainder[: amount - sum(parts)]:
-            parts[index] += 1
-        return [Money(sign * part, self.currency) for part in parts]
+        return [Money(part, self.currency) for part in allocate_minor(self.amount_minor, weights)]
 
     def _same_currency(self, other: "Money") -> None:
         if self.currency != other.currency:
             raise ValueError(f"cannot mix {self.currency} with {other.currency}")
+
+
+def allocate_minor(amount_minor: int, weights: Sequence[int]) -> list[int]:
+    """Split whole minor units as `Money.allocate` does; no part is more than its weight if the sum is not."""
+    if not weights or min(weights) < 0:
+        raise ValueError("weights must be non-negative and at least one")
+    total = sum(weights)
+    shares = weights if total else [1] * len(weights)
+    total = total or len(weights)
+    sign, amount = (-1, -amount_minor) if amount_minor < 0 else (1, amount_minor)
+    parts = [amount * share // total for share in shares]
+    left = amount - sum(parts)
+    if left:
+        remainders = [amount * share % total for share in shares]
+        # Reversed sorting keeps equals in their order: the earliest comes first.
+        for index in sorted(range(len(parts)), key=remainders.__getitem__, reverse=True)[:left]:
+            parts[index] += 1
+    return parts if sign > 0 else [-part for part in parts]
+
+
+def rounded_half_up(numerator: int, denominator: int) -> int:
+    """Return a quotient that is not below zero as a whole number, a half rounded up.
+
+    The commercial rule (DIN 1333), exact because nothing is ever a binary fraction.
+    """
+    return (2 * numerator + denominator) // (2 * denominator)

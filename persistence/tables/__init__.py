@@ -5,6 +5,7 @@ from persistence.tables import (
     carts,
     catalog,
     channels,
+    discounts,
     event_log,
     fulfillment,
     idempotency,
@@ -14,6 +15,7 @@ from persistence.tables import (
     payments,
     sandbox,
     shipping,
+    taxes,
 )
 from persistence.tables.base import metadata
 
@@ -22,6 +24,7 @@ __all__ = [
     "carts",
     "catalog",
     "channels",
+    "discounts",
     "event_log",
     "fulfillment",
     "idempotency",
@@ -32,4 +35,5 @@ __all__ = [
     "payments",
     "sandbox",
     "shipping",
+    "taxes",
 ]

@@ -16,6 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import TSVECTOR
 
+from domain.taxes import STANDARD
 from persistence.tables.base import currency_code, key, metadata, moment, text_column
 
 products = Table(
@@ -52,6 +53,7 @@ variants = Table(
     Column("length_mm", Integer),
     Column("width_mm", Integer),
     Column("height_mm", Integer),
+    Column("tax_class", Text, nullable=False, server_default=STANDARD),
     Column("position", Integer, nullable=False, server_default="0"),
     Column("version", Integer, nullable=False, server_default="1"),
     moment("created_at"),
@@ -63,6 +65,7 @@ variants = Table(
         postgresql_ops={"sku_lower": "text_pattern_ops"},
     ),
     CheckConstraint("sku <> ''", name="sku"),
+    CheckConstraint("tax_class ~ '^[a-z0-9][a-z0-9_-]{0,39}$'", name="tax_class"),
     CheckConstraint("weight_grams >= 0", name="weight"),
     CheckConstraint("length_mm > 0 AND width_mm > 0 AND height_mm > 0", name="box"),
     CheckConstraint("num_nonnulls(length_mm, width_mm, height_mm) IN (0, 3)", name="whole_box"),

@@ -3,6 +3,7 @@
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey, Integer, Table, Text, Uuid
 
 from domain.channels import CapturePolicy
+from domain.taxes import TaxRounding
 from persistence.tables.base import currency_code, key, metadata, moment, one_of, text_column
 
 channels = Table(
@@ -18,6 +19,8 @@ channels = Table(
     # Orders of this total (minor units) or more wait for a person; null: none does.
     Column("review_from_minor", BigInteger),
     Column("capture_policy", Text, nullable=False, server_default="AT_SHIPMENT"),
+    Column("prices_include_tax", Boolean, nullable=False, server_default="false"),
+    Column("tax_rounding", Text, nullable=False, server_default=TaxRounding.LINE.value),
     Column("version", Integer, nullable=False, server_default="1"),
     moment("created_at"),
     moment("archived_at", optional=True),
@@ -25,6 +28,7 @@ channels = Table(
     currency_code(),
     CheckConstraint("review_from_minor >= 0", name="review_from"),
     one_of("capture_policy", CapturePolicy),
+    one_of("tax_rounding", TaxRounding),
 )
 
 channel_locations = Table(

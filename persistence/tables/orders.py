@@ -8,6 +8,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    Numeric,
     Sequence,
     Table,
     Text,
@@ -16,6 +17,7 @@ from sqlalchemy import (
 )
 
 from domain.orders import OrderFulfillmentStatus, OrderPaymentStatus, OrderStatus
+from domain.pricing import AdjustmentKind
 from persistence.tables.base import JSON, currency_code, key, metadata, moment, one_of, text_column
 
 order_numbers = Sequence("order_numbers", metadata=metadata, start=100001)
@@ -44,6 +46,8 @@ orders = Table(
     Column("tax_minor", BigInteger, nullable=False),
     Column("discount_minor", BigInteger, nullable=False),
     Column("total_minor", BigInteger, nullable=False),
+    # Whether the tax is a part of the prices, and not added to them.
+    Column("tax_included", Boolean, nullable=False, server_default="false"),
     Column("reason", Text),
     Column("imported", Boolean, nullable=False, server_default="false"),
     # The number the order had where it was imported from, unique with its source.
@@ -65,12 +69,15 @@ orders = Table(
         postgresql_where="external_id IS NOT NULL",
     ),
     CheckConstraint(
-        "total_minor = subtotal_minor + shipping_minor + tax_minor - discount_minor", name="total"
+        "total_minor = subtotal_minor + shipping_minor - discount_minor"
+        " + CASE WHEN tax_included THEN 0 ELSE tax_minor END",
+        name="total",
     ),
     CheckConstraint(
         "least(subtotal_minor, shipping_minor, tax_minor, discount_minor, total_minor) >= 0",
         name="amounts",
     ),
+    CheckConstraint("NOT tax_included OR tax_minor <= total_minor", name="tax"),
     CheckConstraint("external_id IS NULL OR external_source IS NOT NULL", name="external"),
     currency_code(),
     one_of("status", OrderStatus),
@@ -90,6 +97,9 @@ order_lines = Table(
     Column("quantity", Integer, nullable=False),
     Column("unit_price_minor", BigInteger, nullable=False),
     Column("total_minor", BigInteger, nullable=False),
+    # Its part of the order's discount and tax.
+    Column("discount_minor", BigInteger, nullable=False, server_default="0"),
+    Column("tax_minor", BigInteger, nullable=False, server_default="0"),
     Column("quantity_shipped", Integer, nullable=False, server_default="0"),
     Column("quantity_returned", Integer, nullable=False, server_default="0"),
     Column("position", Integer, nullable=False),
@@ -99,4 +109,25 @@ order_lines = Table(
     CheckConstraint("quantity_returned BETWEEN 0 AND quantity", name="quantity_returned"),
     CheckConstraint("total_minor = unit_price_minor * quantity", name="total"),
     CheckConstraint("unit_price_minor >= 0", name="unit_price"),
+    CheckConstraint("discount_minor BETWEEN 0 AND total_minor", name="discount"),
+    CheckConstraint("tax_minor >= 0", name="tax"),
+)
+
+# Why the order costs what it does, frozen with it: discounts in the order they applied, then taxes.
+order_adjustments = Table(
+    "order_adjustments",
+    metadata,
+    Column("order_id", Uuid, ForeignKey("orders.id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    # Null: it is of the delivery.
+    Column("order_line_id", Uuid, ForeignKey("order_lines.id", ondelete="CASCADE"), index=True),
+    text_column("kind"),
+    # The discount, or the tax rate, which may be gone by now.
+    Column("source_id", Uuid, nullable=False),
+    text_column("label"),
+    Column("code", Text),
+    Column("percent", Numeric(7, 4)),
+    Column("amount_minor", BigInteger, nullable=False),
+    one_of("kind", AdjustmentKind),
+    CheckConstraint("amount_minor >= 0", name="amount"),
 )
