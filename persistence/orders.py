@@ -56,7 +56,7 @@ _SAVE = text(
     """
 ).bindparams(
     bindparam("part_ids", type_=ARRAY(Uuid)),
-    bindparam("closed_at", type_=DateTime(timezone=True)),
+    *(bindparam(name, type_=DateTime(timezone=True)) for name in ("now", "closed_at")),
     bindparam("part_statuses", type_=ARRAY(Text)),
 )
 
@@ -102,6 +102,8 @@ async def save(
             "version": order.version,
             "reason": order.reason,
             "closed_at": order.closed_at,
+            # An order that comes to nothing is closed by that, and its discounts are free from then on.
+            "now": order.closed_at,
             "part_ids": [part.id for part in fulfillment_orders],
             "part_statuses": [part.status.value for part in fulfillment_orders],
         },
