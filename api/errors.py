@@ -5,7 +5,14 @@ from enum import Enum
 
 import strawberry
 
+from domain import discounts
 from domain.kernel import errors as domain
+
+DiscountRefusal = strawberry.enum(
+    discounts.DiscountRefusal,
+    description="Why a discount does not apply. NOT_COMBINABLE: others that do not go together with it take "
+    "more off.",
+)
 
 
 @strawberry.enum(description="What went wrong, for programs; enums only grow.")
@@ -22,6 +29,7 @@ class UserErrorCode(Enum):
     CART_INCOMPLETE = "CART_INCOMPLETE"
     PAYMENT_DECLINED = "PAYMENT_DECLINED"
     VARIANT_UNAVAILABLE = "VARIANT_UNAVAILABLE"
+    DISCOUNT_NOT_APPLICABLE = "DISCOUNT_NOT_APPLICABLE"
 
 
 @strawberry.interface(
@@ -95,6 +103,14 @@ class VariantUnavailableError(UserError):
     sku: str
 
 
+@strawberry.type
+class DiscountNotApplicableError(UserError):
+    """A discount does not apply to the cart, or not any more."""
+
+    discount_code: str | None = strawberry.field(description="Null: it is one that applies by itself.")
+    reason: DiscountRefusal  # type: ignore[valid-type]
+
+
 USER_ERROR_TYPES: tuple[type[UserError], ...] = (
     GeneralError,
     InvalidInputError,
@@ -105,6 +121,7 @@ USER_ERROR_TYPES: tuple[type[UserError], ...] = (
     CartIncompleteError,
     PaymentDeclinedError,
     VariantUnavailableError,
+    DiscountNotApplicableError,
 )
 """Types only reachable through the interface: the schema has to be told of them."""
 
@@ -169,6 +186,18 @@ def _unavailable(error: domain.VariantUnavailable, code: UserErrorCode, path: li
     return VariantUnavailableError(code=code, message=error.message, path=path, sku=error.sku)
 
 
+def _no_discount(
+    error: domain.DiscountNotApplicable, code: UserErrorCode, path: list[str] | None
+) -> UserError:
+    return DiscountNotApplicableError(
+        code=code,
+        message=error.message,
+        path=path,
+        discount_code=error.discount_code,
+        reason=discounts.DiscountRefusal(error.reason),
+    )
+
+
 _BUILDERS: dict[type[domain.DomainError], Callable[..., UserError]] = {
     domain.InvalidInput: _invalid,
     domain.NotFound: _not_found,
@@ -178,4 +207,5 @@ _BUILDERS: dict[type[domain.DomainError], Callable[..., UserError]] = {
     domain.CartIncomplete: _incomplete,
     domain.PaymentDeclined: _declined,
     domain.VariantUnavailable: _unavailable,
+    domain.DiscountNotApplicable: _no_discount,
 }

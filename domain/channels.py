@@ -7,10 +7,11 @@ from uuid import UUID
 
 from babel import Locale, UnknownLocaleError
 
-from domain.kernel.changes import KEEP, Keep
+from domain.kernel.changes import KEEP, Keep, kept
 from domain.kernel.errors import InvalidInput, under
 from domain.kernel.money import Amount, Money, exponent_of
 from domain.kernel.quantities import require_text
+from domain.taxes import TaxRounding
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 MAX_NAME_LENGTH = 200
@@ -40,6 +41,8 @@ class ChannelSettings:
     review_from_minor: int | None = None
     serves_all_locations: bool = True
     location_codes: tuple[str, ...] = ()
+    prices_include_tax: bool = False
+    tax_rounding: TaxRounding = TaxRounding.LINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,8 @@ class ChannelChanges:
     locale: str | Keep = KEEP
     review_from: Amount | Keep | None = KEEP
     location_codes: Sequence[str] | Keep | None = KEEP
+    prices_include_tax: bool | Keep = KEEP
+    tax_rounding: TaxRounding | Keep = KEEP
 
 
 def check_new(slug: str, name: str, currency: str) -> tuple[str, str, str]:
@@ -90,6 +95,8 @@ def change(
         review_from_minor=review_from,
         serves_all_locations=settings.serves_all_locations if codes is KEEP else codes is None,
         location_codes=settings.location_codes if codes is KEEP else tuple(codes or ()),
+        prices_include_tax=kept(changes.prices_include_tax, settings.prices_include_tax),
+        tax_rounding=kept(changes.tax_rounding, settings.tax_rounding),
     )
     if (name, after) == (channel.name, settings):
         return channel, settings

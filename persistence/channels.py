@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.channels import Channel, ChannelSettings
+from domain.taxes import TaxRounding
 from persistence.tables.channels import channel_locations, channels
 
 _COLUMNS = (
@@ -38,7 +39,7 @@ _LOCATIONS_BY_CODE = text(
 )
 _SETTINGS = """
     SELECT c.id, c.slug, c.name, c.currency, c.version, c.locale, c.review_from_minor,
-           c.serves_all_locations,
+           c.serves_all_locations, c.prices_include_tax, c.tax_rounding,
            ARRAY(SELECT l.code FROM channel_locations s JOIN locations l ON l.id = s.location_id
                   WHERE s.channel_id = c.id ORDER BY s.rank, l.code) AS codes
       FROM channels c
@@ -48,7 +49,8 @@ _LOCK = text(_SETTINGS + "WHERE c.id = :id AND c.archived_at IS NULL FOR NO KEY 
 _SAVE = text(
     """
     UPDATE channels SET name = :name, locale = :locale, review_from_minor = :review_from_minor,
-           serves_all_locations = :serves_all_locations, version = :version
+           serves_all_locations = :serves_all_locations, prices_include_tax = :prices_include_tax,
+           tax_rounding = :tax_rounding, version = :version
      WHERE id = :id
     """
 )
@@ -142,6 +144,8 @@ async def save(connection: AsyncConnection, channel: Channel, settings: ChannelS
         "locale": settings.locale,
         "review_from_minor": settings.review_from_minor,
         "serves_all_locations": settings.serves_all_locations,
+        "prices_include_tax": settings.prices_include_tax,
+        "tax_rounding": settings.tax_rounding.value,
     }
     await connection.execute(_SAVE, values)
 
@@ -158,7 +162,14 @@ async def archive(connection: AsyncConnection, channel: Channel, now: datetime) 
 
 
 def _settings(row: Row[*tuple[Any, ...]]) -> ChannelSettings:
-    return ChannelSettings(row.locale, row.review_from_minor, row.serves_all_locations, tuple(row.codes))
+    return ChannelSettings(
+        row.locale,
+        row.review_from_minor,
+        row.serves_all_locations,
+        tuple(row.codes),
+        row.prices_include_tax,
+        TaxRounding(row.tax_rounding),
+    )
 
 
 def _channel(row: Row[*tuple[Any, ...]]) -> Channel:

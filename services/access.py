@@ -20,6 +20,7 @@ class Permission(StrEnum):
     ORDERS_WRITE = "orders.write"
     ORDERS_IMPORT = "orders.import"
     SHIPPING_WRITE = "shipping.write"
+    PRICING_WRITE = "pricing.write"
     APPS_WRITE = "apps.write"
 
 

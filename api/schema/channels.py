@@ -6,10 +6,16 @@ from api.context import Info
 from api.errors import UserError
 from api.scalars import encode_id
 from api.schema.values import Money, MoneyInput, Node, given, given_domain
+from domain import taxes
 from domain.channels import Channel as DomainChannel
 from domain.channels import ChannelChanges
 from domain.channels import ChannelSettings as DomainChannelSettings
 from services.access import Permission
+
+TaxRounding = strawberry.enum(
+    taxes.TaxRounding,
+    description="Where tax is rounded to whole minor units: for each line, or once for each rate.",
+)
 
 
 @strawberry.type
@@ -57,6 +63,8 @@ class ChannelSettings:
     location_codes: list[str] = strawberry.field(
         description="The locations that serve it, most preferred first."
     )
+    prices_include_tax: bool
+    tax_rounding: TaxRounding  # type: ignore[valid-type]
 
     @classmethod
     def of(cls, settings: DomainChannelSettings, channel: DomainChannel) -> "ChannelSettings":
@@ -67,6 +75,8 @@ class ChannelSettings:
             review_from=None if review is None else Money.of_minor(review, channel.currency),
             serves_all_locations=settings.serves_all_locations,
             location_codes=list(settings.location_codes),
+            prices_include_tax=settings.prices_include_tax,
+            tax_rounding=settings.tax_rounding,
         )
 
 
@@ -93,6 +103,10 @@ class ChannelUpdateInput:
     location_codes: strawberry.Maybe[list[str] | None] = strawberry.field(
         description="Most preferred first; null: every location, those created later too."
     )
+    prices_include_tax: strawberry.Maybe[bool] = strawberry.field(
+        description="Whether tax is a part of the prices; carts that are open are priced anew."
+    )
+    tax_rounding: strawberry.Maybe[TaxRounding]  # type: ignore[valid-type]
     expected_version: int | None = None
 
     def to_changes(self) -> ChannelChanges:
@@ -102,6 +116,8 @@ class ChannelUpdateInput:
             locale=given(self.locale),
             review_from=given_domain(self.review_from),
             location_codes=given(self.location_codes),
+            prices_include_tax=given(self.prices_include_tax),
+            tax_rounding=given(self.tax_rounding),
         )
 
 
