@@ -27,14 +27,14 @@ KEY = (datetime, UUID)
 
 DiscountKind = strawberry.enum(
     domain.DiscountKind,
-    description="How a discount takes something off. BUY_X_GET_Y: of each buyQuantity + getQuantity units, the "
-    "cheapest getQuantity cost percent less.",
+    description="How a discount takes something off. BUY_X_GET_Y: of each buyQuantity + getQuantity units, "
+    "the cheapest getQuantity cost percent less.",
 )
 
 
 @strawberry.type(
-    description="A rule of a channel. Without a code it applies by itself; skus null is for everything; lower "
-    "priority applies first; one that is not combinable applies alone."
+    description="A rule of a channel. Without a code it applies by itself; skus null is for everything; "
+    "lower priority applies first; one that is not combinable applies alone."
 )
 class Discount:
     """A discount, for staff."""
@@ -144,8 +144,8 @@ class DiscountConnection:
 
 
 @strawberry.input(
-    description="percent (above 0, up to 100, at most 2 decimals) goes with PERCENTAGE and BUY_X_GET_Y, amount "
-    "with FIXED_AMOUNT, buyQuantity and getQuantity with BUY_X_GET_Y. Codes are the same in capital and in "
+    description="percent (above 0, up to 100, at most 2 decimals) goes with PERCENTAGE and BUY_X_GET_Y, "
+    "amount with FIXED_AMOUNT, buyQuantity and getQuantity with BUY_X_GET_Y. Codes are the same in capital and in "
     "small letters."
 )
 class DiscountCreateInput:

@@ -17,9 +17,9 @@ RATE = "TaxRate"
 
 
 @strawberry.type(
-    description="What one tax takes of one class of goods in a country, or in a region of it: rates that name "
-    "the region stand instead of those of the country, several of the same place and class add up, and a class "
-    "without a rate there is taxed as `standard`. Valid from validFrom up to but not including validUntil."
+    description="What one tax takes of one class of goods in a country, or in a region of it: rates that "
+    "name the region stand instead of those of the country, several of the same place and class add up, and "
+    "a class without a rate there is taxed as `standard`. Valid from validFrom up to but not including validUntil."
 )
 class TaxRate:
     """One row of a channel's table."""
@@ -62,8 +62,8 @@ class TaxRate:
 
 
 @strawberry.input(
-    description="A rate of the same name, place, class and beginning is changed. percent is from 0 to 100 with "
-    "up to 4 decimals; region is as addresses of the country name it."
+    description="A rate of the same name, place, class and beginning is changed. percent is from 0 to 100 "
+    "with up to 4 decimals; region is as addresses of the country name it."
 )
 class TaxRateSetInput:
     """A rate to add or change."""

@@ -221,7 +221,7 @@ def _orders() -> None:
         op.f("ck_orders_tax"), "orders", "NOT tax_included OR tax_minor <= total_minor"
     )
     for column, rule in (
-        ("discount_minor", "discount_minor BETWEEN 0 AND total_minor"),
+        ("discount_minor", "discount_minor BETWEEN 0 AND greatest(total_minor, 0)"),
         ("tax_minor", "tax_minor >= 0"),
     ):
         op.add_column("order_lines", sa.Column(column, sa.BigInteger(), server_default="0", nullable=False))
