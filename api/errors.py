@@ -6,8 +6,15 @@ from enum import Enum
 
 import strawberry
 
+from domain import discounts
 from domain.kernel import errors as domain
 from domain.kernel.money import Money
+
+DiscountRefusal = strawberry.enum(
+    discounts.DiscountRefusal,
+    description="Why a discount does not apply. NOT_COMBINABLE: others that do not go together with it take "
+    "more off.",
+)
 
 
 @strawberry.enum(description="What went wrong, for programs; enums only grow.")
@@ -25,6 +32,7 @@ class UserErrorCode(Enum):
     PAYMENT_DECLINED = "PAYMENT_DECLINED"
     VARIANT_UNAVAILABLE = "VARIANT_UNAVAILABLE"
     AMOUNT_TOO_LARGE = "AMOUNT_TOO_LARGE"
+    DISCOUNT_NOT_APPLICABLE = "DISCOUNT_NOT_APPLICABLE"
 
 
 @strawberry.interface(
@@ -106,6 +114,14 @@ class AmountTooLargeError(UserError):
     currency: str
 
 
+@strawberry.type
+class DiscountNotApplicableError(UserError):
+    """A discount does not apply to the cart, or not any more."""
+
+    discount_code: str | None = strawberry.field(description="Null: it is one that applies by itself.")
+    reason: DiscountRefusal  # type: ignore[valid-type]
+
+
 USER_ERROR_TYPES: tuple[type[UserError], ...] = (
     GeneralError,
     InvalidInputError,
@@ -117,6 +133,7 @@ USER_ERROR_TYPES: tuple[type[UserError], ...] = (
     PaymentDeclinedError,
     VariantUnavailableError,
     AmountTooLargeError,
+    DiscountNotApplicableError,
 )
 """Types only reachable through the interface: the schema has to be told of them."""
 
@@ -188,6 +205,18 @@ def _too_large(error: domain.AmountTooLarge, code: UserErrorCode, path: list[str
     )
 
 
+def _no_discount(
+    error: domain.DiscountNotApplicable, code: UserErrorCode, path: list[str] | None
+) -> UserError:
+    return DiscountNotApplicableError(
+        code=code,
+        message=error.message,
+        path=path,
+        discount_code=error.discount_code,
+        reason=discounts.DiscountRefusal(error.reason),
+    )
+
+
 _BUILDERS: dict[type[domain.DomainError], Callable[..., UserError]] = {
     domain.InvalidInput: _invalid,
     domain.NotFound: _not_found,
@@ -198,4 +227,5 @@ _BUILDERS: dict[type[domain.DomainError], Callable[..., UserError]] = {
     domain.PaymentDeclined: _declined,
     domain.VariantUnavailable: _unavailable,
     domain.AmountTooLarge: _too_large,
+    domain.DiscountNotApplicable: _no_discount,
 }

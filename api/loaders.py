@@ -14,6 +14,7 @@ from domain.kernel.money import Money
 from domain.locations import Location
 from domain.orders import Order, OrderLine
 from domain.payments import Payment, PaymentTransaction
+from domain.pricing import Explanation
 from domain.shipping import DeliveryRate
 from persistence import (
     availability,
@@ -21,6 +22,7 @@ from persistence import (
     catalog,
     channels,
     locations,
+    order_adjustments,
     order_parts,
     orders,
     payment_changes,
@@ -125,6 +127,10 @@ class Loaders:
     def order_lines(self) -> DataLoader[UUID, list[OrderLine] | None]:
         """Lines by their order's id."""
         return self.over("order_lines", order_parts.lines_of)
+
+    def order_explanations(self) -> DataLoader[UUID, Explanation | None]:
+        """Why orders cost what they do, by order id; None: they have no discount and no tax."""
+        return self.over("order_explanations", order_adjustments.explanations)
 
     def order_parts(self) -> DataLoader[UUID, OrderParts | None]:
         """Fulfillment orders, shipments and payments by their order's id."""

@@ -8,10 +8,12 @@ from strawberry.schema.config import StrawberryConfig
 
 from api.errors import USER_ERROR_TYPES
 from api.resolvers.availability import AvailabilitySubscription
+from api.resolvers.cart_discounts import CartDiscountsMutation
 from api.resolvers.carts import CartsMutation, CartsQuery, CartsSubscription
 from api.resolvers.catalog import CatalogMutation, CatalogQuery
 from api.resolvers.catalog_changes import CatalogChangesMutation
 from api.resolvers.channels import ChannelsMutation, ChannelsQuery
+from api.resolvers.discounts import DiscountsMutation, DiscountsQuery
 from api.resolvers.event_feed import EventFeedQuery
 from api.resolvers.fulfillment import FulfillmentSubscription
 from api.resolvers.inventory import InventoryMutation, InventoryQuery
@@ -22,6 +24,7 @@ from api.resolvers.orders import OrdersMutation, OrdersQuery, OrdersSubscription
 from api.resolvers.payments import PaymentsMutation
 from api.resolvers.shipping import ShippingMutation, ShippingQuery
 from api.resolvers.stock_watch import StockWatchSubscription
+from api.resolvers.taxes import TaxesMutation, TaxesQuery
 
 
 @strawberry.type
@@ -29,27 +32,32 @@ class Query(
     CartsQuery,
     CatalogQuery,
     ChannelsQuery,
+    DiscountsQuery,
     EventFeedQuery,
     InventoryQuery,
     LocationsQuery,
     NodesQuery,
     OrdersQuery,
     ShippingQuery,
+    TaxesQuery,
 ):
     """Everything that can be read."""
 
 
 @strawberry.type
 class Mutation(
+    CartDiscountsMutation,
     CartsMutation,
     CatalogChangesMutation,
     CatalogMutation,
     ChannelsMutation,
+    DiscountsMutation,
     InventoryMutation,
     LocationsMutation,
     OrdersMutation,
     PaymentsMutation,
     ShippingMutation,
+    TaxesMutation,
 ):
     """Everything that can be changed.
 

@@ -12,6 +12,7 @@ from domain.kernel.changes import KEEP, Keep, kept
 from domain.kernel.errors import InvalidInput, under
 from domain.kernel.money import Amount, Money, exponent_of
 from domain.kernel.quantities import require_text
+from domain.taxes import TaxRounding
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 MAX_NAME_LENGTH = 200
@@ -53,6 +54,8 @@ class ChannelSettings:
     serves_all_locations: bool = True
     location_codes: tuple[str, ...] = ()
     capture_policy: CapturePolicy = CapturePolicy.AT_SHIPMENT
+    prices_include_tax: bool = False
+    tax_rounding: TaxRounding = TaxRounding.LINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,8 @@ class ChannelChanges:
     review_from: Amount | Keep | None = KEEP
     location_codes: Sequence[str] | Keep | None = KEEP
     capture_policy: CapturePolicy | Keep = KEEP
+    prices_include_tax: bool | Keep = KEEP
+    tax_rounding: TaxRounding | Keep = KEEP
 
 
 def check_new(slug: str, name: str, currency: str) -> tuple[str, str, str]:
@@ -105,6 +110,8 @@ def change(
         serves_all_locations=settings.serves_all_locations if codes is KEEP else codes is None,
         location_codes=settings.location_codes if codes is KEEP else tuple(codes or ()),
         capture_policy=kept(changes.capture_policy, settings.capture_policy),
+        prices_include_tax=kept(changes.prices_include_tax, settings.prices_include_tax),
+        tax_rounding=kept(changes.tax_rounding, settings.tax_rounding),
     )
     if (name, after) == (channel.name, settings):
         return channel, settings

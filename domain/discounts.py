@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
@@ -11,6 +12,7 @@ from uuid import UUID
 from domain.kernel.errors import InvalidInput
 from domain.kernel.money import allocate_minor, rounded_half_up
 from domain.kernel.quantities import MAX_QUANTITY, require_text
+from domain.taxes import read_percent as read_rate
 
 MAX_NAME_LENGTH = 200
 MAX_SKUS = 500
@@ -196,6 +198,14 @@ def check(discount: Discount) -> Discount:
     if not -MAX_PRIORITY <= discount.priority <= MAX_PRIORITY:
         raise InvalidInput(f"must be between {-MAX_PRIORITY} and {MAX_PRIORITY}", "priority")
     return discount
+
+
+def read_percent(percent: Decimal) -> int:
+    """Return a percentage as basis points; raises InvalidInput naming percent when it has over 2 decimals."""
+    parts = read_rate(percent, "percent")
+    if parts % 100:
+        raise InvalidInput("has at most 2 decimals", "percent")
+    return parts // 100
 
 
 def is_code(text: str) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -99,7 +100,35 @@ class PricingRules:
 NO_RULES = PricingRules()
 
 
-@dataclass(frozen=True, slots=True)
+# No slots: adjustments are grouped once, and that is kept.
+@dataclass(frozen=True)
+class Explanation:
+    """Why something costs what it does."""
+
+    adjustments: tuple[Adjustment, ...] = ()
+
+    @cached_property
+    def by_line(self) -> Mapping[UUID | None, list[Adjustment]]:
+        """What changes the price of each line, and under None that of the delivery."""
+        found: dict[UUID | None, list[Adjustment]] = {}
+        for one in self.adjustments:
+            found.setdefault(one.line_id, []).append(one)
+        return found
+
+    def of_line(self, line_id: UUID) -> list[Adjustment]:
+        """Return what changes the price of one line."""
+        return self.by_line.get(line_id, [])
+
+    def summed(self) -> list[tuple[Source, AdjustmentTarget, int]]:
+        """Return what each source amounts to over all lines, and over the delivery, in their order."""
+        amounts: dict[tuple[Source, AdjustmentTarget], int] = {}
+        for one in self.adjustments:
+            key = (one.source, one.target)
+            amounts[key] = amounts.get(key, 0) + one.amount_minor
+        return [(source, target, amount) for (source, target), amount in amounts.items()]
+
+
+@dataclass(frozen=True)
 class Price:
     """What something bought costs, part by part, in minor units of one currency.
 
@@ -123,9 +152,10 @@ class Price:
         """Return what is taken off a line, and its tax."""
         return self.parts.get(line_id, NOTHING)
 
-    def adjustments_of(self, line_id: UUID) -> list[Adjustment]:
-        """Return what changes one line's price."""
-        return [one for one in self.adjustments if one.line_id == line_id]
+    @cached_property
+    def explanation(self) -> Explanation:
+        """Why it is what it is."""
+        return Explanation(self.adjustments)
 
 
 def price(
@@ -165,15 +195,6 @@ def price(
 def plain(subtotal_minor: int, shipping_minor: int, currency: str, *, tax_included: bool = False) -> Price:
     """Return the price of what has neither a discount nor a known tax."""
     return Price(Totals(currency, subtotal_minor, shipping_minor, tax_included=tax_included))
-
-
-def summed(adjustments: Sequence[Adjustment]) -> list[tuple[Source, AdjustmentTarget, int]]:
-    """Return what each source amounts to over all lines, and over the delivery, in their order."""
-    amounts: dict[tuple[Source, AdjustmentTarget], int] = {}
-    for one in adjustments:
-        key = (one.source, one.target)
-        amounts[key] = amounts.get(key, 0) + one.amount_minor
-    return [(source, target, amount) for (source, target), amount in amounts.items()]
 
 
 def freeze(price: Price) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from domain.kernel.quantities import require_text
 STANDARD = "standard"
 """The tax class of what has no other."""
 MAX_NAME_LENGTH = 100
-MAX_RATES = 5_000
+MAX_RATES = 1_000
 """Most rates of one channel."""
 WHOLE_PARTS = 1_000_000
 """The whole, in parts per million: a rate of 20 % is 200,000."""
@@ -52,6 +52,7 @@ class TaxRate:
     valid_from: datetime | None = None
     valid_until: datetime | None = None
     applies_to_shipping: bool = False
+    version: int = 1
 
     @property
     def percent(self) -> Decimal:

@@ -20,12 +20,13 @@ from domain.addresses import Address
 from domain.carts import Cart, CartLine, Details, Offer
 from domain.catalog import VariantRef
 from domain.channels import Channel
+from domain.discounts import Candidate
 from domain.inventory import HoldPolicy
 from domain.pricing import PricingRules
 from domain.shipping import DeliveryRate
 from persistence.cart_rows import RATES_OF_CHANNEL, cart_of, offer_of, rates_of
 from persistence.catalog import VARIANT_COLUMNS
-from persistence.pricing import rules_of, rules_sql
+from persistence.pricing import candidate_of, candidate_sql, rules_of, rules_sql
 
 _RULES = rules_sql("ch", "c.email", cart="c.id", address="c.shipping_address")
 
@@ -75,6 +76,10 @@ _READ_AGAIN = _loading("SELECT * FROM carts WHERE id = :id" + _RENEW, expiry=_RE
 _TOUCH = _loading(_TOUCHED.format(changes=""), expiry=_RENEWED)
 _TOUCH_AND_FIND = _loading(_TOUCHED.format(changes=""), expiry=_RENEWED, extra=_FOUND)
 _TOUCH_WITH_DETAILS = _loading(_TOUCHED.format(changes=_DETAILS) + _RENEW, expiry=_RENEWED)
+_FOUND_CODE = f""",
+       (SELECT {candidate_sql("c.email")} FROM discounts d
+         WHERE d.channel_id = ch.id AND lower(d.code) = lower(:code)) AS found"""
+_TOUCH_WITH_CODE = _loading(_TOUCHED.format(changes="") + _RENEW, expiry=_RENEWED, extra=_FOUND_CODE)
 _TOUCH_WITH_RATE = _loading(
     _TOUCHED.format(changes=", delivery_rate_id = (SELECT id FROM delivery_rates WHERE id = :rate)") + _RENEW,
     expiry=_RENEWED,
@@ -199,6 +204,15 @@ async def touch_with_rate(connection: AsyncConnection, change: Touch, rate_id: U
     """Lock a cart, set its delivery rate (still to be checked), renew its holds, and return it so."""
     row = (await connection.execute(_TOUCH_WITH_RATE, change.values(rate=rate_id))).first()
     return await _touched(connection, change, row)
+
+
+async def touch_and_find_code(
+    connection: AsyncConnection, change: Touch, code: str
+) -> tuple[Cart | None, Candidate | None]:
+    """Lock a cart, renew its holds, and find the discount that its channel has under a code."""
+    row = (await connection.execute(_TOUCH_WITH_CODE, change.values(code=code))).first()
+    found = candidate_of(row.found) if row is not None and row.found else None
+    return await _touched(connection, change, row), found
 
 
 async def shelf(

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.channels import CapturePolicy, Channel, ChannelSettings
+from domain.taxes import TaxRounding
 from persistence.tables.channels import channel_locations, channels
 
 _COLUMNS = (
@@ -38,7 +39,7 @@ _LOCATIONS_BY_CODE = text(
 )
 _SETTINGS = """
     SELECT c.id, c.slug, c.name, c.currency, c.version, c.locale, c.review_from_minor, c.capture_policy,
-           c.serves_all_locations,
+           c.serves_all_locations, c.prices_include_tax, c.tax_rounding,
            ARRAY(SELECT l.code FROM channel_locations s JOIN locations l ON l.id = s.location_id
                   WHERE s.channel_id = c.id ORDER BY s.rank, l.code) AS codes
       FROM channels c
@@ -48,7 +49,8 @@ _LOCK = text(_SETTINGS + "WHERE c.id = :id AND c.archived_at IS NULL FOR NO KEY 
 _SAVE = text(
     """
     UPDATE channels SET name = :name, locale = :locale, review_from_minor = :review_from_minor,
-           capture_policy = :capture_policy, serves_all_locations = :serves_all_locations, version = :version
+           capture_policy = :capture_policy, serves_all_locations = :serves_all_locations,
+           prices_include_tax = :prices_include_tax, tax_rounding = :tax_rounding, version = :version
      WHERE id = :id
     """
 )
@@ -155,6 +157,8 @@ async def save(connection: AsyncConnection, channel: Channel, settings: ChannelS
         "review_from_minor": settings.review_from_minor,
         "capture_policy": settings.capture_policy.value,
         "serves_all_locations": settings.serves_all_locations,
+        "prices_include_tax": settings.prices_include_tax,
+        "tax_rounding": settings.tax_rounding.value,
     }
     await connection.execute(_SAVE, values)
 
@@ -177,6 +181,8 @@ def _settings(row: Row[*tuple[Any, ...]]) -> ChannelSettings:
         row.serves_all_locations,
         tuple(row.codes),
         CapturePolicy(row.capture_policy),
+        row.prices_include_tax,
+        TaxRounding(row.tax_rounding),
     )
 
 

@@ -21,6 +21,7 @@ class Permission(StrEnum):
     ORDERS_IMPORT = "orders.import"
     PAYMENTS_WRITE = "payments.write"
     SHIPPING_WRITE = "shipping.write"
+    PRICING_WRITE = "pricing.write"
     APPS_WRITE = "apps.write"
 
 

@@ -5,17 +5,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from domain import addresses
+from domain import addresses, cart_discounts
 from domain import carts as decide
 from domain.carts import Cart, CartStatus, Details
 from domain.catalog import MAX_SKU_LENGTH, VariantRef
 from domain.channels import is_slug
+from domain.discounts import is_code
 from domain.kernel.changes import check_version
 from domain.kernel.emails import check_email
 from domain.kernel.errors import InvalidInput, NotFound
 from domain.kernel.ids import new_id
 from domain.kernel.keys import check_key, check_secret_key
 from domain.kernel.quantities import is_storable
+from persistence import cart_discounts as code_rows
 from persistence import carts as rows
 from persistence.carts import Touch
 from persistence.idempotency import Claim, claim_for
@@ -182,6 +184,50 @@ async def select_delivery_option(context: ServiceContext, token: str, option_id:
         return Change(cart, cart, "CartDeliveryOptionSelected", facts)
 
     return await _apply(context, subject, None, change)
+
+
+async def apply_discount_code(context: ServiceContext, token: str, code: str, key: str | None = None) -> Cart:
+    """Give the cart a discount's code; one that it has already changes nothing of its price.
+
+    Raises NotFound (cartToken, code), DiscountNotApplicable, InvalidInput, CartClosed and
+    InsufficientStock.
+    """
+    subject = subject_of(context, token)
+    code = code.strip() if is_code(code.strip()) else ""
+    claim = _claim("cartDiscountCodeApply", subject, key, code.lower())
+
+    async def change(transaction: Transaction) -> Change:
+        connection = transaction.connection
+        touch = _touch(context, transaction, subject)
+        touched, found = await rows.touch_and_find_code(connection, touch, code)
+        cart = _changeable(touched)
+        after = cart_discounts.with_code(cart, found)
+        assert found is not None, "a cart is given no code that is not there"  # noqa: S101
+        await code_rows.add(connection, cart.id, found.discount.id, transaction.now)
+        facts = {"discountId": str(found.discount.id)}
+        return Change(cart, after, "CartDiscountCodeApplied", facts)
+
+    return await _apply(context, subject, claim, change)
+
+
+async def remove_discount_code(
+    context: ServiceContext, token: str, code: str, key: str | None = None
+) -> Cart:
+    """Take a code from the cart; raises NotFound (cartToken, code), CartClosed and InsufficientStock."""
+    subject = subject_of(context, token)
+    code = code.strip() if is_code(code.strip()) else ""
+    claim = _claim("cartDiscountCodeRemove", subject, key, code.lower())
+
+    async def change(transaction: Transaction) -> Change:
+        touch = _touch(context, transaction, subject)
+        touched, _ = await rows.touch_and_find_code(transaction.connection, touch, code)
+        cart = _changeable(touched)
+        after, gone = cart_discounts.without_code(cart, code)
+        await code_rows.remove(transaction.connection, cart.id, gone.id)
+        facts = {"discountId": str(gone.id)}
+        return Change(cart, after, "CartDiscountCodeRemoved", facts, repairs=True)
+
+    return await _apply(context, subject, claim, change)
 
 
 async def check_token(context: ServiceContext, token: str) -> UUID:

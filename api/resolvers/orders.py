@@ -26,6 +26,7 @@ from api.sharing import Scope
 from domain.kernel.errors import NotFound
 from domain.kernel.pages import DEFAULT_PAGE_SIZE
 from domain.order_placement import Placement
+from domain.pricing import Explanation
 from persistence.order_parts import OrderParts
 from realtime.patience import patiently
 from services import order_lists, order_placement, orders
@@ -150,5 +151,6 @@ def _keep(loaders: Loaders, placement: Placement) -> None:
     """Let the payload show what was just written without reading it again."""
     order_id = placement.order.id
     loaders.order_lines().prime(order_id, list(placement.lines))
+    loaders.order_explanations().prime(order_id, Explanation(placement.adjustments))
     parts = OrderParts(placement.fulfillment_orders, (), placement.payments)
     loaders.order_parts().prime(order_id, parts)

@@ -9,11 +9,14 @@ import strawberry
 from api.context import Info
 from api.errors import UserError
 from api.scalars import encode_id
+from api.schema.cart_discounts import CartDiscountCode
 from api.schema.catalog import ProductVariant, VariantRef
 from api.schema.channels import Channel
-from api.schema.values import Address, AddressInput, Money, Node, Totals
+from api.schema.values import Address, AddressInput, Adjustment, Money, Node, Totals
 from domain import carts as domain
+from domain.cart_discounts import codes_of
 from domain.channels import Channel as DomainChannel
+from domain.pricing import Price
 from domain.shipping import DeliveryRate, offer
 from realtime.events import FeedEvent
 
@@ -35,10 +38,12 @@ class CartLine:
     hold_expires_at: datetime | None = strawberry.field(
         description="Until when all its units are held; null when they are not."
     )
+    row_id: strawberry.Private[UUID]
+    price: strawberry.Private[Price]
 
     @classmethod
-    def of(cls, line: domain.CartLine, channel: DomainChannel) -> "CartLine":
-        """Return the GraphQL form of a line."""
+    def of(cls, line: domain.CartLine, channel: DomainChannel, price: Price) -> "CartLine":
+        """Return the GraphQL form of a line of a cart that costs so much."""
         return cls(
             id=encode_id(LINE, line.id),
             variant=ProductVariant.of(line.variant, channel),
@@ -46,7 +51,24 @@ class CartLine:
             unit_price=Money.of_minor(line.unit_price_minor, channel.currency),
             total=Money.of_minor(line.total_minor, channel.currency),
             hold_expires_at=line.hold_expires_at if line.is_secured else None,
+            row_id=line.id,
+            price=price,
         )
+
+    @strawberry.field
+    def discount(self) -> Money:
+        """What discounts take off the line's total."""
+        return Money.of_minor(self.price.part_of(self.row_id).discount_minor, self.price.totals.currency)
+
+    @strawberry.field
+    def tax(self) -> Money:
+        """The tax of the line, a part of its total where the cart's tax is included."""
+        return Money.of_minor(self.price.part_of(self.row_id).tax_minor, self.price.totals.currency)
+
+    @strawberry.field
+    def adjustments(self) -> list[Adjustment]:
+        """Its discounts and taxes, one by one."""
+        return Adjustment.of_line(self.price.explanation, self.row_id, self.price.totals.currency)
 
 
 @strawberry.type
@@ -102,7 +124,8 @@ class Cart(Node):
     @strawberry.field
     def lines(self) -> list[CartLine]:
         """What is in it, in the order it came."""
-        return [CartLine.of(line, self.row.channel) for line in self.row.lines]
+        price = self.row.price
+        return [CartLine.of(line, self.row.channel, price) for line in self.row.lines]
 
     @strawberry.field
     def shipping_address(self) -> Address | None:
@@ -129,7 +152,12 @@ class Cart(Node):
     @strawberry.field
     def totals(self) -> Totals:
         """What it amounts to, in the channel's currency."""
-        return Totals.of(self.row.totals)
+        return Totals.of(self.row.totals, self.row.price.explanation)
+
+    @strawberry.field
+    def discount_codes(self) -> list[CartDiscountCode]:
+        """The codes it was given; one that no longer applies keeps the cart from being ordered."""
+        return [CartDiscountCode.of(code) for code in codes_of(self.row)]
 
 
 @lru_cache(maxsize=256)

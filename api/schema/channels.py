@@ -7,6 +7,7 @@ from api.errors import UserError
 from api.scalars import encode_id
 from api.schema.values import Money, MoneyInput, Node, given, given_domain
 from domain import channels as domain
+from domain import taxes
 from domain.channels import Channel as DomainChannel
 from domain.channels import ChannelChanges
 from domain.channels import ChannelSettings as DomainChannelSettings
@@ -16,6 +17,10 @@ CapturePolicy = strawberry.enum(
     domain.CapturePolicy,
     description="When what an order has authorized is taken: as it opens (placed, or approved where it has "
     "to be), as its parcels leave, or when staff say so.",
+)
+TaxRounding = strawberry.enum(
+    taxes.TaxRounding,
+    description="Where tax is rounded to whole minor units: for each line, or once for each rate.",
 )
 
 
@@ -65,6 +70,8 @@ class ChannelSettings:
         description="The locations that serve it, most preferred first."
     )
     capture_policy: CapturePolicy  # type: ignore[valid-type]
+    prices_include_tax: bool
+    tax_rounding: TaxRounding  # type: ignore[valid-type]
 
     @classmethod
     def of(cls, settings: DomainChannelSettings, channel: DomainChannel) -> "ChannelSettings":
@@ -76,6 +83,8 @@ class ChannelSettings:
             serves_all_locations=settings.serves_all_locations,
             location_codes=list(settings.location_codes),
             capture_policy=settings.capture_policy,
+            prices_include_tax=settings.prices_include_tax,
+            tax_rounding=settings.tax_rounding,
         )
 
 
@@ -104,6 +113,10 @@ class ChannelUpdateInput:
         description="Most preferred first; null: every location, those created later too."
     )
     capture_policy: strawberry.Maybe[CapturePolicy]  # type: ignore[valid-type]
+    prices_include_tax: strawberry.Maybe[bool] = strawberry.field(
+        description="Whether tax is a part of the prices; carts that are open are priced anew."
+    )
+    tax_rounding: strawberry.Maybe[TaxRounding]  # type: ignore[valid-type]
     expected_version: int | None = None
 
     def to_changes(self) -> ChannelChanges:
@@ -114,6 +127,8 @@ class ChannelUpdateInput:
             review_from=given_domain(self.review_from),
             location_codes=given(self.location_codes),
             capture_policy=given(self.capture_policy),
+            prices_include_tax=given(self.prices_include_tax),
+            tax_rounding=given(self.tax_rounding),
         )
 
 

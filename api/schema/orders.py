@@ -11,7 +11,7 @@ from api.scalars import decode_id, encode_id
 from api.schema.channels import Channel
 from api.schema.fulfillment import FulfillmentOrder, Shipment
 from api.schema.payments import Payment, PaymentTransaction
-from api.schema.values import Address, Money, MoneyInput, Node, Totals
+from api.schema.values import Address, Adjustment, Money, MoneyInput, Node, Totals
 from domain import orders as domain
 from persistence.order_parts import OrderParts
 from realtime.events import FeedEvent
@@ -38,9 +38,12 @@ class OrderLine:
     total: Money
     quantity_shipped: int
     quantity_returned: int
+    row: strawberry.Private[domain.OrderLine]
+    currency: strawberry.Private[str]
+    order_id: strawberry.Private[UUID | None]
 
     @classmethod
-    def of(cls, line: domain.OrderLine, currency: str) -> "OrderLine":
+    def of(cls, line: domain.OrderLine, currency: str, order_id: UUID | None = None) -> "OrderLine":
         """Return the GraphQL form of a line."""
         return cls(
             id=encode_id("OrderLine", line.id),
@@ -51,7 +54,28 @@ class OrderLine:
             total=Money.of_minor(line.total_minor, currency),
             quantity_shipped=line.quantity_shipped,
             quantity_returned=line.quantity_returned,
+            row=line,
+            currency=currency,
+            order_id=order_id,
         )
+
+    @strawberry.field
+    def discount(self) -> Money:
+        """What discounts take off the line's total."""
+        return Money.of_minor(self.row.discount_minor, self.currency)
+
+    @strawberry.field
+    def tax(self) -> Money:
+        """The tax of the line, a part of its total where the order's tax is included."""
+        return Money.of_minor(self.row.tax_minor, self.currency)
+
+    @strawberry.field(description="Its discounts and taxes, one by one.")  # type: ignore[untyped-decorator]
+    async def adjustments(self, info: Info) -> list[Adjustment]:
+        """Return why the line costs what it does."""
+        if self.order_id is None:
+            return []
+        found = await info.context.loaders.order_explanations().load(self.order_id)
+        return Adjustment.of_line(found, self.row.id, self.currency)
 
 
 @strawberry.type
@@ -99,7 +123,7 @@ class Order(Node):
     async def lines(self, info: Info) -> list[OrderLine]:
         """Return the lines, in their order."""
         lines = await info.context.loaders.order_lines().load(self.row.id)
-        return [OrderLine.of(line, self.row.currency) for line in lines or ()]
+        return [OrderLine.of(line, self.row.currency, self.row.id) for line in lines or ()]
 
     @strawberry.field
     def shipping_address(self) -> Address:
@@ -114,7 +138,7 @@ class Order(Node):
     @strawberry.field
     def totals(self) -> Totals:
         """What it amounts to."""
-        return Totals.of(self.row.totals)
+        return Totals.of(self.row.totals, order_id=self.row.id)
 
     @strawberry.field(description="Which location sends what.")  # type: ignore[untyped-decorator]
     async def fulfillment_orders(self, info: Info) -> list[FulfillmentOrder]:

@@ -2,14 +2,18 @@
 
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import strawberry
 
+from api.context import Info
+from domain import pricing as domain
 from domain.addresses import Address as DomainAddress
 from domain.kernel.changes import KEEP
 from domain.kernel.money import Amount
 from domain.kernel.money import Money as DomainMoney
 from domain.kernel.totals import Totals as DomainTotals
+from domain.taxes import percent_of
 
 
 @strawberry.interface
@@ -52,7 +56,54 @@ class MoneyInput:
         return Amount(self.amount, self.currency)
 
 
-@strawberry.type(description="What a cart or an order amounts to; total is the exact sum, less the discount.")
+AdjustmentKind = strawberry.enum(domain.AdjustmentKind, description="What changes a price.")
+AdjustmentTarget = strawberry.enum(
+    domain.AdjustmentTarget, description="Which price it changes: of one line or all of them, or of delivery."
+)
+
+
+@strawberry.type(
+    description="Why a price is what it is. amount is never below zero: a discount takes it off; a tax is "
+    "added, or is that part of the price where taxIncluded."
+)
+class Adjustment:
+    """One discount or tax, as it was named then."""
+
+    kind: AdjustmentKind  # type: ignore[valid-type]
+    target: AdjustmentTarget  # type: ignore[valid-type]
+    label: str
+    code: str | None
+    percent: Decimal | None
+    amount: Money
+
+    @classmethod
+    def of(
+        cls, source: domain.Source, target: domain.AdjustmentTarget, amount_minor: int, currency: str
+    ) -> "Adjustment":
+        """Return the GraphQL form of what a source amounts to."""
+        parts = source.parts_per_million
+        return cls(
+            kind=source.kind,
+            target=target,
+            label=source.label,
+            code=source.code,
+            percent=None if parts is None else percent_of(parts),
+            amount=Money.of_minor(amount_minor, currency),
+        )
+
+    @classmethod
+    def of_line(
+        cls, explanation: domain.Explanation | None, line_id: UUID, currency: str
+    ) -> list["Adjustment"]:
+        """Return the GraphQL form of what changes one line's price."""
+        found = explanation.of_line(line_id) if explanation else []
+        return [cls.of(one.source, one.target, one.amount_minor, currency) for one in found]
+
+
+@strawberry.type(
+    description="What a cart or an order amounts to; total is the exact sum, less the discount. Tax that is "
+    "included is a part of the other amounts, else it comes on top."
+)
 class Totals:
     """Amounts, part by part."""
 
@@ -61,10 +112,19 @@ class Totals:
     tax: Money
     discount: Money
     total: Money
+    tax_included: bool
+    row: strawberry.Private[DomainTotals]
+    explanation: strawberry.Private[domain.Explanation | None]
+    order_id: strawberry.Private[UUID | None]
 
     @classmethod
-    def of(cls, totals: DomainTotals) -> "Totals":
-        """Return the GraphQL form of totals."""
+    def of(
+        cls,
+        totals: DomainTotals,
+        explanation: domain.Explanation | None = None,
+        order_id: UUID | None = None,
+    ) -> "Totals":
+        """Return the GraphQL form of totals, explained by what is given or what is kept of the order."""
         currency = totals.currency
         return cls(
             subtotal=Money.of_minor(totals.subtotal_minor, currency),
@@ -72,7 +132,22 @@ class Totals:
             tax=Money.of_minor(totals.tax_minor, currency),
             discount=Money.of_minor(totals.discount_minor, currency),
             total=Money.of_minor(totals.total_minor, currency),
+            tax_included=totals.tax_included,
+            row=totals,
+            explanation=explanation,
+            order_id=order_id,
         )
+
+    @strawberry.field(  # type: ignore[untyped-decorator]
+        description="What each discount and each tax amounts to, over all lines and over the delivery."
+    )
+    async def adjustments(self, info: Info) -> list[Adjustment]:
+        """Return the explanation, summed."""
+        found = self.explanation
+        if found is None and self.order_id is not None:
+            found = await info.context.loaders.order_explanations().load(self.order_id)
+        summed = found.summed() if found else []
+        return [Adjustment.of(*one, self.row.currency) for one in summed]
 
 
 @strawberry.type

@@ -72,6 +72,7 @@ def _tax_rates() -> None:
         sa.Column("valid_from", sa.DateTime(timezone=True), nullable=True),
         sa.Column("valid_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("applies_to_shipping", sa.Boolean(), server_default="false", nullable=False),
+        sa.Column("version", sa.Integer(), server_default="1", nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("percent BETWEEN 0 AND 100", name=op.f("ck_tax_rates_percent")),
         sa.CheckConstraint("country ~ '^[A-Z]{2}$'", name=op.f("ck_tax_rates_country")),
@@ -220,7 +221,7 @@ def _orders() -> None:
         op.f("ck_orders_tax"), "orders", "NOT tax_included OR tax_minor <= total_minor"
     )
     for column, rule in (
-        ("discount_minor", "discount_minor BETWEEN 0 AND total_minor"),
+        ("discount_minor", "discount_minor BETWEEN 0 AND greatest(total_minor, 0)"),
         ("tax_minor", "tax_minor >= 0"),
     ):
         op.add_column("order_lines", sa.Column(column, sa.BigInteger(), server_default="0", nullable=False))

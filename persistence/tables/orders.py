@@ -109,7 +109,7 @@ order_lines = Table(
     CheckConstraint("quantity_returned BETWEEN 0 AND quantity", name="quantity_returned"),
     CheckConstraint("total_minor = unit_price_minor * quantity", name="total"),
     CheckConstraint("unit_price_minor >= 0", name="unit_price"),
-    CheckConstraint("discount_minor BETWEEN 0 AND total_minor", name="discount"),
+    CheckConstraint("discount_minor BETWEEN 0 AND greatest(total_minor, 0)", name="discount"),
     CheckConstraint("tax_minor >= 0", name="tax"),
 )
 

@@ -5,6 +5,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     ForeignKey,
+    Integer,
     Numeric,
     Table,
     Text,
@@ -29,6 +30,7 @@ tax_rates = Table(
     moment("valid_from", optional=True),
     moment("valid_until", optional=True),
     Column("applies_to_shipping", Boolean, nullable=False, server_default="false"),
+    Column("version", Integer, nullable=False, server_default="1"),
     moment("created_at"),
     UniqueConstraint(
         "channel_id",
