@@ -68,6 +68,8 @@ async def test_a_canceled_order_gives_every_tender_back(database: Database) -> N
     order, card, gift_card, credit = await order_of_three_tenders(database, captured=False)
     canceled = await orders.cancel(staff(database), OrderRef(id=order.id), "sold out", None, "key")
     assert canceled.payment_status == "REFUNDED"
+    kinds = [kind for kind, _ in await events(database, order.id)][1:]
+    assert kinds == ["OrderCanceled", *["PaymentRefunded"] * 2, "PaymentVoided"]
     assert (await payment_now(database, card.id)).status == "VOIDED"
     for tender in (gift_card, credit):
         assert (await payment_now(database, tender)).status == "REFUNDED"
