@@ -17,6 +17,7 @@ from api.resolvers.fulfillment import FulfillmentSubscription
 from api.resolvers.inventory import InventoryMutation, InventoryQuery
 from api.resolvers.locations import LocationsMutation, LocationsQuery
 from api.resolvers.nodes import NodesQuery
+from api.resolvers.order_drafts import OrderDraftsMutation
 from api.resolvers.order_lists import OrderListsSubscription
 from api.resolvers.orders import OrdersMutation, OrdersQuery, OrdersSubscription
 from api.resolvers.shipping import ShippingMutation, ShippingQuery
@@ -46,6 +47,7 @@ class Mutation(
     ChannelsMutation,
     InventoryMutation,
     LocationsMutation,
+    OrderDraftsMutation,
     OrdersMutation,
     ShippingMutation,
 ):

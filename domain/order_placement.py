@@ -59,6 +59,10 @@ class Checkout:
     delivery: DeliveryRate | None
     review_from_minor: int | None
     lines: tuple[CheckoutLine, ...]
+    order_id: UUID | None = None
+    """The draft that the cart stands behind, which the order will be; None: a new order is made."""
+    order_status: OrderStatus | None = None
+    order_version: int = 0
 
     @property
     def subtotal_minor(self) -> int:
@@ -114,6 +118,8 @@ def check_ready(checkout: Checkout) -> None:
         raise CartClosed("a payment for this cart is under way", "cartToken")
     if checkout.status not in CHANGEABLE:
         raise CartClosed(f"the cart is {checkout.status.value}", "cartToken")
+    if checkout.order_status not in {None, OrderStatus.DRAFT}:
+        raise CartClosed(f"the order is {checkout.order_status}", "cartToken")
     if checkout.channel_archived:
         raise CartClosed("nothing is sold in the cart's channel any more", "cartToken")
     needed = {
@@ -264,11 +270,4 @@ def _part(line: OrderLine, quantity: int) -> FulfillmentOrderLine:
 
 
 def _delivery_facts(delivery: DeliveryRate | None) -> dict[str, object] | None:
-    if delivery is None:
-        return None
-    return {
-        "rateId": str(delivery.id),
-        "carrier": delivery.carrier,
-        "service": delivery.service,
-        "priceMinor": delivery.price_minor,
-    }
+    return None if delivery is None else delivery.facts()

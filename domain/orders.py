@@ -59,7 +59,7 @@ class OrderFulfillmentStatus(StrEnum):
 
 
 TRANSITIONS: Mapping[OrderStatus, Set[OrderStatus]] = {
-    OrderStatus.DRAFT: {OrderStatus.PENDING_APPROVAL, OrderStatus.OPEN},
+    OrderStatus.DRAFT: {OrderStatus.PENDING_APPROVAL, OrderStatus.OPEN, OrderStatus.CANCELED},
     OrderStatus.PENDING_APPROVAL: {OrderStatus.OPEN, OrderStatus.REJECTED, OrderStatus.EXPIRED},
     OrderStatus.OPEN: {OrderStatus.COMPLETED, OrderStatus.CANCELED},
 }
@@ -114,6 +114,12 @@ class Order:
     external_id: str | None = None
     """The number it had where it was imported from."""
     closed_at: datetime | None = None
+    placed: bool = True
+    """False for a draft, and for one that was canceled: then `placed_at` is when it was made."""
+    drafted_at: datetime | None = None
+    """When staff made it as a draft; None for an order that never was one."""
+    note: str | None = None
+    """Staff's own words, for staff."""
 
     @property
     def totals(self) -> Totals:
@@ -140,6 +146,10 @@ def change(
     """
     if not check_transition(TRANSITIONS, order.status, wanted, "the order"):
         return None
+    if order.status is OrderStatus.DRAFT and wanted is not OrderStatus.CANCELED:
+        raise IllegalTransition(
+            "a draft becomes an order by being placed", order.status.value, (OrderStatus.CANCELED.value,)
+        )
     check_version(order.version, expected_version)
     ended = wanted not in TRANSITIONS
     return replace(

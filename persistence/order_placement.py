@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.addresses import Address
 from domain.carts import TRANSITIONS, CartStatus
 from domain.order_placement import Allocation, Checkout, CheckoutLine, Placement
+from domain.orders import OrderStatus
 from domain.payments import TRANSACTION_TRANSITIONS, Payment, TransactionStatus
 from domain.shipping import DeliveryRate
 from persistence.json_text import json_text
@@ -28,7 +29,9 @@ _LOAD = text(
     SELECT c.id, c.channel_id, c.status, c.version, c.token_generation, c.currency, c.email,
            c.customer_id, c.shipping_address, c.billing_address,
            h.review_from_minor, h.archived_at IS NOT NULL AS channel_archived,
-           r.id AS rate_id, r.carrier, r.service, r.price_minor, r.countries,
+           r.id AS rate_id, r.carrier, r.service,
+           coalesce(c.delivery_price_minor, r.price_minor) AS price_minor, r.countries,
+           d.id AS draft_id, d.status AS draft_status, d.version AS draft_version,
            r.min_weight_grams, r.max_weight_grams, r.min_value_minor, r.max_value_minor,
            (SELECT k.version FROM carts k WHERE k.id = c.id) AS seen_version,
            (SELECT jsonb_agg(jsonb_build_array(
@@ -48,6 +51,7 @@ _LOAD = text(
       FROM carts c
       JOIN channels h ON h.id = c.channel_id
       LEFT JOIN delivery_rates r ON r.id = c.delivery_rate_id AND r.archived_at IS NULL
+      LEFT JOIN orders d ON d.id = c.order_id
      WHERE c.id = :cart_id
        FOR NO KEY UPDATE OF c
     """
@@ -86,6 +90,7 @@ _CLAIM_AND_COMMIT = text(
       LEFT JOIN LATERAL stock_commit_holds(locked.id, :order_id, :actor, :now) c ON true
     """
 ).bindparams(_CART_ID, _NOW)
+# A draft becomes the order under its own number, one version on; whatever is not a draft is left.
 _SAVE = text(
     """
     WITH cart AS (
@@ -96,11 +101,24 @@ _SAVE = text(
         INSERT INTO orders (id, number, channel_id, cart_id, customer_id, status, payment_status,
                fulfillment_status, email, currency, shipping_address, billing_address, delivery,
                subtotal_minor, shipping_minor, tax_minor, discount_minor, total_minor, placed_at)
-        VALUES (:id, nextval('order_numbers')::text, :channel_id, :cart_id, :customer_id, :status,
+        VALUES (:id, coalesce((SELECT o.number FROM orders o WHERE o.id = :id),
+                              nextval('order_numbers')::text), :channel_id, :cart_id, :customer_id, :status,
                :payment_status, :fulfillment_status, :email, :currency, CAST(:shipping_address AS jsonb),
                CAST(:billing_address AS jsonb), CAST(:delivery AS jsonb), :subtotal_minor, :shipping_minor,
                :tax_minor, :discount_minor, :total_minor, :now)
-        RETURNING number
+        ON CONFLICT (id) DO UPDATE
+           SET status = excluded.status, payment_status = excluded.payment_status,
+               fulfillment_status = excluded.fulfillment_status, email = excluded.email,
+               customer_id = excluded.customer_id, shipping_address = excluded.shipping_address,
+               billing_address = excluded.billing_address, delivery = excluded.delivery,
+               subtotal_minor = excluded.subtotal_minor, shipping_minor = excluded.shipping_minor,
+               tax_minor = excluded.tax_minor, discount_minor = excluded.discount_minor,
+               total_minor = excluded.total_minor, placed = true, placed_at = excluded.placed_at,
+               version = orders.version + 1
+         WHERE orders.status = 'DRAFT'
+        RETURNING number, version, drafted_at, note
+    ), drafted AS (
+        DELETE FROM order_lines WHERE order_id = :id
     ), lines AS (
         INSERT INTO order_lines (id, order_id, variant_id, sku, name, quantity, unit_price_minor,
                total_minor, position)
@@ -127,7 +145,7 @@ _SAVE = text(
                amount_minor = :authorized_minor, provider_reference = :reference
          WHERE id = :transaction_id
     )
-    SELECT placed.number, cart.version AS cart_version FROM placed, cart
+    SELECT placed.*, cart.version AS cart_version FROM placed, cart
     """
 ).bindparams(
     _CART_ID,
@@ -144,6 +162,9 @@ class Saved:
 
     number: str
     cart_version: int
+    version: int
+    drafted_at: datetime | None
+    note: str | None
 
 
 async def lock(connection: AsyncConnection, cart_id: UUID) -> Checkout | None:
@@ -244,7 +265,7 @@ async def save(
         **_children(placement),
     }
     row = (await connection.execute(_SAVE, values)).one()
-    return Saved(row.number, row.cart_version)
+    return Saved(row.number, row.cart_version, row.version, row.drafted_at, row.note)
 
 
 def _children(placement: Placement) -> dict[str, str]:
@@ -289,6 +310,9 @@ def _checkout(row: Row[*tuple[Any, ...]]) -> Checkout:
         delivery=_delivery(row) if row.rate_id else None,
         review_from_minor=row.review_from_minor,
         lines=_lines(row.lines or ()),
+        order_id=row.draft_id,
+        order_status=OrderStatus(row.draft_status) if row.draft_id else None,
+        order_version=row.draft_version or 0,
     )
 
 

@@ -1,6 +1,7 @@
 """Use cases of orders: finding, approving, rejecting and canceling them."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -21,7 +22,7 @@ from persistence import orders as rows
 from persistence.idempotency import Claim, claim_for
 from persistence.order_parts import OrderParts
 from persistence.orders import VoidIntent
-from services import payments
+from services import order_drafts, payments
 from services.access import ActorKind, Permission, require
 from services.context import ServiceContext, Transaction
 
@@ -42,6 +43,10 @@ class _Ending:
     status: OrderStatus
     kind: str
     stock_reason: str
+
+
+class _IsDraft(Exception):
+    """The order is a draft, whose cart is locked before it: nothing was changed here."""
 
 
 _CANCELED = _Ending(OrderStatus.CANCELED, "OrderCanceled", "ORDER_CANCELED")
@@ -137,6 +142,12 @@ async def cancel(
     if order_id is None:
         raise NotFound("there is no such order", "ref")
     claim = _claim(context, "orderCancel", order_id, key, [str(order_id), reason, expected_version])
+    try:
+        return await _end(context, order_id, _CANCELED, reason, expected_version, claim)
+    except _IsDraft:
+        with suppress(order_drafts.NoDraft):
+            return await order_drafts.cancel(context, order_id, reason, expected_version, claim)
+    # It was placed meanwhile, and no order becomes a draft again.
     return await _end(context, order_id, _CANCELED, reason, expected_version, claim)
 
 
@@ -159,6 +170,8 @@ async def _end(
         order, parts = await _locked(transaction, order_id, "ref" if ending is _CANCELED else "id")
         voids: list[tuple[Payment, VoidIntent]] = []
         if stored is None:
+            if ending is _CANCELED and order.status is OrderStatus.DRAFT:
+                raise _IsDraft
             transaction.answer({"order": str(order_id)})
             order, voids = await _undo(context, transaction, order, parts, ending, reason, expected_version)
     for payment, intent in voids:
