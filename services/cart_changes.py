@@ -113,7 +113,8 @@ async def _tell_draft(transaction: Transaction, cart: Cart, change: Change) -> N
         return
     draft = following(found.order, cart)
     await order_drafts.follow(transaction.connection, draft)
-    names = change.facts.get("fields", ["deliveryOptionId"])
+    chosen = ["deliveryOptionId"] if change.kind == "CartDeliveryOptionSelected" else []
+    names = change.facts.get("fields", chosen)
     transaction.emit(order_event("OrderDraftUpdated", draft, transaction.now, names))
 
 

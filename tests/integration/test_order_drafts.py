@@ -246,6 +246,8 @@ async def test_the_customer_may_say_where_it_goes_but_not_what_it_is(database: D
     made = await drafts.create(database, shop, [drafts.line(shop, 2, "7.50")], email="old@example.com")
     token, draft = made["cartToken"], made["order"]
     [cart_line] = (await flow.read(database, token))["lines"]
+    fixed = "query ($token: String!) { cart(token: $token) { linesFixed } }"
+    assert (await data_of(database, fixed, {"token": token}, ANONYMOUS))["cart"] == {"linesFixed": True}
     for refused in (
         await flow.add(database, token, shop.variant.sku, 1),
         await flow.update_line(database, token, cart_line["id"], 1),
