@@ -374,7 +374,7 @@ async def test_what_a_draft_costs_in_statements(database: Database) -> None:
     option = await drafts.standard_option(database, shop)
     with count_statements(database) as sent:
         made = await drafts.create(database, shop, [drafts.line(shop, 2)], holdStock=True)
-        assert len(sent) <= 10, sent
+        assert len(sent) <= 9, sent
     token = made["cartToken"]
     with count_statements(database) as sent:
         updated = await drafts.update(
@@ -386,11 +386,11 @@ async def test_what_a_draft_costs_in_statements(database: Database) -> None:
             deliveryOptionId=option,
         )
         assert updated["userErrors"] == []
-        assert len(sent) <= 13, sent
+        assert len(sent) <= 12, sent
     with count_statements(database) as sent:
         await flow.update(database, token, email="b@example.com")
-        assert len(sent) <= 7, sent
+        assert len(sent) <= 6, sent
     with count_statements(database) as sent:
         placed = await drafts.place(database, updated["order"], "sandbox", "ok")
         assert placed["userErrors"] == []
-        assert len(sent) <= 17, sent
+        assert len(sent) <= 13, sent
