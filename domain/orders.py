@@ -59,7 +59,7 @@ class OrderFulfillmentStatus(StrEnum):
 
 
 TRANSITIONS: Mapping[OrderStatus, Set[OrderStatus]] = {
-    OrderStatus.DRAFT: {OrderStatus.PENDING_APPROVAL, OrderStatus.OPEN},
+    OrderStatus.DRAFT: {OrderStatus.PENDING_APPROVAL, OrderStatus.OPEN, OrderStatus.CANCELED},
     OrderStatus.PENDING_APPROVAL: {OrderStatus.OPEN, OrderStatus.REJECTED, OrderStatus.EXPIRED},
     OrderStatus.OPEN: {OrderStatus.COMPLETED, OrderStatus.CANCELED},
 }
@@ -120,6 +120,12 @@ class Order:
     closed_at: datetime | None = None
     tax_included: bool = False
     """Whether the tax is a part of the prices, and not added to them."""
+    placed: bool = True
+    """False for a draft, and for one that was canceled: then `placed_at` is when it was made."""
+    drafted_at: datetime | None = None
+    """When staff made it as a draft; None for an order that never was one."""
+    note: str | None = None
+    """Staff's own words, for staff."""
 
     @property
     def totals(self) -> Totals:
@@ -151,6 +157,10 @@ def change(
     """
     if not check_transition(TRANSITIONS, order.status, wanted, "the order"):
         return None
+    if order.status is OrderStatus.DRAFT and wanted is not OrderStatus.CANCELED:
+        raise IllegalTransition(
+            "a draft becomes an order by being placed", order.status.value, (OrderStatus.CANCELED.value,)
+        )
     check_version(order.version, expected_version)
     ended = wanted not in TRANSITIONS
     return replace(
