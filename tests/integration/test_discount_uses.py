@@ -226,6 +226,36 @@ async def test_a_code_that_stopped_applying_is_named_and_nothing_changes(
     assert (await ordered(database, token)).total_minor == 1500
 
 
+async def test_carts_that_need_the_same_codes_never_wait_for_each_other_in_a_circle(
+    database: Database,
+) -> None:
+    shop = await make_stocked_shop(database, 60)
+    for code in ("A", "B", "C"):
+        await make_discount(database, shop.channel, code=code, usage_limit=30, usage_limit_per_customer=30)
+    tokens = [await make_ready_cart(database, shop, 1) for _ in range(24)]
+    for number, token in enumerate(tokens):
+        for code in ("ABC", "CAB", "BCA")[number % 3]:
+            given = {"cartToken": token, "code": code}
+            assert (await flow.change(database, "cartDiscountCodeApply", given))["userErrors"] == []
+
+    async def shop_for(number: int, token: str) -> None:
+        if number % 3 == 0:
+            with pytest.raises(PaymentDeclined):
+                await place(till(database), token, "sandbox", "decline", "no")
+        order = await ordered(database, token)
+        if number % 3 == 1:
+            staff = till(database, make_context(database).actor)
+            await orders.cancel(staff, OrderRef(id=order.id), "x", None, str(uuid4()))
+
+    # Whoever deadlocks is aborted by PostgreSQL and raises here.
+    await asyncio.gather(*(shop_for(number, token) for number, token in enumerate(tokens)))
+
+    kept = await run_sql(database, "SELECT used FROM discounts")
+    assert [row.used for row in kept] == [16, 16, 16]
+    by_customer = await run_sql(database, "SELECT used FROM discount_customers")
+    assert [row.used for row in by_customer] == [16, 16, 16]
+
+
 async def test_an_unlimited_code_takes_no_statement_more_and_a_limited_one_one(database: Database) -> None:
     shop = await make_stocked_shop(database, 9)
     await make_discount(database, shop.channel, code="ANY")
