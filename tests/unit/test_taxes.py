@@ -40,6 +40,7 @@ def names(rates: tuple[TaxRate, ...]) -> list[str]:
 def test_rates_of_the_region_stand_instead_of_those_of_the_country() -> None:
     assert names(rates_for(ALL, "QC", "standard", NOW)) == ["TPS", "TVQ"]
     assert names(rates_for(ALL, "qc", "standard", NOW)) == ["TPS", "TVQ"]
+    assert names(rates_for(ALL, "Quebec", "standard", NOW)) == ["TPS", "TVQ"]
     assert names(rates_for(ALL, "ON", "standard", NOW)) == ["GST"]
     assert names(rates_for(ALL, None, "standard", NOW)) == ["GST"]
 
@@ -94,6 +95,20 @@ def test_a_rate_is_shown_as_it_was_given(percent: str) -> None:
     assert "E" not in str(percent_of(read_percent(Decimal(percent))))
 
 
+def test_a_region_is_kept_as_its_country_lists_it_and_found_however_it_is_written() -> None:
+    quebec = check(TaxRate(UUID(int=1), "CA", "TVQ", 1, region="quebec"))
+    tokyo = check(TaxRate(UUID(int=1), "JP", "Tax", 1, region="Tokyo"))
+    anywhere = check(TaxRate(UUID(int=1), "GB", "VAT", 1, region="Isle of Man"))
+
+    assert quebec.region == "QC"
+    assert [rates_for((tokyo,), name, "standard", NOW) for name in ("東京都", "TOKYO", "大阪府")] == [
+        (tokyo,),
+        (tokyo,),
+        (),
+    ]
+    assert rates_for((anywhere,), "ISLE OF MAN", "standard", NOW) == (anywhere,)
+
+
 @pytest.mark.parametrize(
     ("one", "field"),
     [
@@ -103,6 +118,7 @@ def test_a_rate_is_shown_as_it_was_given(percent: str) -> None:
         (TaxRate(UUID(int=1), "GB", "VAT", 1, "books", applies_to_shipping=True), "appliesToShipping"),
         (TaxRate(UUID(int=1), "GB", "VAT", 1, valid_from=NOW, valid_until=NOW), "validUntil"),
         (TaxRate(UUID(int=1), "GB", "VAT", 1, region=""), "region"),
+        (TaxRate(UUID(int=1), "CA", "TVQ", 1, region="Bavaria"), "region"),
     ],
 )
 def test_what_does_not_make_a_rate_names_its_field(one: TaxRate, field: str) -> None:
