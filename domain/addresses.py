@@ -90,6 +90,17 @@ def is_country(code: str) -> bool:
     return _rules_of_country(code) is not None
 
 
+def region_key(country: str, region: str) -> str | None:
+    """Return what stands for a region of a country, however it is written; None where there is no such.
+
+    Where a country's regions are not listed, any text is one, the same in capital and in small letters.
+    """
+    rules = _rules_of_country(country)
+    if rules is None:
+        return None
+    return rules.regions.get(region.casefold()) if rules.regions else region.casefold()
+
+
 def _trimmed(address: Address, path: Iterable[str]) -> Address:
     cleaned: dict[str, str | None] = {}
     for field, value in asdict(address).items():

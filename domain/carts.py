@@ -16,7 +16,7 @@ from domain.kernel.ids import new_id
 from domain.kernel.money import MAX_AMOUNT_MINOR
 from domain.kernel.totals import Totals
 from domain.kernel.transitions import check_transition
-from domain.pricing import NO_RULES, Price, PricedLine, PricingRules, price
+from domain.pricing import NO_RULES, Price, PricedLine, PricingRules, plain, price
 from domain.shipping import DeliveryRate, options
 
 MAX_LINES = 1_500
@@ -169,14 +169,18 @@ class Cart:
     @cached_property
     def price(self) -> Price:
         """What the cart costs, and why."""
-        rate, lines = self.delivery_rate, self.lines
+        rate, rules = self.delivery_rate, self.rules
+        shipping_minor = rate.price_minor if rate else 0
+        if rules.are_empty:
+            included = rules.prices_include_tax
+            return plain(self.subtotal_minor, shipping_minor, self.currency, tax_included=included)
         return price(
             [
                 PricedLine(one.id, one.variant.sku, one.quantity, one.unit_price_minor, one.variant.tax_class)
-                for one in lines
+                for one in self.lines
             ],
-            rate.price_minor if rate else 0,
-            self.rules,
+            shipping_minor,
+            rules,
             currency=self.currency,
             address=self.shipping_address,
             now=self.priced_at or self.active_at,

@@ -96,6 +96,11 @@ class PricingRules:
     prices_include_tax: bool = False
     tax_rounding: TaxRounding = TaxRounding.LINE
 
+    @property
+    def are_empty(self) -> bool:
+        """Whether prices are nothing but lines and delivery."""
+        return not self.discounts and not self.rates
+
 
 NO_RULES = PricingRules()
 
@@ -172,7 +177,7 @@ def price(
     Without an address no tax is known yet. Never below zero: no discount takes off more than is left.
     """
     subtotal = sum(line.total_minor for line in lines)
-    if not rules.discounts and not rules.rates:
+    if rules.are_empty:
         return plain(subtotal, shipping_minor, currency, tax_included=rules.prices_include_tax)
     # In an order of their own, so that the cents that are left over do not go by how lines were added.
     ordered = sorted(lines, key=lambda line: (line.sku, line.unit_price_minor, line.quantity, line.tax_class))

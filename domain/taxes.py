@@ -9,7 +9,7 @@ from enum import StrEnum
 from fractions import Fraction
 from uuid import UUID
 
-from domain.addresses import MAX_LINE_LENGTH, is_country
+from domain.addresses import MAX_LINE_LENGTH, is_country, region_key
 from domain.kernel.errors import InvalidInput
 from domain.kernel.money import allocate_minor, rounded_half_up
 from domain.kernel.quantities import require_text
@@ -79,7 +79,7 @@ def rates_for(rates: Sequence[TaxRate], region: str | None, tax_class: str, now:
     """
     for wanted in dict.fromkeys((tax_class, STANDARD)):
         here = [one for one in rates if one.tax_class == wanted and _is_valid(one, now)]
-        named = [one for one in here if one.region is not None and _same(one.region, region)]
+        named = [one for one in here if _is_of(one, region)]
         found = named or [one for one in here if one.region is None]
         if found:
             return tuple(sorted(found, key=lambda one: (one.name, str(one.id))))
@@ -128,12 +128,15 @@ def check(rate: TaxRate) -> TaxRate:
         raise InvalidInput(f"only rates of the class {STANDARD} are for shipping too", "appliesToShipping")
     if rate.valid_from and rate.valid_until and rate.valid_from >= rate.valid_until:
         raise InvalidInput("must be later than validFrom", "validUntil")
+    region = None if rate.region is None else require_text(rate.region, MAX_LINE_LENGTH, "region")
+    if region is not None and region_key(country, region) is None:
+        raise InvalidInput(f"is not a region of {country}", "region")
     return replace(
         rate,
         country=country,
         name=require_text(rate.name, MAX_NAME_LENGTH, "name"),
         tax_class=check_class(rate.tax_class),
-        region=None if rate.region is None else require_text(rate.region, MAX_LINE_LENGTH, "region"),
+        region=region and region_key(country, region),
     )
 
 
@@ -151,8 +154,10 @@ def _is_valid(rate: TaxRate, now: datetime) -> bool:
     return begun and (rate.valid_until is None or now < rate.valid_until)
 
 
-def _same(region: str, other: str | None) -> bool:
-    return other is not None and region.casefold() == other.casefold()
+def _is_of(rate: TaxRate, region: str | None) -> bool:
+    if rate.region is None or region is None:
+        return False
+    return region_key(rate.country, rate.region) == region_key(rate.country, region)
 
 
 def _on_top(bases: Sequence[int], parts: int, rounding: TaxRounding) -> list[int]:

@@ -25,9 +25,9 @@ _CART_ID = bindparam("cart_id", type_=Uuid())
 _NOW = bindparam("now", type_=DateTime(timezone=True))
 _MINOR = bindparam("amount_minor", type_=BigInteger())
 
+_RULES = rules_sql("h", "c.email", cart="c.id", address="c.shipping_address")
 # A row that another transaction had locked is read anew after the wait, but the subqueries are as
 # of the statement's start: `seen_version` tells, and then the statement is run again.
-_RULES = rules_sql("h", "c.email", cart="c.id", address="c.shipping_address")
 _LOAD = text(
     f"""
     SELECT c.id, c.channel_id, c.status, c.version, c.token_generation, c.currency, c.email,

@@ -21,13 +21,17 @@ from api.root import build_schema
 from domain.addresses import Address
 from domain.catalog import Box, PriceDraft, Product, ProductDraft, Variant, VariantDraft
 from domain.channels import Channel
+from domain.discounts import Discount, DiscountKind
 from domain.inventory import HoldPolicy
 from domain.kernel.money import Amount
 from domain.locations import Location
+from domain.taxes import TaxRate
 from persistence.database import Database
-from services import apps, catalog, channels, locations
+from services import apps, catalog, channels, discounts, locations, taxes
 from services.access import SYSTEM, Actor, ActorKind, Permission
 from services.context import Environment, ServiceContext
+from services.discounts import DiscountChanges
+from services.taxes import RateDraft
 from services.tokens import TokenSigner
 
 SECRET_KEY = "tests-only-secret-key-of-32-characters"
@@ -150,6 +154,28 @@ async def make_variant(
     prices = {channel.slug: (price, channel.currency) for channel in priced_in}
     draft = variant_draft(sku, prices, weight_grams=weight_grams, box=box)
     return (await make_product(database, draft, name=name))[1][0]
+
+
+async def make_discount(
+    database: Database,
+    channel: Channel,
+    kind: DiscountKind = DiscountKind.PERCENTAGE,
+    code: str | None = None,
+    **changes: Any,
+) -> Discount:
+    """Create a discount of a channel, 10 % unless said; `changes` are fields of DiscountChanges."""
+    if kind is DiscountKind.PERCENTAGE:
+        changes = {"percent": Decimal(10), **changes}
+    given = DiscountChanges(**{"name": f"Discount {code or 'of the shop'}", **changes})
+    return (await discounts.create(make_context(database), channel.slug, kind, code, given))[1]
+
+
+async def make_tax_rate(
+    database: Database, channel: Channel, percent: str = "20", country: str = "GB", **changes: Any
+) -> TaxRate:
+    """Create a tax rate of a channel, VAT unless said; `changes` are fields of RateDraft."""
+    draft = RateDraft(channel.slug, country, percent=Decimal(percent), **{"name": "VAT", **changes})
+    return (await taxes.set_rate(make_context(database), draft))[1]
 
 
 async def give_stock(database: Database, variant: Variant, location: Location, units: int) -> None:

@@ -145,8 +145,8 @@ class DiscountConnection:
 
 @strawberry.input(
     description="percent (above 0, up to 100, at most 2 decimals) goes with PERCENTAGE and BUY_X_GET_Y, "
-    "amount with FIXED_AMOUNT, buyQuantity and getQuantity with BUY_X_GET_Y. Codes are the same in capital and in "
-    "small letters."
+    "amount with FIXED_AMOUNT, buyQuantity and getQuantity with BUY_X_GET_Y. Codes are the "
+    "same in capital and in small letters."
 )
 class DiscountCreateInput:
     """A new discount."""

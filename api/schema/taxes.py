@@ -19,7 +19,8 @@ RATE = "TaxRate"
 @strawberry.type(
     description="What one tax takes of one class of goods in a country, or in a region of it: rates that "
     "name the region stand instead of those of the country, several of the same place and class add up, and "
-    "a class without a rate there is taxed as `standard`. Valid from validFrom up to but not including validUntil."
+    "a class without a rate there is taxed as `standard`. Valid from validFrom up to but not "
+    "including validUntil."
 )
 class TaxRate:
     """One row of a channel's table."""

@@ -3,13 +3,23 @@
 import gc
 import time
 from collections.abc import Iterator
+from decimal import Decimal
 
 import pytest
 
 from domain.carts import MAX_LINES
 from persistence.database import Database
+from services.order_placement import place
 from tests import cart_flows as flow
-from tests.factories import Shop, make_product, make_shop, variant_draft
+from tests.checkouts import till
+from tests.factories import (
+    Shop,
+    make_discount,
+    make_product,
+    make_shop,
+    make_tax_rate,
+    variant_draft,
+)
 from tests.statements import count_statements
 
 CPU_SECONDS = 1.0
@@ -74,3 +84,37 @@ async def test_a_cart_takes_1500_lines_and_no_more(
     assert [(error["code"], error["path"]) for error in too_many["userErrors"]] == [
         ("INVALID_INPUT", ["lines"])
     ]
+
+
+@pytest.mark.usefixtures("frozen_garbage")
+async def test_1500_lines_with_discounts_and_taxes_become_an_order_that_adds_up(
+    database: Database, big_shop: tuple[Shop, list[str]]
+) -> None:
+    shop, skus = big_shop
+    await make_discount(database, shop.channel)
+    await make_discount(database, shop.channel, name="Three", percent=Decimal(3), priority=1)
+    await make_tax_rate(database, shop.channel, "19")
+    created = await flow.create_lines(database, shop, [(sku, 1) for sku in skus], email="ada@example.org")
+    token = created["cartToken"]
+    address = {"name": "A", "line1": "1 St", "city": "London", "postalCode": "SW1A 2AA", "country": "GB"}
+    cart = (await flow.update(database, token, shippingAddress=address))["cart"]
+    await flow.select(database, token, cart["deliveryOptions"][0]["id"])
+
+    started = time.process_time()
+    with count_statements(database) as sent:
+        placed = await place(till(database), token, "sandbox", "ok", "key")
+    assert time.process_time() - started < CPU_SECONDS
+    assert len(sent) <= 15, sent
+
+    assert placed.order is not None
+    assert placed.placement is not None
+    lines = placed.placement.lines
+    # 10 % of 1650.00, then 3 % of what is left; each line's tax is rounded by itself.
+    assert placed.order.totals.discount_minor == sum(line.discount_minor for line in lines) == 16500 + 4455
+    assert placed.order.totals.tax_minor == sum(line.tax_minor for line in lines)
+    assert placed.order.total_minor == 165_000 - 20_955 + placed.order.totals.tax_minor
+    (kept,) = await flow.run_sql(
+        database, "SELECT count(*) AS number, sum(amount_minor) AS minor FROM order_adjustments"
+    )
+    assert kept.number == len(placed.placement.adjustments) > 2 * MAX_LINES
+    assert kept.minor == placed.order.totals.discount_minor + placed.order.totals.tax_minor
