@@ -19,6 +19,7 @@ from api.resolvers.fulfillment import FulfillmentSubscription
 from api.resolvers.inventory import InventoryMutation, InventoryQuery
 from api.resolvers.locations import LocationsMutation, LocationsQuery
 from api.resolvers.nodes import NodesQuery
+from api.resolvers.order_drafts import OrderDraftsMutation
 from api.resolvers.order_edits import OrderEditsMutation
 from api.resolvers.order_lists import OrderListsSubscription
 from api.resolvers.orders import OrdersMutation, OrdersQuery, OrdersSubscription
@@ -56,6 +57,7 @@ class Mutation(
     InventoryMutation,
     LocationsMutation,
     OrderEditsMutation,
+    OrderDraftsMutation,
     OrdersMutation,
     PaymentsMutation,
     ShippingMutation,

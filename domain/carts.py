@@ -50,7 +50,13 @@ class CartStatus(StrEnum):
 
 
 TRANSITIONS: Mapping[CartStatus, Set[CartStatus]] = {
-    CartStatus.ACTIVE: {CartStatus.CHECKOUT, CartStatus.ABANDONED, CartStatus.MERGED},
+    # ACTIVE to EXPIRED at once: staff take back what they have offered.
+    CartStatus.ACTIVE: {
+        CartStatus.CHECKOUT,
+        CartStatus.ABANDONED,
+        CartStatus.MERGED,
+        CartStatus.EXPIRED,
+    },
     CartStatus.CHECKOUT: {CartStatus.COMPLETED, CartStatus.ACTIVE, CartStatus.ABANDONED},
     CartStatus.ABANDONED: {CartStatus.ACTIVE, CartStatus.EXPIRED},
 }
@@ -83,6 +89,8 @@ class CartLine:
     offered_minor: int | None
     held: int = 0
     hold_expires_at: datetime | None = None
+    price_fixed: bool = False
+    """Whether staff set the price: then a change of the quantity leaves it."""
 
     @property
     def total_minor(self) -> int:
@@ -119,6 +127,12 @@ class Cart:
     """Discounts that could apply, those of its codes among them, and the tax rates where it goes."""
     priced_at: datetime | None = None
     """The moment its price is of; None: when it was last active."""
+    delivery_price_minor: int | None = None
+    """What staff ask for the delivery rate chosen, instead of its own price."""
+    order_id: UUID | None = None
+    """The order it became, or the draft that it stands behind."""
+    holds_stock: bool = True
+    """False for a draft that takes nothing off sale before it is paid for."""
 
     @property
     def currency(self) -> str:
@@ -141,7 +155,11 @@ class Cart:
         if not self.lines:
             return []
         country = self.shipping_address.country if self.shipping_address else None
-        return options(self.rates, country, self.weight_grams, self.subtotal_minor)
+        found = options(self.rates, country, self.weight_grams, self.subtotal_minor)
+        own = self.delivery_price_minor
+        if own is None:
+            return found
+        return [replace(one, price_minor=own) if one.id == self.delivery_rate_id else one for one in found]
 
     @cached_property
     def delivery_rate(self) -> DeliveryRate | None:
@@ -208,6 +226,12 @@ def check_changeable(cart: Cart) -> None:
         raise CartClosed(f"the cart is {cart.status.value} and takes no changes", "cartToken")
     if cart.channel_archived:
         raise CartClosed("nothing is sold in the cart's channel any more", "cartToken")
+
+
+def check_lines_changeable(cart: Cart) -> None:
+    """Raise CartClosed when staff have made the cart: what is in an offer is theirs to change."""
+    if cart.order_id is not None:
+        raise CartClosed("the shop has made this offer: its lines are fixed", "cartToken")
 
 
 def comes_back(status: CartStatus) -> bool:
@@ -281,7 +305,7 @@ def without_stale_rate(cart: Cart) -> Cart:
     """Return the cart, its delivery rate dropped if that no longer applies."""
     if cart.delivery_rate_id is None or cart.delivery_rate is not None:
         return cart
-    return replace(cart, delivery_rate_id=None)
+    return replace(cart, delivery_rate_id=None, delivery_price_minor=None)
 
 
 def with_holds(cart: Cart, expiries: Mapping[UUID, datetime | None]) -> Cart:
@@ -337,6 +361,7 @@ def _check_units(units: int, most: int) -> None:
 
 
 def _resized(line: CartLine, quantity: int, price_minor: int) -> CartLine:
+    price_minor = line.unit_price_minor if line.price_fixed else price_minor
     return replace(line, quantity=check_quantity(quantity), unit_price_minor=price_minor)
 
 

@@ -29,16 +29,27 @@ class OrderFilter:
     def matches(self, order: Order) -> bool:
         """Say whether the order belongs to the list as it is now; the SQL of the list says the same."""
         return (
-            self.may_ever_match(order)
+            self._sells(order)
+            and self._lasts(order)
             and _lets_through(self.statuses, order.status)
             and _lets_through(self.payment_statuses, order.payment_status)
             and _lets_through(self.fulfillment_statuses, order.fulfillment_status)
         )
 
     def may_ever_match(self, order: Order) -> bool:
-        """Say whether the order could come into the list: by all that stays as it was placed."""
+        """Say whether the order could come into the list, or leave it: by all that stays as it was placed.
+
+        Of a draft nothing but the channel stayed, so whoever has it in a list has to be told.
+        """
+        return self._sells(order) and (order.drafted_at is not None or self._lasts(order))
+
+    def _sells(self, order: Order) -> bool:
+        return self.channel_id is None or order.channel_id == self.channel_id
+
+    def _lasts(self, order: Order) -> bool:
+        dated = self.placed_from is not None or self.placed_before is not None
         return (
-            (self.channel_id is None or order.channel_id == self.channel_id)
+            (order.placed or not dated)
             and (self.placed_from is None or order.placed_at >= self.placed_from)
             and (self.placed_before is None or order.placed_at < self.placed_before)
             and (self.search is None or _is_found(order, self.search))

@@ -84,6 +84,10 @@ class Checkout:
     rules: PricingRules = NO_RULES
     price: Price | None = None
     """What it costs, once that is decided: `priced` or `as_frozen` says."""
+    order_id: UUID | None = None
+    """The draft that the cart stands behind, which the order will be; None: a new order is made."""
+    order_status: OrderStatus | None = None
+    order_version: int = 0
 
     @property
     def subtotal_minor(self) -> int:
@@ -146,6 +150,8 @@ def check_ready(checkout: Checkout) -> None:
         raise CartClosed("a payment for this cart is under way", "cartToken")
     if checkout.status not in CHANGEABLE:
         raise CartClosed(f"the cart is {checkout.status.value}", "cartToken")
+    if checkout.order_status not in {None, OrderStatus.DRAFT}:
+        raise CartClosed(f"the order is {checkout.order_status}", "cartToken")
     if checkout.channel_archived:
         raise CartClosed("nothing is sold in the cart's channel any more", "cartToken")
     needed = {
@@ -346,11 +352,4 @@ def _part(line: OrderLine, quantity: int) -> FulfillmentOrderLine:
 
 
 def _delivery_facts(delivery: DeliveryRate | None) -> dict[str, object] | None:
-    if delivery is None:
-        return None
-    return {
-        "rateId": str(delivery.id),
-        "carrier": delivery.carrier,
-        "service": delivery.service,
-        "priceMinor": delivery.price_minor,
-    }
+    return None if delivery is None else delivery.facts()

@@ -59,7 +59,7 @@ class OrderFulfillmentStatus(StrEnum):
 
 
 TRANSITIONS: Mapping[OrderStatus, Set[OrderStatus]] = {
-    OrderStatus.DRAFT: {OrderStatus.PENDING_APPROVAL, OrderStatus.OPEN},
+    OrderStatus.DRAFT: {OrderStatus.PENDING_APPROVAL, OrderStatus.OPEN, OrderStatus.CANCELED},
     OrderStatus.PENDING_APPROVAL: {OrderStatus.OPEN, OrderStatus.REJECTED, OrderStatus.EXPIRED},
     OrderStatus.OPEN: {OrderStatus.COMPLETED, OrderStatus.CANCELED},
 }
@@ -120,6 +120,12 @@ class Order:
     closed_at: datetime | None = None
     tax_included: bool = False
     """Whether the tax is a part of the prices, and not added to them."""
+    placed: bool = True
+    """False for a draft, and for one that was canceled: then `placed_at` is when it was made."""
+    drafted_at: datetime | None = None
+    """When staff made it as a draft; None for an order that never was one."""
+    note: str | None = None
+    """Staff's own words, for staff."""
 
     @property
     def totals(self) -> Totals:
@@ -151,6 +157,10 @@ def change(
     """
     if not check_transition(TRANSITIONS, order.status, wanted, "the order"):
         return None
+    if order.status is OrderStatus.DRAFT and wanted is not OrderStatus.CANCELED:
+        raise IllegalTransition(
+            "a draft becomes an order by being placed", order.status.value, (OrderStatus.CANCELED.value,)
+        )
     check_version(order.version, expected_version)
     ended = wanted not in TRANSITIONS
     return replace(
@@ -180,14 +190,18 @@ def check_nothing_shipped(order: Order, fulfillment_orders: Sequence[Fulfillment
 
 
 def payment_status(total_minor: int, payments: Sequence[Payment]) -> OrderPaymentStatus:
-    """Derive the payment axis of an order of `total_minor` from its payments."""
+    """Derive the payment axis of an order of `total_minor` from its payments.
+
+    What a payer's bank took back counts as refunded.
+    """
     live = [payment for payment in payments if payment.counts]
     if not live:
         given_up = any(payment.status is PaymentStatus.VOIDED for payment in payments)
         return OrderPaymentStatus.VOIDED if given_up else OrderPaymentStatus.PENDING
     captured = sum(payment.captured_minor for payment in live)
     if captured:
-        return _paid_status(total_minor, captured, sum(payment.refunded_minor for payment in live))
+        given_back = sum(payment.refunded_minor + payment.charged_back_minor for payment in live)
+        return _paid_status(total_minor, captured, given_back)
     authorized = sum(payment.authorized_minor for payment in live)
     if authorized < total_minor:
         return OrderPaymentStatus.PARTIALLY_AUTHORIZED if authorized else OrderPaymentStatus.PENDING

@@ -40,6 +40,15 @@ class DeliveryRate:
     position: int = 0
     version: int = 1
 
+    def facts(self) -> dict[str, object]:
+        """Return what an order keeps of the rate it is delivered by."""
+        return {
+            "rateId": str(self.id),
+            "carrier": self.carrier,
+            "service": self.service,
+            "priceMinor": self.price_minor,
+        }
+
     def applies(self, country: str | None, weight_grams: int, value_minor: int) -> bool:
         """Say whether a parcel can go by this rate; an unknown country takes worldwide rates only."""
         if self.countries is not None and country not in self.countries:

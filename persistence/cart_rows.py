@@ -41,6 +41,9 @@ def cart_of(row: Row[*tuple[Any, ...]]) -> Cart:
         shipping_address=_address(row.shipping_address),
         billing_address=_address(row.billing_address),
         delivery_rate_id=row.delivery_rate_id,
+        delivery_price_minor=row.delivery_price_minor,
+        order_id=row.order_id,
+        holds_stock=row.holds_stock,
         rates=rates_of(row.rates),
         rules=rules_of(row),
         priced_at=row.read_at,
@@ -48,7 +51,7 @@ def cart_of(row: Row[*tuple[Any, ...]]) -> Cart:
 
 
 def _line(record: list[Any]) -> CartLine:
-    line_id, quantity, price, position, offered, held, expires, *variant = record
+    line_id, quantity, price, position, offered, held, expires, fixed, *variant = record
     return CartLine(
         UUID(line_id),
         _variant(variant),
@@ -58,6 +61,7 @@ def _line(record: list[Any]) -> CartLine:
         offered,
         held or 0,
         datetime.fromisoformat(expires) if expires else None,
+        fixed,
     )
 
 

@@ -44,10 +44,12 @@ _WARN = text(
     """
     + _CONTENTS
 )
+# A cart with an order already is a draft's: an offer is not abandoned, staff take it back.
 _ABANDON = text(
     f"""
     UPDATE carts c SET status = 'ABANDONED', version = c.version + 1, abandoned_at = :now
-      FROM (SELECT id FROM carts WHERE status {_ABANDONABLE} AND active_at <= :idle_since
+      FROM (SELECT id FROM carts
+             WHERE status {_ABANDONABLE} AND order_id IS NULL AND active_at <= :idle_since
              ORDER BY active_at LIMIT :most FOR NO KEY UPDATE SKIP LOCKED) due
      WHERE c.id = due.id
     """

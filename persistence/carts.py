@@ -37,12 +37,13 @@ def _loading(cart: str, *, expiry: str = "h.expires_at", extra: str = "") -> Tex
         f"""
 WITH cart AS ({cart})
 SELECT c.id, c.status, c.version, c.token_generation, c.created_at, c.active_at, c.email,
-       c.shipping_address, c.billing_address, c.delivery_rate_id,
+       c.shipping_address, c.billing_address, c.delivery_rate_id, c.delivery_price_minor, c.order_id,
+       c.holds_stock,
        seen.version AS seen_version, ch.id AS channel_id, ch.slug, ch.name, ch.currency,
        ch.version AS channel_version, ch.archived_at IS NOT NULL AS channel_archived,
        (SELECT json_agg(json_build_array(
                    l.id, l.quantity, l.unit_price_minor, l.position, p.amount_minor, h.held, h.expires,
-                   {VARIANT_COLUMNS}) ORDER BY l.position)
+                   l.price_fixed, {VARIANT_COLUMNS}) ORDER BY l.position)
           FROM cart_lines l JOIN variants v ON v.id = l.variant_id
           LEFT JOIN prices p ON p.variant_id = l.variant_id AND p.channel_id = ch.id
           LEFT JOIN (SELECT h.cart_line_id, sum(h.quantity) AS held, min({expiry}) AS expires
@@ -71,6 +72,11 @@ _DETAILS = """,
     shipping_address = CASE WHEN :sets_shipping THEN CAST(:shipping AS jsonb) ELSE shipping_address END,
     billing_address = CASE WHEN :sets_billing THEN CAST(:billing AS jsonb) ELSE billing_address END"""
 
+# What staff ask for delivery is for the rate they chose.
+_OWN_PRICE = "delivery_price_minor = CASE WHEN delivery_rate_id = :rate THEN delivery_price_minor END"
+_RATE = f""",
+    delivery_rate_id = (SELECT id FROM delivery_rates WHERE id = :rate), {_OWN_PRICE}"""
+
 _READ = _loading("SELECT * FROM carts WHERE id = ANY (:ids)")
 _READ_AGAIN = _loading("SELECT * FROM carts WHERE id = :id" + _RENEW, expiry=_RENEWED)
 _TOUCH = _loading(_TOUCHED.format(changes=""), expiry=_RENEWED)
@@ -81,7 +87,7 @@ _FOUND_CODE = f""",
          WHERE d.channel_id = ch.id AND lower(d.code) = lower(:code)) AS found"""
 _TOUCH_WITH_CODE = _loading(_TOUCHED.format(changes="") + _RENEW, expiry=_RENEWED, extra=_FOUND_CODE)
 _TOUCH_WITH_RATE = _loading(
-    _TOUCHED.format(changes=", delivery_rate_id = (SELECT id FROM delivery_rates WHERE id = :rate)") + _RENEW,
+    _TOUCHED.format(changes=_RATE) + _RENEW,
     expiry=_RENEWED,
 )
 _OFFERS = text(
@@ -113,8 +119,8 @@ _CREATE = text(
 _GENERATION = text("SELECT token_generation FROM carts WHERE id = :id")
 _REMOVE_LINE = text("DELETE FROM cart_lines WHERE id = :id")
 _SETTLE = text(
-    """
-    UPDATE carts SET status = :status, delivery_rate_id = :rate,
+    f"""
+    UPDATE carts SET status = :status, delivery_rate_id = :rate, {_OWN_PRICE},
            abandoned_at = CASE WHEN :status = 'ABANDONED' THEN abandoned_at END
      WHERE id = :id
     """

@@ -19,8 +19,8 @@ _CONDITIONS = {
     "statuses": "o.status = ANY (:statuses)",
     "payment_statuses": "o.payment_status = ANY (:payment_statuses)",
     "fulfillment_statuses": "o.fulfillment_status = ANY (:fulfillment_statuses)",
-    "placed_from": "o.placed_at >= :placed_from",
-    "placed_before": "o.placed_at < :placed_before",
+    "placed_from": "o.placed AND o.placed_at >= :placed_from",
+    "placed_before": "o.placed AND o.placed_at < :placed_before",
     "search": "(o.number = :search OR o.external_id = :search OR lower(o.email) = lower(:search))",
 }
 _TYPES: dict[str, TypeEngine[Any]] = {

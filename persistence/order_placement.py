@@ -13,6 +13,7 @@ from domain.addresses import Address
 from domain.carts import TRANSITIONS, CartStatus
 from domain.channels import CapturePolicy
 from domain.order_placement import Allocation, Checkout, CheckoutLine, Placement
+from domain.orders import OrderStatus
 from domain.payments import TRANSACTION_TRANSITIONS, Payment, TransactionStatus
 from domain.shipping import DeliveryRate
 from persistence import order_adjustments
@@ -33,7 +34,9 @@ _LOAD = text(
     SELECT c.id, c.channel_id, c.status, c.version, c.token_generation, c.currency, c.email,
            c.customer_id, c.shipping_address, c.billing_address,
            h.review_from_minor, h.capture_policy, h.archived_at IS NOT NULL AS channel_archived,
-           r.id AS rate_id, r.carrier, r.service, r.price_minor, r.countries,
+           r.id AS rate_id, r.carrier, r.service,
+           coalesce(c.delivery_price_minor, r.price_minor) AS price_minor, r.countries,
+           d.id AS draft_id, d.status AS draft_status, d.version AS draft_version,
            r.min_weight_grams, r.max_weight_grams, r.min_value_minor, r.max_value_minor,
            (SELECT k.version FROM carts k WHERE k.id = c.id) AS seen_version,
            {_RULES},
@@ -54,6 +57,7 @@ _LOAD = text(
       FROM carts c
       JOIN channels h ON h.id = c.channel_id
       LEFT JOIN delivery_rates r ON r.id = c.delivery_rate_id AND r.archived_at IS NULL
+      LEFT JOIN orders d ON d.id = c.order_id
      WHERE c.id = :cart_id
        FOR NO KEY UPDATE OF c
     """
@@ -92,6 +96,7 @@ _CLAIM_AND_COMMIT = text(
       LEFT JOIN LATERAL stock_commit_holds(locked.id, :order_id, :actor, :now) c ON true
     """
 ).bindparams(_CART_ID, _NOW)
+# A draft becomes the order under its own number, one version on; whatever is not a draft is left.
 _SAVE = text(
     f"""
     WITH cart AS (
@@ -103,11 +108,26 @@ _SAVE = text(
                fulfillment_status, email, currency, shipping_address, billing_address, delivery,
                subtotal_minor, shipping_minor, tax_minor, discount_minor, total_minor, placed_at,
                tax_included)
-        VALUES (:id, nextval('order_numbers')::text, :channel_id, :cart_id, :customer_id, :status,
+        VALUES (:id, coalesce((SELECT o.number FROM orders o WHERE o.id = :id),
+                              nextval('order_numbers')::text), :channel_id, :cart_id, :customer_id, :status,
                :payment_status, :fulfillment_status, :email, :currency, CAST(:shipping_address AS jsonb),
                CAST(:billing_address AS jsonb), CAST(:delivery AS jsonb), :subtotal_minor, :shipping_minor,
-               :tax_minor, :discount_minor, :total_minor, :now, :tax_included)
-        RETURNING number
+               :tax_minor, :discount_minor, :total_minor, :now,
+               :tax_included)
+        ON CONFLICT (id) DO UPDATE
+           SET status = excluded.status, payment_status = excluded.payment_status,
+               fulfillment_status = excluded.fulfillment_status, email = excluded.email,
+               customer_id = excluded.customer_id, shipping_address = excluded.shipping_address,
+               billing_address = excluded.billing_address, delivery = excluded.delivery,
+               subtotal_minor = excluded.subtotal_minor, shipping_minor = excluded.shipping_minor,
+               tax_minor = excluded.tax_minor, discount_minor = excluded.discount_minor,
+               total_minor = excluded.total_minor, tax_included = excluded.tax_included, placed = true,
+               placed_at = excluded.placed_at,
+               version = orders.version + 1
+         WHERE orders.status = 'DRAFT'
+        RETURNING number, version, drafted_at, note
+    ), drafted AS (
+        DELETE FROM order_lines WHERE order_id = :id
     ), lines AS (
         INSERT INTO order_lines (id, order_id, variant_id, sku, name, quantity, unit_price_minor,
                total_minor, position, discount_minor, tax_minor)
@@ -142,7 +162,7 @@ _SAVE = text(
                amount_minor = :authorized_minor, provider_reference = :reference
          WHERE id = :transaction_id
     )
-    SELECT placed.number, cart.version AS cart_version FROM placed, cart
+    SELECT placed.*, cart.version AS cart_version FROM placed, cart
     """
 ).bindparams(
     _CART_ID,
@@ -160,6 +180,9 @@ class Saved:
 
     number: str
     cart_version: int
+    version: int
+    drafted_at: datetime | None
+    note: str | None
 
 
 async def lock(connection: AsyncConnection, cart_id: UUID) -> Checkout | None:
@@ -262,7 +285,7 @@ async def save(
         **_children(placement),
     }
     row = (await connection.execute(_SAVE, values)).one()
-    return Saved(row.number, row.cart_version)
+    return Saved(row.number, row.cart_version, row.version, row.drafted_at, row.note)
 
 
 def _children(placement: Placement) -> dict[str, str]:
@@ -312,6 +335,9 @@ def _checkout(row: Row[*tuple[Any, ...]]) -> Checkout:
         capture_policy=CapturePolicy(row.capture_policy),
         lines=_lines(row.lines or ()),
         rules=rules_of(row),
+        order_id=row.draft_id,
+        order_status=OrderStatus(row.draft_status) if row.draft_id else None,
+        order_version=row.draft_version or 0,
     )
 
 

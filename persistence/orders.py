@@ -18,7 +18,8 @@ ORDER_COLUMNS = """
     o.id, o.number, o.channel_id, o.status, o.payment_status, o.fulfillment_status, o.version,
     o.token_generation, o.email, o.currency, o.shipping_address, o.billing_address, o.delivery,
     o.subtotal_minor, o.shipping_minor, o.tax_minor, o.discount_minor, o.total_minor, o.placed_at,
-    o.cart_id, o.reason, o.imported, o.external_id, o.closed_at, o.tax_included
+    o.cart_id, o.reason, o.imported, o.external_id, o.closed_at, o.placed, o.drafted_at, o.note,
+    o.tax_included
 """
 """The columns of an order `o` that `order_of` reads."""
 
@@ -138,4 +139,7 @@ def order_of(row: Row[*tuple[Any, ...]]) -> Order:
         external_id=row.external_id,
         closed_at=row.closed_at,
         tax_included=row.tax_included,
+        placed=row.placed,
+        drafted_at=row.drafted_at,
+        note=row.note,
     )

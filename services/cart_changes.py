@@ -10,7 +10,9 @@ from domain import carts as decide
 from domain.carts import Cart, CartLine, CartStatus
 from domain.kernel.errors import DomainError, InsufficientStock, InvalidInput, Several
 from domain.kernel.events import Event
-from persistence import cart_limits, inventory
+from domain.order_drafts import following, order_event
+from domain.orders import OrderStatus
+from persistence import cart_limits, inventory, order_drafts
 from persistence import carts as rows
 from persistence.inventory import HoldTarget, LineHold
 from services.access import ActorKind
@@ -53,6 +55,8 @@ async def carry_out(context: ServiceContext, transaction: Transaction, change: C
     if returns:
         transaction.emit(event_of(cart, "CartReactivated", transaction.now))
     transaction.emit(event_of(cart, change.kind, transaction.now, change.facts))
+    if cart.order_id is not None:
+        await _tell_draft(transaction, cart, change)
     return await _secure_change(context, transaction, cart, change)
 
 
@@ -102,9 +106,23 @@ def event_of(cart: Cart, kind: str, now: datetime, facts: Mapping[str, Any] | No
     return Event(kind, "cart", cart.id, cart.version, now, cart.channel.id, facts or {})
 
 
+async def _tell_draft(transaction: Transaction, cart: Cart, change: Change) -> None:
+    """Let the draft that a cart stands behind show what the shopper has changed."""
+    found = await order_drafts.find(transaction.connection, cart.order_id) if cart.order_id else None
+    if found is None or found.order.status is not OrderStatus.DRAFT:
+        return
+    draft = following(found.order, cart)
+    await order_drafts.follow(transaction.connection, draft)
+    chosen = ["deliveryOptionId"] if change.kind == "CartDeliveryOptionSelected" else []
+    names = change.facts.get("fields", chosen)
+    transaction.emit(order_event("OrderDraftUpdated", draft, transaction.now, names))
+
+
 async def _secure_change(
     context: ServiceContext, transaction: Transaction, cart: Cart, change: Change
 ) -> Cart:
+    if not cart.holds_stock:
+        return cart
     own = [] if change.saved is None else [change.saved]
     others = [line for line in cart.unsecured if change.saved is None or line.id != change.saved.id]
     paths: Paths = {line.id: ("quantity",) for line in own}

@@ -88,7 +88,7 @@ async def add_line(
 
     async def change(transaction: Transaction) -> Change:
         found = await rows.touch_and_find(transaction.connection, _touch(context, transaction, subject), ref)
-        cart = _changeable(found[0])
+        cart = _changeable(found[0], lines=True)
         after, line = decide.add(cart, found[1], quantity, context.environment.cart_limits.units)
         facts = {"lineId": line.id, "sku": line.variant.sku, "quantity": quantity}
         return Change(cart, after, "CartLineAdded", facts, saved=line)
@@ -114,7 +114,7 @@ async def update_line(
 
     async def change(transaction: Transaction) -> Change:
         touched = await rows.touch(transaction.connection, _touch(context, transaction, subject))
-        cart = _changeable(touched, expected_version)
+        cart = _changeable(touched, expected_version, lines=True)
         after, line = decide.resize(cart, line_id, quantity, context.environment.cart_limits.units)
         facts = {"lineId": line.id, "sku": line.variant.sku, "quantity": quantity}
         return Change(cart, after, "CartLineUpdated", facts, saved=line, repairs=True)
@@ -139,7 +139,7 @@ async def remove_line(
 
     async def change(transaction: Transaction) -> Change:
         touched = await rows.touch(transaction.connection, _touch(context, transaction, subject))
-        cart = _changeable(touched, expected_version)
+        cart = _changeable(touched, expected_version, lines=True)
         after, line = decide.remove(cart, line_id)
         facts = {"lineId": line.id, "sku": line.variant.sku, "quantity": line.quantity}
         return Change(cart, after, "CartLineRemoved", facts, removed=line, repairs=True)
@@ -337,10 +337,12 @@ def _touch(context: ServiceContext, transaction: Transaction, subject: TokenSubj
     return Touch(subject.id, subject.generation, context.environment.holds, transaction.now)
 
 
-def _changeable(cart: Cart | None, expected_version: int | None = None) -> Cart:
+def _changeable(cart: Cart | None, expected_version: int | None = None, *, lines: bool = False) -> Cart:
     if cart is None:
         raise _unknown_token()
     decide.check_changeable(cart)
+    if lines:
+        decide.check_lines_changeable(cart)
     # The lock has raised the version by one already.
     check_version(cart.version - 1, expected_version)
     return cart

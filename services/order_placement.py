@@ -5,7 +5,7 @@ intent, the second the outcome; whatever dies in between is finished by the swee
 `services/payment_sweep.py` through the same `conclude`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from uuid import UUID
 
@@ -31,6 +31,7 @@ from services import payment_attempts as attempts
 from services import payment_calls, payment_captures, payment_facts, payments
 from services.context import ServiceContext, Transaction
 from services.payment_attempts import Attempt, Placed
+from services.tokens import TokenSubject
 
 _ENDED_WELL = {Outcome.SUCCEEDED, Outcome.DEFERRED}
 
@@ -47,6 +48,21 @@ async def place(context: ServiceContext, cart_token: str, provider: str, method:
     if subject is None:
         raise NotFound("no cart has this token", "cartToken")
     claim = claim_for(f"orderPlace:{subject.id}", check_key(key), [provider, method])
+    return await place_cart(context, subject, claim, provider, method)
+
+
+async def place_cart(
+    context: ServiceContext,
+    subject: TokenSubject,
+    claim: Claim,
+    provider: str,
+    method: str,
+    check: Callable[[Checkout], None] | None = None,
+) -> Placed:
+    """Place the order of a cart as `place` does, for whoever was found to be allowed to.
+
+    `check` may refuse the cart by raising, once it is locked.
+    """
     async with context.transaction() as transaction:
         stored = await transaction.replay(claim)
         if stored is None:
@@ -55,6 +71,8 @@ async def place(context: ServiceContext, cart_token: str, provider: str, method:
         checkout = await _locked(transaction, subject.id, subject.generation)
         attempt = None
         if stored is None:
+            if check is not None:
+                check(checkout)
             attempt = await _start(context, transaction, checkout, claim, provider, method)
     if attempt is None:
         return await attempts.replayed(context, stored or {})
@@ -178,7 +196,7 @@ def _short_of(line: CheckoutLine, available: int) -> InsufficientStock:
 
 async def _place(context: ServiceContext, attempt: Attempt, answer: ProviderAnswer) -> Placed:
     """Commit the stock and write the order, in the second transaction."""
-    order_id = new_id()
+    order_id = attempt.checkout.order_id or new_id()
     placed = None
     async with context.transaction() as transaction:
         allocations = await _commit(context, transaction, attempt, order_id)
@@ -252,7 +270,13 @@ async def _save(
     saved = await rows.save(
         transaction.connection, checkout, placement, attempt.transaction_id, answer.reference
     )
-    order = replace(placement.order, number=saved.number)
+    order = replace(
+        placement.order,
+        number=saved.number,
+        version=saved.version,
+        drafted_at=saved.drafted_at,
+        note=saved.note,
+    )
     captures = payment_captures.at_opening(checkout.capture_policy, order, placement.payments, now)
     if captures:
         await payment_facts.save(context, transaction, order, captures)

@@ -1,6 +1,7 @@
 """Use cases of orders: finding, approving, rejecting and canceling them."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -19,7 +20,7 @@ from persistence import channels, inventory
 from persistence import orders as rows
 from persistence.idempotency import Claim, claim_for
 from persistence.order_parts import OrderParts
-from services import payment_calls, payment_captures, payment_facts
+from services import order_drafts, payment_calls, payment_captures, payment_facts
 from services.access import ActorKind, Permission, require
 from services.context import ServiceContext, Transaction
 
@@ -40,6 +41,10 @@ class _Ending:
     status: OrderStatus
     kind: str
     stock_reason: str
+
+
+class _IsDraft(Exception):
+    """The order is a draft, whose cart is locked before it: nothing was changed here."""
 
 
 _CANCELED = _Ending(OrderStatus.CANCELED, "OrderCanceled", "ORDER_CANCELED")
@@ -146,6 +151,12 @@ async def cancel(
     reason = decide.check_reason(reason)
     order_id = await named_id(context, ref)
     claim = _claim(context, "orderCancel", order_id, key, [str(order_id), reason, expected_version])
+    try:
+        return await _end(context, order_id, _CANCELED, reason, expected_version, claim)
+    except _IsDraft:
+        with suppress(order_drafts.NoDraft):
+            return await order_drafts.cancel(context, order_id, reason, expected_version, claim)
+    # It was placed meanwhile, and no order becomes a draft again.
     return await _end(context, order_id, _CANCELED, reason, expected_version, claim)
 
 
@@ -168,6 +179,8 @@ async def _end(
         order, parts = await _locked(transaction, order_id, "ref" if ending is _CANCELED else "id")
         undone: list[Change] = []
         if stored is None:
+            if ending is _CANCELED and order.status is OrderStatus.DRAFT:
+                raise _IsDraft
             transaction.answer({"order": str(order_id)})
             order, undone = await _undo(context, transaction, order, parts, ending, reason, expected_version)
     return (await payment_calls.carry_out(context, order, parts.payments, undone)).order
@@ -203,7 +216,8 @@ async def _undo(
     if undone:
         await payment_facts.save(context, transaction, changed, undone)
     await _give_stock_back(transaction, order.id, parts.fulfillment_orders, ending.stock_reason)
-    transaction.emit(_event(ending.kind, changed, now))
+    done = [change for change in undone if not change.is_open]
+    transaction.emit(_event(ending.kind, changed, now), *payment_facts.events_of(changed, done, now))
     return changed, undone
 
 

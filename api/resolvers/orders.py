@@ -79,7 +79,7 @@ class OrdersMutation:
             input.idempotency_key,
         )
         if placed.placement is not None:
-            _keep(info.context.loaders, placed.placement)
+            keep_placement(info.context.loaders, placed.placement)
         return OrderPlacePayload(
             order=Order.of(placed.order) if placed.order else None,
             order_token=placed.order_token,
@@ -147,7 +147,7 @@ class OrdersSubscription:
                 yield OrderEvent.of(event, order)
 
 
-def _keep(loaders: Loaders, placement: Placement) -> None:
+def keep_placement(loaders: Loaders, placement: Placement) -> None:
     """Let the payload show what was just written without reading it again."""
     order_id = placement.order.id
     loaders.order_lines().prime(order_id, list(placement.lines))

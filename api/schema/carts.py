@@ -150,6 +150,11 @@ class Cart(Node):
         return DeliveryOption.of(rate, self.row.currency, info.context.service.now()) if rate else None
 
     @strawberry.field
+    def lines_fixed(self) -> bool:
+        """Whether it has an order: one that staff made for the shopper to pay, or the one it became."""
+        return self.row.order_id is not None
+
+    @strawberry.field
     def totals(self) -> Totals:
         """What it amounts to, in the channel's currency."""
         return Totals.of(self.row.totals, self.row.price.explanation)

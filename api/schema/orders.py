@@ -16,6 +16,7 @@ from domain import orders as domain
 from persistence.order_parts import OrderParts
 from realtime.events import FeedEvent
 from services import orders as service
+from services.access import Permission
 
 OrderStatus = strawberry.enum(domain.OrderStatus, description="Life of an order.")
 OrderPaymentStatus = strawberry.enum(
@@ -88,8 +89,9 @@ class Order(Node):
     payment_status: OrderPaymentStatus  # type: ignore[valid-type]
     fulfillment_status: OrderFulfillmentStatus  # type: ignore[valid-type]
     version: int
-    email: str = strawberry.field(description="Empty where an imported order has none.")
-    placed_at: datetime | None
+    email: str = strawberry.field(description="Empty where an imported order or a draft has none.")
+    placed_at: datetime | None = strawberry.field(description="Null for a draft.")
+    drafted_at: datetime | None = strawberry.field(description="When staff made it as a draft, if they did.")
     closed_at: datetime | None
     reason: str | None = strawberry.field(description="Why it was canceled or rejected.")
     imported: bool = strawberry.field(description="Whether it came from another system.")
@@ -106,7 +108,8 @@ class Order(Node):
             fulfillment_status=order.fulfillment_status,
             version=order.version,
             email=order.email or "",
-            placed_at=order.placed_at,
+            placed_at=order.placed_at if order.placed else None,
+            drafted_at=order.drafted_at,
             closed_at=order.closed_at,
             reason=order.reason,
             imported=order.imported,
@@ -126,8 +129,13 @@ class Order(Node):
         return [OrderLine.of(line, self.row.currency, self.row.id) for line in lines or ()]
 
     @strawberry.field
+    def note(self, info: Info) -> str | None:
+        """What staff wrote to themselves about it; null for a shopper."""
+        return self.row.note if info.context.actor.may(Permission.ORDERS_READ) else None
+
+    @strawberry.field
     def shipping_address(self) -> Address:
-        """Where it goes."""
+        """Where it goes; all its fields are empty in a draft that does not say yet."""
         return Address.of(self.row.shipping_address)
 
     @strawberry.field

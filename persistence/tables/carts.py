@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -32,7 +33,12 @@ carts = Table(
     Column("billing_address", JSON),
     # The delivery rate chosen; its price is the rate's until the order is placed.
     Column("delivery_rate_id", Uuid, ForeignKey("delivery_rates.id", ondelete="SET NULL")),
+    # What staff ask for that rate instead, for an order that they have made.
+    Column("delivery_price_minor", BigInteger),
+    # The order it became; a cart that staff made has it from the start, its order being a DRAFT.
     Column("order_id", Uuid),
+    # False for a draft that takes no stock off sale until it is paid for.
+    Column("holds_stock", Boolean, nullable=False, server_default="true"),
     moment("created_at"),
     moment("active_at"),
     moment("abandoned_at", optional=True),
@@ -43,7 +49,7 @@ carts = Table(
     moment("holds_warned_at", optional=True),
     # Stands for the client address an anonymous cart was made from, where units are limited by it.
     Column("address_number", BigInteger),
-    Index("ix_carts_active_at", "active_at", postgresql_where="status = 'ACTIVE'"),
+    Index("ix_carts_active_at", "active_at", postgresql_where="status = 'ACTIVE' AND order_id IS NULL"),
     Index(
         "ix_carts_holds_due_at",
         "holds_due_at",
@@ -58,6 +64,7 @@ carts = Table(
     one_of("status", CartStatus),
     CheckConstraint("status <> 'COMPLETED' OR order_id IS NOT NULL", name="completed"),
     CheckConstraint("status <> 'ABANDONED' OR abandoned_at IS NOT NULL", name="abandoned"),
+    CheckConstraint("delivery_price_minor >= 0", name="delivery_price"),
     currency_code(),
 )
 
@@ -71,6 +78,8 @@ cart_lines = Table(
     # In the channel's currency, as it was when the line was last changed.
     Column("unit_price_minor", BigInteger, nullable=False),
     Column("position", Integer, nullable=False),
+    # Staff set the price: a change of the quantity leaves it.
+    Column("price_fixed", Boolean, nullable=False, server_default="false"),
     UniqueConstraint("cart_id", "variant_id"),
     CheckConstraint("quantity > 0", name="quantity"),
     CheckConstraint("unit_price_minor >= 0", name="unit_price"),

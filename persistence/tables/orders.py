@@ -53,7 +53,12 @@ orders = Table(
     # The number the order had where it was imported from, unique with its source.
     Column("external_source", Text),
     Column("external_id", Text),
+    # A draft is not placed; until it is, placed_at is when it was made.
+    Column("placed", Boolean, nullable=False, server_default="true"),
     moment("placed_at"),
+    moment("drafted_at", optional=True),
+    # Staff's own words, for staff.
+    Column("note", Text),
     moment("closed_at", optional=True),
     Index("ix_orders_placed_at", "placed_at", "id"),
     Index("ix_orders_channel_id_placed_at", "channel_id", "placed_at", "id"),
@@ -61,6 +66,7 @@ orders = Table(
     Index("ix_orders_email", text("lower(email)")),
     Index("ix_orders_external_id", "external_id", postgresql_where="external_id IS NOT NULL"),
     Index("ix_orders_waiting", "placed_at", "id", postgresql_where="status = 'PENDING_APPROVAL'"),
+    Index("ix_orders_drafts", "placed_at", "id", postgresql_where="status = 'DRAFT'"),
     Index(
         "uq_orders_external",
         "external_source",
@@ -78,6 +84,8 @@ orders = Table(
         name="amounts",
     ),
     CheckConstraint("NOT tax_included OR tax_minor <= total_minor", name="tax"),
+    CheckConstraint("placed = (status <> 'DRAFT') OR (NOT placed AND status = 'CANCELED')", name="placed"),
+    CheckConstraint("placed OR drafted_at IS NOT NULL", name="drafted"),
     CheckConstraint("external_id IS NULL OR external_source IS NOT NULL", name="external"),
     currency_code(),
     one_of("status", OrderStatus),

@@ -11,6 +11,7 @@ from domain.inventory import MOVES, AdjustReason
 from persistence.database import Database
 from services import inventory
 from services.access import ANONYMOUS, SYSTEM
+from tests import drafts
 from tests.checkouts import make_ready_cart, make_stocked_shop, order_now, till
 from tests.factories import (
     data_of,
@@ -22,6 +23,7 @@ from tests.factories import (
     make_variant,
 )
 from tests.live import following, live
+from tests.payments import paid_order
 
 FEATURES = Path(__file__).parents[2] / "docs" / "features"
 _EXAMPLE = re.compile(r"```graphql\n(.*?)```(?:\s*```json\n(.*?)```)?", re.DOTALL)
@@ -96,6 +98,66 @@ async def test_the_examples_of_orders_run(database: Database) -> None:
     assert [edge["node"]["number"] for edge in listed["edges"]] == [waiting.number]
     assert {one["order"]["number"] for one in changes if one["matches"]} == {waiting.number}
     assert {one["order"]["number"] for one in changes if not one["matches"]} == {read["number"]}
+
+
+async def test_the_examples_of_payments_run(database: Database) -> None:
+    shop = await make_stocked_shop(database, 20, slug="web")
+    order, payment = await paid_order(database, captured=False, shop=shop)
+    _, manual = await paid_order(
+        database, captured=False, shop=shop, provider="manual", method="bank_transfer"
+    )
+    known: dict[str, str] = {
+        "orderId": encode_id("Order", order.id),
+        "paymentId": encode_id("Payment", payment.id),
+        "manualId": encode_id("Payment", manual.id),
+    }
+    providers = till(database).environment.payment_providers
+    answers: list[dict[str, Any]] = []
+    for document, variables in _EXAMPLE.findall((FEATURES / "payments.md").read_text()):
+        filled = _filled(variables, known)
+        result = await execute(database, document, filled, SYSTEM, payment_providers=providers)
+        assert result.errors is None, (document, result.errors)
+        assert result.data is not None
+        answers += result.data.values()
+    captured, refunded, recorded = answers
+    assert [answer["userErrors"] for answer in answers] == [[], [], []]
+    assert captured["payment"]["capturable"] == {"amount": "5.00"}
+    assert refunded["order"]["paymentStatus"] == "PARTIALLY_REFUNDED"
+    assert recorded["payment"]["status"] == "CAPTURED"
+
+
+async def test_the_examples_of_order_drafts_run(database: Database) -> None:
+    shop = await make_stocked_shop(database, 100, slug="web")
+    mug = await make_variant(database, shop.channel, sku="MUG-BLUE", price="12.50")
+    await give_stock(database, mug, shop.locations[0], 30)
+    known = {
+        "phoneId": (await drafts.ready(database, shop, 1))["order"]["id"],
+        "unwantedId": (await drafts.ready(database, shop, 1))["order"]["id"],
+    }
+    providers = till(database).environment.payment_providers
+    answers: list[dict[str, Any]] = []
+    for document, variables in _EXAMPLE.findall((FEATURES / "order_drafts.md").read_text()):
+        for_shopper = "cart(" in document or "orderPlace(" in document
+        actor = ANONYMOUS if for_shopper else drafts.STAFF
+        filled = _filled(variables, known)
+        result = await execute(database, document, filled, actor, payment_providers=providers)
+        assert result.errors is None, (document, result.errors)
+        assert result.data is not None
+        (answer,) = result.data.values()
+        assert answer.get("userErrors", []) == [], (document, answer)
+        _remember(answer, known)
+        if "draftedAt" in document:
+            known["draftId"] = answer["order"]["id"]
+        answers.append(answer)
+    made, _, changed, paid, placed, canceled = (answer.get("order", answer) for answer in answers)
+    assert (made["status"], made["totals"]["total"]["amount"]) == ("DRAFT", "190.00")
+    assert changed["totals"] == {
+        name: {"amount": amount}
+        for name, amount in (("subtotal", "237.50"), ("shipping", "12.00"), ("total", "249.50"))
+    }
+    assert (paid["number"], paid["version"], paid["status"]) == (made["number"], 3, "OPEN")
+    assert (placed["paymentStatus"], placed["version"]) == ("PENDING", 2)
+    assert (canceled["status"], canceled["placedAt"]) == ("CANCELED", None)
 
 
 def _filled(variables: str, known: dict[str, str]) -> dict[str, Any]:
