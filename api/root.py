@@ -22,6 +22,7 @@ from api.resolvers.nodes import NodesQuery
 from api.resolvers.order_drafts import OrderDraftsMutation
 from api.resolvers.order_edits import OrderEditsMutation
 from api.resolvers.order_lists import OrderListsSubscription
+from api.resolvers.order_payments import OrderPaymentsMutation
 from api.resolvers.orders import OrdersMutation, OrdersQuery, OrdersSubscription
 from api.resolvers.payments import PaymentsMutation
 from api.resolvers.shipping import ShippingMutation, ShippingQuery
@@ -57,6 +58,7 @@ class Mutation(
     InventoryMutation,
     LocationsMutation,
     OrderEditsMutation,
+    OrderPaymentsMutation,
     OrderDraftsMutation,
     OrdersMutation,
     PaymentsMutation,
