@@ -20,7 +20,9 @@ from api.resolvers.inventory import InventoryMutation, InventoryQuery
 from api.resolvers.locations import LocationsMutation, LocationsQuery
 from api.resolvers.nodes import NodesQuery
 from api.resolvers.order_drafts import OrderDraftsMutation
+from api.resolvers.order_edits import OrderEditsMutation
 from api.resolvers.order_lists import OrderListsSubscription
+from api.resolvers.order_payments import OrderPaymentsMutation
 from api.resolvers.orders import OrdersMutation, OrdersQuery, OrdersSubscription
 from api.resolvers.payments import PaymentsMutation
 from api.resolvers.shipping import ShippingMutation, ShippingQuery
@@ -55,6 +57,8 @@ class Mutation(
     DiscountsMutation,
     InventoryMutation,
     LocationsMutation,
+    OrderEditsMutation,
+    OrderPaymentsMutation,
     OrderDraftsMutation,
     OrdersMutation,
     PaymentsMutation,

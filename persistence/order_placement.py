@@ -16,6 +16,7 @@ from domain.order_placement import Allocation, Checkout, CheckoutLine, Placement
 from domain.orders import OrderStatus
 from domain.payments import TRANSACTION_TRANSITIONS, Payment, TransactionStatus
 from domain.shipping import DeliveryRate
+from persistence import order_adjustments
 from persistence.discount_uses import USED
 from persistence.json_text import json_text
 from persistence.pricing import rules_of, rules_sql
@@ -291,19 +292,7 @@ def _children(placement: Placement) -> dict[str, str]:
     return {
         "lines": json_text(placement.lines),
         "adjustments": json_text(
-            [
-                {
-                    "position": position,
-                    "order_line_id": one.line_id,
-                    "kind": one.source.kind,
-                    "source_id": one.source.id,
-                    "label": one.source.label,
-                    "code": one.source.code,
-                    "parts_per_million": one.source.parts_per_million,
-                    "amount_minor": one.amount_minor,
-                }
-                for position, one in enumerate(placement.adjustments)
-            ]
+            [order_adjustments.record(position, one) for position, one in enumerate(placement.adjustments)]
         ),
         "parts": json_text(
             [

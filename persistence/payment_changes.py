@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, DateTime, Row, Uuid, bindparam, text
+from sqlalchemy import ARRAY, BigInteger, DateTime, Row, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.channels import CapturePolicy
@@ -81,6 +81,25 @@ _BY_IDS = text(f"SELECT {_TRANSACTION} FROM payment_transactions t WHERE t.id = 
 )
 
 
+_ADD = text(
+    """
+    WITH payment AS (
+        INSERT INTO payments (id, order_id, provider, method, status, currency, amount_minor, created_at)
+        VALUES (:id, :order_id, :provider, :method, :status, :currency, :amount_minor, :now)
+    ), request AS (
+        INSERT INTO payment_transactions (id, payment_id, kind, status, amount_minor, requested_at,
+               next_attempt_at)
+        VALUES (:request_id, :id, 'AUTHORIZATION', 'REQUESTED', :amount_minor, :now, :next_attempt_at)
+    )
+    UPDATE orders SET version = :version, payment_status = :payment_status WHERE id = :order_id
+    """
+).bindparams(
+    *(bindparam(name, type_=Uuid()) for name in ("id", "order_id", "request_id")),
+    *(bindparam(name, type_=DateTime(timezone=True)) for name in ("now", "next_attempt_at")),
+    bindparam("amount_minor", type_=BigInteger()),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class LockedPayments:
     """A locked order with its payments, all their transactions, and its channel's capture policy."""
@@ -139,6 +158,32 @@ async def expiring(connection: AsyncConnection, *, until: datetime, most: int) -
     """Return payments of open orders that lapse by `until`, nothing captured of them, the soonest first."""
     rows = await connection.execute(_EXPIRING, {"until": until, "most": most})
     return [row.id for row in rows]
+
+
+async def add(
+    connection: AsyncConnection,
+    order: Order,
+    payment: Payment,
+    request: PaymentTransaction,
+    *,
+    next_attempt_at: datetime,
+) -> None:
+    """Write one more payment of a locked order, and the intent to ask for it."""
+    values = {
+        "id": payment.id,
+        "order_id": order.id,
+        "provider": payment.provider,
+        "method": payment.method,
+        "status": payment.status.value,
+        "currency": payment.currency,
+        "amount_minor": payment.amount_minor,
+        "request_id": request.id,
+        "now": request.requested_at,
+        "next_attempt_at": next_attempt_at,
+        "version": order.version,
+        "payment_status": order.payment_status.value,
+    }
+    await connection.execute(_ADD, values)
 
 
 async def transactions_of(

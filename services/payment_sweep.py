@@ -14,7 +14,7 @@ from persistence import order_placement as placement_rows
 from persistence import payments as rows
 from persistence.idempotency import Claim
 from persistence.payments import DueTransaction
-from services import order_placement, payment_calls, payment_facts, payment_renewals, payments
+from services import order_payments, order_placement, payment_calls, payment_facts, payment_renewals, payments
 from services import payment_attempts as attempts
 from services.context import ServiceContext
 from services.payment_attempts import Attempt, Placed
@@ -59,11 +59,7 @@ async def _finish(context: ServiceContext, due: DueTransaction) -> None:
 async def _finish_change(context: ServiceContext, due: DueTransaction, order_id: UUID) -> None:
     """Find out what became of a request for an order's payment, and finish it."""
     if due.kind is TransactionKind.AUTHORIZATION:
-        renewed = await payment_renewals.ask(context.environment, due.payment, due.transaction, again=True)
-        if renewed is None:
-            await _ask_later(context, due)
-        else:
-            await payment_renewals.conclude(context, order_id, due.transaction, renewed)
+        await _finish_late_authorization(context, due, order_id)
         return
     answer = await payment_calls.ask(context.environment, due.payment, due.transaction, again=True)
     if answer is None or answer.outcome not in {Outcome.SUCCEEDED, Outcome.DECLINED}:
@@ -72,6 +68,18 @@ async def _finish_change(context: ServiceContext, due: DueTransaction, order_id:
     after = await payment_facts.conclude(context, order_id, due.transaction, answer, attempts=due.attempts)
     await payment_calls.carry_out(context, after.order, after.payments, after.follow)
     _log.info("late_payment_change", kind=due.kind.value, outcome=answer.outcome, attempts=due.attempts)
+
+
+async def _finish_late_authorization(context: ServiceContext, due: DueTransaction, order_id: UUID) -> None:
+    """Find out what became of a renewal, or of a payment asked for after its order was placed."""
+    handler = order_payments if order_payments.is_first(due.payment) else payment_renewals
+    answer = await handler.ask(context.environment, due.payment, due.transaction, again=True)
+    if answer is None:
+        await _ask_later(context, due)
+    elif handler is order_payments:
+        await order_payments.conclude(context, order_id, due.transaction, answer, attempts=due.attempts)
+    else:
+        await payment_renewals.conclude(context, order_id, due.transaction, answer)
 
 
 async def _finish_authorization(context: ServiceContext, due: DueTransaction) -> None:

@@ -44,7 +44,7 @@ async def authorize(
     """Ask the provider to authorize; None when the outcome is not known (yet)."""
 
     async def ask(provider: PaymentProvider) -> ProviderAnswer:
-        return await provider.authorize(provider_key(transaction_id), _request(payment))
+        return await provider.authorize(provider_key(transaction_id), request_of(payment))
 
     return await answer_of(environment, payment, ask)
 
@@ -65,7 +65,7 @@ async def find_out(
         longest = environment.holds.longest
         if found is None and longest is not None and age >= longest:
             raise NeverArrived
-        return found or await provider.authorize(key, _request(payment))
+        return found or await provider.authorize(key, request_of(payment))
 
     return await answer_of(environment, payment, ask)
 
@@ -174,7 +174,8 @@ def payment_event(kind: str, order: Order, payment: Payment, now: datetime) -> E
     )
 
 
-def _request(payment: Payment) -> PaymentRequest:
+def request_of(payment: Payment) -> PaymentRequest:
+    """Return what a provider is asked to reserve for a payment."""
     return PaymentRequest(payment.method, payment.amount)
 
 

@@ -1,0 +1,228 @@
+"""Use cases of payments that are asked for after an order was placed: each an intent, a call, an outcome."""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from domain import order_payments as decide
+from domain.fulfillment import FulfillmentOrder, FulfillmentOrderStatus
+from domain.kernel.errors import NotFound
+from domain.kernel.events import Event
+from domain.kernel.keys import check_key
+from domain.kernel.money import Amount
+from domain.order_edits import settlement
+from domain.order_payments import Concluded
+from domain.orders import Order, fulfillment_status
+from domain.payment_changes import Change, replaced
+from domain.payments import Payment, PaymentTransaction
+from domain.ports import Outcome, PaymentProvider, ProviderAnswer
+from persistence import orders as order_rows
+from persistence import payment_changes as rows
+from persistence import payments as payment_rows
+from persistence.idempotency import claim_for
+from persistence.payment_changes import LockedPayments
+from services import payment_calls, payment_captures, payment_facts, payments
+from services.access import Permission, require
+from services.context import Environment, ServiceContext, Transaction
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A payment that was asked for, and its order as it now is."""
+
+    order: Order
+    payment: Payment
+
+
+async def create(
+    context: ServiceContext,
+    order_id: UUID,
+    provider: str,
+    method: str,
+    amount: Amount | None,
+    key: str,
+) -> Created:
+    """Ask for what is due of an open order, or for a part of it, with one more payment.
+
+    Raises NotFound, InvalidInput, IllegalTransition (the order is not open, nothing is due),
+    AmountTooLarge and PaymentDeclined. A payment that is PENDING or ACTION_REQUIRED is decided later; the
+    same key then tells.
+    """
+    require(context.actor, Permission.PAYMENTS_WRITE)
+    asked = amount and [str(amount.amount), amount.currency]
+    claim = claim_for(
+        f"orderPaymentCreate:{context.actor.label}",
+        check_key(key),
+        [str(order_id), provider, method, asked],
+    )
+    intended = None
+    async with context.transaction() as transaction:
+        stored = await transaction.replay(claim)
+        if stored is None:
+            payments.provider_for(context.environment, provider, method)
+            intended = await _intend(context, transaction, order_id, provider, method, amount)
+            stored = _facts(*intended)
+            transaction.answer(stored)
+    if intended is not None:
+        answer = await ask(context.environment, *intended)
+        if answer is not None:
+            await conclude(context, order_id, intended[1], answer)
+    return await _now(context, order_id, stored)
+
+
+async def ask(
+    environment: Environment, payment: Payment, request: PaymentTransaction, *, again: bool = False
+) -> ProviderAnswer | None:
+    """Ask a provider to authorize; `again`: first what became of it. None when that is not known yet."""
+    key = payments.provider_key(request.id)
+
+    async def call(provider: PaymentProvider) -> ProviderAnswer:
+        found = await provider.find(key) if again else None
+        return found or await provider.authorize(key, payments.request_of(payment))
+
+    return await payments.answer_of(environment, payment, call)
+
+
+async def conclude(
+    context: ServiceContext,
+    order_id: UUID,
+    request: PaymentTransaction,
+    answer: ProviderAnswer,
+    *,
+    attempts: int = 0,
+) -> None:
+    """Record what a provider answered, unless somebody did before; what waited for the money goes on."""
+    async with context.transaction() as transaction:
+        locked = await rows.lock(transaction.connection, order_id=order_id)
+        if locked is None or _is_settled(locked, request.id):
+            return
+        concluded = _concluded(context, transaction, locked, request, answer)
+        if concluded is None:
+            await payment_rows.postpone(
+                transaction.connection,
+                request.id,
+                next_attempt_at=transaction.now + payments.pause_after(attempts),
+                action_required=True,
+            )
+            return
+        order, changes = await _write(context, transaction, locked, concluded)
+    after = replaced(locked.payments, changes)
+    await payment_calls.carry_out(context, order, after, changes)
+
+
+def is_first(payment: Payment) -> bool:
+    """Say whether an authorization that is asked for is a payment's first: nobody has named it yet."""
+    return payment.reference is None
+
+
+async def _intend(
+    context: ServiceContext,
+    transaction: Transaction,
+    order_id: UUID,
+    provider: str,
+    method: str,
+    amount: Amount | None,
+) -> tuple[Payment, PaymentTransaction]:
+    locked = await rows.lock(transaction.connection, order_id=order_id)
+    if locked is None:
+        raise NotFound("there is no such order", "id")
+    due = decide.due_of(locked.order, locked.payments)
+    wanted = decide.amount_of(locked.order, due, amount)
+    payment, request = decide.intend(locked.order, provider, method, wanted, transaction.now)
+    order = payments.order_with_payments(locked.order, [*locked.payments, payment])
+    await rows.add(
+        transaction.connection,
+        order,
+        payment,
+        request,
+        next_attempt_at=payments.asked_again_at(context.environment, transaction.now),
+    )
+    transaction.emit(_event("PaymentRequested", transaction, order, payment, request))
+    return payment, request
+
+
+def _concluded(
+    context: ServiceContext,
+    transaction: Transaction,
+    locked: LockedPayments,
+    request: PaymentTransaction,
+    answer: ProviderAnswer,
+) -> Concluded | None:
+    payment = locked.payment(request.payment_id)
+    if answer.outcome is not Outcome.ACTION_REQUIRED:
+        return decide.conclude(locked.order, payment, request, answer, transaction.now)
+    longest = timedelta(seconds=context.environment.payment_give_up_seconds)
+    if transaction.now - request.requested_at < longest:
+        return None
+    return decide.give_up(payment, request, answer, transaction.now)
+
+
+async def _write(
+    context: ServiceContext, transaction: Transaction, locked: LockedPayments, concluded: Concluded
+) -> tuple[Order, list[Change]]:
+    changes = [Change(concluded.payment, one) for one in concluded.transactions]
+    after = replaced(locked.payments, changes)
+    order = payments.order_with_payments(locked.order, after)
+    captures = payment_captures.at_opening(locked.capture_policy, order, after, transaction.now)
+    changes += captures
+    await payment_facts.save(context, transaction, order, changes)
+    kind = "PaymentAuthorized" if concluded.payment.counts else "PaymentFailed"
+    transaction.emit(
+        _event(kind, transaction, order, concluded.payment, concluded.request),
+        *payment_facts.events_of(order, changes, transaction.now),
+    )
+    if concluded.payment.counts and not settlement(order.total_minor, after)[1]:
+        order = await _go_on(transaction, order)
+    return order, changes
+
+
+async def _go_on(transaction: Transaction, order: Order) -> Order:
+    """Let the parts go on that waited for the money."""
+    found = await order_rows.lock(transaction.connection, order.id)
+    assert found is not None, "orders are never deleted"  # noqa: S101
+    _, parts = found
+    opened = [_opened(part) for part in parts.fulfillment_orders]
+    if opened == list(parts.fulfillment_orders):
+        return order
+    changed = replace(order, fulfillment_status=fulfillment_status(opened, ()))
+    await order_rows.save(transaction.connection, changed, opened)
+    return changed
+
+
+def _opened(part: FulfillmentOrder) -> FulfillmentOrder:
+    waits = part.status is FulfillmentOrderStatus.ON_HOLD and not part.lacks_units
+    return replace(part, status=FulfillmentOrderStatus.OPEN) if waits else part
+
+
+async def _now(context: ServiceContext, order_id: UUID, stored: dict[str, Any]) -> Created:
+    """Return a payment and its order as they are; raises PaymentDeclined for one that came to nothing."""
+    payment_id, request_id = UUID(stored["payment"]), UUID(stored["request"])
+    async with context.read() as connection:
+        payment = (await payment_rows.by_ids(connection, [payment_id]))[payment_id]
+        request = (await rows.by_ids(connection, [request_id]))[request_id]
+        decide.check_not_failed(payment, request)
+        order = (await order_rows.by_ids(connection, [order_id]))[order_id]
+    return Created(order, payment)
+
+
+def _facts(payment: Payment, request: PaymentTransaction) -> dict[str, Any]:
+    return {"payment": str(payment.id), "request": str(request.id)}
+
+
+def _is_settled(locked: LockedPayments, transaction_id: UUID) -> bool:
+    return any(one.id == transaction_id and one.settled_at is not None for one in locked.transactions)
+
+
+def _event(
+    kind: str, transaction: Transaction, order: Order, payment: Payment, request: PaymentTransaction
+) -> Event:
+    event = payments.payment_event(kind, order, payment, transaction.now)
+    facts = {**event.payload, "amountMinor": request.amount_minor, "currency": payment.currency}
+    if request.decline_code is not None:
+        facts["declineCode"] = request.decline_code
+    return replace(event, payload=facts)
