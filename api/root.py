@@ -15,6 +15,7 @@ from api.resolvers.channels import ChannelsMutation, ChannelsQuery
 from api.resolvers.event_feed import EventFeedQuery
 from api.resolvers.fulfillment import FulfillmentSubscription
 from api.resolvers.inventory import InventoryMutation, InventoryQuery
+from api.resolvers.ledger import LedgerQuery
 from api.resolvers.locations import LocationsMutation, LocationsQuery
 from api.resolvers.nodes import NodesQuery
 from api.resolvers.order_lists import OrderListsSubscription
@@ -30,6 +31,7 @@ class Query(
     ChannelsQuery,
     EventFeedQuery,
     InventoryQuery,
+    LedgerQuery,
     LocationsQuery,
     NodesQuery,
     OrdersQuery,

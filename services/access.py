@@ -21,6 +21,7 @@ class Permission(StrEnum):
     ORDERS_IMPORT = "orders.import"
     SHIPPING_WRITE = "shipping.write"
     APPS_WRITE = "apps.write"
+    LEDGER_READ = "ledger.read"
 
 
 class ActorKind(StrEnum):

@@ -24,8 +24,8 @@ from domain.ports import Outcome, ProviderAnswer
 from persistence import inventory
 from persistence import order_placement as rows
 from persistence.idempotency import Claim, claim_for
+from services import ledger, payments
 from services import payment_attempts as attempts
-from services import payments
 from services.context import ServiceContext, Transaction
 from services.payment_attempts import Attempt, Placed
 
@@ -222,6 +222,7 @@ async def _save(
         _order_placed(order, len(placement.lines)),
         attempts.cart_event("CartCompleted", checkout, saved.cart_version, now),
     )
+    transaction.post(ledger.placed(order))
     transaction.answer_later(attempt.claim, {"order": str(order.id), "payment": str(payment.id)})
     token = context.environment.tokens.sign("order", order.id, order.token_generation)
     return Placed(payment, order, token, replace(placement, order=order))

@@ -14,6 +14,7 @@ from domain.kernel.ids import new_id
 from domain.kernel.keys import check_key
 from domain.kernel.quantities import is_storable
 from domain.kernel.transitions import check_transition
+from domain.ledger import EntryKind
 from domain.orders import Order, OrderStatus
 from domain.payments import Payment
 from persistence import inventory
@@ -21,7 +22,7 @@ from persistence import orders as rows
 from persistence.idempotency import Claim, claim_for
 from persistence.order_parts import OrderParts
 from persistence.orders import VoidIntent
-from services import payments
+from services import ledger, payments
 from services.access import ActorKind, Permission, require
 from services.context import ServiceContext, Transaction
 
@@ -42,11 +43,12 @@ class _Ending:
     status: OrderStatus
     kind: str
     stock_reason: str
+    entry_kind: EntryKind
 
 
-_CANCELED = _Ending(OrderStatus.CANCELED, "OrderCanceled", "ORDER_CANCELED")
-_REJECTED = _Ending(OrderStatus.REJECTED, "OrderRejected", "ORDER_REJECTED")
-_EXPIRED = _Ending(OrderStatus.EXPIRED, "OrderExpired", "ORDER_EXPIRED")
+_CANCELED = _Ending(OrderStatus.CANCELED, "OrderCanceled", "ORDER_CANCELED", EntryKind.ORDER_CANCELED)
+_REJECTED = _Ending(OrderStatus.REJECTED, "OrderRejected", "ORDER_REJECTED", EntryKind.ORDER_REJECTED)
+_EXPIRED = _Ending(OrderStatus.EXPIRED, "OrderExpired", "ORDER_EXPIRED", EntryKind.ORDER_EXPIRED)
 
 
 async def find(context: ServiceContext, ref: OrderRef) -> Order | None:
@@ -209,6 +211,7 @@ async def _undo(
     )
     await _give_stock_back(transaction, order.id, parts.fulfillment_orders, ending.stock_reason)
     transaction.emit(_event(ending.kind, changed, now))
+    transaction.post(await ledger.ended(transaction, changed, ending.entry_kind))
     return changed, voids
 
 
