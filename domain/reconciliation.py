@@ -1,6 +1,6 @@
 """Reconciliation: do a provider's report and our own record of one day tell of the same money?"""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -93,27 +93,38 @@ def compare(day: Day, ours: Sequence[Settled], theirs: Sequence[ReportLine]) -> 
     Both may hold more than the day, so that what one recorded before and the other after midnight finds
     its other half: a line is judged on the day of its own moment, and a transaction without a line on
     its own. `theirs` must reach LOOK_BACK before the day and LOOK_AHEAD beyond it, `ours` must have
-    whatever the lines name. The same line twice is told once.
+    whatever the lines name. A line that comes twice is one; two that name one transaction are not.
     """
-    by_id = {one.id: one for one in ours}
+    lines = {(line.kind, line.change_reference): line for line in theirs}
+    pairs = _paired(ours, lines.values())
+    found = [
+        difference
+        for name, line in lines.items()
+        if day.has(line.occurred_at) and (difference := _judge(line, pairs.get(name)))
+    ]
+    matched = {mine.id for mine in pairs.values()}
+    return found + [_missing_there(one) for one in ours if one.id not in matched and day.has(one.settled_at)]
+
+
+def _paired(
+    ours: Sequence[Settled], lines: Collection[ReportLine]
+) -> dict[tuple[TransactionKind, str], Settled]:
+    """Find each line's transaction: by the provider's name of it first, what is left by our key."""
     by_reference = {(one.kind, one.reference): one for one in ours if one.reference}
-    found: dict[tuple[DifferenceKind, str], Difference] = {}
-    matched: set[UUID] = set()
-    for line in theirs:
-        named = transaction_of(line.key)
-        mine = by_id.get(named) if named else None
-        if mine is None or mine.kind is not line.kind:
-            mine = by_reference.get((line.kind, line.change_reference))
-        if mine is not None:
-            matched.add(mine.id)
-        difference = _judge(line, mine) if day.has(line.occurred_at) else None
-        if difference is not None:
-            found[difference.kind, difference.subject] = difference
-    for one in ours:
-        if one.id not in matched and day.has(one.settled_at):
-            missing = _missing_there(one)
-            found[missing.kind, missing.subject] = missing
-    return list(found.values())
+    by_id = {one.id: one for one in ours}
+    pairs: dict[tuple[TransactionKind, str], Settled] = {}
+    for line in lines:
+        name = (line.kind, line.change_reference)
+        if name in by_reference:
+            pairs[name] = by_reference[name]
+    taken = {mine.id for mine in pairs.values()}
+    for line in lines:
+        name, asked = (line.kind, line.change_reference), transaction_of(line.key)
+        mine = by_id.get(asked) if asked else None
+        if name not in pairs and mine is not None and mine.kind is line.kind and mine.id not in taken:
+            pairs[name] = mine
+            taken.add(mine.id)
+    return pairs
 
 
 def transaction_of(key: str | None) -> UUID | None:

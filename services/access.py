@@ -22,6 +22,7 @@ class Permission(StrEnum):
     SHIPPING_WRITE = "shipping.write"
     APPS_WRITE = "apps.write"
     LEDGER_READ = "ledger.read"
+    LEDGER_WRITE = "ledger.write"
 
 
 class ActorKind(StrEnum):

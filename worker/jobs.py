@@ -1,6 +1,6 @@
 """Which jobs there are and how often each runs: the one place to look for what happens by itself."""
 
-from services import cart_sweeps, idempotency, order_sweeps, payment_sweep, stock_losses
+from services import cart_sweeps, idempotency, order_sweeps, payment_sweep, reconciliation, stock_losses
 from worker.schedule import Job
 
 JOBS = (
@@ -14,6 +14,8 @@ JOBS = (
     Job("expire_waiting_orders", 60.0, order_sweeps.expire_waiting),
     # Orders whose units were lost get what came in since.
     Job("refill_orders", 5.0, stock_losses.refill),
+    # Once a day for each day, some hours after its end; looked for more often than that.
+    Job("reconcile_payments", 900.0, reconciliation.reconcile_due),
     # Keys live for days, so that minutes do not matter; often enough that each run has little to do.
     Job("forget_idempotency_keys", 600.0, idempotency.forget_old),
 )

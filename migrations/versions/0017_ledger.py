@@ -1,7 +1,7 @@
 """The ledger of money, which begins with the orders that stand; and the work list of reconciliation.
 
 Revision ID: 0017
-Revises: 0015
+Revises: 0016
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0017"
-down_revision = "0015"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
@@ -27,6 +27,7 @@ _KINDS = (
     " 'REFUNDED', 'CREDITED', 'CHARGED_BACK', 'CHARGEBACK_WON', 'VALUE_ISSUED', 'VALUE_SPENT',"
     " 'VALUE_RETURNED', 'VALUE_EXPIRED', 'PAYOUT_RECEIVED'"
 )
+_MOVED = "status = 'SUCCEEDED' AND kind IN ('CAPTURE', 'REFUND', 'CHARGEBACK')"
 _SOURCES = "'order', 'order_edit', 'payment_transaction', 'stored_value', 'payout'"
 
 # As domain/ledger.py books an order when it is placed. Orders that have ended would be booked and
@@ -78,7 +79,10 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop all of it; the books are lost."""
+    for name in ("ix_payment_transactions_moved_reference", "ix_payment_transactions_settled_at"):
+        op.drop_index(op.f(name), "payment_transactions")
     op.drop_table("reconciliation_differences")
+    op.drop_table("reconciliation_runs")
     op.drop_table("ledger_postings")
     op.drop_table("ledger_entries")
     for name in FUNCTIONS:
@@ -135,6 +139,25 @@ def _create_ledger() -> None:
 
 
 def _create_reconciliation() -> None:
+    for name, column in (
+        ("ix_payment_transactions_settled_at", "settled_at"),
+        ("ix_payment_transactions_moved_reference", "provider_reference"),
+    ):
+        op.create_index(op.f(name), "payment_transactions", [column], postgresql_where=sa.text(_MOVED))
+    op.create_table(
+        "reconciliation_runs",
+        sa.Column("provider", sa.Text(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("line_count", sa.Integer(), nullable=False),
+        sa.Column("transaction_count", sa.Integer(), nullable=False),
+        sa.Column("difference_count", sa.Integer(), nullable=False),
+        sa.Column("ran_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("provider", "day", name=op.f("pk_reconciliation_runs")),
+    )
+    _create_differences()
+
+
+def _create_differences() -> None:
     op.create_table(
         "reconciliation_differences",
         sa.Column("id", sa.Uuid(), nullable=False),

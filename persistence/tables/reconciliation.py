@@ -1,10 +1,33 @@
 """The work list of differences between providers' reports and our own record."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Date, ForeignKey, Index, Table, Text, Uuid
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    Table,
+    Text,
+    Uuid,
+)
 
 from domain.payments import TransactionKind
 from domain.reconciliation import DifferenceKind, DifferenceState
 from persistence.tables.base import key, metadata, moment, one_of, text_column
+
+# Which days were compared, when last, and how much there was: no difference is not no comparison.
+reconciliation_runs = Table(
+    "reconciliation_runs",
+    metadata,
+    Column("provider", Text, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("line_count", Integer, nullable=False),
+    Column("transaction_count", Integer, nullable=False),
+    Column("difference_count", Integer, nullable=False),
+    moment("ran_at"),
+)
 
 reconciliation_differences = Table(
     "reconciliation_differences",
