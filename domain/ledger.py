@@ -11,6 +11,7 @@ from typing import Protocol
 from uuid import UUID
 
 from domain.kernel.ids import new_id
+from domain.payments import MANUAL, OWN_TENDERS
 
 
 class Side(StrEnum):
@@ -176,21 +177,15 @@ class Means:
 Position = Mapping[Account, int]
 """What an order's entries have made of each account so far, debit-positive, in minor units."""
 
-STORED_VALUE_PROVIDERS = frozenset({"gift_card", "store_credit"})
-"""Providers whose money is our own promise: it stands on STORE_CREDIT."""
-
-MANUAL_PROVIDER = "manual"
-"""The provider without an account of its own: what it captures is in our bank or till."""
-
 _SOLD = (Account.SALES, Account.SHIPPING, Account.TAX, Account.DISCOUNT)
 _UNDONE = (*_SOLD, Account.REFUND, Account.CHARGEBACK)
 
 
 def means_of(provider: str) -> Means:
     """Return where the money of a provider's payments stands."""
-    if provider in STORED_VALUE_PROVIDERS:
+    if provider in OWN_TENDERS:
         return Means(Account.STORE_CREDIT, provider)
-    if provider == MANUAL_PROVIDER:
+    if provider == MANUAL:
         return Means(Account.CASH, provider)
     return Means(Account.PROVIDER_CLEARING, provider)
 

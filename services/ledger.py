@@ -4,14 +4,18 @@ They are entered with `transaction.post(...)` and written by the statement that 
 transaction: so each movement of money is in the books exactly if it is on record.
 """
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from domain import ledger as decide
 from domain.ledger import About, Entry, EntryKind, Position
 from domain.orders import Order
-from domain.payments import Payment
+from domain.payment_changes import Change
+from domain.payments import Payment, TransactionKind, TransactionStatus
 from persistence import ledger as rows
 from services.context import Transaction
+
+_BACK = {TransactionKind.REFUND: decide.refunded, TransactionKind.CHARGEBACK: decide.charged_back}
 
 
 def placed(order: Order) -> Entry | None:
@@ -29,25 +33,29 @@ async def ended(transaction: Transaction, order: Order, kind: EntryKind) -> Entr
     return decide.order_ended(_about(order), kind, await position(transaction, order.id))
 
 
-def captured(order: Order, payment: Payment, transaction_id: UUID, amount_minor: int) -> Entry | None:
-    """Return the entry of a capture, or of gift card or store credit that was spent."""
-    return decide.captured(_about(order, payment), transaction_id, amount_minor, payment.provider)
+async def moved(transaction: Transaction, order: Order, changes: Sequence[Change]) -> None:
+    """Post every settled movement among changes of a locked order's payments.
 
-
-async def refunded(
-    transaction: Transaction, order: Order, payment: Payment, transaction_id: UUID, amount_minor: int
-) -> Entry | None:
-    """Return the entry of a refund, or of gift card or store credit given back (one statement)."""
-    found = await position(transaction, order.id)
-    return decide.refunded(_about(order, payment), transaction_id, amount_minor, payment.provider, found)
-
-
-async def charged_back(
-    transaction: Transaction, order: Order, payment: Payment, transaction_id: UUID, amount_minor: int
-) -> Entry | None:
-    """Return the entry of a chargeback (one statement)."""
-    found = await position(transaction, order.id)
-    return decide.charged_back(_about(order, payment), transaction_id, amount_minor, payment.provider, found)
+    One statement where money was given or taken back, since that depends on what the customer is owed.
+    """
+    for change in changes:
+        payment, movement = change.payment, change.transaction
+        if movement.status is not TransactionStatus.SUCCEEDED:
+            continue
+        about = _about(order, payment)
+        if movement.kind is TransactionKind.CAPTURE:
+            entry = decide.captured(about, movement.id, movement.amount_minor, payment.provider)
+        elif movement.kind in _BACK:
+            entry = _BACK[movement.kind](
+                about,
+                movement.id,
+                movement.amount_minor,
+                payment.provider,
+                await position(transaction, order.id),
+            )
+        else:
+            continue
+        transaction.post(entry)
 
 
 async def position(transaction: Transaction, order_id: UUID) -> Position:
