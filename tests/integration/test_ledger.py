@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
+from decimal import Decimal
 from uuid import UUID, uuid4
 
 import pytest
@@ -10,18 +11,27 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.kernel.errors import PaymentDeclined
+from domain.kernel.money import Amount, Money
 from domain.ledger import Account, EntryKind
 from domain.orders import OrderStatus
+from domain.payment_facts import Fact
+from domain.payments import TransactionKind
+from domain.ports import Outcome, ProviderAnswer, ProviderTimeout
 from persistence import event_log
+from persistence import payment_changes as change_rows
 from persistence.database import Database
-from services import orders
+from providers.payments.sandbox import SandboxPayments, charges
+from services import orders, payment_changes, payment_facts
 from services.access import SYSTEM
+from services.order_placement import place
 from services.order_sweeps import expire_waiting
 from services.orders import OrderRef
+from services.payment_sweep import settle_due
 from tests.books import left, lines, make_entry, post
-from tests.checkouts import LaterClock, make_stocked_shop, order_now, till
+from tests.checkouts import LaterClock, make_ready_cart, make_stocked_shop, order_now, till
 from tests.factories import make_channel
 from tests.lock_waits import until_waiting
+from tests.statements import count_statements
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 ENTRY = """
@@ -215,3 +225,134 @@ async def test_two_cancels_at_once_book_one(database: Database) -> None:
 
     assert left(await lines(database)) == {}
     assert len(await lines(database)) == 6
+
+
+async def test_a_checkout_a_capture_a_part_refunded_and_a_cancel_are_explained_to_the_cent(
+    database: Database,
+) -> None:
+    shop = await make_stocked_shop(database, 5)
+    placed = await order_now(database, shop, 3)
+    assert placed.order is not None
+    staff, order_id = till(database, SYSTEM), placed.order.id
+    await payment_changes.capture(staff, placed.payment.id, Amount(Decimal("30.00"), "USD"), "first parcel")
+    await payment_changes.capture(staff, placed.payment.id, None, "the rest")
+    await payment_changes.refund(staff, placed.payment.id, Amount(Decimal("4.99"), "USD"), "late", "late")
+    await orders.cancel(staff, OrderRef(id=order_id), "too late", None, "cancel")
+
+    clearing = "PROVIDER_CLEARING:sandbox"
+    assert await lines(database, order_id) == [
+        # 3 for 10.00 and 5.00 delivery are owed
+        ("ORDER_PLACED", "RECEIVABLE", 3500),
+        ("ORDER_PLACED", "SALES", -3000),
+        ("ORDER_PLACED", "SHIPPING", -500),
+        # and taken in two parts;
+        ("CAPTURED", clearing, 3000),
+        ("CAPTURED", "RECEIVABLE", -3000),
+        ("CAPTURED", clearing, 500),
+        ("CAPTURED", "RECEIVABLE", -500),
+        # 4.99 of it is given back while the order stands.
+        ("REFUNDED", "REFUND", 499),
+        ("REFUNDED", clearing, -499),
+        # Then nothing was sold after all: 30.01 are owed to the customer,
+        ("ORDER_CANCELED", "RECEIVABLE", -3001),
+        ("ORDER_CANCELED", "SALES", 3000),
+        ("ORDER_CANCELED", "SHIPPING", 500),
+        ("ORDER_CANCELED", "REFUND", -499),
+        # and given back.
+        ("REFUNDED", "RECEIVABLE", 3001),
+        ("REFUNDED", clearing, -3001),
+    ]
+    assert left(await lines(database, order_id)) == {}
+    (charge,) = await charges(database.engine)
+    assert (charge.captured_minor, charge.refunded_minor) == (3500, 3500)
+
+
+async def test_a_movement_that_is_declined_or_has_no_answer_is_not_booked(database: Database) -> None:
+    shop = await make_stocked_shop(database, 5)
+    placed = await order_now(database, shop, 3)
+    assert placed.order is not None
+    before = await lines(database)
+    silent = till(database, SYSTEM, payment_providers={"sandbox": Silent(database.engine)})
+    await payment_changes.capture(silent, placed.payment.id, None, "key")
+    assert await lines(database) == before
+
+    await settle_due(till(database, SYSTEM, clock=LaterClock(1)))
+
+    assert (await lines(database))[len(before) :] == [
+        ("CAPTURED", "PROVIDER_CLEARING:sandbox", 3500),
+        ("CAPTURED", "RECEIVABLE", -3500),
+    ]
+
+
+async def test_an_answer_that_two_hear_is_booked_once(database: Database) -> None:
+    shop = await make_stocked_shop(database, 5)
+    placed = await order_now(database, shop, 1)
+    assert placed.order is not None
+    silent = till(database, SYSTEM, payment_providers={"sandbox": Silent(database.engine)})
+    changed = await payment_changes.capture(silent, placed.payment.id, None, "key")
+    answer = ProviderAnswer(Outcome.SUCCEEDED, "sbx_capture_1", 1500, currency="USD")
+    context, order_id = till(database, SYSTEM), placed.order.id
+    await asyncio.gather(
+        *(payment_facts.conclude(context, order_id, changed.transactions[0], answer) for _ in range(5))
+    )
+
+    assert left(await lines(database)) == {
+        "PROVIDER_CLEARING:sandbox": 1500,
+        "SALES": -1000,
+        "SHIPPING": -500,
+    }
+
+
+async def test_money_that_came_outside_is_cash(database: Database) -> None:
+    shop = await make_stocked_shop(database, 5)
+    token = await make_ready_cart(database, shop, 1)
+    placed = await place(till(database), token, "manual", "bank_transfer", "key")
+    staff = till(database, SYSTEM)
+    await payment_changes.record(staff, placed.payment.id, Amount(Decimal("15.00"), "USD"), "wire", "key")
+
+    assert left(await lines(database)) == {"CASH:manual": 1500, "SALES": -1000, "SHIPPING": -500}
+
+
+async def test_what_the_payers_bank_takes_back_is_a_loss(database: Database) -> None:
+    shop = await make_stocked_shop(database, 5)
+    placed = await order_now(database, shop, 1)
+    assert placed.order is not None
+    staff = till(database, SYSTEM)
+    await payment_changes.capture(staff, placed.payment.id, None, "key")
+    fact = Fact(TransactionKind.CHARGEBACK, Outcome.SUCCEEDED, 1200, "USD", "dispute-1")
+    for _ in range(2):
+        async with staff.transaction() as transaction:
+            locked = await change_rows.lock(transaction.connection, order_id=placed.order.id)
+            assert locked is not None
+            await payment_facts.record_change(staff, transaction, locked, placed.payment.id, fact)
+
+    assert left(await lines(database)) == {
+        "PROVIDER_CLEARING:sandbox": 300,
+        "CHARGEBACK": 1200,
+        "SALES": -1000,
+        "SHIPPING": -500,
+    }
+
+
+async def test_the_ledger_costs_a_checkout_and_a_capture_no_statement_and_a_refund_one(
+    database: Database,
+) -> None:
+    shop = await make_stocked_shop(database, 5)
+    with count_statements(database) as statements:
+        placed = await order_now(database, shop, 1)
+    (posting,) = [sent for sent in statements if "ledger" in sent]
+    assert "event_outbox" in posting, statements
+    staff = till(database, SYSTEM)
+    with count_statements(database) as statements:
+        await payment_changes.capture(staff, placed.payment.id, None, "capture")
+    assert sum("ledger" in sent for sent in statements) == 1, statements
+    with count_statements(database) as statements:
+        await payment_changes.refund(staff, placed.payment.id, None, "late", "refund")
+    assert sum("ledger" in sent for sent in statements) == 2, statements
+
+
+class Silent(SandboxPayments):
+    """A sandbox whose answers to captures never come."""
+
+    async def capture(self, key: str, reference: str, amount: Money) -> ProviderAnswer:
+        raise ProviderTimeout
