@@ -20,6 +20,7 @@ from api.resolvers.locations import LocationsMutation, LocationsQuery
 from api.resolvers.nodes import NodesQuery
 from api.resolvers.order_lists import OrderListsSubscription
 from api.resolvers.orders import OrdersMutation, OrdersQuery, OrdersSubscription
+from api.resolvers.reconciliation import ReconciliationMutation, ReconciliationQuery
 from api.resolvers.shipping import ShippingMutation, ShippingQuery
 from api.resolvers.stock_watch import StockWatchSubscription
 
@@ -35,6 +36,7 @@ class Query(
     LocationsQuery,
     NodesQuery,
     OrdersQuery,
+    ReconciliationQuery,
     ShippingQuery,
 ):
     """Everything that can be read."""
@@ -49,6 +51,7 @@ class Mutation(
     InventoryMutation,
     LocationsMutation,
     OrdersMutation,
+    ReconciliationMutation,
     ShippingMutation,
 ):
     """Everything that can be changed.
