@@ -20,6 +20,7 @@ from api.resolvers.locations import LocationsMutation, LocationsQuery
 from api.resolvers.nodes import NodesQuery
 from api.resolvers.order_lists import OrderListsSubscription
 from api.resolvers.orders import OrdersMutation, OrdersQuery, OrdersSubscription
+from api.resolvers.payments import PaymentsMutation
 from api.resolvers.reconciliation import ReconciliationMutation, ReconciliationQuery
 from api.resolvers.shipping import ShippingMutation, ShippingQuery
 from api.resolvers.stock_watch import StockWatchSubscription
@@ -52,6 +53,7 @@ class Mutation(
     LocationsMutation,
     OrdersMutation,
     ReconciliationMutation,
+    PaymentsMutation,
     ShippingMutation,
 ):
     """Everything that can be changed.

@@ -9,8 +9,8 @@ import strawberry
 from api.errors import UserError
 from api.pagination import PageInfo, PageRequest, cursor
 from api.scalars import encode_id
+from api.schema.payments import PaymentTransactionKind
 from api.schema.values import Money
-from domain import payments
 from domain import reconciliation as domain
 from persistence.reconciliation import Listed
 
@@ -31,12 +31,6 @@ ReconciliationDifferenceState = strawberry.enum(
     name="ReconciliationDifferenceState",
     description="Whether somebody still has to look.",
 )
-# One GraphQL name, whoever declares it first.
-MovementKind = strawberry.enum(
-    payments.TransactionKind,
-    name="PaymentTransactionKind",
-    description="What is asked of a provider, or told by it.",
-)
 
 
 @strawberry.type(description="A movement of money that a provider's report and our record differ about.")
@@ -47,7 +41,7 @@ class ReconciliationDifference:
     provider: str
     day: date = strawberry.field(description="The day of the movement, in UTC.")
     kind: ReconciliationDifferenceKind  # type: ignore[valid-type]
-    movement: MovementKind  # type: ignore[valid-type]
+    movement: PaymentTransactionKind  # type: ignore[valid-type]
     reference: str | None = strawberry.field(description="The provider's own name of the movement.")
     order_id: strawberry.ID | None
     payment_id: strawberry.ID | None
