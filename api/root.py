@@ -52,8 +52,8 @@ class Mutation(
     InventoryMutation,
     LocationsMutation,
     OrdersMutation,
-    ReconciliationMutation,
     PaymentsMutation,
+    ReconciliationMutation,
     ShippingMutation,
 ):
     """Everything that can be changed.

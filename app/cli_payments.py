@@ -1,6 +1,7 @@
 """`ordertide payments ...`: comparing payment providers' records with ours."""
 
 import asyncio
+import sys
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 
@@ -20,6 +21,7 @@ from services.reconciliation import Reconciled
 cli = typer.Typer(help="Compare payment providers' records with ours.", no_args_is_help=True)
 
 _WRONG_USE = 2
+_WIDE = 240
 
 
 @cli.callback()
@@ -48,7 +50,8 @@ def reconcile(
         reason = f"{error.path[0]}: {error}" if isinstance(error, InvalidInput) else "no report came"
         typer.echo(f"ordertide: {reason}", err=True)
         raise typer.Exit(_WRONG_USE) from None
-    console = Console(soft_wrap=True)
+    # A pipe has no width to fit into: there nothing is cut.
+    console = Console() if sys.stdout.isatty() else Console(width=_WIDE)
     for one in found:
         _show(console, one)
     if any(one.differences for one in found):
@@ -81,7 +84,7 @@ def _row(one: Listed) -> tuple[str, ...]:
         found.kind.value,
         found.movement.value,
         found.reference or "",
-        str(one.order_id or ""),
+        one.order_number or "",
         _amount(found.ours),
         _amount(found.theirs),
     )

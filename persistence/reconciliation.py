@@ -73,10 +73,12 @@ _STORE = text(
 _COLUMNS = """
     SELECT d.id, d.provider, d.day, d.kind, d.subject, d.movement, d.transaction_id, d.reference,
            d.our_amount_minor, d.our_currency, d.their_amount_minor, d.their_currency, d.state, d.note,
-           d.resolved_by, d.found_at, d.resolved_at, t.payment_id, p.order_id
+           d.resolved_by, d.found_at, d.resolved_at, t.payment_id, p.order_id,
+           o.number AS order_number
       FROM reconciliation_differences d
       LEFT JOIN payment_transactions t ON t.id = d.transaction_id
       LEFT JOIN payments p ON p.id = t.payment_id
+      LEFT JOIN orders o ON o.id = p.order_id
 """
 _OPEN_OF_DAY = text(
     f"{_COLUMNS} WHERE d.provider = :provider AND d.day = :day AND d.state = 'OPEN' ORDER BY d.found_at, d.id"
@@ -97,15 +99,16 @@ _RESOLVE = text(
        SET state = 'RESOLVED', note = :note, resolved_by = :actor, resolved_at = :now WHERE id = :id
     """
 )
-# A day that was never compared, and again each day while a difference of it is open.
+# A day that was never compared, since there are comparisons; and again each day while one of its
+# differences is open.
 _DUE = text(
     """
     SELECT d.day::date AS day
-      FROM generate_series(
-               greatest((SELECT max(r.day) + 1 FROM reconciliation_runs r WHERE r.provider = :provider),
-                        CAST(:newest AS date) - :most), CAST(:newest AS date), interval '1 day') AS d (day)
-     WHERE EXISTS (SELECT FROM reconciliation_runs r WHERE r.provider = :provider)
-        OR d.day = CAST(:newest AS date)
+      FROM generate_series(CAST(:newest AS date) - CAST(:most AS int) + 1, CAST(:newest AS date),
+                           interval '1 day') AS d (day)
+     WHERE NOT EXISTS (SELECT FROM reconciliation_runs r WHERE r.provider = :provider AND r.day = d.day)
+       AND (d.day = CAST(:newest AS date)
+            OR d.day > (SELECT min(r.day) FROM reconciliation_runs r WHERE r.provider = :provider))
     UNION
     SELECT r.day FROM reconciliation_runs r
      WHERE r.provider = :provider AND r.ran_at < :ran_before
@@ -131,6 +134,7 @@ class Listed:
     resolved_at: datetime | None
     payment_id: UUID | None
     order_id: UUID | None
+    order_number: str | None
 
 
 async def settled(
@@ -217,7 +221,7 @@ async def resolve(
 async def due(
     connection: AsyncConnection, provider: str, newest: date, *, most: int, ran_before: datetime
 ) -> list[date]:
-    """Return the days to compare, oldest first: not yet compared, at most `most` back, or open since."""
+    """Return the days to compare, oldest first: of the `most` newest those that were not, and open ones."""
     values = {"provider": provider, "newest": newest, "most": most, "ran_before": ran_before}
     return [row.day for row in await connection.execute(_DUE, values)]
 
@@ -259,6 +263,7 @@ def _listed(row: Row[*tuple[Any, ...]]) -> Listed:
         row.resolved_at,
         row.payment_id,
         row.order_id,
+        row.order_number,
     )
 
 

@@ -84,8 +84,6 @@ async def reconcile(context: ServiceContext, provider: str, day: date) -> Reconc
             now=transaction.now,
         )
         differences = await rows.open_of_day(connection, provider, day)
-    if differences:
-        _log.warning("reconciliation_differs", provider=provider, day=str(day), open=len(differences))
     return Reconciled(provider, day, line_count, transaction_count, closed, differences)
 
 
@@ -99,10 +97,14 @@ async def reconcile_due(context: ServiceContext) -> int:
             days = await rows.due(connection, provider, newest, most=MOST_DAYS, ran_before=now - AGAIN_AFTER)
         for day in days:
             try:
-                await reconcile(context, provider, day)
+                found = await reconcile(context, provider, day)
             except ProviderTimeout:
                 _log.warning("reconciliation_without_report", provider=provider, day=str(day))
                 break
+            if found.differences:
+                _log.warning(
+                    "reconciliation_differs", provider=provider, day=str(day), open=len(found.differences)
+                )
             compared += 1
     return compared
 
