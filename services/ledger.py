@@ -7,8 +7,8 @@ transaction: so each movement of money is in the books exactly if it is on recor
 from collections.abc import Sequence
 from uuid import UUID
 
-from domain import ledger as decide
-from domain.ledger import About, Entry, EntryKind, Position
+from domain import ledger_rules as decide
+from domain.ledger import About, Entry, EntryKind, Position, position_of
 from domain.orders import Order
 from domain.payment_changes import Change
 from domain.payments import Payment, TransactionKind, TransactionStatus
@@ -20,12 +20,12 @@ _BACK = {TransactionKind.REFUND: decide.refunded, TransactionKind.CHARGEBACK: de
 
 def placed(order: Order) -> Entry | None:
     """Return the entry of an order that is placed: it is owed, and sold."""
-    return decide.order_placed(_about(order), order.totals)
+    return decide.order_placed(_about(order), order)
 
 
 def edited(before: Order, after: Order, edit_id: UUID) -> Entry | None:
     """Return the entry of an order's edit, which `edit_id` names: the difference."""
-    return decide.order_edited(_about(after), edit_id, before.totals, after.totals)
+    return decide.order_edited(_about(after), edit_id, before, after)
 
 
 async def ended(transaction: Transaction, order: Order, kind: EntryKind) -> Entry | None:
@@ -65,7 +65,7 @@ async def position(transaction: Transaction, order_id: UUID) -> Position:
     """
     found = dict(await rows.position(transaction.connection, order_id))
     pending = [entry for entry in transaction.entries if entry.order_id == order_id]
-    for account, amount_minor in decide.position_of(pending).items():
+    for account, amount_minor in position_of(pending).items():
         found[account] = found.get(account, 0) + amount_minor
     return found
 

@@ -57,7 +57,9 @@ class LedgerEntry:
     source_id: str = strawberry.field(description="The id of what it comes from.")
     order_id: strawberry.ID | None
     payment_id: strawberry.ID | None
-    channel_id: strawberry.ID
+    channel_id: strawberry.ID | None = strawberry.field(
+        description="Null for what is of no channel: gift cards, store credit, payouts."
+    )
     currency: str
     occurred_at: datetime
     actor: str
@@ -74,7 +76,7 @@ class LedgerEntry:
             source_id=str(entry.source_id),
             order_id=encode_id("Order", entry.order_id) if entry.order_id else None,
             payment_id=encode_id("Payment", entry.payment_id) if entry.payment_id else None,
-            channel_id=encode_id("Channel", entry.channel_id),
+            channel_id=encode_id("Channel", entry.channel_id) if entry.channel_id else None,
             currency=entry.currency,
             occurred_at=recorded.occurred_at,
             actor=recorded.actor,

@@ -25,7 +25,7 @@ _ACCOUNTS = (
 _KINDS = (
     "'ORDER_PLACED', 'ORDER_EDITED', 'ORDER_CANCELED', 'ORDER_REJECTED', 'ORDER_EXPIRED', 'CAPTURED',"
     " 'REFUNDED', 'CREDITED', 'CHARGED_BACK', 'CHARGEBACK_WON', 'VALUE_ISSUED', 'VALUE_SPENT',"
-    " 'VALUE_RETURNED', 'VALUE_EXPIRED', 'PAYOUT_RECEIVED'"
+    " 'VALUE_RETURNED', 'VALUE_ADJUSTED', 'VALUE_EXPIRED', 'PAYOUT_RECEIVED'"
 )
 _MOVED = "status = 'SUCCEEDED' AND kind IN ('CAPTURE', 'REFUND', 'CHARGEBACK')"
 _SOURCES = "'order', 'order_edit', 'payment_transaction', 'stored_value', 'payout'"
@@ -98,12 +98,15 @@ def _create_ledger() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("order_id", sa.Uuid(), nullable=True),
         sa.Column("payment_id", sa.Uuid(), nullable=True),
-        sa.Column("channel_id", sa.Uuid(), nullable=False),
+        sa.Column("channel_id", sa.Uuid(), nullable=True),
         sa.Column("currency", sa.Text(), nullable=False),
         sa.Column("posting_count", sa.SmallInteger(), nullable=False),
         sa.Column("actor", sa.Text(), nullable=False),
         sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("posting_count >= 2", name=op.f("ck_ledger_entries_posting_count")),
+        sa.CheckConstraint(
+            "order_id IS NULL OR channel_id IS NOT NULL", name=op.f("ck_ledger_entries_channel")
+        ),
         sa.CheckConstraint("currency ~ '^[A-Z]{3}$'", name=op.f("ck_ledger_entries_currency")),
         sa.CheckConstraint(f"source_kind IN ({_SOURCES})", name=op.f("ck_ledger_entries_source_kind")),
         sa.CheckConstraint(f"kind IN ({_KINDS})", name=op.f("ck_ledger_entries_kind")),

@@ -26,7 +26,8 @@ ledger_entries = Table(
     text_column("kind"),
     Column("order_id", Uuid, ForeignKey("orders.id")),
     Column("payment_id", Uuid, ForeignKey("payments.id")),
-    Column("channel_id", Uuid, ForeignKey("channels.id"), nullable=False),
+    # Null for what is of no channel: gift cards, store credit, payouts.
+    Column("channel_id", Uuid, ForeignKey("channels.id")),
     text_column("currency"),
     # How many postings it has, once and for all: a later one would be one too many.
     Column("posting_count", SmallInteger, nullable=False),
@@ -37,6 +38,7 @@ ledger_entries = Table(
     Index("ix_ledger_entries_occurred_at", "occurred_at", "id"),
     Index("ix_ledger_entries_channel_id_occurred_at", "channel_id", "occurred_at", "id"),
     CheckConstraint("posting_count >= 2", name="posting_count"),
+    CheckConstraint("order_id IS NULL OR channel_id IS NOT NULL", name="channel"),
     currency_code(),
     one_of("source_kind", SourceKind),
     one_of("kind", EntryKind),
