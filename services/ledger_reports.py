@@ -1,5 +1,6 @@
 """Use cases of reading the ledger of money: an order's entries, a period's, and what they amount to."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -9,12 +10,26 @@ from domain.kernel.moments import in_utc
 from domain.kernel.money import exponent_of
 from domain.kernel.quantities import is_storable
 from persistence import ledger as rows
+from persistence import ledger_check
 from persistence import orders as order_rows
 from persistence.ledger import Balance, Period, Recorded
+from persistence.ledger_check import Unexplained
 from services import channels, orders
 from services.access import Permission, require
 from services.context import ServiceContext
 from services.orders import OrderRef
+
+MOST_UNEXPLAINED = 1_000
+"""Most differences one check reports."""
+
+
+@dataclass(frozen=True, slots=True)
+class BooksCheck:
+    """What a comparison of the books with payments and orders found."""
+
+    entries: int
+    movements: int
+    unexplained: list[Unexplained]
 
 
 async def of_order(context: ServiceContext, ref: OrderRef) -> list[Recorded]:
@@ -66,6 +81,15 @@ async def balances(
     period = await _period(context, channel_slug, currency, since, until)
     async with context.read() as connection:
         return await rows.balances(connection, period)
+
+
+async def check(context: ServiceContext) -> BooksCheck:
+    """Compare the books with what moved and what was ordered, as of one moment: writers may go on."""
+    require(context.actor, Permission.LEDGER_READ)
+    async with context.read() as connection:
+        unexplained = await ledger_check.unexplained(connection, MOST_UNEXPLAINED)
+        entries, movements = await ledger_check.size(connection)
+    return BooksCheck(entries, movements, unexplained)
 
 
 async def _period(
