@@ -10,7 +10,7 @@ from typing import Protocol
 from uuid import UUID
 
 from domain.ledger import About, Account, Entry, EntryKind, Position, Posting, SourceKind
-from domain.payments import MANUAL, OWN_TENDERS
+from domain.payments import IMPORTED, MANUAL, OWN_TENDERS
 
 
 class Figures(Protocol):
@@ -53,7 +53,7 @@ def means_of(provider: str) -> Means:
     """Return where the money of a provider's payments stands."""
     if provider in OWN_TENDERS:
         return Means(Account.STORE_CREDIT, provider)
-    if provider == MANUAL:
+    if provider in {MANUAL, IMPORTED}:
         return Means(Account.CASH, provider)
     return Means(Account.PROVIDER_CLEARING, provider)
 

@@ -29,7 +29,12 @@ def edited(before: Order, after: Order, edit_id: UUID) -> Entry | None:
 
 
 async def ended(transaction: Transaction, order: Order, kind: EntryKind) -> Entry | None:
-    """Return the entry that takes a canceled, rejected or expired order back (one statement)."""
+    """Return the entry that takes a canceled, rejected or expired order back (one statement).
+
+    None for an imported order: it was not booked, and a refund of it is no part of a sale that is undone.
+    """
+    if order.imported:
+        return None
     return decide.order_ended(_about(order), kind, await position(transaction, order.id))
 
 

@@ -68,6 +68,8 @@ async def test_a_canceled_order_gives_every_tender_back(database: Database) -> N
     order, card, gift_card, credit = await order_of_three_tenders(database, captured=False)
     canceled = await orders.cancel(staff(database), OrderRef(id=order.id), "sold out", None, "key")
     assert canceled.payment_status == "REFUNDED"
+    kinds = [kind for kind, _ in await events(database, order.id)][1:]
+    assert kinds == ["OrderCanceled", *["PaymentRefunded"] * 2, "PaymentVoided"]
     assert (await payment_now(database, card.id)).status == "VOIDED"
     for tender in (gift_card, credit):
         assert (await payment_now(database, tender)).status == "REFUNDED"
@@ -81,3 +83,31 @@ async def test_a_shipment_takes_only_what_is_not_taken_yet(database: Database) -
     assert {one.id: one.captured_minor for one in after.payments}[card.id] == 2500
     assert len(await transactions(database, gift_card)) == 2, "it was taken when the order was placed"
     await check_sums(database)
+
+
+async def test_what_was_paid_before_an_import_is_given_back_by_hand_and_recorded(database: Database) -> None:
+    order, _ = await paid_order(database)
+    statement = "UPDATE payments SET provider = 'imported', method = 'recorded' RETURNING id"
+    (imported,) = await run_sql(database, statement)
+    await run_sql(database, "DELETE FROM payment_transactions")
+    changed = await payment_changes.refund(staff(database), imported.id, dollars("10"), "sent back", "key")
+    assert [one.status for one in changed.transactions] == ["SUCCEEDED"]
+    assert (changed.payment.status, changed.payment.refunded_minor) == ("PARTIALLY_REFUNDED", 1000)
+    canceled = await orders.cancel(staff(database), OrderRef(id=order.id), "sold out", None, "cancel")
+    assert canceled.payment_status == "PARTIALLY_REFUNDED", "nobody can be asked for the rest"
+
+
+async def test_a_tender_that_is_only_reserved_is_given_up_at_once(database: Database) -> None:
+    order, _, gift_card, _ = await order_of_three_tenders(database, captured=False)
+    await run_sql(
+        database, "UPDATE payments SET status = 'AUTHORIZED', captured_minor = 0 WHERE id = :id", id=gift_card
+    )
+    await run_sql(
+        database,
+        "DELETE FROM payment_transactions WHERE payment_id = :id AND kind = 'CAPTURE'",
+        id=gift_card,
+    )
+    await orders.cancel(staff(database), OrderRef(id=order.id), "sold out", None, "key")
+    row = await payment_now(database, gift_card)
+    assert (row.status, row.voiding_minor) == ("VOIDED", 0)
+    assert ("VOID", "SUCCEEDED", 1000) in await transactions(database, gift_card)
