@@ -2,7 +2,6 @@
 
 import asyncio
 from datetime import UTC, datetime
-from decimal import Decimal
 from uuid import UUID, uuid4
 
 import pytest
@@ -11,16 +10,15 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.kernel.errors import PaymentDeclined
-from domain.kernel.money import Amount, Money
 from domain.ledger import Account, EntryKind
 from domain.orders import OrderStatus
 from domain.payment_facts import Fact
 from domain.payments import TransactionKind
-from domain.ports import Outcome, ProviderAnswer, ProviderTimeout
+from domain.ports import Outcome, ProviderAnswer
 from persistence import event_log
 from persistence import payment_changes as change_rows
 from persistence.database import Database
-from providers.payments.sandbox import SandboxPayments, charges
+from providers.payments.sandbox import charges
 from services import orders, payment_changes, payment_facts
 from services.access import SYSTEM
 from services.order_placement import place
@@ -28,9 +26,11 @@ from services.order_sweeps import expire_waiting
 from services.orders import OrderRef
 from services.payment_sweep import settle_due
 from tests.books import left, lines, make_entry, post
+from tests.cart_flows import run_sql
 from tests.checkouts import LaterClock, make_ready_cart, make_stocked_shop, order_now, till
 from tests.factories import make_channel
 from tests.lock_waits import until_waiting
+from tests.payments import Unreachable, dollars, paid_order, staff
 from tests.statements import count_statements
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -233,11 +233,11 @@ async def test_a_checkout_a_capture_a_part_refunded_and_a_cancel_are_explained_t
     shop = await make_stocked_shop(database, 5)
     placed = await order_now(database, shop, 3)
     assert placed.order is not None
-    staff, order_id = till(database, SYSTEM), placed.order.id
-    await payment_changes.capture(staff, placed.payment.id, Amount(Decimal("30.00"), "USD"), "first parcel")
-    await payment_changes.capture(staff, placed.payment.id, None, "the rest")
-    await payment_changes.refund(staff, placed.payment.id, Amount(Decimal("4.99"), "USD"), "late", "late")
-    await orders.cancel(staff, OrderRef(id=order_id), "too late", None, "cancel")
+    as_staff, order_id = staff(database), placed.order.id
+    await payment_changes.capture(as_staff, placed.payment.id, dollars("30.00"), "first parcel")
+    await payment_changes.capture(as_staff, placed.payment.id, None, "the rest")
+    await payment_changes.refund(as_staff, placed.payment.id, dollars("4.99"), "late", "late")
+    await orders.cancel(as_staff, OrderRef(id=order_id), "too late", None, "cancel")
 
     clearing = "PROVIDER_CLEARING:sandbox"
     assert await lines(database, order_id) == [
@@ -272,7 +272,7 @@ async def test_a_movement_that_is_declined_or_has_no_answer_is_not_booked(databa
     placed = await order_now(database, shop, 3)
     assert placed.order is not None
     before = await lines(database)
-    silent = till(database, SYSTEM, payment_providers={"sandbox": Silent(database.engine)})
+    silent = staff(database, Unreachable(database.engine))
     await payment_changes.capture(silent, placed.payment.id, None, "key")
     assert await lines(database) == before
 
@@ -288,7 +288,7 @@ async def test_an_answer_that_two_hear_is_booked_once(database: Database) -> Non
     shop = await make_stocked_shop(database, 5)
     placed = await order_now(database, shop, 1)
     assert placed.order is not None
-    silent = till(database, SYSTEM, payment_providers={"sandbox": Silent(database.engine)})
+    silent = staff(database, Unreachable(database.engine))
     changed = await payment_changes.capture(silent, placed.payment.id, None, "key")
     answer = ProviderAnswer(Outcome.SUCCEEDED, "sbx_capture_1", 1500, currency="USD")
     context, order_id = till(database, SYSTEM), placed.order.id
@@ -307,8 +307,8 @@ async def test_money_that_came_outside_is_cash(database: Database) -> None:
     shop = await make_stocked_shop(database, 5)
     token = await make_ready_cart(database, shop, 1)
     placed = await place(till(database), token, "manual", "bank_transfer", "key")
-    staff = till(database, SYSTEM)
-    await payment_changes.record(staff, placed.payment.id, Amount(Decimal("15.00"), "USD"), "wire", "key")
+    as_staff = staff(database)
+    await payment_changes.record(as_staff, placed.payment.id, dollars("15.00"), "wire", "key")
 
     assert left(await lines(database)) == {"CASH:manual": 1500, "SALES": -1000, "SHIPPING": -500}
 
@@ -317,14 +317,14 @@ async def test_what_the_payers_bank_takes_back_is_a_loss(database: Database) -> 
     shop = await make_stocked_shop(database, 5)
     placed = await order_now(database, shop, 1)
     assert placed.order is not None
-    staff = till(database, SYSTEM)
-    await payment_changes.capture(staff, placed.payment.id, None, "key")
+    as_staff = staff(database)
+    await payment_changes.capture(as_staff, placed.payment.id, None, "key")
     fact = Fact(TransactionKind.CHARGEBACK, Outcome.SUCCEEDED, 1200, "USD", "dispute-1")
     for _ in range(2):
-        async with staff.transaction() as transaction:
+        async with as_staff.transaction() as transaction:
             locked = await change_rows.lock(transaction.connection, order_id=placed.order.id)
             assert locked is not None
-            await payment_facts.record_change(staff, transaction, locked, placed.payment.id, fact)
+            await payment_facts.record_change(as_staff, transaction, locked, placed.payment.id, fact)
 
     assert left(await lines(database)) == {
         "PROVIDER_CLEARING:sandbox": 300,
@@ -342,17 +342,26 @@ async def test_the_ledger_costs_a_checkout_and_a_capture_no_statement_and_a_refu
         placed = await order_now(database, shop, 1)
     (posting,) = [sent for sent in statements if "ledger" in sent]
     assert "event_outbox" in posting, statements
-    staff = till(database, SYSTEM)
+    as_staff = staff(database)
     with count_statements(database) as statements:
-        await payment_changes.capture(staff, placed.payment.id, None, "capture")
+        await payment_changes.capture(as_staff, placed.payment.id, None, "capture")
     assert sum("ledger" in sent for sent in statements) == 1, statements
     with count_statements(database) as statements:
-        await payment_changes.refund(staff, placed.payment.id, None, "late", "refund")
+        await payment_changes.refund(as_staff, placed.payment.id, None, "late", "refund")
     assert sum("ledger" in sent for sent in statements) == 2, statements
 
 
-class Silent(SandboxPayments):
-    """A sandbox whose answers to captures never come."""
+async def test_what_staff_give_back_of_an_imported_order_is_booked_but_not_its_end(
+    database: Database,
+) -> None:
+    order, payment = await paid_order(database)
+    await run_sql(database, "UPDATE orders SET imported = true")
+    await run_sql(database, "UPDATE payments SET provider = 'imported', method = 'recorded'")
+    before = await lines(database)
+    await payment_changes.refund(staff(database), payment.id, dollars("4.00"), "sent back", "refund")
+    await orders.cancel(staff(database), OrderRef(id=order.id), "sold out", None, "cancel")
 
-    async def capture(self, key: str, reference: str, amount: Money) -> ProviderAnswer:
-        raise ProviderTimeout
+    assert (await lines(database))[len(before) :] == [
+        ("REFUNDED", "REFUND", 400),
+        ("REFUNDED", "CASH:imported", -400),
+    ]
