@@ -103,7 +103,8 @@ async def test_what_was_spoiled_on_either_side_is_listed_once_and_closed_when_it
     await change(database, spoil.format("state = 'DECLINED'"), name=three)
     await change(
         database,
-        "INSERT INTO sandbox_changes SELECT 'ghost', 'key-of-nobody', charge_reference, kind, state,"
+        "INSERT INTO sandbox_changes (reference, idempotency_key, charge_reference, kind, state, currency,"
+        " amount_minor, created_at) SELECT 'ghost', 'key-of-nobody', charge_reference, kind, state,"
         " currency, 77, created_at FROM sandbox_changes WHERE reference = :name",
         name=two,
     )
