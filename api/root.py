@@ -17,6 +17,7 @@ from api.resolvers.discounts import DiscountsMutation, DiscountsQuery
 from api.resolvers.event_feed import EventFeedQuery
 from api.resolvers.fulfillment import FulfillmentSubscription
 from api.resolvers.inventory import InventoryMutation, InventoryQuery
+from api.resolvers.ledger import LedgerQuery
 from api.resolvers.locations import LocationsMutation, LocationsQuery
 from api.resolvers.nodes import NodesQuery
 from api.resolvers.order_drafts import OrderDraftsMutation
@@ -25,6 +26,7 @@ from api.resolvers.order_lists import OrderListsSubscription
 from api.resolvers.order_payments import OrderPaymentsMutation
 from api.resolvers.orders import OrdersMutation, OrdersQuery, OrdersSubscription
 from api.resolvers.payments import PaymentsMutation
+from api.resolvers.reconciliation import ReconciliationMutation, ReconciliationQuery
 from api.resolvers.shipping import ShippingMutation, ShippingQuery
 from api.resolvers.stock_watch import StockWatchSubscription
 from api.resolvers.taxes import TaxesMutation, TaxesQuery
@@ -38,9 +40,11 @@ class Query(
     DiscountsQuery,
     EventFeedQuery,
     InventoryQuery,
+    LedgerQuery,
     LocationsQuery,
     NodesQuery,
     OrdersQuery,
+    ReconciliationQuery,
     ShippingQuery,
     TaxesQuery,
 ):
@@ -62,6 +66,7 @@ class Mutation(
     OrderDraftsMutation,
     OrdersMutation,
     PaymentsMutation,
+    ReconciliationMutation,
     ShippingMutation,
     TaxesMutation,
 ):

@@ -23,6 +23,8 @@ class Permission(StrEnum):
     SHIPPING_WRITE = "shipping.write"
     PRICING_WRITE = "pricing.write"
     APPS_WRITE = "apps.write"
+    LEDGER_READ = "ledger.read"
+    LEDGER_WRITE = "ledger.write"
 
 
 class ActorKind(StrEnum):

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.carts import CartLimits
 from domain.inventory import HoldPolicy
 from domain.kernel.events import Event
+from domain.ledger import Entry
 from domain.ports import Clock, PaymentProviders
 from persistence import event_log, idempotency
 from persistence.database import Database
@@ -59,12 +60,20 @@ class Transaction:
         self.actor = actor
         self.now = now
         self._events: list[Event] = []
+        self.entries: list[Entry] = []
         self._claim: idempotency.Claim | None = None
         self._response: dict[str, Any] | None = None
 
     def emit(self, *events: Event) -> None:
         """Append events, written with the commit; call it with the aggregates' locks held."""
         self._events.extend(events)
+
+    def post(self, *entries: Entry | None) -> None:
+        """Enter movements of money into the ledger, written with the commit; None is no movement.
+
+        Call it with the order's lock held. A source that has an entry of the kind keeps that one.
+        """
+        self.entries.extend(entry for entry in entries if entry is not None)
 
     async def replay(self, claim: idempotency.Claim | None) -> dict[str, Any] | None:
         """Take the key, or return the answer stored under it (None without a key or when new)."""
@@ -84,11 +93,19 @@ class Transaction:
         self._claim, self._response = claim, response
 
     async def finish(self) -> None:
-        """Write the answer and the events, in one statement where there are both."""
+        """Write the answer, the events and the ledger's entries, in one statement."""
         if self._claim is not None:
             await event_log.append_with_answer(
-                self.connection, self.actor, self._events, self._claim, self._response or {}, self.now
+                self.connection,
+                self.actor,
+                self._events,
+                self._claim,
+                self._response or {},
+                self.now,
+                self.entries,
             )
+        elif self.entries:
+            await event_log.append_and_post(self.connection, self.actor, self._events, self.entries, self.now)
         else:
             await event_log.append(self.connection, self.actor, self._events)
 

@@ -28,7 +28,7 @@ from persistence import order_edits as rows
 from persistence import orders as order_rows
 from persistence.idempotency import claim_for
 from persistence.order_edits import Offer
-from services import payment_calls, payment_facts
+from services import ledger, payment_calls, payment_facts
 from services.access import Permission, require
 from services.carts import findable
 from services.context import ServiceContext, Transaction
@@ -180,6 +180,7 @@ async def _write(
     edit, order, now = plan.edit, plan.edit.order, transaction.now
     note = rows.Note(new_id(), transaction.actor, reason, _amounts(placed.order), now)
     await rows.apply(transaction.connection, edit, plan.parts, note)
+    transaction.post(ledger.edited(placed.order, order, note.id))
     if plan.refunds:
         await payment_facts.save(context, transaction, order, plan.refunds)
     if plan.movements:

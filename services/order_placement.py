@@ -27,8 +27,8 @@ from persistence import inventory
 from persistence import order_placement as rows
 from persistence.discount_uses import reserve
 from persistence.idempotency import Claim, claim_for
+from services import ledger, payment_calls, payment_captures, payment_facts, payments
 from services import payment_attempts as attempts
-from services import payment_calls, payment_captures, payment_facts, payments
 from services.context import ServiceContext, Transaction
 from services.payment_attempts import Attempt, Placed
 from services.tokens import TokenSubject
@@ -277,6 +277,7 @@ async def _save(
         drafted_at=saved.drafted_at,
         note=saved.note,
     )
+    transaction.post(ledger.placed(order))
     captures = payment_captures.at_opening(checkout.capture_policy, order, placement.payments, now)
     if captures:
         await payment_facts.save(context, transaction, order, captures)

@@ -14,13 +14,14 @@ from domain.kernel.events import Event
 from domain.kernel.keys import check_key
 from domain.kernel.quantities import is_storable
 from domain.kernel.transitions import check_transition
+from domain.ledger import EntryKind
 from domain.orders import Order, OrderStatus
 from domain.payment_changes import Change, replaced, undo
 from persistence import channels, inventory
 from persistence import orders as rows
 from persistence.idempotency import Claim, claim_for
 from persistence.order_parts import OrderParts
-from services import order_drafts, payment_calls, payment_captures, payment_facts
+from services import ledger, order_drafts, payment_calls, payment_captures, payment_facts
 from services.access import ActorKind, Permission, require
 from services.context import ServiceContext, Transaction
 
@@ -41,15 +42,16 @@ class _Ending:
     status: OrderStatus
     kind: str
     stock_reason: str
+    entry_kind: EntryKind
 
 
 class _IsDraft(Exception):
     """The order is a draft, whose cart is locked before it: nothing was changed here."""
 
 
-_CANCELED = _Ending(OrderStatus.CANCELED, "OrderCanceled", "ORDER_CANCELED")
-_REJECTED = _Ending(OrderStatus.REJECTED, "OrderRejected", "ORDER_REJECTED")
-_EXPIRED = _Ending(OrderStatus.EXPIRED, "OrderExpired", "ORDER_EXPIRED")
+_CANCELED = _Ending(OrderStatus.CANCELED, "OrderCanceled", "ORDER_CANCELED", EntryKind.ORDER_CANCELED)
+_REJECTED = _Ending(OrderStatus.REJECTED, "OrderRejected", "ORDER_REJECTED", EntryKind.ORDER_REJECTED)
+_EXPIRED = _Ending(OrderStatus.EXPIRED, "OrderExpired", "ORDER_EXPIRED", EntryKind.ORDER_EXPIRED)
 
 
 async def find(context: ServiceContext, ref: OrderRef) -> Order | None:
@@ -213,6 +215,7 @@ async def _undo(
     if changed is None:
         return order, []
     await rows.save(transaction.connection, changed, ended_parts)
+    transaction.post(await ledger.ended(transaction, changed, ending.entry_kind))
     if undone:
         await payment_facts.save(context, transaction, changed, undone)
     await _give_stock_back(transaction, order.id, parts.fulfillment_orders, ending.stock_reason)

@@ -18,7 +18,7 @@ from domain.ports import ProviderAnswer
 from persistence import payment_changes as rows
 from persistence import payments as payment_rows
 from persistence.payment_changes import LockedPayments
-from services import payments
+from services import ledger, payments
 from services.context import ServiceContext, Transaction
 
 _ENDED = {OrderStatus.CANCELED, OrderStatus.REJECTED, OrderStatus.EXPIRED}
@@ -157,6 +157,7 @@ async def save(
         [change.transaction for change in changes],
         next_attempt_at=payments.asked_again_at(context.environment, transaction.now),
     )
+    await ledger.moved(transaction, order, changes)
 
 
 def events_of(order: Order, changes: Sequence[Change], now: datetime) -> list[Event]:

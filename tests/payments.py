@@ -12,12 +12,13 @@ from domain.payments import Payment
 from domain.ports import PaymentProvider, ProviderAnswer, ProviderTimeout
 from persistence.database import Database
 from providers.payments.sandbox import SandboxPayments
-from services import payment_changes
+from services import ledger_reports, payment_changes
 from services.access import SYSTEM
 from services.context import ServiceContext
 from services.order_placement import place
 from tests.cart_flows import run_sql
 from tests.checkouts import Shop, make_ready_cart, make_stocked_shop, till
+from tests.factories import make_context
 
 # Every amount of a payment's row beside what its transactions sum to: the two must never part.
 _SUMS = """
@@ -113,10 +114,14 @@ async def capture_at(database: Database, shop: Shop, policy: str) -> None:
     await run_sql(database, statement, policy=policy, id=shop.channel.id)
 
 
-async def check_sums(database: Database) -> None:
-    """Assert that every payment of an order amounts to what its transactions sum to."""
+async def check_sums(database: Database, *, booked: bool = True) -> None:
+    """Assert that every payment of an order amounts to what its transactions sum to.
+
+    And that the ledger explains them, unless a test has written payments past the product.
+    """
     for row in await run_sql(database, _SUMS):
         assert tuple(row)[:6] == tuple(row)[6:]
+    assert not booked or (await ledger_reports.check(make_context(database))).unexplained == []
 
 
 async def payment_now(database: Database, payment_id: UUID) -> Any:

@@ -6,6 +6,7 @@ from services import (
     order_sweeps,
     payment_renewals,
     payment_sweep,
+    reconciliation,
     stock_losses,
 )
 from worker.schedule import Job
@@ -23,6 +24,8 @@ JOBS = (
     Job("expire_waiting_orders", 60.0, order_sweeps.expire_waiting),
     # Orders whose units were lost get what came in since.
     Job("refill_orders", 5.0, stock_losses.refill),
+    # Once a day for each day, some hours after its end; looked for more often than that.
+    Job("reconcile_payments", 900.0, reconciliation.reconcile_due),
     # Keys live for days, so that minutes do not matter; often enough that each run has little to do.
     Job("forget_idempotency_keys", 600.0, idempotency.forget_old),
 )

@@ -15,6 +15,9 @@ from sqlalchemy import (
 from domain.payments import PaymentStatus, TransactionKind, TransactionStatus
 from persistence.tables.base import JSON, currency_code, key, metadata, moment, one_of, text_column
 
+MOVED = "status = 'SUCCEEDED' AND kind IN ('CAPTURE', 'REFUND', 'CHARGEBACK')"
+"""Which transactions moved money."""
+
 payments = Table(
     "payments",
     metadata,
@@ -92,6 +95,9 @@ payment_transactions = Table(
         unique=True,
         postgresql_where="kind IN ('CAPTURE', 'REFUND', 'CHARGEBACK')",
     ),
+    # What moved money, as reconciliation looks it up: by its day, and by the provider's name of it.
+    Index("ix_payment_transactions_settled_at", "settled_at", postgresql_where=MOVED),
+    Index("ix_payment_transactions_moved_reference", "provider_reference", postgresql_where=MOVED),
     CheckConstraint("amount_minor >= 0", name="amount"),
     CheckConstraint("(status IN ('SUCCEEDED', 'FAILED')) = (settled_at IS NOT NULL)", name="settled"),
     one_of("kind", TransactionKind),

@@ -5,7 +5,7 @@
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -18,7 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.kernel.money import Money
 from domain.payments import TransactionKind
-from domain.ports import Outcome, PaymentRequest, ProviderAnswer, ProviderTimeout
+from domain.ports import Outcome, PaymentRequest, ProviderAnswer, ProviderTimeout, ReportLine
+from providers.payments import sandbox_report
 
 _DECLINE_CODE = "card_declined"
 _STATE_BY_METHOD = MappingProxyType(
@@ -143,6 +144,10 @@ class SandboxPayments:
         if row is None:
             return ProviderAnswer(Outcome.DECLINED, reference, 0, decline_code="unknown_charge")
         return ProviderAnswer(Outcome.SUCCEEDED, row.reference, row.amount_minor)
+
+    async def report(self, since: datetime, until: datetime) -> Sequence[ReportLine]:
+        """Return every capture, refund and chargeback from `since` up to before `until`."""
+        return await sandbox_report.report(self._engine, since, until)
 
     async def _change(self, kind: TransactionKind, key: str, reference: str, amount: Money) -> ProviderAnswer:
         values = {

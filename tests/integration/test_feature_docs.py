@@ -2,15 +2,22 @@
 
 import json
 import re
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy import text
 
 from api.scalars import encode_id
 from domain.catalog import VariantRef
 from domain.inventory import MOVES, AdjustReason
+from domain.kernel.money import Amount
+from domain.ledger import Account
 from persistence.database import Database
-from services import inventory
+from services import inventory, ledger_reports, orders, payment_changes, reconciliation
 from services.access import ANONYMOUS, SYSTEM
+from services.orders import OrderRef
 from tests import drafts
 from tests.checkouts import make_ready_cart, make_stocked_shop, order_now, till
 from tests.factories import (
@@ -214,6 +221,64 @@ async def _take_33_mugs(database: Database) -> None:
     await inventory.adjust(
         make_context(database), VariantRef(sku="MUG-BLUE"), "LONDON", -33, AdjustReason.LOST, "lost-1"
     )
+
+
+async def test_the_examples_of_the_ledger_run(database: Database) -> None:
+    shop = await make_stocked_shop(database, 5, slug="web")
+    placed = await order_now(database, shop, 3)
+    assert placed.order is not None
+    staff = till(database, SYSTEM)
+    for amount, key in ((Amount(Decimal("30.00"), "USD"), "first"), (None, "second")):
+        await payment_changes.capture(staff, placed.payment.id, amount, key)
+    await payment_changes.refund(staff, placed.payment.id, Amount(Decimal("4.99"), "USD"), "late", "late")
+    await orders.cancel(staff, OrderRef(id=placed.order.id), "too late", None, "cancel")
+    written = (FEATURES / "ledger.md").read_text()
+    checked = await ledger_reports.check(staff)
+    assert f"{checked.entries} entries balance and explain {checked.movements} movements" in written
+    await _compare_a_day(database, written)
+
+    known: dict[str, str] = {"orderId": encode_id("Order", placed.order.id)}
+    answers: list[Any] = []
+    for document, variables in _EXAMPLE.findall(written):
+        data = await data_of(database, document, _filled(variables, known))
+        answers += data.values()
+        if "reconciliationDifferences" in data:
+            known["differenceId"] = answers[-1]["edges"][0]["node"]["id"]
+    entries, balances, journal, differences, resolved = answers
+    shown = [
+        f"| {entry['kind']} | {':'.join(filter(None, (posting['account'], posting['dimension'])))} | "
+        + (f"{posting['amount']['amount']} | |" if posting["side"] == "DEBIT" else "")
+        + (f"| {posting['amount']['amount']} |" if posting["side"] == "CREDIT" else "")
+        for entry in entries
+        for posting in entry["postings"]
+    ]
+    assert "\n".join(shown) in written
+    assert all(one["closing"]["amount"] == "0.00" for one in balances)
+    assert len(journal["edges"]) == len(entries)
+    assert [edge["node"]["kind"] for edge in differences["edges"]] == ["MISSING_THERE"]
+    assert (resolved["difference"]["state"], resolved["userErrors"]) == ("RESOLVED", [])
+
+
+async def _compare_a_day(database: Database, written: str) -> None:
+    """Let everything have happened on a day, the provider forget one movement, and compare."""
+    async with database.transaction() as connection:
+        for statement in (
+            "UPDATE payment_transactions SET settled_at = '2026-01-05 12:00Z'",
+            "UPDATE sandbox_changes SET created_at = '2026-01-05 12:00Z'",
+            "DELETE FROM sandbox_changes WHERE kind = 'CAPTURE' AND amount_minor = 500",
+        ):
+            await connection.execute(text(statement))
+    found = await reconciliation.reconcile(till(database, SYSTEM), "sandbox", date(2026, 1, 5))
+    assert (
+        f"sandbox {found.day}: {found.line_count} movements there, {found.transaction_count} here, "
+        f"{found.closed} closed, {len(found.differences)} open\n"
+    ) in written
+
+
+def test_the_accounts_documented_are_the_accounts_there_are() -> None:
+    section = (FEATURES / "ledger.md").read_text().split("## Accounts")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| `([A-Z_]+)` \| ([A-Z]+) \| (.+) \|$", section, re.MULTILINE)
+    assert rows == [(account.value, account.side.value, account.meaning) for account in Account]
 
 
 def test_the_moves_documented_are_the_moves_allowed() -> None:

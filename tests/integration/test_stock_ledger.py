@@ -1,26 +1,12 @@
 """`ordertide check stock`: silent about good stock, exact about bad."""
 
-import asyncio
-import subprocess
-import sys
-from pathlib import Path
-
 import orjson
 from sqlalchemy import text
 
-from bench._environment import child_environment
 from persistence.database import Database
 from tests import cart_flows as flow
+from tests.commands import ordertide
 from tests.factories import Shop, make_shop
-
-
-async def ordertide(url: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run the command line as an operator does."""
-    command = [str(Path(sys.executable).with_name("ordertide")), *arguments]
-    environment = child_environment(database_url=url, secret_key="k" * 32)
-    return await asyncio.to_thread(
-        subprocess.run, command, env=environment, capture_output=True, text=True, check=False
-    )
 
 
 async def test_stock_that_is_explained_passes(database: Database, database_url: str) -> None:

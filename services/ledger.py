@@ -1,0 +1,79 @@
+"""Making entries of the ledger of money from orders and payments; reading is in `ledger_reports.py`.
+
+They are entered with `transaction.post(...)` and written by the statement that ends the
+transaction: so each movement of money is in the books exactly if it is on record.
+"""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from domain import ledger_rules as decide
+from domain.ledger import About, Entry, EntryKind, Position, position_of
+from domain.orders import Order
+from domain.payment_changes import Change
+from domain.payments import Payment, TransactionKind, TransactionStatus
+from persistence import ledger as rows
+from services.context import Transaction
+
+_BACK = {TransactionKind.REFUND: decide.refunded, TransactionKind.CHARGEBACK: decide.charged_back}
+
+
+def placed(order: Order) -> Entry | None:
+    """Return the entry of an order that is placed: it is owed, and sold."""
+    return decide.order_placed(_about(order), order)
+
+
+def edited(before: Order, after: Order, edit_id: UUID) -> Entry | None:
+    """Return the entry of an order's edit, which `edit_id` names: the difference."""
+    return decide.order_edited(_about(after), edit_id, before, after)
+
+
+async def ended(transaction: Transaction, order: Order, kind: EntryKind) -> Entry | None:
+    """Return the entry that takes a canceled, rejected or expired order back (one statement).
+
+    None for an imported order: it was not booked, and a refund of it is no part of a sale that is undone.
+    """
+    if order.imported:
+        return None
+    return decide.order_ended(_about(order), kind, await position(transaction, order.id))
+
+
+async def moved(transaction: Transaction, order: Order, changes: Sequence[Change]) -> None:
+    """Post every settled movement among changes of a locked order's payments.
+
+    One statement where money was given or taken back, since that depends on what the customer is owed.
+    """
+    for change in changes:
+        payment, movement = change.payment, change.transaction
+        if movement.status is not TransactionStatus.SUCCEEDED:
+            continue
+        about = _about(order, payment)
+        if movement.kind is TransactionKind.CAPTURE:
+            entry = decide.captured(about, movement.id, movement.amount_minor, payment.provider)
+        elif movement.kind in _BACK:
+            entry = _BACK[movement.kind](
+                about,
+                movement.id,
+                movement.amount_minor,
+                payment.provider,
+                await position(transaction, order.id),
+            )
+        else:
+            continue
+        transaction.post(entry)
+
+
+async def position(transaction: Transaction, order_id: UUID) -> Position:
+    """Return what an order's entries make of each account, those of this transaction too.
+
+    Call it with the order's lock held: whoever posts for it holds it.
+    """
+    found = dict(await rows.position(transaction.connection, order_id))
+    pending = [entry for entry in transaction.entries if entry.order_id == order_id]
+    for account, amount_minor in position_of(pending).items():
+        found[account] = found.get(account, 0) + amount_minor
+    return found
+
+
+def _about(order: Order, payment: Payment | None = None) -> About:
+    return About(order.channel_id, order.currency, order.id, payment.id if payment else None)
