@@ -9,7 +9,7 @@ from sqlalchemy import Row, bindparam, insert, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.channels import Channel, ChannelSettings
+from domain.channels import CapturePolicy, Channel, ChannelSettings
 from persistence.tables.channels import channel_locations, channels
 
 _COLUMNS = (
@@ -37,7 +37,7 @@ _LOCATIONS_BY_CODE = text(
     """
 )
 _SETTINGS = """
-    SELECT c.id, c.slug, c.name, c.currency, c.version, c.locale, c.review_from_minor,
+    SELECT c.id, c.slug, c.name, c.currency, c.version, c.locale, c.review_from_minor, c.capture_policy,
            c.serves_all_locations,
            ARRAY(SELECT l.code FROM channel_locations s JOIN locations l ON l.id = s.location_id
                   WHERE s.channel_id = c.id ORDER BY s.rank, l.code) AS codes
@@ -48,7 +48,7 @@ _LOCK = text(_SETTINGS + "WHERE c.id = :id AND c.archived_at IS NULL FOR NO KEY 
 _SAVE = text(
     """
     UPDATE channels SET name = :name, locale = :locale, review_from_minor = :review_from_minor,
-           serves_all_locations = :serves_all_locations, version = :version
+           capture_policy = :capture_policy, serves_all_locations = :serves_all_locations, version = :version
      WHERE id = :id
     """
 )
@@ -141,6 +141,7 @@ async def save(connection: AsyncConnection, channel: Channel, settings: ChannelS
         "version": channel.version,
         "locale": settings.locale,
         "review_from_minor": settings.review_from_minor,
+        "capture_policy": settings.capture_policy.value,
         "serves_all_locations": settings.serves_all_locations,
     }
     await connection.execute(_SAVE, values)
@@ -158,7 +159,13 @@ async def archive(connection: AsyncConnection, channel: Channel, now: datetime) 
 
 
 def _settings(row: Row[*tuple[Any, ...]]) -> ChannelSettings:
-    return ChannelSettings(row.locale, row.review_from_minor, row.serves_all_locations, tuple(row.codes))
+    return ChannelSettings(
+        row.locale,
+        row.review_from_minor,
+        row.serves_all_locations,
+        tuple(row.codes),
+        CapturePolicy(row.capture_policy),
+    )
 
 
 def _channel(row: Row[*tuple[Any, ...]]) -> Channel:

@@ -32,6 +32,11 @@ _COLUMNS = (
     payments.c.refunded_minor,
     payments.c.order_id,
     payments.c.provider_reference,
+    payments.c.capturing_minor,
+    payments.c.voiding_minor,
+    payments.c.refunding_minor,
+    payments.c.charged_back_minor,
+    payments.c.expires_at,
 )
 _BY_IDS = select(*_COLUMNS).where(payments.c.id.in_(bindparam("ids", expanding=True)))
 
@@ -276,6 +281,11 @@ def payment_of(row: Row[*tuple[Any, ...]]) -> Payment:
         row.refunded_minor,
         row.order_id,
         row.provider_reference,
+        row.capturing_minor,
+        row.voiding_minor,
+        row.refunding_minor,
+        row.charged_back_minor,
+        row.expires_at,
     )
 
 
