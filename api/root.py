@@ -19,6 +19,7 @@ from api.resolvers.locations import LocationsMutation, LocationsQuery
 from api.resolvers.nodes import NodesQuery
 from api.resolvers.order_lists import OrderListsSubscription
 from api.resolvers.orders import OrdersMutation, OrdersQuery, OrdersSubscription
+from api.resolvers.payment_callbacks import PaymentCallbacksMutation, PaymentCallbacksQuery
 from api.resolvers.shipping import ShippingMutation, ShippingQuery
 from api.resolvers.stock_watch import StockWatchSubscription
 
@@ -33,6 +34,7 @@ class Query(
     LocationsQuery,
     NodesQuery,
     OrdersQuery,
+    PaymentCallbacksQuery,
     ShippingQuery,
 ):
     """Everything that can be read."""
@@ -47,6 +49,7 @@ class Mutation(
     InventoryMutation,
     LocationsMutation,
     OrdersMutation,
+    PaymentCallbacksMutation,
     ShippingMutation,
 ):
     """Everything that can be changed.

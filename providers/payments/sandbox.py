@@ -133,9 +133,7 @@ def _change_answer(change: Change) -> ProviderAnswer:
         return ProviderAnswer(
             Outcome.DECLINED, change.reference, change.amount_minor, decline_code=change.decline_code
         )
-    return ProviderAnswer(
-        Outcome.SUCCEEDED, change.reference, change.amount_minor, currency=change.currency
-    )
+    return ProviderAnswer(Outcome.SUCCEEDED, change.reference, change.amount_minor, currency=change.currency)
 
 
 def _answer(charge: Charge) -> ProviderAnswer:

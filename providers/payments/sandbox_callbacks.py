@@ -108,9 +108,7 @@ def telling(faults: Faults, key: str, now: datetime) -> dict[str, Any]:
     }
 
 
-def changing(
-    kind: TransactionKind, key: str, charge: str, amount: Money, faults: Faults
-) -> dict[str, Any]:
+def changing(kind: TransactionKind, key: str, charge: str, amount: Money, faults: Faults) -> dict[str, Any]:
     """Return what the record needs to do something with a charge and to tell of it."""
     return {
         "reference": f"sbx_{kind.value.lower()}_{uuid4().hex}",

@@ -1,9 +1,10 @@
-"""What people do at the sandbox by themselves: the shopper confirms, staff capture or refund, a bank disputes.
+"""What people do at the sandbox by themselves: a shopper confirms, staff refund, a bank disputes.
 
 Nothing of it is asked by Ordertide, which hears of it by callbacks alone.
 """
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from uuid import uuid4
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -35,14 +36,19 @@ class SandboxDesk:
         )
 
     async def change(
-        self, kind: TransactionKind, reference: str, amount_minor: int | None = None
+        self, kind: TransactionKind, reference: str, amount: Decimal | None = None
     ) -> Change | None:
-        """Capture, refund or charge back, by default all there is; None when there is no such charge."""
+        """Capture, refund or charge back, by default all there is; None when there is no such charge.
+
+        Raises InvalidInput for an amount that the charge's currency does not have.
+        """
         charge = await self._record.by_reference(reference)
         if charge is None:
             return None
-        amount = Money(_all(kind, charge) if amount_minor is None else amount_minor, charge.currency)
-        values = changing(kind, f"desk-{uuid4().hex}", reference, amount, self._faults)
+        money = Money(_all(kind, charge), charge.currency)
+        if amount is not None:
+            money = Money.from_decimal(amount, charge.currency)
+        values = changing(kind, f"desk-{uuid4().hex}", reference, money, self._faults)
         return await self._record.change({**values, "told_key": None})
 
 

@@ -213,9 +213,7 @@ class SandboxRecord:
         """Record what the shopper said to a charge that waits for it; None when none does."""
         return _charge(await self._row(_CONFIRM, values))
 
-    async def _row(
-        self, statement: Any, values: Mapping[str, Any]
-    ) -> Row[*tuple[Any, ...]] | None:
+    async def _row(self, statement: Any, values: Mapping[str, Any]) -> Row[*tuple[Any, ...]] | None:
         try:
             async with self._engine.connect() as connection:
                 return (await connection.execute(statement, values)).first()
