@@ -107,7 +107,9 @@ _CHANGE = text(
                decline_code, :now, :due_at, :deliveries
           FROM change
     )
-    SELECT change.reference, state, currency, amount_minor, decline_code, charge.method FROM change, charge
+    SELECT change.reference, change.state, change.currency, change.amount_minor, change.decline_code,
+           charge.method
+      FROM change, charge
     """
 ).bindparams(
     bindparam("now", type_=DateTime(timezone=True)),
