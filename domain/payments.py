@@ -8,6 +8,12 @@ from uuid import UUID
 
 from domain.kernel.money import Money
 
+MANUAL = "manual"
+"""The provider of what is paid outside: nobody can be asked, staff record what came."""
+
+OWN_TENDERS = frozenset({"gift_card", "store_credit"})
+"""Providers that are our own books: what is asked of them is done by the transaction that asks."""
+
 
 class PaymentStatus(StrEnum):
     """What a payment amounts to so far."""

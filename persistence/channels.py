@@ -52,6 +52,7 @@ _SAVE = text(
      WHERE id = :id
     """
 )
+_CAPTURE_POLICY = text("SELECT capture_policy FROM channels WHERE id = :id")
 _ARCHIVE = text("UPDATE channels SET archived_at = :now, version = :version WHERE id = :id")
 _FORGET_LOCATIONS = text("DELETE FROM channel_locations WHERE channel_id = :id")
 
@@ -97,6 +98,11 @@ async def location_ids_by_code(connection: AsyncConnection, codes: Sequence[str]
     """Return the ids of the locations that are in use, by code; they stay so until the transaction ends."""
     found = await connection.execute(_LOCATIONS_BY_CODE, {"codes": list(codes)})
     return {row.code: row.id for row in found}
+
+
+async def capture_policy_of(connection: AsyncConnection, channel_id: UUID) -> CapturePolicy:
+    """Return when a channel, archived or not, captures what its orders have reserved."""
+    return CapturePolicy(await connection.scalar(_CAPTURE_POLICY, {"id": channel_id}))
 
 
 async def list_all(connection: AsyncConnection) -> list[Channel]:
