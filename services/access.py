@@ -21,7 +21,6 @@ class Permission(StrEnum):
     ORDERS_IMPORT = "orders.import"
     PAYMENTS_READ = "payments.read"
     PAYMENTS_WRITE = "payments.write"
-    PAYMENTS_WRITE = "payments.write"
     SHIPPING_WRITE = "shipping.write"
     APPS_WRITE = "apps.write"
 
