@@ -17,7 +17,7 @@ from api.ide import Ide
 from api.rate_limit import RateLimiter
 from domain.kernel.money import Money
 from domain.payments import TransactionKind
-from domain.ports import Outcome, ProviderEvent
+from domain.ports import Outcome, ProviderAnswer, ProviderEvent, ProviderTimeout
 from persistence.database import Database
 from providers.payments.manual import ManualPayments
 from providers.payments.sandbox import SandboxPayments
@@ -113,6 +113,17 @@ def told(order: PaidOrder, kind: TransactionKind, amount_minor: int, **changes: 
         occurred_at=datetime.now(UTC),
     )
     return replace(event, **changes)
+
+
+class SilentSandbox(SandboxPayments):
+    """The sandbox on a day on which it gets what is asked, and answers nothing."""
+
+    async def capture(self, key: str, reference: str, amount: Money) -> ProviderAnswer:
+        await super().capture(key, reference, amount)
+        raise ProviderTimeout
+
+    async def find_change(self, key: str, reference: str) -> ProviderAnswer | None:
+        raise ProviderTimeout
 
 
 class Tells:
