@@ -20,6 +20,7 @@ from api.resolvers.nodes import NodesQuery
 from api.resolvers.order_lists import OrderListsSubscription
 from api.resolvers.orders import OrdersMutation, OrdersQuery, OrdersSubscription
 from api.resolvers.payment_callbacks import PaymentCallbacksMutation, PaymentCallbacksQuery
+from api.resolvers.payments import PaymentsMutation
 from api.resolvers.shipping import ShippingMutation, ShippingQuery
 from api.resolvers.stock_watch import StockWatchSubscription
 
@@ -50,6 +51,7 @@ class Mutation(
     LocationsMutation,
     OrdersMutation,
     PaymentCallbacksMutation,
+    PaymentsMutation,
     ShippingMutation,
 ):
     """Everything that can be changed.

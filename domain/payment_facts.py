@@ -51,7 +51,7 @@ def apply(
     """Return what a fact changes; None when it changes nothing, as when it is known already.
 
     `transactions` are all of the payment. `transaction_id` is the request that the fact answers, where that
-    is known; otherwise it settles an open request for the same, or is a transaction of its own. A refusal
+    is known; otherwise it settles the one open request for as much, or is a transaction of its own. A refusal
     that answers no request moves nothing. Raises AmountMismatch.
     """
     if fact.outcome not in {Outcome.SUCCEEDED, Outcome.DECLINED}:
@@ -127,7 +127,9 @@ def _asked_for(
         return next((one for one in waiting if one.id == transaction_id), None)
     if fact.outcome is Outcome.DECLINED:
         return None  # of which of several requests it is, only a key could tell
-    return next((one for one in waiting if _is_same(one, fact)), None)
+    same = [one for one in waiting if _is_same(one, fact)]
+    # Of several that asked for as much, each answer will tell by its name which of them this was.
+    return same[0] if len(same) == 1 else None
 
 
 def _is_same(transaction: PaymentTransaction, fact: Fact) -> bool:

@@ -58,7 +58,12 @@ _FORGET_LOCATIONS = text("DELETE FROM channel_locations WHERE channel_id = :id")
 
 
 async def create(
-    connection: AsyncConnection, channel: Channel, *, serves_all_locations: bool, now: datetime
+    connection: AsyncConnection,
+    channel: Channel,
+    *,
+    serves_all_locations: bool,
+    capture_policy: CapturePolicy,
+    now: datetime,
 ) -> bool:
     """Insert a channel; False when its slug is taken."""
     statement = (
@@ -69,6 +74,7 @@ async def create(
             name=channel.name,
             currency=channel.currency,
             serves_all_locations=serves_all_locations,
+            capture_policy=capture_policy.value,
             created_at=now,
         )
         .on_conflict_do_nothing(index_elements=["slug"])

@@ -165,6 +165,7 @@ def events_of(order: Order, changes: Sequence[Change], now: datetime) -> list[Ev
         _event_of(order, change, now)
         for change in changes
         if (change.transaction.kind, change.transaction.status) in _KINDS
+        and change.transaction.decline_code != payment_facts.RECORDED_BEFORE
     ]
 
 

@@ -9,12 +9,12 @@ import strawberry
 from api.errors import UserError
 from api.pagination import PageInfo, PageRequest, cursor
 from api.scalars import encode_id
+from api.schema.payments import PaymentTransactionKind
 from api.schema.values import Money
 from domain import payment_callbacks as domain
 from domain.kernel.errors import InvalidInput
 from domain.kernel.money import Money as DomainMoney
 from domain.kernel.money import exponent_of
-from domain.payments import TransactionKind
 
 OLDEST = "RECEIVED_OLDEST"
 """The one order of this list, named in its cursors."""
@@ -24,9 +24,6 @@ KEY = (datetime, UUID)
 
 PaymentCallbackState = strawberry.enum(
     domain.CallbackState, name="PaymentCallbackState", description="What became of a provider's callback."
-)
-PaymentTransactionKind = strawberry.enum(
-    TransactionKind, name="PaymentTransactionKind", description="What moves, or is reserved or given up."
 )
 
 
