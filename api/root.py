@@ -25,6 +25,7 @@ from api.resolvers.order_edits import OrderEditsMutation
 from api.resolvers.order_lists import OrderListsSubscription
 from api.resolvers.order_payments import OrderPaymentsMutation
 from api.resolvers.orders import OrdersMutation, OrdersQuery, OrdersSubscription
+from api.resolvers.payment_callbacks import PaymentCallbacksMutation, PaymentCallbacksQuery
 from api.resolvers.payments import PaymentsMutation
 from api.resolvers.reconciliation import ReconciliationMutation, ReconciliationQuery
 from api.resolvers.shipping import ShippingMutation, ShippingQuery
@@ -44,6 +45,7 @@ class Query(
     LocationsQuery,
     NodesQuery,
     OrdersQuery,
+    PaymentCallbacksQuery,
     ReconciliationQuery,
     ShippingQuery,
     TaxesQuery,
@@ -65,6 +67,7 @@ class Mutation(
     OrderPaymentsMutation,
     OrderDraftsMutation,
     OrdersMutation,
+    PaymentCallbacksMutation,
     PaymentsMutation,
     ReconciliationMutation,
     ShippingMutation,

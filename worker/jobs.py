@@ -9,6 +9,7 @@ from services import (
     reconciliation,
     stock_losses,
 )
+from worker import payment_callbacks
 from worker.schedule import Job
 
 JOBS = (
@@ -19,6 +20,8 @@ JOBS = (
     Job("expire_carts", 60.0, cart_sweeps.expire_abandoned),
     # A payment whose answer never came is found out within seconds of its provider's recovery.
     Job("settle_payments", 1.0, payment_sweep.settle_due),
+    # Before what they build on is known they wait; staff and shoppers see the rest within a second.
+    Job("apply_payment_callbacks", 0.5, payment_callbacks.apply),
     # They lapse days ahead; minutes do not matter.
     Job("renew_authorizations", 60.0, payment_renewals.renew_expiring),
     Job("expire_waiting_orders", 60.0, order_sweeps.expire_waiting),

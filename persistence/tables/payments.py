@@ -58,6 +58,7 @@ payments = Table(
     ),
     CheckConstraint("authorized_minor BETWEEN 0 AND amount_minor", name="authorized"),
     CheckConstraint("num_nonnulls(cart_id, order_id) > 0", name="purpose"),
+    Index("ix_payments_provider_provider_reference", "provider", "provider_reference"),
     Index("ix_payments_expires_at", "expires_at", postgresql_where="status = 'AUTHORIZED'"),
     currency_code(),
     one_of("status", PaymentStatus),
