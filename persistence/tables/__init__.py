@@ -2,6 +2,7 @@
 
 from persistence.tables import (
     access,
+    approvals,
     carts,
     catalog,
     channels,
@@ -10,6 +11,8 @@ from persistence.tables import (
     idempotency,
     inventory,
     locations,
+    order_holds,
+    order_reviews,
     orders,
     payments,
     sandbox,
@@ -19,6 +22,7 @@ from persistence.tables.base import metadata
 
 __all__ = [
     "access",
+    "approvals",
     "carts",
     "catalog",
     "channels",
@@ -28,6 +32,8 @@ __all__ = [
     "inventory",
     "locations",
     "metadata",
+    "order_holds",
+    "order_reviews",
     "orders",
     "payments",
     "sandbox",

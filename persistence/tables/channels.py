@@ -16,6 +16,8 @@ channels = Table(
     Column("serves_all_locations", Boolean, nullable=False, server_default="false"),
     # Orders of this total (minor units) or more wait for a person; null: none does.
     Column("review_from_minor", BigInteger),
+    # Whether orders whose money has not come wait for it.
+    Column("hold_unpaid", Boolean, nullable=False, server_default="false"),
     Column("version", Integer, nullable=False, server_default="1"),
     moment("created_at"),
     moment("archived_at", optional=True),
