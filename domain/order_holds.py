@@ -53,6 +53,11 @@ def place_on_hold(
     return replace(placement, order=order, fulfillment_orders=parts)
 
 
+def own_holds(parts: Iterable[FulfillmentOrder]) -> list[FulfillmentHold]:
+    """Return the holds that do not go with a review."""
+    return [hold for part in parts for hold in part.holds if not hold.of_review]
+
+
 def add(order: Order, part: FulfillmentOrder, hold: FulfillmentHold) -> FulfillmentOrder:
     """Return the part with one hold more.
 

@@ -89,6 +89,15 @@ class Evaluation:
 
     reasons: tuple[Reason, ...] = ()
 
+    @classmethod
+    def from_json(cls, records: Sequence[Mapping[str, Any]]) -> "Evaluation":
+        """Return the evaluation that `to_json` made `records` of."""
+        return cls(tuple(Reason.from_json(record) for record in records))
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Return the reasons as the records that are stored."""
+        return [reason.to_json() for reason in self.reasons]
+
     @property
     def decision(self) -> Decision:
         """The strictest word of all."""
@@ -121,7 +130,7 @@ class CartFacts:
     total: Money
     shipping_country: str
     billing_country: str | None
-    history: History = History()
+    history: History = field(default_factory=History)
 
 
 @dataclass(frozen=True, slots=True)

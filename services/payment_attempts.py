@@ -5,7 +5,7 @@ request, or the sweep that overtook it) returns what the first has recorded.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -16,15 +16,16 @@ from domain.kernel.errors import DomainError, InsufficientStock, PaymentDeclined
 from domain.kernel.events import Event
 from domain.kernel.ids import new_id
 from domain.order_placement import Checkout, Placement
+from domain.order_reviews import Evaluation
 from domain.orders import Order
 from domain.payments import Payment, PaymentStatus
 from domain.ports import Outcome, ProviderAnswer
-from persistence import idempotency
+from persistence import checkout_risk, idempotency
 from persistence import orders as order_rows
 from persistence import payments as rows
 from persistence.idempotency import Claim
 from services import payments
-from services.context import ServiceContext
+from services.context import ServiceContext, Transaction
 
 _log = structlog.get_logger(__name__)
 
@@ -38,6 +39,8 @@ class Attempt:
     transaction_id: UUID
     claim: Claim
     attempts: int = 0
+    found: Evaluation = field(default_factory=Evaluation)
+    """What rules found before the payment was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,25 @@ def stock_lost(short: Sequence[InsufficientStock]) -> Refusal:
 def declined(code: str) -> Refusal:
     """Refuse an approval ourselves, for a reason the shopper is told as a decline code."""
     return Refusal(code, "CartPaymentDeclined", PaymentDeclined(code), {"declined": code})
+
+
+async def refuse(transaction: Transaction, attempt: Attempt) -> None:
+    """Record that rules turned a locked cart down before anybody was asked for money: a decline of ours.
+
+    The caller raises it once the transaction has ended, and so does the same key from then on.
+    """
+    code = attempt.found.decline_code
+    version = await checkout_risk.refuse(
+        transaction.connection,
+        attempt.checkout,
+        attempt.payment,
+        attempt.transaction_id,
+        placement={"reasons": attempt.found.to_json()},
+        decline_code=code,
+        now=transaction.now,
+    )
+    transaction.emit(cart_event("CartPaymentDeclined", attempt.checkout, version, transaction.now))
+    transaction.answer({"payment": str(attempt.payment.id), "declined": code})
 
 
 async def decline(context: ServiceContext, attempt: Attempt, answer: ProviderAnswer) -> Placed:

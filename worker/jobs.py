@@ -1,6 +1,6 @@
 """Which jobs there are and how often each runs: the one place to look for what happens by itself."""
 
-from services import cart_sweeps, idempotency, order_sweeps, payment_sweep, stock_losses
+from services import cart_sweeps, idempotency, order_holds, order_sweeps, payment_sweep, stock_losses
 from worker.schedule import Job
 
 JOBS = (
@@ -12,6 +12,7 @@ JOBS = (
     # A payment whose answer never came is found out within seconds of its provider's recovery.
     Job("settle_payments", 1.0, payment_sweep.settle_due),
     Job("expire_waiting_orders", 60.0, order_sweeps.expire_waiting),
+    Job("release_paid_orders", 5.0, order_holds.release_paid),
     # Orders whose units were lost get what came in since.
     Job("refill_orders", 5.0, stock_losses.refill),
     # Keys live for days, so that minutes do not matter; often enough that each run has little to do.
