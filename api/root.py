@@ -7,6 +7,7 @@ from graphql import GraphQLSchema
 from strawberry.schema.config import StrawberryConfig
 
 from api.errors import USER_ERROR_TYPES
+from api.resolvers.approvals import ApprovalsMutation, ApprovalsQuery
 from api.resolvers.availability import AvailabilitySubscription
 from api.resolvers.carts import CartsMutation, CartsQuery, CartsSubscription
 from api.resolvers.catalog import CatalogMutation, CatalogQuery
@@ -17,7 +18,9 @@ from api.resolvers.fulfillment import FulfillmentSubscription
 from api.resolvers.inventory import InventoryMutation, InventoryQuery
 from api.resolvers.locations import LocationsMutation, LocationsQuery
 from api.resolvers.nodes import NodesQuery
+from api.resolvers.order_holds import OrderHoldsMutation
 from api.resolvers.order_lists import OrderListsSubscription
+from api.resolvers.order_reviews import OrderReviewsQuery
 from api.resolvers.orders import OrdersMutation, OrdersQuery, OrdersSubscription
 from api.resolvers.shipping import ShippingMutation, ShippingQuery
 from api.resolvers.stock_watch import StockWatchSubscription
@@ -25,6 +28,7 @@ from api.resolvers.stock_watch import StockWatchSubscription
 
 @strawberry.type
 class Query(
+    ApprovalsQuery,
     CartsQuery,
     CatalogQuery,
     ChannelsQuery,
@@ -32,6 +36,7 @@ class Query(
     InventoryQuery,
     LocationsQuery,
     NodesQuery,
+    OrderReviewsQuery,
     OrdersQuery,
     ShippingQuery,
 ):
@@ -40,12 +45,14 @@ class Query(
 
 @strawberry.type
 class Mutation(
+    ApprovalsMutation,
     CartsMutation,
     CatalogChangesMutation,
     CatalogMutation,
     ChannelsMutation,
     InventoryMutation,
     LocationsMutation,
+    OrderHoldsMutation,
     OrdersMutation,
     ShippingMutation,
 ):

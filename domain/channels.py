@@ -7,7 +7,7 @@ from uuid import UUID
 
 from babel import Locale, UnknownLocaleError
 
-from domain.kernel.changes import KEEP, Keep
+from domain.kernel.changes import KEEP, Keep, kept
 from domain.kernel.errors import InvalidInput, under
 from domain.kernel.money import Amount, Money, exponent_of
 from domain.kernel.quantities import require_text
@@ -40,6 +40,8 @@ class ChannelSettings:
     review_from_minor: int | None = None
     serves_all_locations: bool = True
     location_codes: tuple[str, ...] = ()
+    hold_unpaid: bool = False
+    """Whether what is paid later is not worked on before the money has come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class ChannelChanges:
     locale: str | Keep = KEEP
     review_from: Amount | Keep | None = KEEP
     location_codes: Sequence[str] | Keep | None = KEEP
+    hold_unpaid: bool | Keep = KEEP
 
 
 def check_new(slug: str, name: str, currency: str) -> tuple[str, str, str]:
@@ -90,6 +93,7 @@ def change(
         review_from_minor=review_from,
         serves_all_locations=settings.serves_all_locations if codes is KEEP else codes is None,
         location_codes=settings.location_codes if codes is KEEP else tuple(codes or ()),
+        hold_unpaid=kept(changes.hold_unpaid, settings.hold_unpaid),
     )
     if (name, after) == (channel.name, settings):
         return channel, settings

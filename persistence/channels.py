@@ -38,7 +38,7 @@ _LOCATIONS_BY_CODE = text(
 )
 _SETTINGS = """
     SELECT c.id, c.slug, c.name, c.currency, c.version, c.locale, c.review_from_minor,
-           c.serves_all_locations,
+           c.serves_all_locations, c.hold_unpaid,
            ARRAY(SELECT l.code FROM channel_locations s JOIN locations l ON l.id = s.location_id
                   WHERE s.channel_id = c.id ORDER BY s.rank, l.code) AS codes
       FROM channels c
@@ -48,7 +48,7 @@ _LOCK = text(_SETTINGS + "WHERE c.id = :id AND c.archived_at IS NULL FOR NO KEY 
 _SAVE = text(
     """
     UPDATE channels SET name = :name, locale = :locale, review_from_minor = :review_from_minor,
-           serves_all_locations = :serves_all_locations, version = :version
+           serves_all_locations = :serves_all_locations, hold_unpaid = :hold_unpaid, version = :version
      WHERE id = :id
     """
 )
@@ -142,6 +142,7 @@ async def save(connection: AsyncConnection, channel: Channel, settings: ChannelS
         "locale": settings.locale,
         "review_from_minor": settings.review_from_minor,
         "serves_all_locations": settings.serves_all_locations,
+        "hold_unpaid": settings.hold_unpaid,
     }
     await connection.execute(_SAVE, values)
 
@@ -158,7 +159,9 @@ async def archive(connection: AsyncConnection, channel: Channel, now: datetime) 
 
 
 def _settings(row: Row[*tuple[Any, ...]]) -> ChannelSettings:
-    return ChannelSettings(row.locale, row.review_from_minor, row.serves_all_locations, tuple(row.codes))
+    return ChannelSettings(
+        row.locale, row.review_from_minor, row.serves_all_locations, tuple(row.codes), row.hold_unpaid
+    )
 
 
 def _channel(row: Row[*tuple[Any, ...]]) -> Channel:

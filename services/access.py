@@ -20,6 +20,7 @@ class Permission(StrEnum):
     ORDERS_WRITE = "orders.write"
     ORDERS_IMPORT = "orders.import"
     SHIPPING_WRITE = "shipping.write"
+    APPROVALS_WRITE = "approvals.write"
     APPS_WRITE = "apps.write"
 
 

@@ -81,9 +81,9 @@ class LaterClock:
         return datetime.now(UTC) + timedelta(hours=self.hours)
 
 
-def later(database: Database, hours: int = 1) -> ServiceContext:
+def later(database: Database, hours: int = 1, actor: Actor = ANONYMOUS) -> ServiceContext:
     """Return the sweep's context, hours on."""
-    return till(database, clock=LaterClock(hours))
+    return till(database, actor, clock=LaterClock(hours))
 
 
 async def make_ready_cart(

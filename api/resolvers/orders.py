@@ -93,6 +93,7 @@ class OrdersMutation:
             decode_id("Order", input.id, "id"),
             input.expected_version,
             input.idempotency_key,
+            input.note,
         )
         return OrderPayload(order=Order.of(order))
 
@@ -105,6 +106,7 @@ class OrdersMutation:
             input.reason,
             input.expected_version,
             input.idempotency_key,
+            input.note,
         )
         return OrderPayload(order=Order.of(order))
 

@@ -58,6 +58,10 @@ class ChannelSettings:
         description="The locations that serve it, most preferred first."
     )
 
+    hold_unpaid: bool = strawberry.field(
+        description="Whether what is paid later is not worked on before the money has come."
+    )
+
     @classmethod
     def of(cls, settings: DomainChannelSettings, channel: DomainChannel) -> "ChannelSettings":
         """Return the GraphQL form of a channel's settings."""
@@ -67,6 +71,7 @@ class ChannelSettings:
             review_from=None if review is None else Money.of_minor(review, channel.currency),
             serves_all_locations=settings.serves_all_locations,
             location_codes=list(settings.location_codes),
+            hold_unpaid=settings.hold_unpaid,
         )
 
 
@@ -93,6 +98,9 @@ class ChannelUpdateInput:
     location_codes: strawberry.Maybe[list[str] | None] = strawberry.field(
         description="Most preferred first; null: every location, those created later too."
     )
+    hold_unpaid: strawberry.Maybe[bool] = strawberry.field(
+        description="Whether what is paid later is not worked on before the money has come."
+    )
     expected_version: int | None = None
 
     def to_changes(self) -> ChannelChanges:
@@ -102,6 +110,7 @@ class ChannelUpdateInput:
             locale=given(self.locale),
             review_from=given_domain(self.review_from),
             location_codes=given(self.location_codes),
+            hold_unpaid=given(self.hold_unpaid),
         )
 
 
