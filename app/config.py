@@ -10,6 +10,7 @@ import secrets
 import tempfile
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
@@ -50,6 +51,13 @@ def _postgresql_url(value: str) -> str:
     return value
 
 
+def _http_url(value: str) -> str:
+    parsed = urlsplit(value)
+    if parsed.scheme not in {"http", "https"} or not parsed.hostname or parsed.username or parsed.password:
+        raise ValueError("write it as https://host/path, without a password")
+    return value
+
+
 def _bus_url(value: str) -> str:
     scheme, separator, _ = value.partition("://")
     if not separator or scheme not in _BUS_SCHEMES:
@@ -70,6 +78,7 @@ def _proxies(value: str) -> str:
 
 
 PostgresqlUrl = Annotated[str, AfterValidator(_postgresql_url)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
 BusUrl = Annotated[str, AfterValidator(_bus_url)]
 Proxies = Annotated[str, AfterValidator(_proxies)]
 
@@ -178,6 +187,15 @@ class Settings(BaseSettings):
     payment_give_up_seconds: float = Field(default=_DAY_SECONDS, gt=0)
     """How long a payment may stay undecided; then it is given up and its cart is open again."""
 
+    credit_check_url: HttpUrl | None = None
+    """The company's own system that knows what business customers may owe."""
+
+    credit_check_secret: SecretStr | None = None
+    """What that system is shown, as a bearer token."""
+
+    credit_check_seconds: float = Field(default=3, gt=0)
+    """How long it may take to answer; then the order waits for a person."""
+
     sandbox_payments: bool = True
     """Whether the provider `sandbox` may be paid with: turn it off where real orders are taken."""
 
@@ -202,6 +220,10 @@ class Settings(BaseSettings):
         if self.embedded and self.database_direct_url is not None:
             raise ValueError(
                 f"{PREFIX}DATABASE_DIRECT_URL goes with {PREFIX}DATABASE_URL, which is not set: set both"
+            )
+        if (self.credit_check_url is None) != (self.credit_check_secret is None):
+            raise ValueError(
+                f"{PREFIX}CREDIT_CHECK_URL and {PREFIX}CREDIT_CHECK_SECRET go together: set both, or neither"
             )
         if not self.embedded and self.secret_key is None:
             raise ValueError(

@@ -106,10 +106,11 @@ async def _locked(
 
 
 def _changed(rule: ApprovalRule, given: RuleChanges, channel: Channel) -> ApprovalRule:
-    amount = given.amount_from
-    minor = (
-        amount if amount is KEEP or amount is None else money_in(channel, amount, "amountFrom").amount_minor
-    )
+    minor: int | Keep | None = KEEP
+    if given.amount_from is None:
+        minor = None
+    elif given.amount_from is not KEEP:
+        minor = money_in(channel, given.amount_from, "amountFrom").amount_minor
     return decide.check(
         replace(
             rule,
