@@ -77,7 +77,7 @@ async def test_the_examples_of_orders_run(database: Database) -> None:
                 following(database, feed, document, filled, actor) as live_answers,
             ):
                 if actor is SYSTEM:
-                    changes = await live_answers.events(5)
+                    changes = await live_answers.events(6)
                 assert await live_answers.silent_for(0.1)
             continue
         for_staff = "orderApprove" in document or "orders(" in document
