@@ -28,10 +28,11 @@ _BY_NUMBER = text(f"SELECT {ORDER_COLUMNS} FROM orders o WHERE o.number = :numbe
 _WAITING = text(
     """
     SELECT o.id FROM orders o LEFT JOIN order_reviews r ON r.order_id = o.id
-     WHERE o.status = 'PENDING_APPROVAL' AND coalesce(r.due_at, o.placed_at) <= :now
+     WHERE o.status = 'PENDING_APPROVAL'
+       AND (r.due_at <= :now OR (r.order_id IS NULL AND o.placed_at <= :placed_until))
      ORDER BY o.placed_at, o.id LIMIT :most
     """
-).bindparams(bindparam("now", type_=DateTime(timezone=True)))
+).bindparams(*(bindparam(name, type_=DateTime(timezone=True)) for name in ("now", "placed_until")))
 # As with carts: subqueries are as of the statement's start, so a row waited for is read again.
 _LOCK = text(
     f"""
@@ -84,9 +85,14 @@ async def by_number(connection: AsyncConnection, number: str) -> Order | None:
     return order_of(row) if row else None
 
 
-async def overdue(connection: AsyncConnection, *, now: datetime, most: int) -> list[UUID]:
-    """Return orders that nobody has approved by when it was due, the oldest first."""
-    rows = await connection.execute(_WAITING, {"now": now, "most": most})
+async def overdue(
+    connection: AsyncConnection, *, now: datetime, placed_until: datetime, most: int
+) -> list[UUID]:
+    """Return orders that nobody has approved by when it was due, the oldest first.
+
+    Where no review says when (a process of an older version placed it), by when it was placed.
+    """
+    rows = await connection.execute(_WAITING, {"now": now, "placed_until": placed_until, "most": most})
     return [row.id for row in rows]
 
 

@@ -1,5 +1,7 @@
 """What time does to orders: one that nobody approves in the end expires."""
 
+from datetime import timedelta
+
 import structlog
 
 from domain.kernel.errors import IllegalTransition
@@ -18,8 +20,10 @@ async def expire_waiting(context: ServiceContext) -> int:
 
     How long is decided when an order is placed: its review says until when.
     """
+    now = context.now()
+    placed_until = now - timedelta(seconds=context.environment.approval_seconds)
     async with context.read() as connection:
-        waiting = await rows.overdue(connection, now=context.now(), most=MOST_AT_ONCE)
+        waiting = await rows.overdue(connection, now=now, placed_until=placed_until, most=MOST_AT_ONCE)
     expired = 0
     for order_id in waiting:
         try:

@@ -136,6 +136,13 @@ async def test_an_order_placed_under_another_setting_keeps_its_own_time(database
     assert numbers(await queue(database, state="EXPIRED")) == [order.number]
 
 
+async def test_an_order_that_an_older_version_placed_expires_by_its_age(database: Database) -> None:
+    await ordered(database, await make_stocked_shop(database, 9), method="review")
+    await run_sql(database, "DELETE FROM order_reviews")
+    assert await expire_waiting(later(database, hours=24 * 6, actor=SYSTEM)) == 0
+    assert await expire_waiting(later(database, hours=24 * 8, actor=SYSTEM)) == 1
+
+
 async def test_an_order_accepted_at_once_has_no_review(database: Database) -> None:
     order = await ordered(database, await make_stocked_shop(database, 9))
     found = (await ask(database, ORDER, READER, ref={"number": order.number}))["order"]
