@@ -79,7 +79,7 @@ class Reason:
     @property
     def message(self) -> str:
         """What was found, for staff to read."""
-        key = "unknown" if "unknown" in self.facts else ""
+        key = next((name for name in ("unknown", "wished") if name in self.facts), "")
         return _MESSAGES[self.code, key].format_map(self.facts)
 
 
@@ -190,7 +190,7 @@ def evaluate_answer(
     found = _evaluate(rest, facts, _ANSWER_CHECKS).reasons
     reasons.extend(found)
     if facts.needs_review and not any(one.code is RuleKind.PROVIDER_RISK for one in found):
-        reasons.append(Reason(RuleKind.PROVIDER_RISK, RuleAction.REVIEW, _risk_facts(facts)))
+        reasons.append(Reason(RuleKind.PROVIDER_RISK, RuleAction.REVIEW, {"wished": True}))
     return Evaluation(tuple(reasons))
 
 
@@ -246,9 +246,9 @@ def _payer_country(rule: ApprovalRule, facts: AnswerFacts) -> Mapping[str, Any] 
 
 def _provider_risk(rule: ApprovalRule, facts: AnswerFacts) -> Mapping[str, Any] | None:
     if rule.score_from is None:
-        return _risk_facts(facts) if facts.needs_review else None
+        return {"wished": True} if facts.needs_review else None
     reached = facts.risk_score is not None and facts.risk_score >= rule.score_from
-    return _risk_facts(facts) if reached else None
+    return {"score": facts.risk_score} if reached else None
 
 
 def _credit_limit(rule: ApprovalRule, facts: AnswerFacts) -> Mapping[str, Any] | None:
@@ -280,7 +280,8 @@ _MESSAGES: Mapping[tuple[RuleKind, str], str] = {
     (RuleKind.SHIPPING_COUNTRY, ""): "the parcel goes to {country}",
     (RuleKind.VELOCITY, ""): "{orders} other orders within {minutes} minutes, by {by}",
     (RuleKind.FIRST_ORDER, ""): "the first order of this e-mail address, of {total} {currency}",
-    (RuleKind.PROVIDER_RISK, ""): "the payment provider's risk score is {score}, its wish a review: {wished}",
+    (RuleKind.PROVIDER_RISK, ""): "the payment provider's risk score is {score} of 100",
+    (RuleKind.PROVIDER_RISK, "wished"): "the payment provider wishes that a person looks",
     (RuleKind.CREDIT_LIMIT, ""): "{available} {currency} of credit are left, the total is {total}",
     (RuleKind.CREDIT_LIMIT, "unknown"): "how much credit is left is not known: {unknown}",
 }
@@ -296,8 +297,3 @@ def _amounts(total: Money, least_minor: int) -> dict[str, str]:
 
 def _total(total: Money) -> dict[str, str]:
     return {"total": str(total.amount), "currency": total.currency}
-
-
-def _risk_facts(facts: AnswerFacts) -> dict[str, Any]:
-    score = "not told" if facts.risk_score is None else facts.risk_score
-    return {"score": score, "wished": "yes" if facts.needs_review else "no"}

@@ -9,6 +9,7 @@ from sqlalchemy import BigInteger, DateTime, Row, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.approvals import ApprovalRule, RuleAction, RuleKind
+from domain.carts import CartStatus
 from domain.order_placement import Checkout
 from domain.order_reviews import History
 from domain.payments import Payment
@@ -37,7 +38,8 @@ RISK_PARAMETERS = (
     bindparam("client_number", type_=BigInteger()),
     bindparam("now", type_=DateTime(timezone=True)),
 )
-# A rule turns the cart down before anybody is asked for money: it stays as it is, but for its version.
+# A rule turns the cart down before anybody is asked for money: it keeps what it has, and comes back if it
+# was abandoned.
 _REFUSE = text(
     """
     WITH payment AS (
@@ -51,7 +53,8 @@ _REFUSE = text(
         VALUES (:transaction_id, :payment_id, 'AUTHORIZATION', 'FAILED', :amount_minor, :decline_code, :now,
                 :now, :now)
     )
-    UPDATE carts SET version = version + 1, active_at = :now WHERE id = :cart_id RETURNING version
+    UPDATE carts SET status = :status, version = version + 1, active_at = :now, abandoned_at = NULL
+     WHERE id = :cart_id RETURNING version
     """
 ).bindparams(
     bindparam("cart_id", type_=Uuid()),
@@ -86,6 +89,7 @@ async def refuse(
     """Record that `payment` was not asked for, because rules turned the locked cart down; its version."""
     values = {
         "cart_id": checkout.cart_id,
+        "status": CartStatus.ACTIVE.value,
         "payment_id": payment.id,
         "transaction_id": transaction_id,
         "provider": payment.provider,

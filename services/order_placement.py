@@ -76,6 +76,7 @@ async def conclude(context: ServiceContext, attempt: Attempt, answer: ProviderAn
         return await attempts.give_back(context, attempt, answer, attempts.declined(decide.AMOUNT_MISMATCH))
     found = await order_reviews.after_answer(context, attempt.checkout, attempt.found, answer)
     if found.decision is Decision.DECLINE:
+        attempts.log_refusal(found, attempt.payment)
         return await attempts.give_back(context, attempt, answer, attempts.declined(found.decline_code))
     try:
         return await _place(context, replace(attempt, found=found), answer)
@@ -121,7 +122,7 @@ async def _start(
         new_id(), provider, method, PaymentStatus.PENDING, checkout.currency, checkout.total_minor
     )
     found = order_reviews.before_payment(checkout)
-    attempt = Attempt(checkout, payment, new_id(), claim, found=found)
+    attempt = Attempt(checkout, payment, new_id(), claim, found)
     if found.decision is Decision.DECLINE:
         await attempts.refuse(transaction, attempt)
         return attempt

@@ -5,13 +5,14 @@ request, or the sweep that overtook it) returns what the first has recorded.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import structlog
 
+from domain.carts import comes_back
 from domain.kernel.errors import DomainError, InsufficientStock, PaymentDeclined, Several
 from domain.kernel.events import Event
 from domain.kernel.ids import new_id
@@ -38,9 +39,9 @@ class Attempt:
     payment: Payment
     transaction_id: UUID
     claim: Claim
+    found: Evaluation
+    """What rules found before the payment was asked for: kept with the intent, or an order would not wait."""
     attempts: int = 0
-    found: Evaluation = field(default_factory=Evaluation)
-    """What rules found before the payment was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +88,28 @@ async def refuse(transaction: Transaction, attempt: Attempt) -> None:
 
     The caller raises it once the transaction has ended, and so does the same key from then on.
     """
-    code = attempt.found.decline_code
+    code, checkout = attempt.found.decline_code, attempt.checkout
+    returns = comes_back(checkout.status)
     version = await checkout_risk.refuse(
         transaction.connection,
-        attempt.checkout,
+        checkout,
         attempt.payment,
         attempt.transaction_id,
         placement={"reasons": attempt.found.to_json()},
         decline_code=code,
         now=transaction.now,
     )
-    transaction.emit(cart_event("CartPaymentDeclined", attempt.checkout, version, transaction.now))
+    if returns:
+        transaction.emit(cart_event("CartReactivated", checkout, version, transaction.now))
+    transaction.emit(cart_event("CartPaymentDeclined", checkout, version, transaction.now))
     transaction.answer({"payment": str(attempt.payment.id), "declined": code})
+    log_refusal(attempt.found, attempt.payment)
+
+
+def log_refusal(found: Evaluation, payment: Payment) -> None:
+    """Log that rules turned an order down, and which: nothing of the shopper."""
+    codes = [reason.code.value for reason in found.reasons]
+    _log.info("order_declined_by_rules", code=found.decline_code, found=codes, payment_id=str(payment.id))
 
 
 async def decline(context: ServiceContext, attempt: Attempt, answer: ProviderAnswer) -> Placed:

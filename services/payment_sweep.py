@@ -64,7 +64,7 @@ async def _finish_authorization(context: ServiceContext, due: DueTransaction) ->
     checkout = decide.as_frozen(checkout, due.placement)
     claim = Claim(due.placement["scope"], due.placement["key"], b"")
     found = Evaluation.from_json(due.placement.get("reasons", ()))
-    attempt = Attempt(checkout, due.payment, due.id, claim, due.attempts, found)
+    attempt = Attempt(checkout, due.payment, due.id, claim, found, due.attempts)
     try:
         placed = await _conclude(context, attempt, age=context.now() - due.requested_at)
     except DomainError as error:

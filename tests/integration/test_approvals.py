@@ -14,6 +14,7 @@ from domain.order_reviews import Decision, ReviewState
 from domain.orders import OrderPaymentStatus, OrderStatus
 from persistence.database import Database
 from providers.payments.sandbox import charges
+from services.cart_sweeps import abandon_idle
 from services.order_placement import place
 from services.payment_sweep import settle_due
 from tests.cart_flows import run_sql
@@ -85,6 +86,19 @@ async def test_what_a_rule_turns_down_is_never_charged(database: Database, shop:
     assert (row.status, row.decline_code) == ("FAILED", "risk_amount")
     assert [reason["code"] for reason in row.placement["reasons"]] == ["AMOUNT_FROM"]
     assert await settle_due(later(database)) == 0, "nothing is left to be found out"
+
+
+async def test_an_abandoned_cart_that_is_turned_down_comes_back(database: Database, shop: Shop) -> None:
+    await make_rule(database, shop, RuleKind.AMOUNT_FROM, RuleAction.DECLINE, "0")
+    token = await make_ready_cart(database, shop, 2)
+    assert await abandon_idle(later(database, hours=2)) == 1
+    with pytest.raises(PaymentDeclined):
+        await place(till(database), token, "sandbox", "ok", "key")
+    assert await cart_status(database, token) == "ACTIVE"
+    assert [len(await payloads(database, kind)) for kind in ("CartReactivated", "CartPaymentDeclined")] == [
+        1,
+        1,
+    ]
 
 
 async def test_the_channels_own_amount_is_a_rule_like_others(database: Database, shop: Shop) -> None:
@@ -192,6 +206,9 @@ async def test_the_providers_score_leads_to_a_review_or_a_void(database: Databas
     for score, expected in ((None, []), (49, []), (50, ["PROVIDER_RISK"])):
         order = await ordered(database, shop, environment=scoring(score))
         assert await reasons(database, order) == expected, score
+    found = await review_of(database, order.id)
+    assert found is not None
+    assert found.reasons[0].message == "the payment provider's risk score is 50 of 100"
     before = await levels(database, shop)
     assert await refusal(database, shop, environment=scoring(90)) == "risk_score"
     assert [charge.state for charge in await charges(database.engine)][-1] == "VOIDED"
@@ -200,8 +217,9 @@ async def test_the_providers_score_leads_to_a_review_or_a_void(database: Databas
 
 
 async def test_the_providers_wish_is_enough_without_any_rule(database: Database, shop: Shop) -> None:
-    order = await ordered(database, shop, method="review")
-    assert await reasons(database, order) == ["PROVIDER_RISK"]
+    found = await review_of(database, (await ordered(database, shop, method="review")).id)
+    assert found is not None
+    assert [reason.message for reason in found.reasons] == ["the payment provider wishes that a person looks"]
     await make_rule(database, shop, RuleKind.PROVIDER_RISK, RuleAction.DECLINE)
     assert await refusal(database, shop, method="review") == "risk_score"
     assert await reasons(database, await ordered(database, shop)) == []
