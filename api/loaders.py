@@ -12,6 +12,7 @@ from domain.catalog import Product, Variant
 from domain.channels import Channel, ChannelSettings
 from domain.kernel.money import Money
 from domain.locations import Location
+from domain.order_reviews import OrderReview
 from domain.orders import Order, OrderLine
 from domain.payments import Payment, PaymentTransaction
 from domain.pricing import Explanation
@@ -24,6 +25,7 @@ from persistence import (
     locations,
     order_adjustments,
     order_parts,
+    order_reviews,
     orders,
     payment_changes,
     payments,
@@ -135,6 +137,10 @@ class Loaders:
     def order_parts(self) -> DataLoader[UUID, OrderParts | None]:
         """Fulfillment orders, shipments and payments by their order's id."""
         return self.over("order_parts", order_parts.parts_of)
+
+    def order_reviews(self) -> DataLoader[UUID, OrderReview | None]:
+        """Reviews by their order's id."""
+        return self.over("order_reviews", order_reviews.by_orders)
 
     def payments(self) -> DataLoader[UUID, Payment | None]:
         """Payments by id."""

@@ -7,6 +7,7 @@ from graphql import GraphQLSchema
 from strawberry.schema.config import StrawberryConfig
 
 from api.errors import USER_ERROR_TYPES
+from api.resolvers.approvals import ApprovalsMutation, ApprovalsQuery
 from api.resolvers.availability import AvailabilitySubscription
 from api.resolvers.cart_discounts import CartDiscountsMutation
 from api.resolvers.carts import CartsMutation, CartsQuery, CartsSubscription
@@ -22,8 +23,10 @@ from api.resolvers.locations import LocationsMutation, LocationsQuery
 from api.resolvers.nodes import NodesQuery
 from api.resolvers.order_drafts import OrderDraftsMutation
 from api.resolvers.order_edits import OrderEditsMutation
+from api.resolvers.order_holds import OrderHoldsMutation
 from api.resolvers.order_lists import OrderListsSubscription
 from api.resolvers.order_payments import OrderPaymentsMutation
+from api.resolvers.order_reviews import OrderReviewsQuery
 from api.resolvers.orders import OrdersMutation, OrdersQuery, OrdersSubscription
 from api.resolvers.payment_callbacks import PaymentCallbacksMutation, PaymentCallbacksQuery
 from api.resolvers.payments import PaymentsMutation
@@ -35,6 +38,7 @@ from api.resolvers.taxes import TaxesMutation, TaxesQuery
 
 @strawberry.type
 class Query(
+    ApprovalsQuery,
     CartsQuery,
     CatalogQuery,
     ChannelsQuery,
@@ -44,6 +48,7 @@ class Query(
     LedgerQuery,
     LocationsQuery,
     NodesQuery,
+    OrderReviewsQuery,
     OrdersQuery,
     PaymentCallbacksQuery,
     ReconciliationQuery,
@@ -56,6 +61,7 @@ class Query(
 @strawberry.type
 class Mutation(
     CartDiscountsMutation,
+    ApprovalsMutation,
     CartsMutation,
     CatalogChangesMutation,
     CatalogMutation,
@@ -66,6 +72,7 @@ class Mutation(
     OrderEditsMutation,
     OrderPaymentsMutation,
     OrderDraftsMutation,
+    OrderHoldsMutation,
     OrdersMutation,
     PaymentCallbacksMutation,
     PaymentsMutation,

@@ -25,11 +25,12 @@ from app.live import live_transports
 from app.sandbox import sandbox_jobs, sandbox_provider
 from domain.carts import CartLimits
 from domain.inventory import HoldPolicy
-from domain.ports import PaymentProvider, PaymentProviders
+from domain.ports import CreditCheck, PaymentProvider, PaymentProviders
 from persistence.database import Database
 from persistence.embedded import EmbeddedServer, EmbeddedServerError
 from persistence.migrate import migrate
 from persistence.outages import why_unusable
+from providers.credit.company_system import CompanyCredit
 from providers.payments.manual import ManualPayments
 from realtime.bus import Bus, backend_maker
 from realtime.feed import Feed
@@ -85,7 +86,10 @@ async def _live(settings: Settings, *, working: bool) -> AsyncIterator[_Live]:
         stamper = Stamper(
             database, bus.wake, retention_seconds=settings.feed_retention_seconds, direct_url=direct_url
         )
-        environment = make_environment(settings, database, committed=stamper.poke)
+        credit = _credit_check(settings)
+        if credit is not None:
+            await stack.enter_async_context(credit)
+        environment = make_environment(settings, database, committed=stamper.poke, credit_check=credit)
         if working:
             background = Background(
                 stamper,
@@ -153,7 +157,10 @@ async def _application(settings: Settings, live: _Live) -> AsyncIterator[ASGIApp
 
 
 def make_environment(
-    settings: Settings, database: Database, committed: Callable[[], None] = lambda: None
+    settings: Settings,
+    database: Database,
+    committed: Callable[[], None] = lambda: None,
+    credit_check: CreditCheck | None = None,
 ) -> Environment:
     """Return what use cases are given; `committed` is told of each commit that may have events."""
     return Environment(
@@ -168,8 +175,17 @@ def make_environment(
         cart_limits=CartLimits(settings.cart_max_units, settings.held_units_per_address),
         abandon_after_seconds=settings.cart_abandon_seconds,
         approval_seconds=settings.order_approval_seconds,
+        credit_check=credit_check,
+        credit_check_seconds=settings.credit_check_seconds,
         committed=committed,
     )
+
+
+def _credit_check(settings: Settings) -> CompanyCredit | None:
+    url, secret = settings.credit_check_url, settings.credit_check_secret
+    if url is None or secret is None:
+        return None
+    return CompanyCredit(url, secret.get_secret_value(), time_limit_seconds=settings.credit_check_seconds)
 
 
 def _payment_providers(settings: Settings, database: Database) -> PaymentProviders:

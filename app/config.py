@@ -10,6 +10,7 @@ import secrets
 import tempfile
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
@@ -51,6 +52,13 @@ def _postgresql_url(value: str) -> str:
     return value
 
 
+def _http_url(value: str) -> str:
+    parsed = urlsplit(value)
+    if parsed.scheme not in {"http", "https"} or not parsed.hostname or parsed.username or parsed.password:
+        raise ValueError("write it as https://host/path, without a password")
+    return value
+
+
 def _bus_url(value: str) -> str:
     scheme, separator, _ = value.partition("://")
     if not separator or scheme not in _BUS_SCHEMES:
@@ -70,21 +78,15 @@ def _proxies(value: str) -> str:
     return ",".join(named)
 
 
-def _http_url(value: str) -> str:
-    if not value.startswith(("http://", "https://")):
-        raise ValueError("write it as http://host:8000/hooks/sandbox")
-    return value
-
-
 def _faults(value: str) -> str:
     Faults.parse(value)
     return value
 
 
 PostgresqlUrl = Annotated[str, AfterValidator(_postgresql_url)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
 BusUrl = Annotated[str, AfterValidator(_bus_url)]
 Proxies = Annotated[str, AfterValidator(_proxies)]
-CallbackUrl = Annotated[str, AfterValidator(_http_url)]
 SandboxFaults = Annotated[str, AfterValidator(_faults)]
 
 
@@ -194,6 +196,14 @@ class Settings(BaseSettings):
 
     payment_renew_before_seconds: float = Field(default=_DAY_SECONDS, gt=0)
     """How long before an authorization lapses it is renewed, of an open order not captured yet."""
+    credit_check_url: HttpUrl | None = None
+    """The company's own system that knows what business customers may owe."""
+
+    credit_check_secret: SecretStr | None = None
+    """What that system is shown, as a bearer token."""
+
+    credit_check_seconds: float = Field(default=3, gt=0)
+    """How long it may take to answer; then the order waits for a person."""
 
     sandbox_payments: bool = True
     """Whether the provider `sandbox` may be paid with: turn it off where real orders are taken."""
@@ -207,7 +217,7 @@ class Settings(BaseSettings):
     sandbox_faults: SandboxFaults = ""
     """How often the sandbox's method `ok` fails, and its callbacks come twice, late or in another order."""
 
-    sandbox_callback_url: CallbackUrl | None = None
+    sandbox_callback_url: HttpUrl | None = None
     """Where the background work posts the sandbox's callbacks; nowhere without it."""
 
     sandbox_callback_secret: SecretStr | None = Field(default=None, min_length=32)
@@ -231,6 +241,10 @@ class Settings(BaseSettings):
         if self.embedded and self.database_direct_url is not None:
             raise ValueError(
                 f"{PREFIX}DATABASE_DIRECT_URL goes with {PREFIX}DATABASE_URL, which is not set: set both"
+            )
+        if (self.credit_check_url is None) != (self.credit_check_secret is None):
+            raise ValueError(
+                f"{PREFIX}CREDIT_CHECK_URL and {PREFIX}CREDIT_CHECK_SECRET go together: set both, or neither"
             )
         if not self.embedded and self.secret_key is None:
             raise ValueError(

@@ -56,6 +56,8 @@ class ChannelSettings:
     capture_policy: CapturePolicy = CapturePolicy.AT_SHIPMENT
     prices_include_tax: bool = False
     tax_rounding: TaxRounding = TaxRounding.LINE
+    hold_unpaid: bool = False
+    """Whether what is paid later is not worked on before the money has come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class ChannelChanges:
     capture_policy: CapturePolicy | Keep = KEEP
     prices_include_tax: bool | Keep = KEEP
     tax_rounding: TaxRounding | Keep = KEEP
+    hold_unpaid: bool | Keep = KEEP
 
 
 def check_new(slug: str, name: str, currency: str) -> tuple[str, str, str]:
@@ -112,6 +115,7 @@ def change(
         capture_policy=kept(changes.capture_policy, settings.capture_policy),
         prices_include_tax=kept(changes.prices_include_tax, settings.prices_include_tax),
         tax_rounding=kept(changes.tax_rounding, settings.tax_rounding),
+        hold_unpaid=kept(changes.hold_unpaid, settings.hold_unpaid),
     )
     if (name, after) == (channel.name, settings):
         return channel, settings

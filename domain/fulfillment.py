@@ -35,6 +35,33 @@ class ShipmentStatus(StrEnum):
     CANCELED = "CANCELED"
 
 
+class HoldKind(StrEnum):
+    """Why a fulfillment order must not be worked on yet."""
+
+    AWAITING_PAYMENT = "AWAITING_PAYMENT"
+    HIGH_RISK_OF_FRAUD = "HIGH_RISK_OF_FRAUD"
+    INCORRECT_ADDRESS = "INCORRECT_ADDRESS"
+    # Never a row of its own: units were lost, and it ends when they are made good.
+    INVENTORY_OUT_OF_STOCK = "INVENTORY_OUT_OF_STOCK"
+    OTHER = "OTHER"
+
+
+@dataclass(frozen=True, slots=True)
+class FulfillmentHold:
+    """One thing that keeps a fulfillment order from being worked on.
+
+    `of_review` holds go with the review of the order; `code` is what put it there, if no person did.
+    """
+
+    id: UUID
+    kind: HoldKind
+    of_review: bool = False
+    code: str | None = None
+    note: str | None = None
+    created_by: str | None = None
+    created_at: datetime | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class FulfillmentOrderLine:
     """How many units of one order line a location has to send, and has sent.
@@ -60,6 +87,8 @@ class FulfillmentOrder:
     location_id: UUID
     status: FulfillmentOrderStatus
     lines: tuple[FulfillmentOrderLine, ...] = ()
+    holds: tuple[FulfillmentHold, ...] = ()
+    """The holds not released yet, but for what lacks_units says."""
 
     @property
     def lacks_units(self) -> bool:

@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from domain.fulfillment import FulfillmentOrder, FulfillmentOrderLine, FulfillmentOrderStatus
+from domain.fulfillment import FulfillmentHold, FulfillmentOrder, FulfillmentOrderLine, FulfillmentOrderStatus
 from domain.inventory import Movement, StockState
 from domain.kernel.errors import DomainError, InsufficientStock, Several
 from domain.kernel.ids import new_id
 from domain.order_edits import FREE, Need
+from domain.order_holds import reopened
+from domain.orders import Order
 
 REASON = "ORDER_EDITED"
 """The reason of such movements in the stock's ledger."""
@@ -25,7 +27,7 @@ class Shelf:
 
 
 def give_back(
-    parts: Sequence[FulfillmentOrder], taken: Mapping[UUID, int]
+    order: Order, parts: Sequence[FulfillmentOrder], taken: Mapping[UUID, int]
 ) -> tuple[list[FulfillmentOrder], list[Movement]]:
     """Take units of lines out of the parts that nobody has begun to pick; returns the parts that change.
 
@@ -48,7 +50,7 @@ def give_back(
                 replace(line, quantity=line.quantity - units, quantity_short=line.quantity_short - short)
             )
         if tuple(lines) != part.lines:
-            changed.append(_left_of(part, [line for line in lines if line.quantity]))
+            changed.append(_left_of(order, part, [line for line in lines if line.quantity]))
     return changed, movements
 
 
@@ -57,9 +59,9 @@ def secure(
     needs: Sequence[Need],
     shelves: Sequence[Shelf],
     parts: Sequence[FulfillmentOrder],
-    status: FulfillmentOrderStatus,
+    holds: Sequence[FulfillmentHold] = (),
 ) -> tuple[list[FulfillmentOrder], list[Movement]]:
-    """Find units for what is needed; returns a new part for each location they come from.
+    """Find units for what is needed; returns a new part for each location they come from, with `holds`.
 
     Locations that send something of the order anyway come first, then the channel's preference. Raises
     InsufficientStock for each need that is not covered.
@@ -82,8 +84,16 @@ def secure(
             short.append(InsufficientStock(need.sku, need.quantity, need.quantity - open_units, *need.path))
     if short:
         raise short[0] if len(short) == 1 else Several(short)
+    status = FulfillmentOrderStatus.ON_HOLD if holds else FulfillmentOrderStatus.OPEN
     made = [
-        FulfillmentOrder(new_id(), order_id, location_id, status, tuple(lines.values()))
+        FulfillmentOrder(
+            new_id(),
+            order_id,
+            location_id,
+            status,
+            tuple(lines.values()),
+            tuple(replace(hold, id=new_id()) for hold in holds),
+        )
         for location_id, lines in here.items()
     ]
     movements = [
@@ -97,13 +107,12 @@ def _last_resort(part: FulfillmentOrder) -> tuple[bool, int]:
     return (not part.lacks_units, -part.id.int)
 
 
-def _left_of(part: FulfillmentOrder, lines: list[FulfillmentOrderLine]) -> FulfillmentOrder:
+def _left_of(order: Order, part: FulfillmentOrder, lines: list[FulfillmentOrderLine]) -> FulfillmentOrder:
     after = replace(part, lines=tuple(lines))
     if not lines:
         return replace(after, status=FulfillmentOrderStatus.CANCELED)
-    # What it waited for has gone with the units that were short.
-    waited = part.lacks_units and not after.lacks_units and part.status is FulfillmentOrderStatus.ON_HOLD
-    return replace(after, status=FulfillmentOrderStatus.OPEN) if waited else after
+    # Where it lacked units, what it waited for may have gone with them.
+    return reopened(order, after)
 
 
 def _put(lines: dict[UUID, FulfillmentOrderLine], need: Need, units: int) -> None:

@@ -1,12 +1,13 @@
 """From a cart to an order: what a checkout needs, what it costs, and who sends what."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from domain.addresses import Address
+from domain.approvals import ApprovalRule
 from domain.carts import CHANGEABLE, CartStatus
 from domain.channels import CapturePolicy
 from domain.discounts import DiscountRefusal
@@ -19,6 +20,8 @@ from domain.kernel.errors import (
     VariantUnavailable,
 )
 from domain.kernel.ids import new_id
+from domain.kernel.money import Money
+from domain.order_reviews import CartFacts, History, OrderReview
 from domain.orders import Order, OrderLine, OrderStatus, fulfillment_status, payment_status
 from domain.payments import Payment
 from domain.ports import Outcome, ProviderAnswer
@@ -88,6 +91,12 @@ class Checkout:
     """The draft that the cart stands behind, which the order will be; None: a new order is made."""
     order_status: OrderStatus | None = None
     order_version: int = 0
+    approval_rules: tuple[ApprovalRule, ...] = ()
+    history: History = field(default_factory=History)
+    client_number: int | None = None
+    """Stands for the address it is ordered from, where orders are counted by that."""
+    hold_unpaid: bool = False
+    """Whether what is paid later waits for the money."""
 
     @property
     def subtotal_minor(self) -> int:
@@ -108,6 +117,17 @@ class Checkout:
     def final_price(self) -> Price:
         """What it costs; without discounts and tax where no price was decided."""
         return self.price or plain(self.subtotal_minor, self.shipping_minor, self.currency)
+
+    @property
+    def total(self) -> Money:
+        """What is to be paid."""
+        return Money(self.total_minor, self.currency)
+
+    @property
+    def is_business(self) -> bool:
+        """Whether a company buys: what it may owe is then asked of the company's own system."""
+        bills = self.billing_address or self.shipping_address
+        return self.customer_id is not None or bool(bills and bills.company)
 
     @property
     def deliverable(self) -> bool:
@@ -138,6 +158,15 @@ class Placement:
     payments: tuple[Payment, ...]
     adjustments: tuple[Adjustment, ...] = ()
     """Why it costs what it does, by the order's lines."""
+    review: OrderReview | None = None
+
+
+def cart_facts(checkout: Checkout) -> CartFacts:
+    """Return what rules of approval look at before a payment is asked for."""
+    if checkout.shipping_address is None:
+        raise ValueError("a checkout is checked to be ready before rules look at it")
+    billing = checkout.billing_address.country if checkout.billing_address else None
+    return CartFacts(checkout.total, checkout.shipping_address.country, billing, checkout.history)
 
 
 def check_ready(checkout: Checkout) -> None:

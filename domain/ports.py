@@ -109,6 +109,22 @@ class PaymentProvider(Protocol):
         ...
 
 
+class CreditUnavailable(Exception):
+    """The company's own system did not say, or not in a way we understand."""
+
+
+class CreditCheck(Protocol):
+    """The company's own system that knows what its business customers may owe."""
+
+    async def available_credit(self, customer: str, currency: str) -> Money | None:
+        """Return how much more a customer may owe; None for one it does not know.
+
+        `customer` is our id of the customer, or else the e-mail address in small letters. Raises
+        CreditUnavailable when no answer came that can be understood.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ProviderEvent:
     """Something a provider tells by itself, of one movement of one of its payments.

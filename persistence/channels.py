@@ -39,7 +39,7 @@ _LOCATIONS_BY_CODE = text(
 )
 _SETTINGS = """
     SELECT c.id, c.slug, c.name, c.currency, c.version, c.locale, c.review_from_minor, c.capture_policy,
-           c.serves_all_locations, c.prices_include_tax, c.tax_rounding,
+           c.serves_all_locations, c.prices_include_tax, c.tax_rounding, c.hold_unpaid,
            ARRAY(SELECT l.code FROM channel_locations s JOIN locations l ON l.id = s.location_id
                   WHERE s.channel_id = c.id ORDER BY s.rank, l.code) AS codes
       FROM channels c
@@ -50,7 +50,8 @@ _SAVE = text(
     """
     UPDATE channels SET name = :name, locale = :locale, review_from_minor = :review_from_minor,
            capture_policy = :capture_policy, serves_all_locations = :serves_all_locations,
-           prices_include_tax = :prices_include_tax, tax_rounding = :tax_rounding, version = :version
+           prices_include_tax = :prices_include_tax, tax_rounding = :tax_rounding,
+           hold_unpaid = :hold_unpaid, version = :version
      WHERE id = :id
     """
 )
@@ -159,6 +160,7 @@ async def save(connection: AsyncConnection, channel: Channel, settings: ChannelS
         "serves_all_locations": settings.serves_all_locations,
         "prices_include_tax": settings.prices_include_tax,
         "tax_rounding": settings.tax_rounding.value,
+        "hold_unpaid": settings.hold_unpaid,
     }
     await connection.execute(_SAVE, values)
 
@@ -183,6 +185,7 @@ def _settings(row: Row[*tuple[Any, ...]]) -> ChannelSettings:
         CapturePolicy(row.capture_policy),
         row.prices_include_tax,
         TaxRounding(row.tax_rounding),
+        row.hold_unpaid,
     )
 
 

@@ -15,7 +15,7 @@ from domain.order_edit_stock import Shelf
 from domain.order_edits import Edit
 from domain.orders import OrderLine
 from domain.pricing import Adjustment, PricingRules
-from persistence import order_adjustments, order_parts
+from persistence import order_adjustments, order_holds, order_parts
 from persistence.json_text import json_text
 from persistence.pricing import rules_of, rules_sql
 
@@ -85,6 +85,13 @@ _APPLY = text(
     ), emptied AS (
         DELETE FROM fulfillment_order_lines
          WHERE fulfillment_order_id = ANY (:part_ids) AND NOT id = ANY (:part_line_ids)
+    ), held AS (
+        INSERT INTO order_holds (id, order_id, fulfillment_order_id, kind, of_review, code, created_by,
+               created_at)
+        SELECT id, :id, fulfillment_order_id, kind, of_review, code, created_by, :now
+          FROM jsonb_to_recordset(CAST(:holds AS jsonb)) AS h (id uuid, fulfillment_order_id uuid,
+               kind text, of_review boolean, code text, created_by text)
+        ON CONFLICT (id) DO NOTHING
     ), noted AS (
         INSERT INTO order_edits (id, order_id, version, actor, reason, difference_minor, totals_before,
                created_at)
@@ -223,6 +230,7 @@ def _part_values(parts: Sequence[FulfillmentOrder]) -> dict[str, Any]:
                 for line in part.lines
             ]
         ),
+        "holds": json_text(order_holds.records(parts)),
         "part_ids": [part.id for part in parts],
         "part_line_ids": [line.id for part in parts for line in part.lines],
     }

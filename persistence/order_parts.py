@@ -10,9 +10,11 @@ from sqlalchemy import ARRAY, Row, Uuid, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.fulfillment import (
+    FulfillmentHold,
     FulfillmentOrder,
     FulfillmentOrderLine,
     FulfillmentOrderStatus,
+    HoldKind,
     Shipment,
     ShipmentLine,
     ShipmentStatus,
@@ -44,7 +46,11 @@ PARTS_SQL = """
     (SELECT jsonb_agg(jsonb_build_array(f.id, f.location_id, f.status,
                 (SELECT jsonb_agg(jsonb_build_array(l.id, l.order_line_id, l.variant_id, l.sku, l.quantity,
                                                     l.quantity_shipped, l.quantity_short) ORDER BY l.id)
-                   FROM fulfillment_order_lines l WHERE l.fulfillment_order_id = f.id)) ORDER BY f.id)
+                   FROM fulfillment_order_lines l WHERE l.fulfillment_order_id = f.id),
+                (SELECT jsonb_agg(jsonb_build_array(h.id, h.kind, h.of_review, h.code, h.note, h.created_by,
+                                                    h.created_at) ORDER BY h.created_at, h.id)
+                   FROM order_holds h WHERE h.fulfillment_order_id = f.id AND h.released_at IS NULL))
+                ORDER BY f.id)
        FROM fulfillment_orders f WHERE f.order_id = o.id) AS fulfillment_orders,
     (SELECT jsonb_agg(jsonb_build_array(s.id, s.status, s.carrier, s.service, s.tracking_number,
                 s.tracking_url, s.shipped_at, s.delivered_at,
@@ -110,7 +116,7 @@ def parts(row: Row[*tuple[Any, ...]]) -> OrderParts:
 
 
 def _fulfillment_order(order_id: UUID, record: Sequence[Any]) -> FulfillmentOrder:
-    part_id, location_id, status, lines = record
+    part_id, location_id, status, lines, holds = record
     return FulfillmentOrder(
         UUID(part_id),
         order_id,
@@ -120,6 +126,20 @@ def _fulfillment_order(order_id: UUID, record: Sequence[Any]) -> FulfillmentOrde
             FulfillmentOrderLine(UUID(line_id), UUID(order_line_id), UUID(variant_id), sku, *counts)
             for line_id, order_line_id, variant_id, sku, *counts in lines or ()
         ),
+        tuple(_hold(hold) for hold in holds or ()),
+    )
+
+
+def _hold(record: Sequence[Any]) -> FulfillmentHold:
+    hold_id, kind, of_review, code, note, created_by, created_at = record
+    return FulfillmentHold(
+        UUID(hold_id),
+        HoldKind(kind),
+        of_review,
+        code,
+        note,
+        created_by,
+        datetime.fromisoformat(created_at),
     )
 
 

@@ -10,21 +10,24 @@ from sqlalchemy import BigInteger, DateTime, Row, Text, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.addresses import Address
+from domain.approvals import RuleKind, has_kind
 from domain.carts import TRANSITIONS, CartStatus
 from domain.channels import CapturePolicy
 from domain.order_placement import Allocation, Checkout, CheckoutLine, Placement
 from domain.orders import OrderStatus
 from domain.payments import TRANSACTION_TRANSITIONS, Payment, TransactionStatus
 from domain.shipping import DeliveryRate
-from persistence import order_adjustments
+from persistence import checkout_risk, order_adjustments
 from persistence.discount_uses import USED
 from persistence.json_text import json_text
+from persistence.order_reviews import placing
 from persistence.pricing import rules_of, rules_sql
 from persistence.status_changes import changes_to
 
 _CART_ID = bindparam("cart_id", type_=Uuid())
 _NOW = bindparam("now", type_=DateTime(timezone=True))
 _MINOR = bindparam("amount_minor", type_=BigInteger())
+_CLIENT = bindparam("client_number", type_=BigInteger())
 
 _RULES = rules_sql("h", "c.email", cart="c.id", address="c.shipping_address")
 # A row that another transaction had locked is read anew after the wait, but the subqueries are as
@@ -38,7 +41,7 @@ _LOAD = text(
            coalesce(c.delivery_price_minor, r.price_minor) AS price_minor, r.countries,
            d.id AS draft_id, d.status AS draft_status, d.version AS draft_version,
            r.min_weight_grams, r.max_weight_grams, r.min_value_minor, r.max_value_minor,
-           (SELECT k.version FROM carts k WHERE k.id = c.id) AS seen_version,
+           (SELECT k.version FROM carts k WHERE k.id = c.id) AS seen_version,{checkout_risk.RISK_SQL},
            {_RULES},
            (SELECT jsonb_agg(jsonb_build_array(
                        l.id, l.variant_id, v.sku,
@@ -61,11 +64,12 @@ _LOAD = text(
      WHERE c.id = :cart_id
        FOR NO KEY UPDATE OF c
     """
-)
+).bindparams(*checkout_risk.RISK_PARAMETERS)
 _START = text(
     """
     WITH cart AS (
-        UPDATE carts SET status = 'CHECKOUT', version = version + 1, active_at = :now, abandoned_at = NULL
+        UPDATE carts SET status = 'CHECKOUT', version = version + 1, active_at = :now, abandoned_at = NULL,
+               address_number = coalesce(address_number, :client_number)
          WHERE id = :cart_id
     ), payment AS (
         INSERT INTO payments (id, cart_id, provider, method, status, currency, amount_minor, placement,
@@ -78,7 +82,7 @@ _START = text(
     VALUES (:transaction_id, :payment_id, 'AUTHORIZATION', 'REQUESTED', :amount_minor, :now,
             :next_attempt_at)
     """
-).bindparams(_CART_ID, _NOW, _MINOR)
+).bindparams(_CART_ID, _NOW, _MINOR, _CLIENT)
 # The subquery locks the cart, then the transaction, before the function is called for the one row.
 _MAY_COMPLETE = changes_to(CartStatus.COMPLETED, TRANSITIONS, CartStatus.CHECKOUT)
 _MAY_SUCCEED = changes_to(
@@ -105,18 +109,20 @@ _SAVE = text(
         RETURNING version
     ), placed AS (
         INSERT INTO orders (id, number, channel_id, cart_id, customer_id, status, payment_status,
-               fulfillment_status, email, currency, shipping_address, billing_address, delivery,
-               subtotal_minor, shipping_minor, tax_minor, discount_minor, total_minor, placed_at,
+               fulfillment_status, email, client_number, currency, shipping_address, billing_address,
+               delivery, subtotal_minor, shipping_minor, tax_minor, discount_minor, total_minor, placed_at,
                tax_included)
         VALUES (:id, coalesce((SELECT o.number FROM orders o WHERE o.id = :id),
                               nextval('order_numbers')::text), :channel_id, :cart_id, :customer_id, :status,
-               :payment_status, :fulfillment_status, :email, :currency, CAST(:shipping_address AS jsonb),
+               :payment_status, :fulfillment_status, :email, :client_number, :currency,
+               CAST(:shipping_address AS jsonb),
                CAST(:billing_address AS jsonb), CAST(:delivery AS jsonb), :subtotal_minor, :shipping_minor,
                :tax_minor, :discount_minor, :total_minor, :now,
                :tax_included)
         ON CONFLICT (id) DO UPDATE
            SET status = excluded.status, payment_status = excluded.payment_status,
                fulfillment_status = excluded.fulfillment_status, email = excluded.email,
+               client_number = excluded.client_number,
                customer_id = excluded.customer_id, shipping_address = excluded.shipping_address,
                billing_address = excluded.billing_address, delivery = excluded.delivery,
                subtotal_minor = excluded.subtotal_minor, shipping_minor = excluded.shipping_minor,
@@ -153,6 +159,17 @@ _SAVE = text(
         SELECT id, fulfillment_order_id, order_line_id, variant_id, sku, quantity
           FROM jsonb_to_recordset(CAST(:part_lines AS jsonb)) AS f (id uuid, fulfillment_order_id uuid,
                order_line_id uuid, variant_id uuid, sku text, quantity int)
+    ), review AS (
+        INSERT INTO order_reviews (order_id, decision, reasons, state, due_at, created_at)
+        SELECT :id, decision, reasons, state, due_at, :now
+          FROM jsonb_to_recordset(CAST(:reviews AS jsonb)) AS r (decision text, reasons jsonb, state text,
+               due_at timestamptz)
+    ), part_holds AS (
+        INSERT INTO order_holds (id, order_id, fulfillment_order_id, kind, of_review, code, created_by,
+               created_at)
+        SELECT id, :id, fulfillment_order_id, kind, of_review, code, created_by, :now
+          FROM jsonb_to_recordset(CAST(:holds AS jsonb)) AS h (id uuid, fulfillment_order_id uuid,
+               kind text, of_review boolean, code text, created_by text)
     ), paid AS (
         UPDATE payments SET order_id = :id, status = :paid_status, authorized_minor = :authorized_minor,
                provider_reference = :reference, expires_at = :expires_at, version = version + 1
@@ -167,6 +184,7 @@ _SAVE = text(
 ).bindparams(
     _CART_ID,
     _NOW,
+    _CLIENT,
     bindparam("id", type_=Uuid()),
     bindparam("reference", type_=Text()),
     bindparam("authorized_minor", type_=BigInteger()),
@@ -185,10 +203,17 @@ class Saved:
     note: str | None
 
 
-async def lock(connection: AsyncConnection, cart_id: UUID) -> Checkout | None:
-    """Lock a cart and return it as it goes through the till; None when there is none."""
+async def lock(
+    connection: AsyncConnection, cart_id: UUID, *, now: datetime, client_number: int | None = None
+) -> Checkout | None:
+    """Lock a cart and return it as it goes through the till; None when there is none.
+
+    Where rules count orders, no other cart of the same shopper passes until the transaction ends;
+    `client_number` stands for the address it is ordered from, if the cart has none yet.
+    """
+    values = {"cart_id": cart_id, "now": now, "client_number": client_number}
     while True:
-        row = (await connection.execute(_LOAD, {"cart_id": cart_id})).first()
+        row = (await connection.execute(_LOAD, values)).first()
         if row is None or row.version == row.seen_version:
             return _checkout(row) if row else None
 
@@ -215,6 +240,7 @@ async def start(
             "currency": payment.currency,
             "amount_minor": payment.amount_minor,
             "placement": json_text(placement),
+            "client_number": checkout.client_number,
             "now": now,
             "next_attempt_at": next_attempt_at,
         },
@@ -265,6 +291,7 @@ async def save(
         "payment_status": order.payment_status.value,
         "fulfillment_status": order.fulfillment_status.value,
         "email": order.email,
+        "client_number": checkout.client_number,
         "currency": order.currency,
         "shipping_address": json_text(order.shipping_address.to_json()),
         "billing_address": json_text(order.billing_address.to_json()) if order.billing_address else None,
@@ -283,6 +310,7 @@ async def save(
         "reference": reference,
         "transaction_id": transaction_id,
         **_children(placement),
+        **placing(placement.review, placement.fulfillment_orders),
     }
     row = (await connection.execute(_SAVE, values)).one()
     return Saved(row.number, row.cart_version, row.version, row.drafted_at, row.note)
@@ -318,6 +346,7 @@ def _children(placement: Placement) -> dict[str, str]:
 
 
 def _checkout(row: Row[*tuple[Any, ...]]) -> Checkout:
+    rules = checkout_risk.rules_of(row)
     return Checkout(
         cart_id=row.id,
         channel_id=row.channel_id,
@@ -338,6 +367,11 @@ def _checkout(row: Row[*tuple[Any, ...]]) -> Checkout:
         order_id=row.draft_id,
         order_status=OrderStatus(row.draft_status) if row.draft_id else None,
         order_version=row.draft_version or 0,
+        approval_rules=rules,
+        history=checkout_risk.history_of(row),
+        # Not kept of anybody where nothing is counted by it.
+        client_number=row.client_number if has_kind(rules, RuleKind.VELOCITY) else None,
+        hold_unpaid=row.hold_unpaid,
     )
 
 

@@ -28,10 +28,12 @@ _BY_IDS = text(f"SELECT {ORDER_COLUMNS} FROM orders o WHERE o.id = ANY (:ids)").
 _BY_NUMBER = text(f"SELECT {ORDER_COLUMNS} FROM orders o WHERE o.number = :number")
 _WAITING = text(
     """
-    SELECT id FROM orders WHERE status = 'PENDING_APPROVAL' AND placed_at <= :placed_until
-     ORDER BY placed_at, id LIMIT :most
+    SELECT o.id FROM orders o LEFT JOIN order_reviews r ON r.order_id = o.id
+     WHERE o.status = 'PENDING_APPROVAL'
+       AND (r.due_at <= :now OR (r.order_id IS NULL AND o.placed_at <= :placed_until))
+     ORDER BY o.placed_at, o.id LIMIT :most
     """
-)
+).bindparams(*(bindparam(name, type_=DateTime(timezone=True)) for name in ("now", "placed_until")))
 # As with carts: subqueries are as of the statement's start, so a row waited for is read again.
 _LOCK = text(
     f"""
@@ -73,9 +75,14 @@ async def by_number(connection: AsyncConnection, number: str) -> Order | None:
     return order_of(row) if row else None
 
 
-async def waiting(connection: AsyncConnection, *, placed_until: datetime, most: int) -> list[UUID]:
-    """Return orders that have waited for approval since `placed_until` or longer, the oldest first."""
-    rows = await connection.execute(_WAITING, {"placed_until": placed_until, "most": most})
+async def overdue(
+    connection: AsyncConnection, *, now: datetime, placed_until: datetime, most: int
+) -> list[UUID]:
+    """Return orders that nobody has approved by when it was due, the oldest first.
+
+    Where no review says when (a process of an older version placed it), by when it was placed.
+    """
+    rows = await connection.execute(_WAITING, {"now": now, "placed_until": placed_until, "most": most})
     return [row.id for row in rows]
 
 

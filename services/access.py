@@ -23,6 +23,7 @@ class Permission(StrEnum):
     PAYMENTS_WRITE = "payments.write"
     SHIPPING_WRITE = "shipping.write"
     PRICING_WRITE = "pricing.write"
+    APPROVALS_WRITE = "approvals.write"
     APPS_WRITE = "apps.write"
     LEDGER_READ = "ledger.read"
     LEDGER_WRITE = "ledger.write"

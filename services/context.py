@@ -13,7 +13,7 @@ from domain.carts import CartLimits
 from domain.inventory import HoldPolicy
 from domain.kernel.events import Event
 from domain.ledger import Entry
-from domain.ports import Clock, PaymentProviders
+from domain.ports import Clock, CreditCheck, PaymentProviders
 from persistence import event_log, idempotency
 from persistence.database import Database
 from services.access import Actor
@@ -49,6 +49,9 @@ class Environment:
     abandon_after_seconds: int = 3600
     # How long an order may wait for approval, its stock committed.
     approval_seconds: int = 7 * 24 * 3600
+    # Who knows what business customers may owe, and how long it may take to answer.
+    credit_check: CreditCheck | None = None
+    credit_check_seconds: float = 3.0
     # Told after each commit that appended events: a stamper in the same process wakes up.
     committed: Callable[[], None] = lambda: None
 

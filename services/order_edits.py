@@ -12,7 +12,7 @@ from domain import order_edit_stock as stock
 from domain import order_edits as decide
 from domain import payment_changes
 from domain.catalog import VariantRef
-from domain.fulfillment import FulfillmentOrder, FulfillmentOrderStatus
+from domain.fulfillment import FulfillmentOrder
 from domain.inventory import Movement
 from domain.kernel.changes import check_version
 from domain.kernel.errors import InvalidInput, NotFound, VariantUnavailable, under
@@ -21,6 +21,7 @@ from domain.kernel.ids import new_id
 from domain.kernel.keys import check_key
 from domain.kernel.money import Amount, Money
 from domain.order_edits import Edit, Goods, NewQuantity, Placed
+from domain.order_holds import awaiting_payment
 from domain.orders import Order, check_reason, fulfillment_status, payment_status
 from domain.payment_changes import Change
 from persistence import inventory
@@ -81,7 +82,9 @@ async def preview(context: ServiceContext, wanted: Wanted) -> Edited:
     require(context.actor, Permission.ORDERS_WRITE)
     async with context.read() as connection:
         placed, goods = await _placed(connection, wanted)
-        plan = await _planned(connection, wanted, placed, goods, _NO_REASON, context.now(), locking=False)
+        plan = await _planned(
+            connection, wanted, placed, goods, _NO_REASON, context.actor.label, context.now(), locking=False
+        )
     return Edited(placed.order, plan.edit)
 
 
@@ -104,7 +107,9 @@ async def commit(
             connection, now = transaction.connection, transaction.now
             placed, goods = await _placed(connection, wanted)
             check_version(placed.order.version, expected_version)
-            plan = await _planned(connection, wanted, placed, goods, reason, now, locking=True)
+            plan = await _planned(
+                connection, wanted, placed, goods, reason, transaction.actor, now, locking=True
+            )
             await _write(context, transaction, placed, plan, reason)
             done = placed, plan
             transaction.answer({"order": str(wanted.order_id)})
@@ -143,12 +148,13 @@ async def _planned(
     placed: Placed,
     goods: Sequence[Goods],
     reason: str,
+    actor: str,
     now: datetime,
     *,
     locking: bool,
 ) -> _Plan:
     edit = decide.plan(placed, wanted.quantities, goods, now)
-    changed, back = stock.give_back(placed.parts, edit.taken)
+    changed, back = stock.give_back(edit.order, placed.parts, edit.taken)
     by_id = {part.id: part for part in placed.parts} | {part.id: part for part in changed}
     made: list[FulfillmentOrder] = []
     movements = list(back)
@@ -156,9 +162,8 @@ async def _planned(
         # Those that give units back too, so that all rows are locked in their one order.
         variants = sorted({one.variant_id for one in edit.needs} | {one.variant_id for one in back})
         shelves = await rows.shelves(connection, placed.order.channel_id, variants, locking=locking)
-        # Nobody waits for money that is not due.
-        status = FulfillmentOrderStatus.ON_HOLD if edit.due_minor else FulfillmentOrderStatus.OPEN
-        made, forth = stock.secure(placed.order.id, edit.needs, shelves, list(by_id.values()), status)
+        holds = [awaiting_payment(actor, now)] if edit.due_minor else []
+        made, forth = stock.secure(placed.order.id, edit.needs, shelves, list(by_id.values()), holds)
         movements += forth
     refunds = (
         payment_changes.refund_of(placed.payments, placed.order.currency, edit.refund_minor, reason, now)

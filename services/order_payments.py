@@ -8,14 +8,13 @@ from uuid import UUID
 import structlog
 
 from domain import order_payments as decide
-from domain.fulfillment import FulfillmentOrder, FulfillmentOrderStatus
 from domain.kernel.errors import NotFound
 from domain.kernel.events import Event
 from domain.kernel.keys import check_key
 from domain.kernel.money import Amount
 from domain.order_edits import settlement
 from domain.order_payments import Concluded
-from domain.orders import Order, fulfillment_status
+from domain.orders import Order
 from domain.payment_changes import Change, replaced
 from domain.payments import Payment, PaymentTransaction
 from domain.ports import Outcome, PaymentProvider, ProviderAnswer
@@ -24,7 +23,7 @@ from persistence import payment_changes as rows
 from persistence import payments as payment_rows
 from persistence.idempotency import claim_for
 from persistence.payment_changes import LockedPayments
-from services import payment_calls, payment_captures, payment_facts, payments
+from services import order_holds, payment_calls, payment_captures, payment_facts, payments
 from services.access import Permission, require
 from services.context import Environment, ServiceContext, Transaction
 
@@ -177,26 +176,8 @@ async def _write(
         *payment_facts.events_of(order, changes, transaction.now),
     )
     if concluded.payment.counts and not settlement(order.total_minor, after)[1]:
-        order = await _go_on(transaction, order)
+        order = await order_holds.release_unpaid(transaction, order.id)
     return order, changes
-
-
-async def _go_on(transaction: Transaction, order: Order) -> Order:
-    """Let the parts go on that waited for the money."""
-    found = await order_rows.lock(transaction.connection, order.id)
-    assert found is not None, "orders are never deleted"  # noqa: S101
-    _, parts = found
-    opened = [_opened(part) for part in parts.fulfillment_orders]
-    if opened == list(parts.fulfillment_orders):
-        return order
-    changed = replace(order, fulfillment_status=fulfillment_status(opened, ()))
-    await order_rows.save(transaction.connection, changed, opened)
-    return changed
-
-
-def _opened(part: FulfillmentOrder) -> FulfillmentOrder:
-    waits = part.status is FulfillmentOrderStatus.ON_HOLD and not part.lacks_units
-    return replace(part, status=FulfillmentOrderStatus.OPEN) if waits else part
 
 
 async def _now(context: ServiceContext, order_id: UUID, stored: dict[str, Any]) -> Created:

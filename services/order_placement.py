@@ -7,18 +7,21 @@ intent, the second the outcome; whatever dies in between is finished by the swee
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
 import structlog
 
+from domain import order_holds as holding
 from domain import order_placement as decide
 from domain.carts import goes_to_the_till
 from domain.discounts import DiscountRefusal
-from domain.kernel.errors import DiscountNotApplicable, InsufficientStock, NotFound
+from domain.kernel.errors import DiscountNotApplicable, InsufficientStock, NotFound, PaymentDeclined
 from domain.kernel.events import Event
 from domain.kernel.ids import new_id
 from domain.kernel.keys import check_key
-from domain.order_placement import Allocation, Checkout, CheckoutLine
+from domain.order_placement import Allocation, Checkout, CheckoutLine, Placement
+from domain.order_reviews import Decision
 from domain.orders import Order
 from domain.payment_changes import replaced
 from domain.payments import Payment, PaymentStatus
@@ -27,8 +30,17 @@ from persistence import inventory
 from persistence import order_placement as rows
 from persistence.discount_uses import reserve
 from persistence.idempotency import Claim, claim_for
-from services import ledger, payment_calls, payment_captures, payment_facts, payments
+from services import (
+    ledger,
+    order_holds,
+    order_reviews,
+    payment_calls,
+    payment_captures,
+    payment_facts,
+    payments,
+)
 from services import payment_attempts as attempts
+from services.access import ActorKind
 from services.context import ServiceContext, Transaction
 from services.payment_attempts import Attempt, Placed
 from services.tokens import TokenSubject
@@ -68,7 +80,7 @@ async def place_cart(
         if stored is None:
             # Not before: an answer given stands, whatever became of its provider.
             payments.provider_for(context.environment, provider, method)
-        checkout = await _locked(transaction, subject.id, subject.generation)
+        checkout = await _locked(context, transaction, subject.id, subject.generation)
         attempt = None
         if stored is None:
             if check is not None:
@@ -76,6 +88,8 @@ async def place_cart(
             attempt = await _start(context, transaction, checkout, claim, provider, method)
     if attempt is None:
         return await attempts.replayed(context, stored or {})
+    if attempt.found.decision is Decision.DECLINE:
+        raise PaymentDeclined(attempt.found.decline_code)
     answer = await payments.authorize(context.environment, attempt.payment, attempt.transaction_id)
     return await conclude(context, attempt, answer)
 
@@ -89,8 +103,12 @@ async def conclude(context: ServiceContext, attempt: Attempt, answer: ProviderAn
     if not decide.is_paid_exactly(attempt.checkout, attempt.payment, answer):
         _log.error("payment_amount_mismatch", **_amounts(attempt, answer))
         return await attempts.give_back(context, attempt, answer, attempts.declined(decide.AMOUNT_MISMATCH))
+    found = await order_reviews.after_answer(context, attempt.checkout, attempt.found, answer)
+    if found.decision is Decision.DECLINE:
+        attempts.log_refusal(found, attempt.payment)
+        return await attempts.give_back(context, attempt, answer, attempts.declined(found.decline_code))
     try:
-        return await _place(context, attempt, answer)
+        return await _place(context, replace(attempt, found=found), answer)
     except _StockGone as gone:
         return await attempts.give_back(context, attempt, answer, attempts.stock_lost(gone.short))
 
@@ -103,8 +121,13 @@ class _StockGone(Exception):
         self.short = short
 
 
-async def _locked(transaction: Transaction, cart_id: UUID, generation: int) -> Checkout:
-    checkout = await rows.lock(transaction.connection, cart_id)
+async def _locked(
+    context: ServiceContext, transaction: Transaction, cart_id: UUID, generation: int
+) -> Checkout:
+    # Only of shoppers: all that an app orders comes from the app's address.
+    anonymous = context.actor.kind is ActorKind.ANONYMOUS
+    client = context.environment.tokens.address_number(context.address) if anonymous else None
+    checkout = await rows.lock(transaction.connection, cart_id, now=transaction.now, client_number=client)
     if checkout is None or checkout.token_generation != generation:
         raise NotFound("no cart has this token", "cartToken")
     return checkout
@@ -118,26 +141,38 @@ async def _start(
     provider: str,
     method: str,
 ) -> Attempt:
-    """Secure the stock and write the intent to authorize, all in the first transaction."""
+    """Secure the stock and write the intent to authorize, all in the first transaction.
+
+    Where rules turn the cart down, only that is written.
+    """
     decide.check_ready(checkout)
     now = transaction.now
     checkout = decide.priced(checkout, now)
+    payment = Payment(
+        new_id(), provider, method, PaymentStatus.PENDING, checkout.currency, checkout.total_minor
+    )
+    found = order_reviews.before_payment(checkout)
+    attempt = Attempt(checkout, payment, new_id(), claim, found)
+    if found.decision is Decision.DECLINE:
+        await attempts.refuse(transaction, attempt)
+        return attempt
     await _reserve_discounts(transaction, checkout)
     if not decide.is_secured(checkout, now):
         targets = [inventory.HoldTarget(line.id, line.variant_id, line.quantity) for line in checkout.lines]
         short = await _hold(context, transaction, checkout, targets)
         if short:
             raise attempts.shortage(short)
-    payment = Payment(
-        new_id(), provider, method, PaymentStatus.PENDING, checkout.currency, checkout.total_minor
-    )
-    attempt = Attempt(checkout, payment, new_id(), claim)
     await rows.start(
         transaction.connection,
         checkout,
         payment,
         attempt.transaction_id,
-        placement={"scope": claim.scope, "key": claim.key, **decide.frozen(checkout)},
+        placement={
+            "scope": claim.scope,
+            "key": claim.key,
+            "reasons": found.to_json(),
+            **decide.frozen(checkout),
+        },
         now=now,
         next_attempt_at=payments.asked_again_at(context.environment, now),
     )
@@ -264,8 +299,15 @@ async def _save(
 ) -> Placed:
     checkout, now = attempt.checkout, transaction.now
     payment = attempts.answered(attempt.payment, answer, order_id)
-    placement = decide.place(
-        checkout, order_id, allocations, payment, needs_review=answer.needs_review, now=now
+    review = order_reviews.opened(context, order_id, attempt.found, now)
+    waits = review is not None
+    placement = decide.place(checkout, order_id, allocations, payment, needs_review=waits, now=now)
+    placement = holding.place_on_hold(
+        replace(placement, review=review),
+        attempt.found.reasons,
+        awaits_payment=checkout.hold_unpaid and answer.outcome is Outcome.DEFERRED,
+        actor=transaction.actor,
+        now=now,
     )
     saved = await rows.save(
         transaction.connection, checkout, placement, attempt.transaction_id, answer.reference
@@ -284,6 +326,7 @@ async def _save(
         placement = replace(placement, payments=tuple(replaced(placement.payments, captures)))
     transaction.emit(
         _order_placed(order, len(placement.lines)),
+        *_waits(order, placement, now),
         attempts.cart_event("CartCompleted", checkout, saved.cart_version, now),
     )
     transaction.answer_later(attempt.claim, {"order": str(order.id), "payment": str(payment.id)})
@@ -302,6 +345,13 @@ def _amounts(attempt: Attempt, answer: ProviderAnswer) -> dict[str, object]:
         "currency": payment.currency,
         "approved_currency": answer.currency,
     }
+
+
+def _waits(order: Order, placement: Placement, now: datetime) -> list[Event]:
+    """Return the events that tell why an order is not worked on yet."""
+    told = [order_reviews.required(order, placement.review, now)] if placement.review else []
+    held = holding.own_holds(placement.fulfillment_orders)
+    return [*told, order_holds.held(order, held, now)] if held else told
 
 
 def _order_placed(order: Order, line_count: int) -> Event:

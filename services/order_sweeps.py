@@ -16,10 +16,14 @@ _log = structlog.get_logger(__name__)
 
 
 async def expire_waiting(context: ServiceContext) -> int:
-    """End orders that waited for approval too long: stock back on sale, payment voided; returns how many."""
-    since = context.now() - timedelta(seconds=context.environment.approval_seconds)
+    """End orders that waited for approval too long: stock back on sale, payment voided; returns how many.
+
+    How long is decided when an order is placed: its review says until when.
+    """
+    now = context.now()
+    placed_until = now - timedelta(seconds=context.environment.approval_seconds)
     async with context.read() as connection:
-        waiting = await rows.waiting(connection, placed_until=since, most=MOST_AT_ONCE)
+        waiting = await rows.overdue(connection, now=now, placed_until=placed_until, most=MOST_AT_ONCE)
     expired = 0
     for order_id in waiting:
         try:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
+from domain import order_holds as holding
 from domain import orders as decide
 from domain.fulfillment import FulfillmentOrder, FulfillmentOrderStatus
 from domain.inventory import Movement, StockState
@@ -15,9 +16,10 @@ from domain.kernel.keys import check_key
 from domain.kernel.quantities import is_storable
 from domain.kernel.transitions import check_transition
 from domain.ledger import EntryKind
+from domain.order_reviews import ReviewState
 from domain.orders import Order, OrderStatus
 from domain.payment_changes import Change, replaced, undo
-from persistence import channels, inventory
+from persistence import channels, inventory, order_reviews
 from persistence import orders as rows
 from persistence.idempotency import Claim, claim_for
 from persistence.order_parts import OrderParts
@@ -43,6 +45,8 @@ class _Ending:
     kind: str
     stock_reason: str
     entry_kind: EntryKind
+    review: ReviewState | None = None
+    note: str | None = None
 
 
 class _IsDraft(Exception):
@@ -50,8 +54,12 @@ class _IsDraft(Exception):
 
 
 _CANCELED = _Ending(OrderStatus.CANCELED, "OrderCanceled", "ORDER_CANCELED", EntryKind.ORDER_CANCELED)
-_REJECTED = _Ending(OrderStatus.REJECTED, "OrderRejected", "ORDER_REJECTED", EntryKind.ORDER_REJECTED)
-_EXPIRED = _Ending(OrderStatus.EXPIRED, "OrderExpired", "ORDER_EXPIRED", EntryKind.ORDER_EXPIRED)
+_REJECTED = _Ending(
+    OrderStatus.REJECTED, "OrderRejected", "ORDER_REJECTED", EntryKind.ORDER_REJECTED, ReviewState.REJECTED
+)
+_EXPIRED = _Ending(
+    OrderStatus.EXPIRED, "OrderExpired", "ORDER_EXPIRED", EntryKind.ORDER_EXPIRED, ReviewState.EXPIRED
+)
 
 
 async def find(context: ServiceContext, ref: OrderRef) -> Order | None:
@@ -93,22 +101,30 @@ async def get(context: ServiceContext, ref: OrderRef) -> Order:
     return order
 
 
-async def approve(context: ServiceContext, order_id: UUID, expected_version: int | None, key: str) -> Order:
-    """Let an order that waits for approval be processed.
+async def approve(
+    context: ServiceContext,
+    order_id: UUID,
+    expected_version: int | None,
+    key: str,
+    note: str | None = None,
+) -> Order:
+    """Let an order that waits for approval be processed; the holds of its review end, others stay.
 
-    Raises NotFound, IllegalTransition and VersionConflict; approving an open order changes nothing.
+    Raises NotFound, InvalidInput for the note, IllegalTransition and VersionConflict; approving an
+    open order changes nothing.
     """
     require(context.actor, Permission.ORDERS_WRITE)
-    claim = _claim(context, "orderApprove", order_id, key, [str(order_id), expected_version])
+    note = holding.check_note(note)
+    request = [str(order_id), expected_version, *([note] if note else [])]
+    claim = _claim(context, "orderApprove", order_id, key, request)
     async with context.transaction() as transaction:
         stored = await transaction.replay(claim)
         order, parts = await _locked(transaction, order_id, "id")
         if stored is not None:
             return order
         transaction.answer({"order": str(order_id)})
-        released = _with_status(
-            parts.fulfillment_orders, FulfillmentOrderStatus.OPEN, only=FulfillmentOrderStatus.ON_HOLD
-        )
+        opened = replace(order, status=OrderStatus.OPEN)
+        released = holding.approved(parts.fulfillment_orders, opened)
         changed = decide.change(
             order,
             OrderStatus.OPEN,
@@ -121,6 +137,15 @@ async def approve(context: ServiceContext, order_id: UUID, expected_version: int
         if changed is None:
             return order
         await rows.save(transaction.connection, changed, released)
+        await order_reviews.close(
+            transaction.connection,
+            order_id,
+            ReviewState.APPROVED,
+            all_holds=False,
+            actor=transaction.actor,
+            note=note,
+            now=transaction.now,
+        )
         transaction.emit(_event("OrderApproved", changed, transaction.now))
         policy = await channels.capture_policy_of(transaction.connection, changed.channel_id)
         captures = payment_captures.at_opening(policy, changed, parts.payments, transaction.now)
@@ -131,13 +156,22 @@ async def approve(context: ServiceContext, order_id: UUID, expected_version: int
 
 
 async def reject(
-    context: ServiceContext, order_id: UUID, reason: str, expected_version: int | None, key: str
+    context: ServiceContext,
+    order_id: UUID,
+    reason: str,
+    expected_version: int | None,
+    key: str,
+    note: str | None = None,
 ) -> Order:
-    """Turn down an order that waits for approval: its stock goes back on sale, its payment is voided."""
+    """Turn down an order that waits for approval: its stock goes back on sale, its payment is voided.
+
+    The shopper is told the reason, only staff the note.
+    """
     require(context.actor, Permission.ORDERS_WRITE)
-    reason = decide.check_reason(reason)
-    claim = _claim(context, "orderReject", order_id, key, [str(order_id), reason, expected_version])
-    return await _end(context, order_id, _REJECTED, reason, expected_version, claim)
+    reason, note = decide.check_reason(reason), holding.check_note(note)
+    request = [str(order_id), reason, expected_version, *([note] if note else [])]
+    claim = _claim(context, "orderReject", order_id, key, request)
+    return await _end(context, order_id, replace(_REJECTED, note=note), reason, expected_version, claim)
 
 
 async def cancel(
@@ -201,7 +235,9 @@ async def _undo(
     now = transaction.now
     if check_transition(decide.TRANSITIONS, order.status, ending.status, "the order"):
         decide.check_nothing_shipped(order, parts.fulfillment_orders)
-    ended_parts = _with_status(parts.fulfillment_orders, FulfillmentOrderStatus.CANCELED)
+    ended_parts = [
+        replace(part, status=FulfillmentOrderStatus.CANCELED, holds=()) for part in parts.fulfillment_orders
+    ]
     undone = undo(parts.payments, now)
     changed = decide.change(
         order,
@@ -218,6 +254,16 @@ async def _undo(
     transaction.post(await ledger.ended(transaction, changed, ending.entry_kind))
     if undone:
         await payment_facts.save(context, transaction, changed, undone)
+    if ending.review or any(part.holds for part in parts.fulfillment_orders):
+        await order_reviews.close(
+            transaction.connection,
+            order.id,
+            ending.review,
+            all_holds=True,
+            actor=transaction.actor,
+            note=ending.note,
+            now=now,
+        )
     await _give_stock_back(transaction, order.id, parts.fulfillment_orders, ending.stock_reason)
     done = [change for change in undone if not change.is_open]
     transaction.emit(_event(ending.kind, changed, now), *payment_facts.events_of(changed, done, now))
@@ -260,21 +306,6 @@ async def _locked(transaction: Transaction, order_id: UUID, path: str) -> tuple[
     if found is None:
         raise NotFound("there is no such order", path)
     return found
-
-
-def _with_status(
-    parts: Sequence[FulfillmentOrder],
-    status: FulfillmentOrderStatus,
-    *,
-    only: FulfillmentOrderStatus | None = None,
-) -> list[FulfillmentOrder]:
-    """Give parts a status; one whose units were lost stays on hold, whatever else is settled."""
-    return [
-        replace(part, status=status)
-        if only is None or (only is part.status and not part.lacks_units)
-        else part
-        for part in parts
-    ]
 
 
 def _claim(context: ServiceContext, operation: str, order_id: UUID, key: str, request: object) -> Claim:

@@ -12,20 +12,22 @@ from uuid import UUID
 
 import structlog
 
+from domain.carts import comes_back
 from domain.kernel.errors import DomainError, InsufficientStock, PaymentDeclined, Several
 from domain.kernel.events import Event
 from domain.kernel.ids import new_id
 from domain.order_placement import Checkout, Placement
+from domain.order_reviews import Evaluation
 from domain.orders import Order
 from domain.payment_changes import Change
 from domain.payments import Payment, PaymentStatus
 from domain.ports import Outcome, ProviderAnswer
-from persistence import idempotency
+from persistence import checkout_risk, idempotency
 from persistence import orders as order_rows
 from persistence import payments as rows
 from persistence.idempotency import Claim
 from services import payments
-from services.context import ServiceContext
+from services.context import ServiceContext, Transaction
 
 _log = structlog.get_logger(__name__)
 
@@ -38,6 +40,8 @@ class Attempt:
     payment: Payment
     transaction_id: UUID
     claim: Claim
+    found: Evaluation
+    """What rules found before the payment was asked for: kept with the intent, or an order would not wait."""
     attempts: int = 0
 
 
@@ -80,6 +84,35 @@ def stock_lost(short: Sequence[InsufficientStock]) -> Refusal:
 def declined(code: str) -> Refusal:
     """Refuse an approval ourselves, for a reason the shopper is told as a decline code."""
     return Refusal(code, "CartPaymentDeclined", PaymentDeclined(code), {"declined": code})
+
+
+async def refuse(transaction: Transaction, attempt: Attempt) -> None:
+    """Record that rules turned a locked cart down before anybody was asked for money: a decline of ours.
+
+    The caller raises it once the transaction has ended, and so does the same key from then on.
+    """
+    code, checkout = attempt.found.decline_code, attempt.checkout
+    returns = comes_back(checkout.status)
+    version = await checkout_risk.refuse(
+        transaction.connection,
+        checkout,
+        attempt.payment,
+        attempt.transaction_id,
+        placement={"reasons": attempt.found.to_json()},
+        decline_code=code,
+        now=transaction.now,
+    )
+    if returns:
+        transaction.emit(cart_event("CartReactivated", checkout, version, transaction.now))
+    transaction.emit(cart_event("CartPaymentDeclined", checkout, version, transaction.now))
+    transaction.answer({"payment": str(attempt.payment.id), "declined": code})
+    log_refusal(attempt.found, attempt.payment)
+
+
+def log_refusal(found: Evaluation, payment: Payment) -> None:
+    """Log that rules turned an order down, and which: nothing of the shopper."""
+    codes = [reason.code.value for reason in found.reasons]
+    _log.info("order_declined_by_rules", code=found.decline_code, found=codes, payment_id=str(payment.id))
 
 
 async def decline(context: ServiceContext, attempt: Attempt, answer: ProviderAnswer) -> Placed:

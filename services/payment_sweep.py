@@ -8,6 +8,7 @@ import structlog
 
 from domain import order_placement as decide
 from domain.kernel.errors import DomainError
+from domain.order_reviews import Evaluation
 from domain.payments import GivenUp, TransactionKind
 from domain.ports import Outcome, ProviderAnswer
 from persistence import order_placement as placement_rows
@@ -86,12 +87,13 @@ async def _finish_authorization(context: ServiceContext, due: DueTransaction) ->
     if due.cart_id is None:
         return
     async with context.read() as connection:
-        checkout = await placement_rows.lock(connection, due.cart_id)
+        checkout = await placement_rows.lock(connection, due.cart_id, now=context.now())
     if checkout is None:
         return
     checkout = decide.as_frozen(checkout, due.placement)
     claim = Claim(due.placement["scope"], due.placement["key"], b"")
-    attempt = Attempt(checkout, due.payment, due.id, claim, due.attempts)
+    found = Evaluation.from_json(due.placement.get("reasons", ()))
+    attempt = Attempt(checkout, due.payment, due.id, claim, found, due.attempts)
     try:
         placed = await _conclude(context, attempt, age=context.now() - due.requested_at)
     except DomainError as error:

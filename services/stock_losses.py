@@ -11,7 +11,8 @@ from domain.fulfillment import FulfillmentOrder, FulfillmentOrderLine, Fulfillme
 from domain.inventory import Movement, StockLevel, StockState
 from domain.kernel.errors import InsufficientStock
 from domain.kernel.events import Event
-from domain.orders import Order, OrderStatus, fulfillment_status
+from domain.order_holds import reopened
+from domain.orders import Order, fulfillment_status
 from domain.stock_losses import HOLD_REASON, Loss
 from persistence import cart_sweeps, inventory, orders
 from persistence import stock_losses as rows
@@ -79,7 +80,8 @@ async def record(context: ServiceContext, wanted: Change, sku: str, claim: Claim
 async def refill(context: ServiceContext) -> int:
     """Commit stock that is on sale again to the orders that lack it, oldest first; returns how many.
 
-    A fulfillment order that lacks nothing any more is OPEN again, unless its order waits for approval.
+    A fulfillment order that lacks nothing any more is OPEN again, unless its order waits for approval or
+    another hold keeps it.
     """
     async with context.read() as connection:
         waiting = await rows.refillable(connection, MOST_REFILLED)
@@ -226,7 +228,7 @@ async def _refill(transaction: Transaction, order_id: UUID) -> None:
     filled = {line.id: units for (line, _), units in zip(lacking, got, strict=True) if units}
     if not filled:
         return
-    changed = [_reopened(_with_short(part, filled, -1), order) for part in parts.fulfillment_orders]
+    changed = [reopened(order, _with_short(part, filled, -1)) for part in parts.fulfillment_orders]
     saved = await _save(transaction, order, changed)
     for line, _ in lacking:
         if line.id in filled:
@@ -279,13 +281,6 @@ def _with_short(part: FulfillmentOrder, units: Mapping[UUID, int], sign: int) ->
 
 def _line(line: FulfillmentOrderLine, units: int) -> FulfillmentOrderLine:
     return replace(line, quantity_short=line.quantity_short + units)
-
-
-def _reopened(part: FulfillmentOrder, order: Order) -> FulfillmentOrder:
-    waits = order.status is not OrderStatus.OPEN or part.lacks_units
-    if waits or part.status is not FulfillmentOrderStatus.ON_HOLD:
-        return part
-    return replace(part, status=FulfillmentOrderStatus.OPEN)
 
 
 async def _save(transaction: Transaction, order: Order, parts: Iterable[FulfillmentOrder]) -> Order:

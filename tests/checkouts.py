@@ -32,9 +32,10 @@ _CART = text(
         INSERT INTO delivery_rates (id, channel_id, carrier, service, price_minor, created_at)
         VALUES (:rate, :channel, 'Test Post', 'Standard', :shipping, :now)
     )
-    INSERT INTO carts (id, channel_id, status, currency, email, shipping_address, delivery_rate_id,
-                       created_at, active_at)
-    VALUES (:id, :channel, 'ACTIVE', :currency, 'ada@example.com', CAST(:address AS jsonb), :rate, :now, :now)
+    INSERT INTO carts (id, channel_id, status, currency, email, shipping_address, billing_address,
+                       delivery_rate_id, created_at, active_at)
+    VALUES (:id, :channel, 'ACTIVE', :currency, :email, CAST(:address AS jsonb), CAST(:billing AS jsonb),
+            :rate, :now, :now)
     """
 )
 _LINE = text(
@@ -81,13 +82,21 @@ class LaterClock:
         return datetime.now(UTC) + timedelta(hours=self.hours)
 
 
-def later(database: Database, hours: int = 1) -> ServiceContext:
+def later(database: Database, hours: int = 1, actor: Actor = ANONYMOUS) -> ServiceContext:
     """Return the sweep's context, hours on."""
-    return till(database, clock=LaterClock(hours))
+    return till(database, actor, clock=LaterClock(hours))
 
 
 async def make_ready_cart(
-    database: Database, shop: Shop, quantity: int, *, hold_seconds: int = 900, shipping_minor: int = 500
+    database: Database,
+    shop: Shop,
+    quantity: int,
+    *,
+    hold_seconds: int = 900,
+    shipping_minor: int = 500,
+    email: str = "ada@example.com",
+    address: Address = ADDRESS,
+    billing: Address | None = None,
 ) -> str:
     """Create a cart of `quantity` units, held, with all an order needs; returns its token."""
     cart_id, line_id, now = new_id(), new_id(), datetime.now(UTC)
@@ -106,7 +115,9 @@ async def make_ready_cart(
                 "id": cart_id,
                 "channel": shop.channel.id,
                 "currency": shop.channel.currency,
-                "address": orjson.dumps(ADDRESS.to_json()).decode(),
+                "email": email,
+                "address": orjson.dumps(address.to_json()).decode(),
+                "billing": orjson.dumps(billing.to_json()).decode() if billing else None,
                 "rate": uuid4(),
                 "shipping": shipping_minor,
                 "now": now,

@@ -3,6 +3,7 @@
 from services import (
     cart_sweeps,
     idempotency,
+    order_holds,
     order_sweeps,
     payment_renewals,
     payment_sweep,
@@ -25,6 +26,7 @@ JOBS = (
     # They lapse days ahead; minutes do not matter.
     Job("renew_authorizations", 60.0, payment_renewals.renew_expiring),
     Job("expire_waiting_orders", 60.0, order_sweeps.expire_waiting),
+    Job("release_paid_orders", 5.0, order_holds.release_paid),
     # Orders whose units were lost get what came in since.
     Job("refill_orders", 5.0, stock_losses.refill),
     # Once a day for each day, some hours after its end; looked for more often than that.

@@ -94,6 +94,7 @@ class OrdersMutation:
             decode_id("Order", input.id, "id"),
             input.expected_version,
             input.idempotency_key,
+            input.note,
         )
         return OrderPayload(order=Order.of(order))
 
@@ -106,6 +107,7 @@ class OrdersMutation:
             input.reason,
             input.expected_version,
             input.idempotency_key,
+            input.note,
         )
         return OrderPayload(order=Order.of(order))
 

@@ -73,6 +73,10 @@ class ChannelSettings:
     prices_include_tax: bool
     tax_rounding: TaxRounding  # type: ignore[valid-type]
 
+    hold_unpaid: bool = strawberry.field(
+        description="Whether what is paid later is not worked on before the money has come."
+    )
+
     @classmethod
     def of(cls, settings: DomainChannelSettings, channel: DomainChannel) -> "ChannelSettings":
         """Return the GraphQL form of a channel's settings."""
@@ -85,6 +89,7 @@ class ChannelSettings:
             capture_policy=settings.capture_policy,
             prices_include_tax=settings.prices_include_tax,
             tax_rounding=settings.tax_rounding,
+            hold_unpaid=settings.hold_unpaid,
         )
 
 
@@ -117,6 +122,9 @@ class ChannelUpdateInput:
         description="Whether tax is a part of the prices; carts that are open are priced anew."
     )
     tax_rounding: strawberry.Maybe[TaxRounding]  # type: ignore[valid-type]
+    hold_unpaid: strawberry.Maybe[bool] = strawberry.field(
+        description="Whether what is paid later is not worked on before the money has come."
+    )
     expected_version: int | None = None
 
     def to_changes(self) -> ChannelChanges:
@@ -129,6 +137,7 @@ class ChannelUpdateInput:
             capture_policy=given(self.capture_policy),
             prices_include_tax=given(self.prices_include_tax),
             tax_rounding=given(self.tax_rounding),
+            hold_unpaid=given(self.hold_unpaid),
         )
 
 

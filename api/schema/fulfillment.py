@@ -8,6 +8,7 @@ import strawberry
 from api.context import Info
 from api.scalars import encode_id
 from api.schema.locations import Location
+from api.schema.order_holds import FulfillmentOrderHold
 from api.schema.values import Node
 from domain import fulfillment as domain
 from persistence.order_parts import OrderParts
@@ -62,6 +63,13 @@ class FulfillmentOrder(Node):
             return None
         location = await info.context.loaders.locations().load(self.row.location_id)
         return Location.of(location) if location else None
+
+    @strawberry.field(description="What keeps it from being worked on; null for a shopper.")  # type: ignore[untyped-decorator]
+    def holds(self, info: Info) -> list[FulfillmentOrderHold] | None:
+        """Return the holds to staff: a suspicion is not for whom it is about."""
+        if not info.context.actor.may(Permission.ORDERS_READ):
+            return None
+        return FulfillmentOrderHold.all_of(self.row)
 
 
 @strawberry.type

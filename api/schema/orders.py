@@ -10,6 +10,7 @@ from api.errors import UserError
 from api.scalars import decode_id, encode_id
 from api.schema.channels import Channel
 from api.schema.fulfillment import FulfillmentOrder, Shipment
+from api.schema.order_reviews import OrderReview
 from api.schema.payments import Payment, PaymentTransaction
 from api.schema.values import Address, Adjustment, Money, MoneyInput, Node, Totals
 from domain import orders as domain
@@ -163,6 +164,14 @@ class Order(Node):
         """Return the payments."""
         return [Payment.of(payment) for payment in (await self._parts(info)).payments]
 
+    @strawberry.field(description="Why it waits, or waited, for a person; for staff, null to others.")  # type: ignore[untyped-decorator]
+    async def review(self, info: Info) -> OrderReview | None:
+        """Return the review to staff; an order that was accepted at once has none."""
+        if not info.context.actor.may(Permission.ORDERS_READ):
+            return None
+        review = await info.context.loaders.order_reviews().load(self.row.id)
+        return OrderReview.of(review, self) if review else None
+
     async def _parts(self, info: Info) -> OrderParts:
         return await info.context.loaders.order_parts().load(self.row.id) or OrderParts()
 
@@ -253,6 +262,7 @@ class OrderApproveInput:
     id: strawberry.ID
     idempotency_key: str
     expected_version: int | None = None
+    note: str | None = strawberry.field(default=None, description="For staff.")
 
 
 @strawberry.input
@@ -260,9 +270,10 @@ class OrderRejectInput:
     """The order to turn down, and why."""
 
     id: strawberry.ID
-    reason: str
+    reason: str = strawberry.field(description="The shopper may see it.")
     idempotency_key: str
     expected_version: int | None = None
+    note: str | None = strawberry.field(default=None, description="For staff alone.")
 
 
 @strawberry.input

@@ -2,6 +2,7 @@
 
 from persistence.tables import (
     access,
+    approvals,
     carts,
     catalog,
     channels,
@@ -13,6 +14,8 @@ from persistence.tables import (
     ledger,
     locations,
     order_edits,
+    order_holds,
+    order_reviews,
     orders,
     payment_callbacks,
     payments,
@@ -25,6 +28,7 @@ from persistence.tables.base import metadata
 
 __all__ = [
     "access",
+    "approvals",
     "carts",
     "catalog",
     "channels",
@@ -37,6 +41,8 @@ __all__ = [
     "locations",
     "metadata",
     "order_edits",
+    "order_holds",
+    "order_reviews",
     "orders",
     "payment_callbacks",
     "payments",

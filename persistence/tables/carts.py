@@ -47,7 +47,7 @@ carts = Table(
     moment("holds_due_at", optional=True),
     # When the shopper was last told that the holds are about to end.
     moment("holds_warned_at", optional=True),
-    # Stands for the client address an anonymous cart was made from, where units are limited by it.
+    # Stands for the client address an anonymous cart was made or ordered from, where that is limited by it.
     Column("address_number", BigInteger),
     Index("ix_carts_active_at", "active_at", postgresql_where="status = 'ACTIVE' AND order_id IS NULL"),
     Index(
@@ -61,6 +61,7 @@ carts = Table(
         "address_number",
         postgresql_where="address_number IS NOT NULL AND status IN ('ACTIVE', 'CHECKOUT', 'ABANDONED')",
     ),
+    Index("ix_carts_checkout", "channel_id", postgresql_where="status = 'CHECKOUT'"),
     one_of("status", CartStatus),
     CheckConstraint("status <> 'COMPLETED' OR order_id IS NOT NULL", name="completed"),
     CheckConstraint("status <> 'ABANDONED' OR abandoned_at IS NOT NULL", name="abandoned"),

@@ -21,6 +21,8 @@ channels = Table(
     Column("capture_policy", Text, nullable=False, server_default="AT_SHIPMENT"),
     Column("prices_include_tax", Boolean, nullable=False, server_default="false"),
     Column("tax_rounding", Text, nullable=False, server_default=TaxRounding.LINE.value),
+    # Whether orders whose money has not come wait for it.
+    Column("hold_unpaid", Boolean, nullable=False, server_default="false"),
     Column("version", Integer, nullable=False, server_default="1"),
     moment("created_at"),
     moment("archived_at", optional=True),

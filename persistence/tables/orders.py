@@ -37,6 +37,8 @@ orders = Table(
     Column("version", Integer, nullable=False, server_default="1"),
     Column("token_generation", Integer, nullable=False, server_default="1"),
     Column("email", Text),
+    # Stands for the client address it was ordered from, where orders are counted by it.
+    Column("client_number", BigInteger),
     text_column("currency"),
     Column("shipping_address", JSON, nullable=False),
     Column("billing_address", JSON),
@@ -63,7 +65,12 @@ orders = Table(
     Index("ix_orders_placed_at", "placed_at", "id"),
     Index("ix_orders_channel_id_placed_at", "channel_id", "placed_at", "id"),
     # What staff look for, and the orders that wait for them: few among many.
-    Index("ix_orders_email", text("lower(email)")),
+    Index("ix_orders_email", text("lower(email)"), "placed_at"),
+    # By whom and whereto orders are counted.
+    Index("ix_orders_address_key", text("address_key(shipping_address)"), "placed_at"),
+    Index(
+        "ix_orders_client_number", "client_number", "placed_at", postgresql_where="client_number IS NOT NULL"
+    ),
     Index("ix_orders_external_id", "external_id", postgresql_where="external_id IS NOT NULL"),
     Index("ix_orders_waiting", "placed_at", "id", postgresql_where="status = 'PENDING_APPROVAL'"),
     Index("ix_orders_drafts", "placed_at", "id", postgresql_where="status = 'DRAFT'"),

@@ -54,6 +54,16 @@ async def test_a_channel_is_created_with_locations_in_order(database: Database) 
     }
 
 
+async def test_a_channel_says_whether_unpaid_orders_wait(database: Database) -> None:
+    channel = await factories.make_channel(database)
+    seen = "query { channels { settings { holdUnpaid } } }"
+    assert (await factories.data_of(database, seen))["channels"] == [{"settings": {"holdUnpaid": False}}]
+    assert (await update(database, channel, holdUnpaid=True))["version"] == 2
+    assert (await factories.data_of(database, seen))["channels"] == [{"settings": {"holdUnpaid": True}}]
+    assert (await update(database, channel, name="Other"))["version"] == 3
+    assert (await factories.data_of(database, seen))["channels"] == [{"settings": {"holdUnpaid": True}}]
+
+
 @pytest.mark.parametrize(
     ("given", "code", "path"),
     [

@@ -10,10 +10,12 @@ from typing import Any
 from sqlalchemy import text
 
 from api.scalars import encode_id
+from domain.approvals import RuleKind
 from domain.catalog import VariantRef
 from domain.inventory import MOVES, AdjustReason
 from domain.kernel.money import Amount
 from domain.ledger import Account
+from domain.order_reviews import DECLINE_CODES
 from persistence.database import Database
 from services import inventory, ledger_reports, orders, payment_changes, reconciliation
 from services.access import ANONYMOUS, SYSTEM
@@ -86,7 +88,7 @@ async def test_the_examples_of_orders_run(database: Database) -> None:
                 following(database, feed, document, filled, actor) as live_answers,
             ):
                 if actor is SYSTEM:
-                    changes = await live_answers.events(5)
+                    changes = await live_answers.events(6)
                 assert await live_answers.silent_for(0.1)
             continue
         for_staff = "orderApprove" in document or "orders(" in document
@@ -165,6 +167,48 @@ async def test_the_examples_of_order_drafts_run(database: Database) -> None:
     assert (paid["number"], paid["version"], paid["status"]) == (made["number"], 3, "OPEN")
     assert (placed["paymentStatus"], placed["version"]) == ("PENDING", 2)
     assert (canceled["status"], canceled["placedAt"]) == ("CANCELED", None)
+
+
+async def test_the_examples_of_approvals_run(database: Database) -> None:
+    shop = await make_stocked_shop(database, 20, slug="web")
+    waiting = (await order_now(database, shop, 1, "review")).order
+    placed = (await order_now(database, shop, 1)).placement
+    assert waiting is not None
+    assert placed is not None
+    known: dict[str, str] = {
+        "waitingId": encode_id("Order", waiting.id),
+        "partId": encode_id("FulfillmentOrder", placed.fulfillment_orders[0].id),
+    }
+    examples = _EXAMPLE.findall((FEATURES / "approvals.md").read_text())
+    assert len(examples) == 7
+    answers: list[Any] = []
+    for document, variables in examples:
+        result = await execute(database, document, _filled(variables or "{}", known), SYSTEM)
+        assert result.errors is None, (document, result.errors)
+        assert result.data is not None
+        (answer,) = result.data.values()
+        if isinstance(answer, dict):
+            assert answer.get("userErrors", []) == [], (document, answer)
+            known |= {f"{name}Id": row["id"] for name, row in answer.items() if "id" in (row or ())}
+            if (held := answer.get("fulfillmentOrder")) and held["holds"]:
+                known["holdId"] = held["holds"][0]["id"]
+        answers.append(answer)
+    created, listed, changed, queue, approved, held, released = answers
+    assert [rule["id"] for rule in listed] == [created["approvalRule"]["id"]]
+    assert changed["approvalRule"] == {"action": "REVIEW", "ordersFrom": 5, "version": 2}
+    [edge] = queue["edges"]
+    assert edge["node"]["order"]["number"] == waiting.number
+    assert edge["node"]["reasons"][0]["code"] == "PROVIDER_RISK"
+    assert approved["order"]["review"]["state"] == "APPROVED"
+    assert held["fulfillmentOrder"]["status"] == "ON_HOLD"
+    assert released["fulfillmentOrder"] == {"status": "OPEN", "holds": []}
+
+
+def test_the_codes_of_rules_documented_are_those_there_are() -> None:
+    rows = re.findall(
+        r"^\| `(risk_\w+)` \| `(\w+)` \|$", (FEATURES / "approvals.md").read_text(), re.MULTILINE
+    )
+    assert {RuleKind(kind): code for code, kind in rows} == DECLINE_CODES
 
 
 def _filled(variables: str, known: dict[str, str]) -> dict[str, Any]:

@@ -171,7 +171,7 @@ async def test_approval_opens_the_order_and_releases_its_parts(database: Databas
         again = await change(database, "orderApprove", key=key, id=order["id"], expectedVersion=1)
         assert again["order"] == approved["order"], "repeating what was done is a no-op"
     kinds = await events(database, _row_id(order))
-    assert kinds == [("OrderPlaced", 1), ("OrderApproved", 2)]
+    assert kinds == [("OrderPlaced", 1), ("OrderReviewRequired", 1), ("OrderApproved", 2)]
 
 
 async def test_rejection_returns_the_stock_and_voids(database: Database) -> None:
@@ -183,7 +183,8 @@ async def test_rejection_returns_the_stock_and_voids(database: Database) -> None
     assert await levels(database, shop) == [(5, 0, 0)]
     assert [charge.state for charge in await charges(database.engine)] == ["VOIDED"]
     kinds = await events(database, _row_id(order))
-    assert kinds == [("OrderPlaced", 1), ("OrderRejected", 2), ("PaymentVoided", 3)]
+    waited = [("OrderPlaced", 1), ("OrderReviewRequired", 1)]
+    assert kinds == [*waited, ("OrderRejected", 2), ("PaymentVoided", 3)]
     late = await change(database, "orderApprove", id=order["id"])
     assert late["order"] is None
     assert late["userErrors"][0]["__typename"] == "IllegalTransitionError"
@@ -238,14 +239,15 @@ async def test_what_nobody_approves_in_time_expires(database: Database) -> None:
     await change(database, "orderApprove", id=approved["id"])
     system = till(database, SYSTEM)
     assert await expire_waiting(system) == 0, "it has days to go"
-    overdue = till(database, SYSTEM, approval_seconds=0)
+    overdue = later(database, hours=24 * 7, actor=SYSTEM)
     assert await expire_waiting(overdue) == 1
     assert await expire_waiting(overdue) == 0
     expired = await read(database, token=placed["orderToken"])
     assert (expired["status"], expired["paymentStatus"]) == ("EXPIRED", "VOIDED")
     assert await levels(database, shop) == [(4, 0, 1)]
     kinds = await events(database, _row_id(expired))
-    assert kinds == [("OrderPlaced", 1), ("OrderExpired", 2), ("PaymentVoided", 3)]
+    waited = [("OrderPlaced", 1), ("OrderReviewRequired", 1)]
+    assert kinds == [*waited, ("OrderExpired", 2), ("PaymentVoided", 3)]
 
 
 async def test_orders_waiting_for_approval_are_rejected_not_canceled(database: Database) -> None:

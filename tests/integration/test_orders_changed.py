@@ -56,6 +56,7 @@ async def test_an_order_comes_into_the_list_and_leaves_it(database: Database) ->
         [came] = await answers.events(1)
         assert (came["kind"], came["version"], came["matches"]) == ("OrderPlaced", 1, True)
         assert came["order"]["status"] == "PENDING_APPROVAL"
+        assert [one["kind"] for one in await answers.events(1)] == ["OrderReviewRequired"]
         await approve(database, order)
         [left] = await answers.events(1)
         assert (left["kind"], left["version"], left["matches"]) == ("OrderApproved", 2, False)
@@ -126,16 +127,17 @@ async def test_it_resumes_after_a_cursor_without_a_gap(database: Database) -> No
     async with live(database) as feed:
         async with following(database, feed, FOLLOW, {"filter": WAITING}, STAFF) as answers:
             first = await placed(database, shop, "review")
-            [came] = await answers.events(1)
+            _, came = await answers.events(2)
         await approve(database, first)
         second = await placed(database, shop, "review")
         variables = {"filter": WAITING, "after": came["cursor"]}
         async with following(database, feed, FOLLOW, variables, STAFF) as answers:
-            missed = await answers.events(2)
+            missed = await answers.events(3)
             assert await answers.silent_for(0.3)
     assert told(missed) == [
         ("OrderApproved", first.number, False),
         ("OrderPlaced", second.number, True),
+        ("OrderReviewRequired", second.number, True),
     ]
 
 

@@ -151,12 +151,10 @@ def test_the_parts_hold_exactly_the_units_of_the_lines(placed: Placed, quantitie
     edit = _edited(placed, wanted, [])
     assume(edit is not None)
     assert edit is not None
-    changed, back = give_back(placed.parts, edit.taken)
+    changed, back = give_back(edit.order, placed.parts, edit.taken)
     parts = {part.id: part for part in placed.parts} | {part.id: part for part in changed}
     shelves = [Shelf(need.variant_id, uuid4(), units, units) for need in edit.needs for units in (7, 60)]
-    made, forth = secure(
-        placed.order.id, edit.needs, shelves, list(parts.values()), FulfillmentOrderStatus.OPEN
-    )
+    made, forth = secure(placed.order.id, edit.needs, shelves, list(parts.values()))
     everything = [*parts.values(), *made]
     for line in edit.lines:
         units = sum(one.quantity for part in everything for one in part.lines if one.order_line_id == line.id)

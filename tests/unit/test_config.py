@@ -62,6 +62,15 @@ def test_the_environment_sets_and_the_command_line_wins(monkeypatch: pytest.Monk
         ({"TRUSTED_PROXIES": "*,10.0.0.5"}, r"TRUSTED_PROXIES: write it as addresses"),
         ({"PORT": "65536"}, "ORDERTIDE_PORT: .*less than or equal to 65535"),
         ({"SECRET_KEY": "short"}, "ORDERTIDE_SECRET_KEY: .*at least 32"),
+        (
+            {"CREDIT_CHECK_URL": "https://erp/credit"},
+            "CREDIT_CHECK_URL and .*CREDIT_CHECK_SECRET go together",
+        ),
+        ({"CREDIT_CHECK_SECRET": "s"}, "CREDIT_CHECK_URL and .*CREDIT_CHECK_SECRET go together"),
+        (
+            {"CREDIT_CHECK_URL": "ftp://erp", "CREDIT_CHECK_SECRET": "s"},
+            "ORDERTIDE_CREDIT_CHECK_URL: write it as https://",
+        ),
     ],
 )
 def test_a_mistake_names_the_variable_and_says_what_to_do(

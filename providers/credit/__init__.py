@@ -1,0 +1,1 @@
+"""Systems that know what business customers may owe, behind `domain.ports.CreditCheck`."""
