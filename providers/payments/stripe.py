@@ -7,12 +7,11 @@ first. docs/features/payments.md has the settings and what Stripe does not do.
 """
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import stripe
-import structlog
 from stripe.params import (
     PaymentIntentCaptureParams,
     PaymentIntentCreateParams,
@@ -31,6 +30,7 @@ from domain.ports import (
     ReportLine,
 )
 from providers.payments import stripe_callbacks, stripe_report
+from providers.payments.stripe_calls import Impossible, answered, known, refused, unanswered
 from providers.payments.stripe_objects import (
     KEY_FIELD,
     Object,
@@ -55,17 +55,6 @@ _CLOCKS_APART: Final = timedelta(minutes=5)
 _MOST_REMEMBERED: Final = 10_000
 # Waits for a payment method: the bank said no, or the shopper did not prove who they are.
 _OPEN_STATUSES: Final = frozenset({"requires_payment_method", "requires_confirmation"})
-
-_log = structlog.get_logger(__name__)
-_T = TypeVar("_T")
-
-
-class _Impossible(Exception):
-    """What Stripe need not be asked: it would refuse it, or take it for something else."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
 
 
 class StripePayments:
@@ -125,7 +114,7 @@ class StripePayments:
                 return await self._settled(key, await self._intent(made.id))
             return answer_of(made.to_dict())
 
-        return await _answered(ask(), key)
+        return await answered(ask(), key)
 
     async def find(self, key: str) -> ProviderAnswer | None:
         """Return what became of the payment intent with `key`; None when it never arrived.
@@ -133,8 +122,8 @@ class StripePayments:
         One that was declined is canceled first: the storefront has its secret, and could otherwise
         confirm it with another card after we have given up on it.
         """
-        intent = await _known(self._find(key))
-        return None if intent is None else await _answered(self._settled(key, intent), intent["id"])
+        intent = await known(self._find(key))
+        return None if intent is None else await answered(self._settled(key, intent), intent["id"])
 
     async def capture(self, key: str, reference: str, amount: Money) -> ProviderAnswer:
         """Take a part of what is reserved, or all.
@@ -155,14 +144,14 @@ class StripePayments:
             }
             if wanted < (intent.get("amount_capturable") or 0):
                 if not can_capture_again(intent):
-                    return _refused(reference, "partial_capture_unavailable")
+                    return refused(reference, "partial_capture_unavailable")
                 params["final_capture"] = False
             captured = await self._stripe.payment_intents.capture_async(
                 reference, params, {"idempotency_key": key}
             )
-            return _captured(captured.to_dict(), key) or _refused(reference, "not_captured")
+            return _captured(captured.to_dict(), key) or refused(reference, "not_captured")
 
-        return await _answered(ask(), reference)
+        return await answered(ask(), reference)
 
     async def refund(self, key: str, reference: str, amount: Money) -> ProviderAnswer:
         """Give a part of what was captured back, or all; unknown while the refund is pending."""
@@ -176,23 +165,23 @@ class StripePayments:
             made = await self._stripe.refunds.create_async(params, {"idempotency_key": key})
             return _refund_answer(made.to_dict())
 
-        return await _answered(ask(), reference)
+        return await answered(ask(), reference)
 
     async def find_change(self, key: str, reference: str) -> ProviderAnswer | None:
         """Return what became of the capture or refund with `key`; None when it never arrived."""
-        intent = await _known(self._retrieved(reference))
+        intent = await known(self._retrieved(reference))
         if intent is None:
             return None
         done = _captured(intent, key)
         if done is not None:
             return done
-        refund = await _known(self._find_refund(key, reference))
+        refund = await known(self._find_refund(key, reference))
         return _refund_answer(refund) if refund is not None else None
 
     async def void(self, key: str, reference: str) -> ProviderAnswer:
         """Cancel the payment intent; one that is canceled already is as wished."""
         if not reference:
-            return _refused(reference, "unknown_payment")
+            return refused(reference, "unknown_payment")
 
         async def ask() -> ProviderAnswer:
             try:
@@ -203,7 +192,7 @@ class StripePayments:
                     raise
             return ProviderAnswer(Outcome.SUCCEEDED, reference, _minor(intent), currency=_currency(intent))
 
-        return await _answered(ask(), reference)
+        return await answered(ask(), reference)
 
     def read_callback(
         self, headers: Mapping[str, str], body: bytes, now: datetime
@@ -216,7 +205,7 @@ class StripePayments:
         try:
             return await stripe_report.lines(self._stripe.balance_transactions, since, until)
         except stripe.StripeError as error:
-            raise _unanswered(error) from None
+            raise unanswered(error) from None
 
     async def _intent(self, reference: str) -> Object:
         found = await self._stripe.payment_intents.retrieve_async(reference, {"expand": [_EXPAND]})
@@ -300,42 +289,6 @@ class StripePayments:
             self._known.popitem(last=False)
 
 
-async def _answered(asked: Awaitable[ProviderAnswer], reference: str) -> ProviderAnswer:
-    """Return an answer also of what Stripe refuses; raises ProviderTimeout where it does not say."""
-    try:
-        return await asked
-    except stripe.CardError as error:
-        body: Any = error.json_body
-        told = body["error"]
-        named = (told.get("payment_intent") or {}).get("id")
-        return _refused(named or reference, told.get("decline_code") or error.code or "card_declined")
-    except _Impossible as impossible:
-        return _refused(reference, impossible.code)
-    except stripe.InvalidRequestError as error:
-        _log.warning("stripe_refused", code=error.code, param=error.param, request=error.request_id)
-        return _refused(reference, error.code or "invalid_request")
-    except stripe.StripeError as error:
-        raise _unanswered(error) from None
-
-
-async def _known(asked: Awaitable[_T]) -> _T:
-    """Return what was asked for; raises ProviderTimeout where Stripe does not say."""
-    try:
-        return await asked
-    except stripe.StripeError as error:
-        raise _unanswered(error) from None
-
-
-def _unanswered(error: stripe.StripeError) -> ProviderTimeout:
-    # The error itself repeats bodies, which hold what is nobody's business.
-    kind, status, request = type(error).__name__, error.http_status, error.request_id
-    if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
-        _log.error("stripe_does_not_take_our_key", kind=kind, status=status, request=request)
-    else:
-        _log.info("stripe_did_not_answer", kind=kind, status=status, code=error.code, request=request)
-    return ProviderTimeout()
-
-
 def _creating(key: str, request: PaymentRequest) -> PaymentIntentCreateParams:
     params: PaymentIntentCreateParams = {
         "amount": to_stripe(request.amount),
@@ -373,21 +326,17 @@ def _refund_answer(refund: Object) -> ProviderAnswer:
         raise ProviderTimeout
     if status == "succeeded":
         return ProviderAnswer(Outcome.SUCCEEDED, refund["id"], money.amount_minor, currency=money.currency)
-    return _refused(refund["id"], str(refund.get("failure_reason") or status))
-
-
-def _refused(reference: str, code: str) -> ProviderAnswer:
-    return ProviderAnswer(Outcome.DECLINED, reference, 0, decline_code=code)
+    return refused(refund["id"], str(refund.get("failure_reason") or status))
 
 
 def _in(intent: Object, amount: Money) -> int:
     """Return an amount in Stripe's units, which takes its currency from the payment intent."""
     if _currency(intent) != amount.currency:
-        raise _Impossible("currency_mismatch")
+        raise Impossible("currency_mismatch")
     try:
         return to_stripe(amount)
     except ValueError:
-        raise _Impossible("amount_not_supported") from None
+        raise Impossible("amount_not_supported") from None
 
 
 def _key_of(thing: stripe.PaymentIntent | stripe.Refund) -> str | None:

@@ -37,13 +37,12 @@ def read(secret: str | None, headers: Mapping[str, str], body: bytes) -> Sequenc
     """
     try:
         stripe.Webhook.construct_event(body, headers.get("stripe-signature"), secret, TOLERANCE_SECONDS)
-    except (stripe.SignatureVerificationError, UnicodeDecodeError):
-        # Without the cause, which repeats header and body.
-        raise CallbackRefused from None
-    try:
         event = orjson.loads(body)
         tell = _TOLD.get(event["type"])
         told = list(tell(event, event["data"]["object"])) if tell else []
+    except (stripe.SignatureVerificationError, UnicodeDecodeError):
+        # Without the cause, which repeats header and body.
+        raise CallbackRefused from None
     except (KeyError, TypeError, AttributeError, InvalidInput) as error:
         raise ValueError("not an event as Stripe describes it") from error
     return told
