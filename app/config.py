@@ -184,6 +184,15 @@ class Settings(BaseSettings):
     sandbox_answer_delay_seconds: float = Field(default=0, ge=0)
     """How long the sandbox takes to answer."""
 
+    stripe_secret_key: SecretStr | None = None
+    """The secret or restricted key of a Stripe account; with it the provider `stripe` may be paid with."""
+
+    stripe_webhook_secret: SecretStr | None = None
+    """What Stripe signs its webhooks to us with (whsec_...); without it every one is refused."""
+
+    stripe_api_base: str = "https://api.stripe.com"
+    """Where Stripe's API is: elsewhere only for a stand-in."""
+
     feed_retention_seconds: int = Field(default=30 * _DAY_SECONDS, ge=1)
     """How long events stay readable; what a durable consumer has not read yet stays longer."""
 
@@ -242,7 +251,7 @@ def _explain(detail: dict[str, Any]) -> str:
         return problem
     name = f"{PREFIX}{str(detail['loc'][0]).upper()}"
     # Neither URLs nor keys are repeated: they hold secrets, and this goes to logs.
-    shown = "" if name.endswith(("_URL", "_KEY")) else f" (it is {str(detail['input'])!r})"
+    shown = "" if name.endswith(("_URL", "_KEY", "_SECRET")) else f" (it is {str(detail['input'])!r})"
     return f"{name}: {problem[:1].lower()}{problem[1:]}{shown}"
 
 

@@ -15,6 +15,7 @@ from domain.order_placement import Allocation, Checkout, CheckoutLine, Placement
 from domain.payments import TRANSACTION_TRANSITIONS, Payment, TransactionStatus
 from domain.shipping import DeliveryRate
 from persistence.json_text import json_text
+from persistence.payments import WITHOUT_SECRETS
 from persistence.status_changes import changes_to
 
 _CART_ID = bindparam("cart_id", type_=Uuid())
@@ -87,7 +88,7 @@ _CLAIM_AND_COMMIT = text(
     """
 ).bindparams(_CART_ID, _NOW)
 _SAVE = text(
-    """
+    f"""
     WITH cart AS (
         UPDATE carts SET status = 'COMPLETED', version = version + 1, order_id = :id, closed_at = :now
          WHERE id = :cart_id
@@ -120,7 +121,8 @@ _SAVE = text(
                order_line_id uuid, variant_id uuid, sku text, quantity int)
     ), paid AS (
         UPDATE payments SET order_id = :id, status = :paid_status, authorized_minor = :authorized_minor,
-               provider_reference = :reference, version = version + 1
+               provider_reference = :reference, version = version + 1,
+               placement = {WITHOUT_SECRETS}
          WHERE id = :payment_id
     ), settled AS (
         UPDATE payment_transactions SET status = 'SUCCEEDED', settled_at = :now,

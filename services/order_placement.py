@@ -19,6 +19,7 @@ from domain.kernel.ids import new_id
 from domain.kernel.keys import check_key
 from domain.order_placement import Allocation, Checkout, CheckoutLine
 from domain.orders import Order
+from domain.payment_means import NO_MEANS, PaymentMeans
 from domain.payments import Payment, PaymentStatus
 from domain.ports import Outcome, ProviderAnswer
 from persistence import inventory
@@ -34,7 +35,14 @@ _ENDED_WELL = {Outcome.SUCCEEDED, Outcome.DEFERRED}
 _log = structlog.get_logger(__name__)
 
 
-async def place(context: ServiceContext, cart_token: str, provider: str, method: str, key: str) -> Placed:
+async def place(
+    context: ServiceContext,
+    cart_token: str,
+    provider: str,
+    method: str,
+    key: str,
+    means: PaymentMeans = NO_MEANS,
+) -> Placed:
     """Place the order of a cart; the same key later returns the final answer, and never does it twice.
 
     Raises NotFound, InvalidInput, CartClosed, CartIncomplete, VariantUnavailable, InsufficientStock
@@ -43,7 +51,8 @@ async def place(context: ServiceContext, cart_token: str, provider: str, method:
     subject = context.environment.tokens.read("cart", cart_token)
     if subject is None:
         raise NotFound("no cart has this token", "cartToken")
-    claim = claim_for(f"orderPlace:{subject.id}", check_key(key), [provider, method])
+    asked = [provider, method, *means.to_json().items()]
+    claim = claim_for(f"orderPlace:{subject.id}", check_key(key), asked)
     async with context.transaction() as transaction:
         stored = await transaction.replay(claim)
         if stored is None:
@@ -52,17 +61,19 @@ async def place(context: ServiceContext, cart_token: str, provider: str, method:
         checkout = await _locked(transaction, subject.id, subject.generation)
         attempt = None
         if stored is None:
-            attempt = await _start(context, transaction, checkout, claim, provider, method)
+            attempt = await _start(context, transaction, checkout, claim, provider, method, means)
     if attempt is None:
         return await attempts.replayed(context, stored or {})
-    answer = await payments.authorize(context.environment, attempt.payment, attempt.transaction_id)
+    answer = await payments.authorize(
+        context.environment, attempt.payment, attempt.transaction_id, attempt.means
+    )
     return await conclude(context, attempt, answer)
 
 
 async def conclude(context: ServiceContext, attempt: Attempt, answer: ProviderAnswer | None) -> Placed:
     """Record the outcome of an attempt, unless somebody did before: then return what they recorded."""
     if answer is None or answer.outcome is Outcome.ACTION_REQUIRED:
-        return await attempts.wait(context, attempt, action_required=answer is not None)
+        return await attempts.wait(context, attempt, answer)
     if answer.outcome not in _ENDED_WELL:
         return await attempts.decline(context, attempt, answer)
     if not decide.is_paid_exactly(attempt.checkout, attempt.payment, answer):
@@ -96,6 +107,7 @@ async def _start(
     claim: Claim,
     provider: str,
     method: str,
+    means: PaymentMeans,
 ) -> Attempt:
     """Secure the stock and write the intent to authorize, all in the first transaction."""
     decide.check_ready(checkout)
@@ -108,13 +120,19 @@ async def _start(
     payment = Payment(
         new_id(), provider, method, PaymentStatus.PENDING, checkout.currency, checkout.total_minor
     )
-    attempt = Attempt(checkout, payment, new_id(), claim)
+    payments.check_request(context.environment, payment, means)
+    attempt = Attempt(checkout, payment, new_id(), claim, means=means)
     await rows.start(
         transaction.connection,
         checkout,
         payment,
         attempt.transaction_id,
-        placement={"scope": claim.scope, "key": claim.key, **decide.frozen(checkout)},
+        placement={
+            "scope": claim.scope,
+            "key": claim.key,
+            "means": means.to_json(),
+            **decide.frozen(checkout),
+        },
         now=now,
         next_attempt_at=payments.asked_again_at(context.environment, now),
     )

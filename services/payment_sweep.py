@@ -7,6 +7,7 @@ import structlog
 
 from domain import order_placement as decide
 from domain.kernel.errors import DomainError
+from domain.payment_means import PaymentMeans
 from domain.payments import GivenUp, TransactionKind
 from domain.ports import Outcome, ProviderAnswer
 from persistence import order_placement as placement_rows
@@ -62,7 +63,8 @@ async def _finish_authorization(context: ServiceContext, due: DueTransaction) ->
         return
     checkout = decide.as_frozen(checkout, due.placement)
     claim = Claim(due.placement["scope"], due.placement["key"], b"")
-    attempt = Attempt(checkout, due.payment, due.id, claim, due.attempts)
+    means = PaymentMeans.from_json(due.placement.get("means"))
+    attempt = Attempt(checkout, due.payment, due.id, claim, due.attempts, means)
     try:
         placed = await _conclude(context, attempt, age=context.now() - due.requested_at)
     except DomainError as error:
@@ -76,7 +78,9 @@ async def _finish_authorization(context: ServiceContext, due: DueTransaction) ->
 async def _conclude(context: ServiceContext, attempt: Attempt, *, age: timedelta) -> Placed:
     environment = context.environment
     try:
-        answer = await payments.find_out(environment, attempt.payment, attempt.transaction_id, age=age)
+        answer = await payments.find_out(
+            environment, attempt.payment, attempt.transaction_id, attempt.means, age=age
+        )
     except payments.NeverArrived:
         return await attempts.expire(context, attempt, GivenUp.NEVER_ARRIVED, None, void=False)
     is_decided = answer is not None and answer.outcome is not Outcome.ACTION_REQUIRED

@@ -11,8 +11,16 @@ import structlog
 from domain.kernel.errors import InvalidInput
 from domain.kernel.events import Event
 from domain.orders import Order, payment_status
+from domain.payment_means import NO_MEANS, PaymentMeans
 from domain.payments import Payment, PaymentStatus
-from domain.ports import Outcome, PaymentProvider, PaymentRequest, ProviderAnswer, ProviderTimeout
+from domain.ports import (
+    Outcome,
+    PaymentProvider,
+    PaymentRequest,
+    ProviderAnswer,
+    ProviderTimeout,
+    RequestChecker,
+)
 from persistence import orders as order_rows
 from persistence import payments as rows
 from services.context import Environment, ServiceContext
@@ -35,23 +43,35 @@ def provider_for(environment: Environment, name: str, method: str) -> PaymentPro
     return provider
 
 
+def check_request(environment: Environment, payment: Payment, means: PaymentMeans) -> None:
+    """Raise InvalidInput for what the payment's provider cannot be asked for."""
+    provider = environment.payment_providers[payment.provider]
+    if isinstance(provider, RequestChecker):
+        provider.check(_request(payment, means))
+
+
 class NeverArrived(Exception):
     """The provider has not got the request, and it is too late to send it again."""
 
 
 async def authorize(
-    environment: Environment, payment: Payment, transaction_id: UUID
+    environment: Environment, payment: Payment, transaction_id: UUID, means: PaymentMeans = NO_MEANS
 ) -> ProviderAnswer | None:
     """Ask the provider to authorize; None when the outcome is not known (yet)."""
 
     async def ask(provider: PaymentProvider) -> ProviderAnswer:
-        return await provider.authorize(_provider_key(transaction_id), _request(payment))
+        return await provider.authorize(_provider_key(transaction_id), _request(payment, means))
 
     return await _answer(environment, payment, ask)
 
 
 async def find_out(
-    environment: Environment, payment: Payment, transaction_id: UUID, *, age: timedelta
+    environment: Environment,
+    payment: Payment,
+    transaction_id: UUID,
+    means: PaymentMeans = NO_MEANS,
+    *,
+    age: timedelta,
 ) -> ProviderAnswer | None:
     """Ask what became of a request to authorize; None when the outcome is not known (yet).
 
@@ -66,7 +86,7 @@ async def find_out(
         longest = environment.holds.longest
         if found is None and longest is not None and age >= longest:
             raise NeverArrived
-        return found or await provider.authorize(key, _request(payment))
+        return found or await provider.authorize(key, _request(payment, means))
 
     return await _answer(environment, payment, ask)
 
@@ -177,8 +197,8 @@ def _voided(payment: Payment) -> Payment:
     return replace(payment, status=PaymentStatus.VOIDED)
 
 
-def _request(payment: Payment) -> PaymentRequest:
-    return PaymentRequest(payment.method, payment.amount)
+def _request(payment: Payment, means: PaymentMeans) -> PaymentRequest:
+    return PaymentRequest(payment.method, payment.amount, means.token, means.return_url)
 
 
 def _provider_key(transaction_id: UUID) -> str:

@@ -43,7 +43,6 @@ from providers.payments.stripe_objects import (
     to_stripe,
 )
 
-API_BASE: Final = "https://api.stripe.com"
 API_VERSION: Final = "2024-04-10"
 """What we speak, whatever the account's own version: the one whose description the tests hold us to."""
 
@@ -65,7 +64,7 @@ class StripePayments:
         secret_key: str,
         *,
         webhook_secret: str | None = None,
-        api_base: str = API_BASE,
+        api_base: str = stripe.DEFAULT_API_BASE,
         time_limit_seconds: float = 10,
     ) -> None:
         """Ask with `secret_key` at `api_base`; without a `webhook_secret` every callback is refused.
