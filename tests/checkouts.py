@@ -81,9 +81,9 @@ class LaterClock:
         return datetime.now(UTC) + timedelta(hours=self.hours)
 
 
-def later(database: Database, hours: int = 1) -> ServiceContext:
+def later(database: Database, hours: int = 1, **changes: Any) -> ServiceContext:
     """Return the sweep's context, hours on."""
-    return till(database, clock=LaterClock(hours))
+    return till(database, clock=LaterClock(hours), **changes)
 
 
 async def make_ready_cart(
