@@ -7,26 +7,17 @@ from datetime import UTC, datetime, timedelta
 import orjson
 import pytest
 
-from domain.kernel.ids import new_id
 from domain.kernel.money import Money
 from domain.payments import TransactionKind
-from domain.ports import CallbackRefused, Outcome, PaymentRequest, ProviderEvent
+from domain.ports import CallbackRefused, Outcome, ProviderEvent
 from providers.payments.stripe import StripePayments
 from tests.stripe_standin.account import Object
 from tests.stripe_standin.description import Invalid
+from tests.stripe_standin.paying import USD_100, card, new_key, provider
 from tests.stripe_standin.server import Standin
 
-USD_100 = Money(10_000, "USD")
 AUTHORIZATION, CAPTURE = TransactionKind.AUTHORIZATION, TransactionKind.CAPTURE
 REFUND, VOID, CHARGEBACK = TransactionKind.REFUND, TransactionKind.VOID, TransactionKind.CHARGEBACK
-
-
-def provider(stripe: Standin) -> StripePayments:
-    return StripePayments(stripe.secret_key, webhook_secret=stripe.webhook_secret, api_base=stripe.url)
-
-
-def new_key() -> str:
-    return f"ordertide-{new_id().hex}"
 
 
 def read(stripe: Standin, event: Object, *, at: float | None = None) -> Sequence[ProviderEvent]:
@@ -46,7 +37,7 @@ async def authorized(
     stripe: Standin, token: str = "pm_card_visa", amount: Money = USD_100
 ) -> tuple[str, str]:
     key = new_key()
-    answer = await provider(stripe).authorize(key, PaymentRequest("card", amount, token=token))
+    answer = await provider(stripe).authorize(key, card(token, amount))
     return key, answer.reference
 
 

@@ -7,12 +7,12 @@ import pytest
 from sqlalchemy import text
 
 from persistence.database import Database
-from providers.payments.stripe import StripePayments
 from services.access import ANONYMOUS
 from services.payment_sweep import settle_due
 from tests.checkouts import cart_status, expire_holds, later, levels, make_ready_cart, make_stocked_shop, till
 from tests.factories import data_of
 from tests.statements import count_statements
+from tests.stripe_standin.paying import paid_by
 from tests.stripe_standin.server import Standin
 
 PLACE = """mutation ($input: OrderPlaceInput!) { orderPlace(input: $input) {
@@ -22,12 +22,6 @@ PLACE = """mutation ($input: OrderPlaceInput!) { orderPlace(input: $input) {
 RETURN_URL = "https://shop.example/return"
 KEPT = text("SELECT placement FROM payments")
 WAIT_LONG = text("UPDATE payment_transactions SET next_attempt_at = now() + interval '10 minutes'")
-
-
-def paid_by(stripe: Standin, *, time_limit_seconds: float = 10) -> dict[str, Any]:
-    """Return the changes of an environment whose one provider is Stripe."""
-    payments = StripePayments(stripe.secret_key, api_base=stripe.url, time_limit_seconds=time_limit_seconds)
-    return {"payment_providers": {"stripe": payments}}
 
 
 async def order_place(
