@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute, Route, Router, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.health import Health
+from api.hooks import Hooks
 from api.ide import Ide
 from domain.kernel.ids import new_id
 
@@ -23,6 +24,7 @@ def build_app(
     ide: Ide,
     health: Health,
     *,
+    hooks: Hooks | None = None,
     origins: Collection[str] = (),
 ) -> ASGIApp:
     """Return the ASGI application; `websocket` is the transport of subscriptions, on the same path.
@@ -36,6 +38,8 @@ def build_app(
         Route("/metrics", health.metrics),
         *ide.routes(),
     ]
+    if hooks is not None:
+        routes += hooks.routes()
     if websocket is not None:
         routes.append(WebSocketRoute("/graphql", websocket))
     front = _Front(graphql, ide, ExceptionMiddleware(Router(routes)))

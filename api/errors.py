@@ -1,11 +1,13 @@
 """From domain errors to what clients read: typed user errors, or GraphQL errors with a code."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from enum import Enum
 
 import strawberry
 
 from domain.kernel import errors as domain
+from domain.kernel.money import Money
 
 
 @strawberry.enum(description="What went wrong, for programs; enums only grow.")
@@ -22,6 +24,7 @@ class UserErrorCode(Enum):
     CART_INCOMPLETE = "CART_INCOMPLETE"
     PAYMENT_DECLINED = "PAYMENT_DECLINED"
     VARIANT_UNAVAILABLE = "VARIANT_UNAVAILABLE"
+    AMOUNT_TOO_LARGE = "AMOUNT_TOO_LARGE"
 
 
 @strawberry.interface(
@@ -95,6 +98,14 @@ class VariantUnavailableError(UserError):
     sku: str
 
 
+@strawberry.type(description="More was asked for than is left; left has the currency's number of decimals.")
+class AmountTooLargeError(UserError):
+    """More money was asked for than is left to be captured, refunded or paid."""
+
+    left: Decimal
+    currency: str
+
+
 USER_ERROR_TYPES: tuple[type[UserError], ...] = (
     GeneralError,
     InvalidInputError,
@@ -105,6 +116,7 @@ USER_ERROR_TYPES: tuple[type[UserError], ...] = (
     CartIncompleteError,
     PaymentDeclinedError,
     VariantUnavailableError,
+    AmountTooLargeError,
 )
 """Types only reachable through the interface: the schema has to be told of them."""
 
@@ -169,6 +181,13 @@ def _unavailable(error: domain.VariantUnavailable, code: UserErrorCode, path: li
     return VariantUnavailableError(code=code, message=error.message, path=path, sku=error.sku)
 
 
+def _too_large(error: domain.AmountTooLarge, code: UserErrorCode, path: list[str] | None) -> UserError:
+    left = Money(error.left_minor, error.currency).amount
+    return AmountTooLargeError(
+        code=code, message=error.message, path=path, left=left, currency=error.currency
+    )
+
+
 _BUILDERS: dict[type[domain.DomainError], Callable[..., UserError]] = {
     domain.InvalidInput: _invalid,
     domain.NotFound: _not_found,
@@ -178,4 +197,5 @@ _BUILDERS: dict[type[domain.DomainError], Callable[..., UserError]] = {
     domain.CartIncomplete: _incomplete,
     domain.PaymentDeclined: _declined,
     domain.VariantUnavailable: _unavailable,
+    domain.AmountTooLarge: _too_large,
 }

@@ -13,7 +13,7 @@ from domain.channels import Channel, ChannelSettings
 from domain.kernel.money import Money
 from domain.locations import Location
 from domain.orders import Order, OrderLine
-from domain.payments import Payment
+from domain.payments import Payment, PaymentTransaction
 from domain.shipping import DeliveryRate
 from persistence import (
     availability,
@@ -23,6 +23,7 @@ from persistence import (
     locations,
     order_parts,
     orders,
+    payment_changes,
     payments,
     shipping,
 )
@@ -132,3 +133,7 @@ class Loaders:
     def payments(self) -> DataLoader[UUID, Payment | None]:
         """Payments by id."""
         return self.over("payments", payments.by_ids)
+
+    def payment_transactions(self) -> DataLoader[UUID, list[PaymentTransaction] | None]:
+        """Transactions by their payment's id."""
+        return self.over("payment_transactions", payment_changes.transactions_of)

@@ -19,6 +19,8 @@ from api.resolvers.locations import LocationsMutation, LocationsQuery
 from api.resolvers.nodes import NodesQuery
 from api.resolvers.order_lists import OrderListsSubscription
 from api.resolvers.orders import OrdersMutation, OrdersQuery, OrdersSubscription
+from api.resolvers.payment_callbacks import PaymentCallbacksMutation, PaymentCallbacksQuery
+from api.resolvers.payments import PaymentsMutation
 from api.resolvers.shipping import ShippingMutation, ShippingQuery
 from api.resolvers.stock_watch import StockWatchSubscription
 
@@ -33,6 +35,7 @@ class Query(
     LocationsQuery,
     NodesQuery,
     OrdersQuery,
+    PaymentCallbacksQuery,
     ShippingQuery,
 ):
     """Everything that can be read."""
@@ -47,6 +50,8 @@ class Mutation(
     InventoryMutation,
     LocationsMutation,
     OrdersMutation,
+    PaymentCallbacksMutation,
+    PaymentsMutation,
     ShippingMutation,
 ):
     """Everything that can be changed.

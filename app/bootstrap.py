@@ -13,6 +13,7 @@ from api.asgi import build_app
 from api.auth import Authenticator
 from api.execution import Engine
 from api.health import Health
+from api.hooks import Hooks
 from api.http import GraphQLHttp, HttpOptions
 from api.ide import Ide
 from api.limits import Limits
@@ -21,6 +22,7 @@ from api.root import build_schema
 from app import readiness
 from app.config import PREFIX, ConfigurationError, Settings
 from app.live import live_transports
+from app.sandbox import sandbox_jobs, sandbox_provider
 from domain.carts import CartLimits
 from domain.inventory import HoldPolicy
 from domain.ports import PaymentProvider, PaymentProviders
@@ -29,7 +31,6 @@ from persistence.embedded import EmbeddedServer, EmbeddedServerError
 from persistence.migrate import migrate
 from persistence.outages import why_unusable
 from providers.payments.manual import ManualPayments
-from providers.payments.sandbox import SandboxPayments
 from providers.payments.stripe import StripePayments
 from realtime.bus import Bus, backend_maker
 from realtime.feed import Feed
@@ -92,6 +93,7 @@ async def _live(settings: Settings, *, working: bool) -> AsyncIterator[_Live]:
                 Dispatcher(database, feed, CONSUMERS),
                 direct_url,
                 lambda request_id: ServiceContext(environment, SYSTEM, request_id),
+                sandbox_jobs(settings, database.engine),
             )
             _beside(stack, background.run(), "background")
         outbox = OutboxWatch(database)
@@ -146,6 +148,7 @@ async def _application(settings: Settings, live: _Live) -> AsyncIterator[ASGIApp
             transports.websocket,
             Ide(enabled=settings.ide),
             health,
+            hooks=Hooks(environment, limiter),
             origins=settings.allowed_origins,
         )
 
@@ -161,6 +164,7 @@ def make_environment(
         payment_providers=_payment_providers(settings, database),
         payment_time_limit_seconds=settings.payment_time_limit_seconds,
         payment_give_up_seconds=settings.payment_give_up_seconds,
+        callback_grace_seconds=settings.payment_callback_grace_seconds,
         cart_limits=CartLimits(settings.cart_max_units, settings.held_units_per_address),
         abandon_after_seconds=settings.cart_abandon_seconds,
         approval_seconds=settings.order_approval_seconds,
@@ -171,9 +175,7 @@ def make_environment(
 def _payment_providers(settings: Settings, database: Database) -> PaymentProviders:
     providers: dict[str, PaymentProvider] = {"manual": ManualPayments()}
     if settings.sandbox_payments:
-        providers["sandbox"] = SandboxPayments(
-            database.engine, answer_delay_seconds=settings.sandbox_answer_delay_seconds
-        )
+        providers["sandbox"] = sandbox_provider(settings, database.engine)
     if settings.stripe_secret_key is not None:
         webhook_secret = settings.stripe_webhook_secret
         providers["stripe"] = StripePayments(

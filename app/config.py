@@ -18,6 +18,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from domain.carts import MAX_UNITS
+from providers.payments.sandbox_methods import Faults
 
 PREFIX = "ORDERTIDE_"
 
@@ -69,9 +70,22 @@ def _proxies(value: str) -> str:
     return ",".join(named)
 
 
+def _http_url(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise ValueError("write it as http://host:8000/hooks/sandbox")
+    return value
+
+
+def _faults(value: str) -> str:
+    Faults.parse(value)
+    return value
+
+
 PostgresqlUrl = Annotated[str, AfterValidator(_postgresql_url)]
 BusUrl = Annotated[str, AfterValidator(_bus_url)]
 Proxies = Annotated[str, AfterValidator(_proxies)]
+CallbackUrl = Annotated[str, AfterValidator(_http_url)]
+SandboxFaults = Annotated[str, AfterValidator(_faults)]
 
 
 def _split(value: object) -> object:
@@ -181,9 +195,20 @@ class Settings(BaseSettings):
     sandbox_payments: bool = True
     """Whether the provider `sandbox` may be paid with: turn it off where real orders are taken."""
 
+    payment_callback_grace_seconds: float = Field(default=900, gt=0)
+    """How long a provider's callback may wait for what it builds on; then it is set aside for staff."""
+
     sandbox_answer_delay_seconds: float = Field(default=0, ge=0)
     """How long the sandbox takes to answer."""
 
+    sandbox_faults: SandboxFaults = ""
+    """How often the sandbox's method `ok` fails, and its callbacks come twice, late or in another order."""
+
+    sandbox_callback_url: CallbackUrl | None = None
+    """Where the background work posts the sandbox's callbacks; nowhere without it."""
+
+    sandbox_callback_secret: SecretStr | None = Field(default=None, min_length=32)
+    """What the sandbox's callbacks are signed with; without it a key made from the secret key."""
     stripe_secret_key: SecretStr | None = None
     """The secret or restricted key of a Stripe account; with it the provider `stripe` may be paid with."""
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from domain.addresses import Address
 from domain.carts import CHANGEABLE, CartStatus
+from domain.channels import CapturePolicy
 from domain.fulfillment import FulfillmentOrder, FulfillmentOrderLine, FulfillmentOrderStatus
 from domain.kernel.errors import CartClosed, CartIncomplete, Several, VariantUnavailable
 from domain.kernel.ids import new_id
@@ -59,6 +60,7 @@ class Checkout:
     delivery: DeliveryRate | None
     review_from_minor: int | None
     lines: tuple[CheckoutLine, ...]
+    capture_policy: CapturePolicy = CapturePolicy.AT_SHIPMENT
 
     @property
     def subtotal_minor(self) -> int:

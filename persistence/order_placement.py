@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.addresses import Address
 from domain.carts import TRANSITIONS, CartStatus
+from domain.channels import CapturePolicy
 from domain.order_placement import Allocation, Checkout, CheckoutLine, Placement
 from domain.payments import TRANSACTION_TRANSITIONS, Payment, TransactionStatus
 from domain.shipping import DeliveryRate
@@ -28,7 +29,7 @@ _LOAD = text(
     """
     SELECT c.id, c.channel_id, c.status, c.version, c.token_generation, c.currency, c.email,
            c.customer_id, c.shipping_address, c.billing_address,
-           h.review_from_minor, h.archived_at IS NOT NULL AS channel_archived,
+           h.review_from_minor, h.capture_policy, h.archived_at IS NOT NULL AS channel_archived,
            r.id AS rate_id, r.carrier, r.service, r.price_minor, r.countries,
            r.min_weight_grams, r.max_weight_grams, r.min_value_minor, r.max_value_minor,
            (SELECT k.version FROM carts k WHERE k.id = c.id) AS seen_version,
@@ -121,7 +122,7 @@ _SAVE = text(
                order_line_id uuid, variant_id uuid, sku text, quantity int)
     ), paid AS (
         UPDATE payments SET order_id = :id, status = :paid_status, authorized_minor = :authorized_minor,
-               provider_reference = :reference, version = version + 1,
+               provider_reference = :reference, expires_at = :expires_at, version = version + 1,
                placement = {WITHOUT_SECRETS}
          WHERE id = :payment_id
     ), settled AS (
@@ -137,6 +138,7 @@ _SAVE = text(
     bindparam("id", type_=Uuid()),
     bindparam("reference", type_=Text()),
     bindparam("authorized_minor", type_=BigInteger()),
+    bindparam("expires_at", type_=DateTime(timezone=True)),
 )
 
 
@@ -241,6 +243,7 @@ async def save(
         "payment_id": payment.id,
         "paid_status": payment.status.value,
         "authorized_minor": payment.authorized_minor,
+        "expires_at": payment.expires_at,
         "reference": reference,
         "transaction_id": transaction_id,
         **_children(placement),
@@ -290,6 +293,7 @@ def _checkout(row: Row[*tuple[Any, ...]]) -> Checkout:
         billing_address=_address(row.billing_address),
         delivery=_delivery(row) if row.rate_id else None,
         review_from_minor=row.review_from_minor,
+        capture_policy=CapturePolicy(row.capture_policy),
         lines=_lines(row.lines or ()),
     )
 

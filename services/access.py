@@ -19,6 +19,8 @@ class Permission(StrEnum):
     ORDERS_READ = "orders.read"
     ORDERS_WRITE = "orders.write"
     ORDERS_IMPORT = "orders.import"
+    PAYMENTS_READ = "payments.read"
+    PAYMENTS_WRITE = "payments.write"
     SHIPPING_WRITE = "shipping.write"
     APPS_WRITE = "apps.write"
 

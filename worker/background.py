@@ -1,7 +1,7 @@
 """All background work of one process: stamping, and where it leads, consumers and scheduled jobs."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from realtime.stamper import Stamper
 from realtime.supervise import supervise
@@ -9,7 +9,7 @@ from services.context import ServiceContext
 from worker.dispatcher import Dispatcher
 from worker.jobs import JOBS
 from worker.leader import Leader
-from worker.schedule import Schedule
+from worker.schedule import Job, Schedule
 
 
 class Background:
@@ -21,11 +21,15 @@ class Background:
         dispatcher: Dispatcher,
         direct_url: str,
         context: Callable[[str], ServiceContext],
+        more_jobs: Sequence[Job] = (),
     ) -> None:
-        """Prepare; any number of processes may run this, each job and consumer runs in one of them."""
+        """Prepare; any number of processes may run this, each job and consumer runs in one of them.
+
+        `more_jobs` are what only this deployment does.
+        """
         self._stamper = stamper
         self._dispatcher = dispatcher
-        self._schedule = Schedule(JOBS, context)
+        self._schedule = Schedule((*JOBS, *more_jobs), context)
         self._leader = Leader(direct_url, self._lead)
 
     async def run(self) -> None:

@@ -1,6 +1,7 @@
 """Which jobs there are and how often each runs: the one place to look for what happens by itself."""
 
 from services import cart_sweeps, idempotency, order_sweeps, payment_sweep, stock_losses
+from worker import payment_callbacks
 from worker.schedule import Job
 
 JOBS = (
@@ -11,6 +12,8 @@ JOBS = (
     Job("expire_carts", 60.0, cart_sweeps.expire_abandoned),
     # A payment whose answer never came is found out within seconds of its provider's recovery.
     Job("settle_payments", 1.0, payment_sweep.settle_due),
+    # Before what they build on is known they wait; staff and shoppers see the rest within a second.
+    Job("apply_payment_callbacks", 0.5, payment_callbacks.apply),
     Job("expire_waiting_orders", 60.0, order_sweeps.expire_waiting),
     # Orders whose units were lost get what came in since.
     Job("refill_orders", 5.0, stock_losses.refill),

@@ -1,6 +1,15 @@
 """The sandbox payment provider's own record, as a real provider would keep it elsewhere."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    Table,
+    Text,
+)
 
 from persistence.tables.base import metadata, moment, text_column
 
@@ -15,9 +24,14 @@ sandbox_charges = Table(
     Column("amount_minor", BigInteger, nullable=False),
     Column("captured_minor", BigInteger, nullable=False, server_default="0"),
     Column("refunded_minor", BigInteger, nullable=False, server_default="0"),
+    Column("charged_back_minor", BigInteger, nullable=False, server_default="0"),
+    text_column("decline_code", optional=True),
+    # When what is reserved lapses; never where it is NULL.
+    moment("expires_at", optional=True),
     moment("created_at"),
     CheckConstraint("captured_minor BETWEEN 0 AND amount_minor", name="captured"),
     CheckConstraint("refunded_minor BETWEEN 0 AND captured_minor", name="refunded"),
+    CheckConstraint("charged_back_minor BETWEEN 0 AND captured_minor - refunded_minor", name="charged_back"),
 )
 
 sandbox_changes = Table(
@@ -30,5 +44,30 @@ sandbox_changes = Table(
     text_column("state"),
     text_column("currency"),
     Column("amount_minor", BigInteger, nullable=False),
+    text_column("decline_code", optional=True),
     moment("created_at"),
+)
+
+# What the sandbox has to tell of each movement; written with it.
+sandbox_callbacks = Table(
+    "sandbox_callbacks",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("charge_reference", Text, ForeignKey("sandbox_charges.reference"), nullable=False, index=True),
+    text_column("change_reference"),
+    text_column("kind"),
+    text_column("outcome"),
+    text_column("currency"),
+    Column("amount_minor", BigInteger, nullable=False),
+    # Ours, of what we asked for.
+    text_column("idempotency_key", optional=True),
+    text_column("decline_code", optional=True),
+    moment("occurred_at"),
+    moment("due_at"),
+    Column("deliveries_left", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    # What the last attempt was answered with; NULL where nothing came.
+    Column("last_status", Integer),
+    CheckConstraint("deliveries_left >= 0", name="deliveries_left"),
+    Index("ix_sandbox_callbacks_due_at", "due_at", postgresql_where="deliveries_left > 0"),
 )

@@ -1,128 +1,82 @@
 """A payment provider to try things with: it keeps its own record, and its methods are its answers.
 
 `ok` authorizes, `decline` declines, `review` authorizes and wishes that a person looks first, and
-`timeout` authorizes but never answers, as happens in life.
+`timeout` authorizes but never answers, as happens in life; all are in `sandbox_methods.py`.
 """
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from types import MappingProxyType
-from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Row, text
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.kernel.money import Money
 from domain.payments import TransactionKind
-from domain.ports import Outcome, PaymentRequest, ProviderAnswer, ProviderTimeout
+from domain.ports import Outcome, PaymentRequest, ProviderAnswer, ProviderEvent, ProviderTimeout
+from providers.payments import sandbox_callbacks
+from providers.payments.sandbox_methods import BEHAVIOURS, Fate, Faults
+from providers.payments.sandbox_record import Change, SandboxRecord
+from providers.payments.sandbox_record import Charge as Charge
+from providers.payments.sandbox_record import charges as charges
 
-_DECLINE_CODE = "card_declined"
-_STATE_BY_METHOD = MappingProxyType(
-    {"ok": "AUTHORIZED", "review": "AUTHORIZED", "timeout": "AUTHORIZED", "decline": "DECLINED"}
-)
-
-_COLUMNS = "reference, idempotency_key, method, state, currency, amount_minor, captured_minor, refunded_minor"
-_RECORD = text(
-    f"""
-    INSERT INTO sandbox_charges
-           (reference, idempotency_key, method, state, currency, amount_minor, created_at)
-    VALUES (:reference, :key, :method, :state, :currency, :amount_minor, :now)
-    ON CONFLICT (idempotency_key) DO NOTHING RETURNING {_COLUMNS}
-    """
-)
-_FIND = text(f"SELECT {_COLUMNS} FROM sandbox_charges WHERE idempotency_key = :key")
-# A declined charge reserves nothing, so there is nothing to give up.
-_VOID = text(
-    f"""
-    UPDATE sandbox_charges SET state = CASE state WHEN 'AUTHORIZED' THEN 'VOIDED' ELSE state END
-     WHERE reference = :reference RETURNING {_COLUMNS}
-    """
-)
-# What a charge has room for is decided under its lock; what it has no room for is on record as declined.
-_CHANGE = text(
-    """
-    WITH charge AS (
-        SELECT reference, captured_minor, refunded_minor,
-               currency = :currency AND :amount_minor > 0 AND CASE :kind
-                   WHEN 'CAPTURE' THEN state = 'AUTHORIZED' AND captured_minor + :amount_minor <= amount_minor
-                   ELSE refunded_minor + :amount_minor <= captured_minor END AS fits
-          FROM sandbox_charges WHERE reference = :charge FOR NO KEY UPDATE
-    ), change AS (
-        INSERT INTO sandbox_changes
-               (reference, idempotency_key, charge_reference, kind, state, currency, amount_minor, created_at)
-        SELECT :reference, :key, charge.reference, :kind,
-               CASE WHEN fits THEN 'SUCCEEDED' ELSE 'DECLINED' END, :currency, :amount_minor, :now
-          FROM charge
-        ON CONFLICT (idempotency_key) DO NOTHING
-        RETURNING reference, charge_reference, kind, state, currency, amount_minor
-    ), done AS (
-        UPDATE sandbox_charges c
-           SET captured_minor = c.captured_minor + CASE n.kind WHEN 'CAPTURE' THEN n.amount_minor ELSE 0 END,
-               refunded_minor = c.refunded_minor + CASE n.kind WHEN 'REFUND' THEN n.amount_minor ELSE 0 END
-          FROM change n WHERE c.reference = n.charge_reference AND n.state = 'SUCCEEDED'
-    )
-    SELECT reference, state, currency, amount_minor FROM change
-    """
-)
-_FIND_CHANGE = text(
-    "SELECT reference, state, currency, amount_minor FROM sandbox_changes WHERE idempotency_key = :key"
-)
-_ALL = text(f"SELECT {_COLUMNS} FROM sandbox_charges ORDER BY created_at, reference")
-
-
-@dataclass(frozen=True, slots=True)
-class Charge:
-    """One row of the sandbox's own record; amounts in minor units."""
-
-    reference: str
-    idempotency_key: str
-    method: str
-    state: str
-    currency: str
-    amount_minor: int
-    captured_minor: int
-    refunded_minor: int
+_HANGS_SECONDS = 3600.0
+_NO_FAULTS = Faults()
 
 
 class SandboxPayments:
     """The sandbox. Its record stands on connections of its own, outside our transactions."""
 
-    def __init__(self, engine: AsyncEngine, *, answer_delay_seconds: float = 0.0) -> None:
-        """Keep the record through `engine`; answer `answer_delay_seconds` after recording."""
-        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        *,
+        answer_delay_seconds: float = 0.0,
+        faults: Faults = _NO_FAULTS,
+        callback_secret: str | bytes | None = None,
+    ) -> None:
+        """Keep the record through `engine`; answer `answer_delay_seconds` after recording.
+
+        Without `callback_secret` no callback is believed.
+        """
+        self._record = SandboxRecord(engine)
         self._answer_delay_seconds = answer_delay_seconds
+        self._faults = faults
+        self._callback_secret = callback_secret
 
     @property
     def methods(self) -> frozenset[str]:
         """Payment methods it takes."""
-        return frozenset(_STATE_BY_METHOD)
+        return frozenset(BEHAVIOURS)
 
     async def authorize(self, key: str, request: PaymentRequest) -> ProviderAnswer:
         """Record a charge once per key, then answer as the method says."""
-        values = {
-            "reference": f"sbx_{uuid4().hex}",
-            "key": key,
-            "method": request.method,
-            "state": _STATE_BY_METHOD[request.method],
-            "currency": request.amount.currency,
-            "amount_minor": request.amount.amount_minor,
-            "now": datetime.now(UTC),
-        }
-        row = await self._row(_RECORD, values) or await self._row(_FIND, {"key": key})
-        if self._answer_delay_seconds:
-            await asyncio.sleep(self._answer_delay_seconds)
-        if row is None or request.method == "timeout":
+        behaviour = self._faults.behaviour(request.method, key)
+        if behaviour.fate is Fate.LOST:
             raise ProviderTimeout
-        return _answer(row)
+        now = datetime.now(UTC)
+        charge = await self._record.charge(
+            {
+                "reference": f"sbx_{uuid4().hex}",
+                "key": key,
+                "method": request.method,
+                "state": behaviour.state,
+                "decline_code": behaviour.decline_code,
+                "expires_at": now + behaviour.lapses_after if behaviour.lapses_after else None,
+                "currency": request.amount.currency,
+                "amount_minor": request.amount.amount_minor,
+                **sandbox_callbacks.telling(self._faults, key, now),
+            }
+        )
+        await self._meet(behaviour.fate)
+        if charge is None:
+            raise ProviderTimeout
+        return _answer(charge)
 
     async def find(self, key: str) -> ProviderAnswer | None:
         """Return what became of the charge with `key`; None when it never arrived."""
-        row = await self._row(_FIND, {"key": key})
-        return _answer(row) if row else None
+        charge = await self._record.find(key)
+        return _answer(charge) if charge else None
 
     async def capture(self, key: str, reference: str, amount: Money) -> ProviderAnswer:
         """Take a part of what the charge has reserved, or all, once per key."""
@@ -134,60 +88,69 @@ class SandboxPayments:
 
     async def find_change(self, key: str, reference: str) -> ProviderAnswer | None:
         """Return what became of the capture or refund with `key`; None when it never arrived."""
-        row = await self._row(_FIND_CHANGE, {"key": key})
-        return _change_answer(row) if row else None
+        change = await self._record.find_change(key)
+        return _change_answer(change) if change else None
 
     async def void(self, key: str, reference: str) -> ProviderAnswer:
         """Give up the charge `reference`."""
-        row = await self._row(_VOID, {"reference": reference})
-        if row is None:
+        telling = sandbox_callbacks.telling(self._faults, key, datetime.now(UTC))
+        charge = await self._record.void({"charge": reference, "told_key": key, **telling})
+        if charge is None:
             return ProviderAnswer(Outcome.DECLINED, reference, 0, decline_code="unknown_charge")
-        return ProviderAnswer(Outcome.SUCCEEDED, row.reference, row.amount_minor)
+        return ProviderAnswer(Outcome.SUCCEEDED, charge.reference, charge.amount_minor)
+
+    def read_callback(
+        self, headers: Mapping[str, str], body: bytes, now: datetime
+    ) -> Sequence[ProviderEvent]:
+        """Return the movement that a callback of the sandbox tells of.
+
+        Raises CallbackRefused, and ValueError for what is signed and cannot be read. The time window
+        is 5 minutes around the machine's own clock, as the Standard Webhooks library has it.
+        """
+        return sandbox_callbacks.read(self._callback_secret, headers, body)
 
     async def _change(self, kind: TransactionKind, key: str, reference: str, amount: Money) -> ProviderAnswer:
-        values = {
-            "reference": f"sbx_{kind.value.lower()}_{uuid4().hex}",
-            "key": key,
-            "charge": reference,
-            "kind": kind.value,
-            "currency": amount.currency,
-            "amount_minor": amount.amount_minor,
-            "now": datetime.now(UTC),
-        }
-        row = await self._row(_CHANGE, values) or await self._row(_FIND_CHANGE, {"key": key})
-        if row is None:
+        values = sandbox_callbacks.changing(kind, key, reference, amount, self._faults)
+        change = await self._record.change({**values, "told_key": key})
+        if change is None:
             return ProviderAnswer(Outcome.DECLINED, reference, 0, decline_code="unknown_charge")
-        return _change_answer(row)
+        if change.method == "ok":
+            await self._meet(self._faults.fate(key))
+        return _change_answer(change)
 
-    async def _row(self, statement: Any, values: Mapping[str, Any]) -> Row[*tuple[Any, ...]] | None:
-        try:
-            async with self._engine.connect() as connection:
-                return (await connection.execute(statement, values)).first()
-        except (SQLAlchemyError, OSError) as error:
-            raise ProviderTimeout from error
-
-
-async def charges(engine: AsyncEngine) -> list[Charge]:
-    """Return the sandbox's whole record, oldest first."""
-    async with engine.connect() as connection:
-        return [Charge(**row._asdict()) for row in await connection.execute(_ALL)]
+    async def _meet(self, fate: Fate) -> None:
+        """Let a request that is on record end as it has to: return, or raise ProviderTimeout."""
+        if self._answer_delay_seconds:
+            await asyncio.sleep(self._answer_delay_seconds)
+        if fate is Fate.HANGS:
+            await asyncio.sleep(_HANGS_SECONDS)
+        if fate is not Fate.ANSWERED:
+            raise ProviderTimeout
 
 
-def _change_answer(row: Row[*tuple[Any, ...]]) -> ProviderAnswer:
-    if row.state == "DECLINED":
+def _change_answer(change: Change) -> ProviderAnswer:
+    if change.state == "DECLINED":
         return ProviderAnswer(
-            Outcome.DECLINED, row.reference, row.amount_minor, decline_code="amount_too_large"
+            Outcome.DECLINED, change.reference, change.amount_minor, decline_code=change.decline_code
         )
-    return ProviderAnswer(Outcome.SUCCEEDED, row.reference, row.amount_minor, currency=row.currency)
+    return ProviderAnswer(Outcome.SUCCEEDED, change.reference, change.amount_minor, currency=change.currency)
 
 
-def _answer(row: Row[*tuple[Any, ...]]) -> ProviderAnswer:
-    if row.state == "DECLINED":
-        return ProviderAnswer(Outcome.DECLINED, row.reference, row.amount_minor, decline_code=_DECLINE_CODE)
+def _answer(charge: Charge) -> ProviderAnswer:
+    if charge.state == "DECLINED":
+        return ProviderAnswer(
+            Outcome.DECLINED, charge.reference, charge.amount_minor, decline_code=charge.decline_code
+        )
+    behaviour = BEHAVIOURS[charge.method]
+    waits = charge.state == "ACTION_REQUIRED"
     return ProviderAnswer(
-        Outcome.SUCCEEDED,
-        row.reference,
-        row.amount_minor,
-        needs_review=row.method == "review",
-        currency=row.currency,
+        Outcome.ACTION_REQUIRED if waits else Outcome.SUCCEEDED,
+        charge.reference,
+        charge.amount_minor,
+        needs_review=behaviour.needs_review,
+        currency=charge.currency,
+        risk_score=behaviour.risk_score,
+        payer_country=behaviour.payer_country,
+        action={"type": "sandbox_confirm", "reference": charge.reference} if waits else None,
+        expires_at=charge.expires_at,
     )

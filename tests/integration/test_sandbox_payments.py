@@ -18,7 +18,7 @@ TEN = Money(1000, "USD")
 
 async def test_the_methods_are_the_answers(database: Database) -> None:
     sandbox: PaymentProvider = SandboxPayments(database.engine)
-    assert sandbox.methods == {"ok", "decline", "timeout", "review"}
+    assert sandbox.methods >= {"ok", "decline", "timeout", "review"}
     ok = await sandbox.authorize("k1", PaymentRequest("ok", TEN))
     assert (ok.outcome, ok.amount_minor, ok.needs_review) == (Outcome.SUCCEEDED, 1000, False)
     declined = await sandbox.authorize("k2", PaymentRequest("decline", TEN))
