@@ -39,8 +39,10 @@ from providers.payments.stripe_objects import (
     capture_mark,
     captures_of,
     from_stripe,
+    given_up,
     moment_of,
     to_stripe,
+    uncaptured,
 )
 
 API_VERSION: Final = "2024-04-10"
@@ -99,10 +101,12 @@ class StripePayments:
 
     async def authorize(self, key: str, request: PaymentRequest) -> ProviderAnswer:
         """Make a payment intent and confirm it, once per key."""
+        if request.token is None:
+            return refused(key, "payment_method_missing")
         try:
-            params = _creating(key, request)
+            params = _creating(key, request, request.token)
         except ValueError:
-            return ProviderAnswer(Outcome.DECLINED, key, 0, decline_code="amount_not_supported")
+            return refused(key, "amount_not_supported")
 
         async def ask() -> ProviderAnswer:
             made = await self._stripe.payment_intents.create_async(params, {"idempotency_key": key})
@@ -178,18 +182,21 @@ class StripePayments:
         return _refund_answer(refund) if refund is not None else None
 
     async def void(self, key: str, reference: str) -> ProviderAnswer:
-        """Cancel the payment intent; one that is canceled already is as wished."""
+        """Cancel the payment intent, or capture no more of it; what is given up already is as wished."""
         if not reference:
             return refused(reference, "unknown_payment")
 
         async def ask() -> ProviderAnswer:
+            intent = await self._intent(reference)
             try:
-                intent = await self._canceled(key, reference)
+                if not given_up(intent):
+                    intent = await self._given_up(key, intent)
             except stripe.InvalidRequestError:
                 intent = await self._intent(reference)
-                if intent["status"] != "canceled":
+                if not given_up(intent):
                     raise
-            return ProviderAnswer(Outcome.SUCCEEDED, reference, _minor(intent), currency=_currency(intent))
+            rest = from_stripe(uncaptured(intent), intent["currency"])
+            return ProviderAnswer(Outcome.SUCCEEDED, reference, rest.amount_minor, currency=rest.currency)
 
         return await answered(ask(), reference)
 
@@ -217,6 +224,16 @@ class StripePayments:
             if error.code == "resource_missing":
                 return None
             raise
+
+    async def _given_up(self, key: str, intent: Object) -> Object:
+        if intent["status"] != "requires_capture" or not intent.get("amount_received"):
+            return await self._canceled(key, intent["id"])
+        # One that was captured in part cannot be canceled any more: nothing is its last capture.
+        params: PaymentIntentCaptureParams = {"amount_to_capture": 0, "final_capture": True}
+        done = await self._stripe.payment_intents.capture_async(
+            intent["id"], params, {"idempotency_key": key}
+        )
+        return done.to_dict()
 
     async def _canceled(self, key: str, reference: str) -> Object:
         done = await self._stripe.payment_intents.cancel_async(
@@ -288,13 +305,13 @@ class StripePayments:
             self._known.popitem(last=False)
 
 
-def _creating(key: str, request: PaymentRequest) -> PaymentIntentCreateParams:
+def _creating(key: str, request: PaymentRequest, token: str) -> PaymentIntentCreateParams:
     params: PaymentIntentCreateParams = {
         "amount": to_stripe(request.amount),
         "currency": request.amount.currency.lower(),
         "capture_method": "manual",
         "confirm": True,
-        "payment_method": request.token or "",
+        "payment_method": token,
         "payment_method_options": {"card": {"request_multicapture": "if_available"}},
         "metadata": {KEY_FIELD: key},
         "expand": [_EXPAND],
@@ -345,7 +362,3 @@ def _key_of(thing: stripe.PaymentIntent | stripe.Refund) -> str | None:
 
 def _currency(intent: Object) -> str:
     return str(intent["currency"]).upper()
-
-
-def _minor(intent: Object) -> int:
-    return from_stripe(intent["amount"], intent["currency"]).amount_minor

@@ -23,7 +23,9 @@ from providers.payments.stripe_objects import (
     captures_of,
     decline_code_of,
     from_stripe,
+    given_up,
     is_our_key,
+    uncaptured,
 )
 
 TOLERANCE_SECONDS: Final = 300
@@ -67,19 +69,26 @@ def _failed(event: Object, intent: Object) -> Iterator[ProviderEvent]:
 
 
 def _canceled(event: Object, intent: Object) -> Iterator[ProviderEvent]:
-    if not _is_ours(intent):
-        return
-    rest = intent["amount"] - (intent.get("amount_received") or 0)
-    yield _fact(
-        event, TransactionKind.VOID, Outcome.SUCCEEDED, intent["id"], intent["id"], rest, intent["currency"]
-    )
-    yield from _captured(event, intent)
+    if _is_ours(intent):
+        yield _rest_given_up(event, intent)
+        yield from _captured(event, intent)
+
+
+def _succeeded(event: Object, intent: Object) -> Iterator[ProviderEvent]:
+    """Tell of all captures; what was reserved beyond them is given up with the last."""
+    if _is_ours(intent):
+        yield from _captured(event, intent)
+        if given_up(intent):
+            yield _rest_given_up(event, intent)
+
+
+def _rest_given_up(event: Object, intent: Object) -> ProviderEvent:
+    name, rest = intent["id"], uncaptured(intent)
+    return _fact(event, TransactionKind.VOID, Outcome.SUCCEEDED, name, name, rest, intent["currency"])
 
 
 def _captured(event: Object, intent: Object) -> Iterator[ProviderEvent]:
     """Tell of every capture so far: each that we asked for, and the rest, taken in Stripe's own pages."""
-    if not _is_ours(intent):
-        return
     for one in captures_of(intent):
         yield ProviderEvent(
             f"{event['id']}/{one.reference}",
@@ -107,14 +116,22 @@ def _captured(event: Object, intent: Object) -> Iterator[ProviderEvent]:
 
 
 def _charge_captured(event: Object, charge: Object) -> Iterator[ProviderEvent]:
-    """Tell of the only capture of a charge, where we asked for it.
-
-    A charge does not say how much one of several captures took: of those its payment intent tells.
-    """
-    key = (event.get("request") or {}).get("idempotency_key")
+    """Tell of the only capture of a charge, where we asked for it; of several `_charge_updated` tells."""
     card = (charge.get("payment_method_details") or {}).get("card") or {}
-    several = (card.get("multicapture") or {}).get("status") == "available"
-    if several or not is_our_key(key) or not _is_ours(charge):
+    if (card.get("multicapture") or {}).get("status") != "available":
+        yield from _capture_of_charge(event, charge, charge["amount_captured"])
+
+
+def _charge_updated(event: Object, charge: Object) -> Iterator[ProviderEvent]:
+    """Tell of one of several captures of a charge, where we asked for it."""
+    before = event["data"].get("previous_attributes") or {}
+    if "amount_captured" in before:
+        yield from _capture_of_charge(event, charge, charge["amount_captured"] - before["amount_captured"])
+
+
+def _capture_of_charge(event: Object, charge: Object, amount: int) -> Iterator[ProviderEvent]:
+    key = (event.get("request") or {}).get("idempotency_key")
+    if amount <= 0 or not is_our_key(key) or not _is_ours(charge):
         return
     intent = _id(charge["payment_intent"])
     yield _fact(
@@ -123,7 +140,7 @@ def _charge_captured(event: Object, charge: Object) -> Iterator[ProviderEvent]:
         Outcome.SUCCEEDED,
         intent,
         capture_reference(intent, key),
-        charge["amount_captured"],
+        amount,
         charge["currency"],
         key=key,
     )
@@ -184,8 +201,9 @@ _TOLD: Mapping[str, Callable[[Object, Object], Iterator[ProviderEvent]]] = Mappi
         "payment_intent.amount_capturable_updated": _authorized,
         "payment_intent.payment_failed": _failed,
         "payment_intent.canceled": _canceled,
-        "payment_intent.succeeded": _captured,
+        "payment_intent.succeeded": _succeeded,
         "charge.captured": _charge_captured,
+        "charge.updated": _charge_updated,
         "refund.created": _refunded,
         "refund.updated": _refunded,
         "refund.failed": _refunded,

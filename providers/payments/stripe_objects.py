@@ -101,6 +101,16 @@ def can_capture_again(intent: Object) -> bool:
     return bool((_card(charge_of(intent)).get("multicapture") or {}).get("status") == "available")
 
 
+def uncaptured(intent: Object) -> int:
+    """Return what was reserved of a payment intent and not captured, in Stripe's units."""
+    return int(intent["amount"] - (intent.get("amount_received") or 0))
+
+
+def given_up(intent: Object) -> bool:
+    """Whether nothing of a payment intent is reserved any more that was not captured."""
+    return intent["status"] == "canceled" or (intent["status"] == "succeeded" and uncaptured(intent) > 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Capture:
     """One capture of a payment intent that we asked for; Stripe itself has no object and no id for it."""

@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import orjson
 import pytest
 
@@ -67,7 +68,8 @@ async def test_captures_are_told_as_they_were_answered_in_whatever_event(stripe:
     approval = (AUTHORIZATION, Outcome.SUCCEEDED, reference, 10_000, key)
     assert facts(told(stripe, "payment_intent.amount_capturable_updated")) == {approval, first}
     assert facts(told(stripe, "payment_intent.succeeded")) == {first, second}
-    # Of several captures a charge does not say which one it means.
+    assert facts(told(stripe, "charge.updated")) == {first, second}
+    # Which of several captures it was, this one does not say.
     assert told(stripe, "charge.captured") == []
     events = [fact for event in stripe.events for fact in read(stripe, event)]
     assert len({event.id for event in events}) == len(events)
@@ -92,6 +94,19 @@ async def test_what_was_captured_in_stripes_own_pages_is_told_too(stripe: Standi
     now = datetime.now(UTC)
     report = await provider(stripe).report(now - timedelta(minutes=1), now + timedelta(minutes=1))
     assert [(line.change_reference, line.amount) for line in report] == [(charge, USD_100)]
+
+
+async def test_what_is_given_up_with_the_last_capture_is_told(stripe: Standin) -> None:
+    _, reference = await authorized(stripe)
+    payments, key = provider(stripe), new_key()
+    name = (await payments.capture(key, reference, Money(4_000, "USD"))).reference
+    await payments.void(new_key(), reference)
+    assert facts(told(stripe, "payment_intent.succeeded")) == {
+        (CAPTURE, Outcome.SUCCEEDED, name, 4_000, key),
+        (VOID, Outcome.SUCCEEDED, reference, 6_000, None),
+    }
+    # Nothing more was captured, so nothing more is told of that.
+    assert facts(told(stripe, "charge.updated")) == {(CAPTURE, Outcome.SUCCEEDED, name, 4_000, key)}
 
 
 async def test_a_void_is_told_by_whomever_it_was_made(stripe: Standin) -> None:
@@ -234,3 +249,16 @@ def test_the_stand_in_says_nothing_that_stripe_does_not_describe(stripe: Standin
     with pytest.raises(Invalid):
         stripe.description.read_request(("post", "/v1/refunds"), [("payment_intnet", "pi_1")])
     assert orjson.loads(stripe.signed({"id": "evt_1"})[1]) == {"id": "evt_1"}
+
+
+async def test_the_stand_in_notes_who_asks_for_what_stripe_does_not_know(stripe: Standin) -> None:
+    headers = {"authorization": f"Bearer {stripe.secret_key}", "stripe-version": "2019-01-01"}
+    async with httpx.AsyncClient(base_url=stripe.url, headers=headers) as client:
+        answer = await client.post("/v1/refunds", data={"payment_intnet": "pi_1"})
+        await client.get("/v1/refunds")
+    assert answer.json()["error"]["type"] == "invalid_request_error"
+    assert [("payment_intnet" in one, "2019-01-01" in one) for one in stripe.violations] == [
+        (True, False),
+        (False, True),
+    ]
+    stripe.violations.clear()

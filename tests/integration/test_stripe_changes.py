@@ -99,6 +99,18 @@ async def test_a_void_gives_up_what_is_reserved_and_can_be_sent_again(stripe: St
     assert (await payments.capture(new_key(), reference, USD_100)).outcome is Outcome.DECLINED
 
 
+async def test_a_void_gives_up_the_rest_of_what_was_captured_in_part(stripe: Standin) -> None:
+    payments, reference = await authorized(stripe)
+    await payments.capture(new_key(), reference, Money(4_000, "USD"))
+    for _ in range(2):
+        given_up = await payments.void(new_key(), reference)
+        assert (given_up.outcome, given_up.amount_minor) == (Outcome.SUCCEEDED, 6_000)
+    intent = stripe.account.get(reference)
+    assert (intent["status"], intent["amount_received"]) == ("succeeded", 4_000)
+    assert (await payments.capture(new_key(), reference, Money(1, "USD"))).outcome is Outcome.DECLINED
+    assert (await payments.refund(new_key(), reference, Money(4_000, "USD"))).outcome is Outcome.SUCCEEDED
+
+
 async def test_what_is_captured_cannot_be_voided(stripe: Standin) -> None:
     payments, reference = await authorized(stripe)
     await payments.capture(new_key(), reference, USD_100)

@@ -231,6 +231,8 @@ async def test_what_stripe_cannot_be_asked_for_is_refused_before(stripe: Standin
         with pytest.raises(InvalidInput) as refused:
             payments.check(request)
         assert refused.value.path == ("payment", field)
+    without = await payments.authorize(new_key(), PaymentRequest("card", USD_100))
+    assert without.decline_code == "payment_method_missing"
     answer = await payments.authorize(new_key(), card(amount=Money(1_234, "KWD")))
     assert answer.decline_code == "amount_not_supported"
     assert stripe.requests == []

@@ -32,7 +32,7 @@ def invalid(code: str | None, message: str, **more: Any) -> Refused:
 class Account:
     """One account; `told` is called with each event's type and object."""
 
-    def __init__(self, description: Description, told: Callable[[str, Object], None]) -> None:
+    def __init__(self, description: Description, told: Callable[[str, Object, Object | None], None]) -> None:
         self.description = description
         self.multicapture = True
         self.search_lags = False
@@ -41,7 +41,7 @@ class Account:
         self.refunds: dict[str, Object] = {}
         self.disputes: dict[str, Object] = {}
         self.transactions: dict[str, Object] = {}
-        self._told = told
+        self._tell = told
         self._cards: dict[str, Card] = {}
         self._numbers = count(1)
         self.base = ""
@@ -129,9 +129,11 @@ class Account:
         intent = self._get(self.intents, name)
         if intent["status"] != "requires_capture":
             raise self._unexpected(intent)
-        amount: int = asked.get("amount_to_capture") or intent["amount_capturable"]
+        asked = {"amount_to_capture": intent["amount_capturable"], **asked}
+        amount: int = asked["amount_to_capture"]
         final = asked.get("final_capture", True)
-        if not 0 < amount <= intent["amount_capturable"]:
+        least = 0 if final and intent["amount_received"] else 1
+        if not least <= amount <= intent["amount_capturable"]:
             raise invalid("amount_too_large", "greater than what can be captured", param="amount_to_capture")
         charge = self.charges[intent["latest_charge"]]
         status = charge["payment_method_details"]["card"]["multicapture"]["status"]
@@ -140,16 +142,19 @@ class Account:
         intent["metadata"].update(asked.get("metadata") or {})
         intent["amount_received"] += amount
         intent["amount_capturable"] -= amount
+        before = {"amount_captured": charge["amount_captured"], "captured": charge["captured"]}
         charge["amount_captured"] += amount
-        self._book(charge["id"], "charge", amount, charge["currency"])
-        over = final or intent["amount_capturable"] == 0
-        if not over:
-            self._told("charge.updated", charge)
+        charge["captured"] = True
+        if amount:
+            self._book(charge["id"], "charge", amount, charge["currency"])
+        if not before["captured"]:
+            self._told("charge.captured", charge)
+        if status == "available":
+            self._told("charge.updated", charge, before)
+        if not final and intent["amount_capturable"]:
             self._told("payment_intent.amount_capturable_updated", intent)
             return intent
         intent.update(status="succeeded", amount_capturable=0)
-        charge["captured"] = True
-        self._told("charge.captured", charge)
         self._told("payment_intent.succeeded", intent)
         if self._cards[name].disputed:
             self.dispute(name)
@@ -157,7 +162,7 @@ class Account:
 
     def cancel(self, name: str, asked: Object) -> Object:
         intent = self._get(self.intents, name)
-        if intent["status"] in {"succeeded", "canceled", "processing"}:
+        if intent["status"] in {"succeeded", "canceled", "processing"} or intent["amount_received"]:
             raise self._unexpected(intent)
         intent.update(status="canceled", canceled_at=_now(), amount_capturable=0, next_action=None)
         intent["cancellation_reason"] = asked.get("cancellation_reason")
@@ -378,6 +383,9 @@ class Account:
             type=kind,
         )
         self.transactions[transaction["id"]] = transaction
+
+    def _told(self, kind: str, thing: Object, before: Object | None = None) -> None:
+        self._tell(kind, thing, before)
 
     def _id(self, prefix: str) -> str:
         return f"{prefix}_standin{next(self._numbers)}{uuid4().hex[:12]}"

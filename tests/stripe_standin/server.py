@@ -253,13 +253,16 @@ class Standin:
         }
         return RedirectResponse(f"{back}?{urlencode(told)}", 303)
 
-    def _tell(self, kind: str, thing: Object) -> None:
+    def _tell(self, kind: str, thing: Object, before: Object | None) -> None:
         event = self.description.blank(
             "event",
             id=f"evt_standin{next(self._numbers)}",
             api_version=self.description.version,
             created=int(time.time()),
-            data={"object": json.loads(json.dumps(thing))},
+            data={
+                "object": json.loads(json.dumps(thing)),
+                **({"previous_attributes": before} if before is not None else {}),
+            },
             livemode=False,
             pending_webhooks=1,
             type=kind,
