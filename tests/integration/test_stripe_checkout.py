@@ -193,6 +193,33 @@ async def test_an_approval_without_stock_is_canceled_at_stripe(database: Databas
 
 
 @pytest.mark.parametrize(
+    ("currency", "shipping", "shown", "written"),
+    [("JPY", 234, "1234", 1_234), ("KWD", 230, "1.230", 1_230), ("ISK", 234, "1234", 123_400)],
+)
+async def test_an_order_is_paid_in_the_currency_of_its_channel(
+    database: Database, stripe: Standin, currency: str, shipping: int, shown: str, written: int
+) -> None:
+    shop = await make_stocked_shop(database, 5, currency=currency)
+    token = await make_ready_cart(database, shop, 1, shipping_minor=shipping)
+    placed = await order_place(database, token, "pm_card_visa", "k", paid_by(stripe))
+    assert placed["order"]["payments"][0]["authorized"]["amount"] == shown
+    (intent,) = stripe.account.intents.values()
+    assert (intent["amount"], intent["currency"]) == (written, currency.lower())
+
+
+async def test_a_total_that_stripe_cannot_take_is_refused_before_anything_is_kept(
+    database: Database, stripe: Standin
+) -> None:
+    shop = await make_stocked_shop(database, 5, currency="KWD")
+    token = await make_ready_cart(database, shop, 1, shipping_minor=234)
+    refused = await order_place(database, token, "pm_card_visa", "k", paid_by(stripe))
+    (error,) = refused["userErrors"]
+    assert (error["code"], error["path"]) == ("INVALID_INPUT", ["payment", "provider"])
+    assert stripe.requests == []
+    assert await cart_status(database, token) == "ACTIVE"
+
+
+@pytest.mark.parametrize(
     ("payment", "field"),
     [
         ({}, "token"),
