@@ -42,6 +42,8 @@ class Environment:
     payment_give_up_seconds: float = 24 * 3600.0
     # How long a provider's callback may wait for what it builds on before a person has to look.
     callback_grace_seconds: float = 900.0
+    # How long before an authorization lapses it is renewed.
+    payment_renew_before_seconds: float = 24 * 3600.0
     cart_limits: CartLimits = field(default_factory=CartLimits)
     abandon_after_seconds: int = 3600
     # How long an order may wait for approval, its stock committed.

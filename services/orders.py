@@ -203,7 +203,8 @@ async def _undo(
     if undone:
         await payment_facts.save(context, transaction, changed, undone)
     await _give_stock_back(transaction, order.id, parts.fulfillment_orders, ending.stock_reason)
-    transaction.emit(_event(ending.kind, changed, now))
+    done = [change for change in undone if not change.is_open]
+    transaction.emit(_event(ending.kind, changed, now), *payment_facts.events_of(changed, done, now))
     return changed, undone
 
 

@@ -1,6 +1,13 @@
 """Which jobs there are and how often each runs: the one place to look for what happens by itself."""
 
-from services import cart_sweeps, idempotency, order_sweeps, payment_sweep, stock_losses
+from services import (
+    cart_sweeps,
+    idempotency,
+    order_sweeps,
+    payment_renewals,
+    payment_sweep,
+    stock_losses,
+)
 from worker import payment_callbacks
 from worker.schedule import Job
 
@@ -14,6 +21,8 @@ JOBS = (
     Job("settle_payments", 1.0, payment_sweep.settle_due),
     # Before what they build on is known they wait; staff and shoppers see the rest within a second.
     Job("apply_payment_callbacks", 0.5, payment_callbacks.apply),
+    # They lapse days ahead; minutes do not matter.
+    Job("renew_authorizations", 60.0, payment_renewals.renew_expiring),
     Job("expire_waiting_orders", 60.0, order_sweeps.expire_waiting),
     # Orders whose units were lost get what came in since.
     Job("refill_orders", 5.0, stock_losses.refill),

@@ -113,7 +113,11 @@ async def facts_of(database: Database, order: PaidOrder, history: Sequence[Done]
             change_reference=name,
             amount=Money(done.amount_minor, "EUR"),
         )
-        told += [about_ours, foreign, replace(foreign, id=f"evt_unknown_{name}", reference=name)]
+        unknown = replace(foreign, id=f"evt_unknown_{name}", reference=name)
+        too_much = replace(
+            foreign, id=f"evt_more_{name}", change_reference=f"more_{name}", amount=Money(1501, "USD")
+        )
+        told += [about_ours, foreign, unknown, too_much]
     return [*told, *told, *(replace(one, id=f"{one.id}_again") for one in told)]
 
 
