@@ -32,6 +32,7 @@ from persistence.migrate import migrate
 from persistence.outages import why_unusable
 from providers.credit.company_system import CompanyCredit
 from providers.payments.manual import ManualPayments
+from providers.payments.stripe import StripePayments
 from realtime.bus import Bus, backend_maker
 from realtime.feed import Feed
 from realtime.outbox import OutboxWatch
@@ -192,6 +193,14 @@ def _payment_providers(settings: Settings, database: Database) -> PaymentProvide
     providers: dict[str, PaymentProvider] = {"manual": ManualPayments()}
     if settings.sandbox_payments:
         providers["sandbox"] = sandbox_provider(settings, database.engine)
+    if settings.stripe_secret_key is not None:
+        webhook_secret = settings.stripe_webhook_secret
+        providers["stripe"] = StripePayments(
+            settings.stripe_secret_key.get_secret_value(),
+            webhook_secret=webhook_secret.get_secret_value() if webhook_secret else None,
+            api_base=settings.stripe_api_base,
+            time_limit_seconds=settings.payment_time_limit_seconds,
+        )
     return providers
 
 

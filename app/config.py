@@ -222,6 +222,14 @@ class Settings(BaseSettings):
 
     sandbox_callback_secret: SecretStr | None = Field(default=None, min_length=32)
     """What the sandbox's callbacks are signed with; without it a key made from the secret key."""
+    stripe_secret_key: SecretStr | None = None
+    """The secret or restricted key of a Stripe account; with it the provider `stripe` may be paid with."""
+
+    stripe_webhook_secret: SecretStr | None = None
+    """What Stripe signs its webhooks to us with (whsec_...); without it every one is refused."""
+
+    stripe_api_base: str = "https://api.stripe.com"
+    """Where Stripe's API is: elsewhere only for a stand-in."""
 
     feed_retention_seconds: int = Field(default=30 * _DAY_SECONDS, ge=1)
     """How long events stay readable; what a durable consumer has not read yet stays longer."""

@@ -40,7 +40,7 @@ def configure_logs(level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(number)
-    for noisy in ("alembic", "httpx", "uvicorn.error"):
+    for noisy in ("alembic", "httpx", "stripe", "uvicorn.error"):
         logging.getLogger(noisy).setLevel(max(number, logging.WARNING))
     # URLs may hold what is nobody's business; requests are counted in /metrics instead.
     logging.getLogger("uvicorn.access").disabled = True

@@ -125,6 +125,15 @@ class CreditCheck(Protocol):
         ...
 
 
+@runtime_checkable
+class RequestChecker(Protocol):
+    """A provider that cannot be asked for everything: it says so before anything is written."""
+
+    def check(self, request: PaymentRequest) -> None:
+        """Raise InvalidInput, with a path from `payment` on, for what it cannot be asked for."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ProviderEvent:
     """Something a provider tells by itself, of one movement of one of its payments.

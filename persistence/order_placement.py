@@ -21,6 +21,7 @@ from persistence import checkout_risk, order_adjustments
 from persistence.discount_uses import USED
 from persistence.json_text import json_text
 from persistence.order_reviews import placing
+from persistence.payments import WITHOUT_SECRETS
 from persistence.pricing import rules_of, rules_sql
 from persistence.status_changes import changes_to
 
@@ -172,7 +173,8 @@ _SAVE = text(
                kind text, of_review boolean, code text, created_by text)
     ), paid AS (
         UPDATE payments SET order_id = :id, status = :paid_status, authorized_minor = :authorized_minor,
-               provider_reference = :reference, expires_at = :expires_at, version = version + 1
+               provider_reference = :reference, expires_at = :expires_at, version = version + 1,
+               placement = {WITHOUT_SECRETS}
          WHERE id = :payment_id
     ), settled AS (
         UPDATE payment_transactions SET status = 'SUCCEEDED', settled_at = :now,

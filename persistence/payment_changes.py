@@ -11,10 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.channels import CapturePolicy
 from domain.orders import Order
+from domain.payment_means import PaymentMeans
 from domain.payments import Payment, PaymentTransaction, TransactionKind, TransactionStatus
 from persistence.json_text import json_text
 from persistence.order_parts import PARTS_SQL, parts
 from persistence.orders import ORDER_COLUMNS, order_of
+from persistence.payments import WITHOUT_SECRETS
 
 _TRANSACTION = """
     t.id, t.payment_id, t.kind, t.status, t.amount_minor, t.requested_at, t.settled_at,
@@ -36,13 +38,15 @@ _LOCK = text(
     """
 ).bindparams(bindparam("order_id", type_=Uuid()), bindparam("payment_id", type_=Uuid()))
 _SAVE = text(
-    """
+    f"""
     WITH paid AS (
         UPDATE payments p
            SET status = u.status, authorized_minor = u.authorized, captured_minor = u.captured,
                refunded_minor = u.refunded, capturing_minor = u.capturing, voiding_minor = u.voiding,
                refunding_minor = u.refunding, charged_back_minor = u.charged_back,
-               provider_reference = u.reference, expires_at = u.expires_at, version = p.version + 1
+               provider_reference = u.reference, expires_at = u.expires_at, version = p.version + 1,
+               placement = CASE WHEN u.status IN ('PENDING', 'ACTION_REQUIRED') THEN placement
+                                ELSE {WITHOUT_SECRETS} END
           FROM jsonb_to_recordset(CAST(:payments AS jsonb)) AS u (id uuid, status text, authorized bigint,
                captured bigint, refunded bigint, capturing bigint, voiding bigint, refunding bigint,
                charged_back bigint, reference text, expires_at timestamptz)
@@ -84,8 +88,10 @@ _BY_IDS = text(f"SELECT {_TRANSACTION} FROM payment_transactions t WHERE t.id = 
 _ADD = text(
     """
     WITH payment AS (
-        INSERT INTO payments (id, order_id, provider, method, status, currency, amount_minor, created_at)
-        VALUES (:id, :order_id, :provider, :method, :status, :currency, :amount_minor, :now)
+        INSERT INTO payments (id, order_id, provider, method, status, currency, amount_minor, placement,
+               created_at)
+        VALUES (:id, :order_id, :provider, :method, :status, :currency, :amount_minor,
+                CAST(:placement AS jsonb), :now)
     ), request AS (
         INSERT INTO payment_transactions (id, payment_id, kind, status, amount_minor, requested_at,
                next_attempt_at)
@@ -165,6 +171,7 @@ async def add(
     order: Order,
     payment: Payment,
     request: PaymentTransaction,
+    means: PaymentMeans,
     *,
     next_attempt_at: datetime,
 ) -> None:
@@ -177,6 +184,7 @@ async def add(
         "status": payment.status.value,
         "currency": payment.currency,
         "amount_minor": payment.amount_minor,
+        "placement": json_text({"means": means.to_json()}),
         "request_id": request.id,
         "now": request.requested_at,
         "next_attempt_at": next_attempt_at,

@@ -1,12 +1,12 @@
 """SQL of payments: reading them, and the outcome of each request to a provider in one statement."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Boolean, DateTime, Row, Text, Uuid, bindparam, select, text
+from sqlalchemy import DateTime, Row, Text, Uuid, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.carts import TRANSITIONS, CartStatus
@@ -19,6 +19,7 @@ from domain.payments import (
     TransactionStatus,
 )
 from persistence.discount_uses import releasing
+from persistence.json_text import json_text
 from persistence.status_changes import changes_to
 from persistence.tables.payments import payments
 
@@ -51,6 +52,8 @@ _UNDECIDED = (TransactionStatus.REQUESTED, TransactionStatus.ACTION_REQUIRED)
 _MAY_SUCCEED = changes_to(TransactionStatus.SUCCEEDED, TRANSACTION_TRANSITIONS, *_UNDECIDED)
 _MAY_FAIL = changes_to(TransactionStatus.FAILED, TRANSACTION_TRANSITIONS, *_UNDECIDED)
 _MAY_WAIT = changes_to(TransactionStatus.ACTION_REQUIRED, TRANSACTION_TRANSITIONS, *_UNDECIDED)
+# What a payment keeps for its request alone goes when that is decided: the token, and what was to be done.
+WITHOUT_SECRETS = "placement - CAST('{means,action}' AS text[])"
 _MAY_REOPEN = changes_to(CartStatus.ACTIVE, TRANSITIONS, CartStatus.CHECKOUT)
 
 # Whoever settles locks the cart first, as everybody does; nothing matches when it was settled before.
@@ -74,7 +77,8 @@ _DECLINE = text(
           FROM locked WHERE t.id = :transaction_id AND t.status {_MAY_FAIL}
         RETURNING t.payment_id, t.amount_minor
     ), failed AS (
-        UPDATE payments p SET status = 'FAILED', version = p.version + 1, provider_reference = :reference
+        UPDATE payments p SET status = 'FAILED', version = p.version + 1, provider_reference = :reference,
+               placement = {WITHOUT_SECRETS}
           FROM settled WHERE p.id = settled.payment_id
     ), void AS (
         INSERT INTO payment_transactions (id, payment_id, kind, status, amount_minor, provider_reference,
@@ -95,7 +99,8 @@ _APPROVED_IN_VAIN = text(
         RETURNING t.payment_id
     ), authorized AS (
         UPDATE payments p SET status = :status, authorized_minor = :authorized_minor,
-               provider_reference = :reference, version = p.version + 1
+               provider_reference = :reference, version = p.version + 1,
+               placement = {WITHOUT_SECRETS}
           FROM settled WHERE p.id = settled.payment_id
     ), void AS (
         INSERT INTO payment_transactions (id, payment_id, kind, status, amount_minor, provider_reference,
@@ -118,14 +123,29 @@ _POSTPONE = text(
     WITH waiting AS (
         UPDATE payment_transactions
            SET next_attempt_at = :next_attempt_at,
-               status = CASE WHEN :action_required THEN 'ACTION_REQUIRED' ELSE status END
+               status = CASE WHEN :action IS NULL THEN status ELSE 'ACTION_REQUIRED' END
          WHERE id = :transaction_id AND status {_MAY_WAIT}
         RETURNING payment_id
     )
-    UPDATE payments p SET status = 'ACTION_REQUIRED', version = p.version + 1
-      FROM waiting WHERE p.id = waiting.payment_id AND :action_required AND p.status = 'PENDING'
+    UPDATE payments p SET status = 'ACTION_REQUIRED', version = p.version + 1,
+           placement = coalesce(p.placement, '{{}}') || jsonb_build_object('action', CAST(:action AS jsonb))
+      FROM waiting WHERE p.id = waiting.payment_id AND :action IS NOT NULL AND p.status = 'PENDING'
     """
-).bindparams(bindparam("action_required", type_=Boolean()))
+).bindparams(bindparam("action", type_=Text()))
+# Only where nobody is asking right now: whoever does has put the next attempt off by no more than a lease.
+_AWAITED = text(
+    """
+    WITH hastened AS (
+        UPDATE payment_transactions SET next_attempt_at = :now
+         WHERE payment_id = :payment_id AND status = 'ACTION_REQUIRED' AND next_attempt_at > :leased_until
+    )
+    SELECT placement -> 'action' AS action FROM payments WHERE id = :payment_id
+    """
+).bindparams(
+    _NOW,
+    bindparam("payment_id", type_=Uuid()),
+    bindparam("leased_until", type_=DateTime(timezone=True)),
+)
 # A due transaction is leased by moving its next attempt on, so that two sweeps never ask together.
 _LEASE = text(
     """
@@ -248,15 +268,27 @@ async def postpone(
     transaction_id: UUID,
     *,
     next_attempt_at: datetime,
-    action_required: bool = False,
+    action: Mapping[str, str] | None = None,
 ) -> None:
-    """Let the sweep ask again at `next_attempt_at`; say so when the shopper has to act first."""
+    """Let the sweep ask again at `next_attempt_at`; keep what the shopper has to do first, if that is it."""
     values = {
         "transaction_id": transaction_id,
         "next_attempt_at": next_attempt_at,
-        "action_required": action_required,
+        "action": None if action is None else json_text(dict(action)),
     }
     await connection.execute(_POSTPONE, values)
+
+
+async def awaited_action(
+    connection: AsyncConnection, payment_id: UUID, *, now: datetime, leased_until: datetime
+) -> dict[str, str] | None:
+    """Return what the shopper has to do for a payment, and make the next look at it due `now`.
+
+    Unless it is due before `leased_until` anyway.
+    """
+    values = {"payment_id": payment_id, "now": now, "leased_until": leased_until}
+    action: dict[str, str] | None = await connection.scalar(_AWAITED, values)
+    return action
 
 
 async def lease_due(

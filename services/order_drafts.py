@@ -108,7 +108,7 @@ async def place(
         raise NotFound("the order has no cart", "id")
     subject = TokenSubject(found.order.cart_id, found.cart_generation)
     with _named_by("id"):
-        return await order_placement.place_cart(context, subject, claim, provider, method, check)
+        return await order_placement.place_cart(context, subject, claim, provider, method, check=check)
 
 
 async def cancel(

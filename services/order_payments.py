@@ -16,6 +16,7 @@ from domain.order_edits import settlement
 from domain.order_payments import Concluded
 from domain.orders import Order
 from domain.payment_changes import Change, replaced
+from domain.payment_means import NO_MEANS, PaymentMeans
 from domain.payments import Payment, PaymentTransaction
 from domain.ports import Outcome, PaymentProvider, ProviderAnswer
 from persistence import orders as order_rows
@@ -45,6 +46,7 @@ async def create(
     method: str,
     amount: Amount | None,
     key: str,
+    means: PaymentMeans = NO_MEANS,
 ) -> Created:
     """Ask for what is due of an open order, or for a part of it, with one more payment.
 
@@ -57,32 +59,37 @@ async def create(
     claim = claim_for(
         f"orderPaymentCreate:{context.actor.label}",
         check_key(key),
-        [str(order_id), provider, method, asked],
+        [str(order_id), provider, method, asked, *means.to_json().items()],
     )
     intended = None
     async with context.transaction() as transaction:
         stored = await transaction.replay(claim)
         if stored is None:
             payments.provider_for(context.environment, provider, method)
-            intended = await _intend(context, transaction, order_id, provider, method, amount)
+            intended = await _intend(context, transaction, order_id, provider, method, amount, means)
             stored = _facts(*intended)
             transaction.answer(stored)
     if intended is not None:
-        answer = await ask(context.environment, *intended)
+        answer = await ask(context.environment, *intended, means)
         if answer is not None:
             await conclude(context, order_id, intended[1], answer)
     return await _now(context, order_id, stored)
 
 
 async def ask(
-    environment: Environment, payment: Payment, request: PaymentTransaction, *, again: bool = False
+    environment: Environment,
+    payment: Payment,
+    request: PaymentTransaction,
+    means: PaymentMeans,
+    *,
+    again: bool = False,
 ) -> ProviderAnswer | None:
     """Ask a provider to authorize; `again`: first what became of it. None when that is not known yet."""
     key = payments.provider_key(request.id)
 
     async def call(provider: PaymentProvider) -> ProviderAnswer:
         found = await provider.find(key) if again else None
-        return found or await provider.authorize(key, payments.request_of(payment))
+        return found or await provider.authorize(key, payments.request_of(payment, means))
 
     return await payments.answer_of(environment, payment, call)
 
@@ -106,7 +113,7 @@ async def conclude(
                 transaction.connection,
                 request.id,
                 next_attempt_at=transaction.now + payments.pause_after(attempts),
-                action_required=True,
+                action=answer.action or {},
             )
             return
         order, changes = await _write(context, transaction, locked, concluded)
@@ -126,6 +133,7 @@ async def _intend(
     provider: str,
     method: str,
     amount: Amount | None,
+    means: PaymentMeans,
 ) -> tuple[Payment, PaymentTransaction]:
     locked = await rows.lock(transaction.connection, order_id=order_id)
     if locked is None:
@@ -133,12 +141,14 @@ async def _intend(
     due = decide.due_of(locked.order, locked.payments)
     wanted = decide.amount_of(locked.order, due, amount)
     payment, request = decide.intend(locked.order, provider, method, wanted, transaction.now)
+    payments.check_request(context.environment, payment, means)
     order = payments.order_with_payments(locked.order, [*locked.payments, payment])
     await rows.add(
         transaction.connection,
         order,
         payment,
         request,
+        means,
         next_attempt_at=payments.asked_again_at(context.environment, transaction.now),
     )
     transaction.emit(_event("PaymentRequested", transaction, order, payment, request))

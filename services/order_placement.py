@@ -24,6 +24,7 @@ from domain.order_placement import Allocation, Checkout, CheckoutLine, Placement
 from domain.order_reviews import Decision
 from domain.orders import Order
 from domain.payment_changes import replaced
+from domain.payment_means import NO_MEANS, PaymentMeans
 from domain.payments import Payment, PaymentStatus
 from domain.ports import Outcome, ProviderAnswer
 from persistence import inventory
@@ -50,7 +51,14 @@ _ENDED_WELL = {Outcome.SUCCEEDED, Outcome.DEFERRED}
 _log = structlog.get_logger(__name__)
 
 
-async def place(context: ServiceContext, cart_token: str, provider: str, method: str, key: str) -> Placed:
+async def place(
+    context: ServiceContext,
+    cart_token: str,
+    provider: str,
+    method: str,
+    key: str,
+    means: PaymentMeans = NO_MEANS,
+) -> Placed:
     """Place the order of a cart; the same key later returns the final answer, and never does it twice.
 
     Raises NotFound, InvalidInput, CartClosed, CartIncomplete, VariantUnavailable, InsufficientStock
@@ -59,8 +67,9 @@ async def place(context: ServiceContext, cart_token: str, provider: str, method:
     subject = context.environment.tokens.read("cart", cart_token)
     if subject is None:
         raise NotFound("no cart has this token", "cartToken")
-    claim = claim_for(f"orderPlace:{subject.id}", check_key(key), [provider, method])
-    return await place_cart(context, subject, claim, provider, method)
+    asked = [provider, method, *means.to_json().items()]
+    claim = claim_for(f"orderPlace:{subject.id}", check_key(key), asked)
+    return await place_cart(context, subject, claim, provider, method, means)
 
 
 async def place_cart(
@@ -69,6 +78,7 @@ async def place_cart(
     claim: Claim,
     provider: str,
     method: str,
+    means: PaymentMeans = NO_MEANS,
     check: Callable[[Checkout], None] | None = None,
 ) -> Placed:
     """Place the order of a cart as `place` does, for whoever was found to be allowed to.
@@ -85,19 +95,21 @@ async def place_cart(
         if stored is None:
             if check is not None:
                 check(checkout)
-            attempt = await _start(context, transaction, checkout, claim, provider, method)
+            attempt = await _start(context, transaction, checkout, claim, provider, method, means)
     if attempt is None:
         return await attempts.replayed(context, stored or {})
     if attempt.found.decision is Decision.DECLINE:
         raise PaymentDeclined(attempt.found.decline_code)
-    answer = await payments.authorize(context.environment, attempt.payment, attempt.transaction_id)
+    answer = await payments.authorize(
+        context.environment, attempt.payment, attempt.transaction_id, attempt.means
+    )
     return await conclude(context, attempt, answer)
 
 
 async def conclude(context: ServiceContext, attempt: Attempt, answer: ProviderAnswer | None) -> Placed:
     """Record the outcome of an attempt, unless somebody did before: then return what they recorded."""
     if answer is None or answer.outcome is Outcome.ACTION_REQUIRED:
-        return await attempts.wait(context, attempt, action_required=answer is not None)
+        return await attempts.wait(context, attempt, answer)
     if answer.outcome not in _ENDED_WELL:
         return await attempts.decline(context, attempt, answer)
     if not decide.is_paid_exactly(attempt.checkout, attempt.payment, answer):
@@ -140,6 +152,7 @@ async def _start(
     claim: Claim,
     provider: str,
     method: str,
+    means: PaymentMeans,
 ) -> Attempt:
     """Secure the stock and write the intent to authorize, all in the first transaction.
 
@@ -151,8 +164,9 @@ async def _start(
     payment = Payment(
         new_id(), provider, method, PaymentStatus.PENDING, checkout.currency, checkout.total_minor
     )
+    payments.check_request(context.environment, payment, means)
     found = order_reviews.before_payment(checkout)
-    attempt = Attempt(checkout, payment, new_id(), claim, found)
+    attempt = Attempt(checkout, payment, new_id(), claim, found, means=means)
     if found.decision is Decision.DECLINE:
         await attempts.refuse(transaction, attempt)
         return attempt
@@ -171,6 +185,7 @@ async def _start(
             "scope": claim.scope,
             "key": claim.key,
             "reasons": found.to_json(),
+            "means": means.to_json(),
             **decide.frozen(checkout),
         },
         now=now,

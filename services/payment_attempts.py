@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.carts import comes_back
 from domain.kernel.errors import DomainError, InsufficientStock, PaymentDeclined, Several
@@ -20,6 +21,7 @@ from domain.order_placement import Checkout, Placement
 from domain.order_reviews import Evaluation
 from domain.orders import Order
 from domain.payment_changes import Change
+from domain.payment_means import NO_MEANS, PaymentMeans
 from domain.payments import Payment, PaymentStatus
 from domain.ports import Outcome, ProviderAnswer
 from persistence import checkout_risk, idempotency
@@ -43,13 +45,15 @@ class Attempt:
     found: Evaluation
     """What rules found before the payment was asked for: kept with the intent, or an order would not wait."""
     attempts: int = 0
+    means: PaymentMeans = NO_MEANS
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
     """What became of an attempt: an order, or a payment whose outcome is not known yet.
 
-    `placement` has the order's parts when this call wrote them, so that nobody reads them again.
+    `placement` has the order's parts when this call wrote them, so that nobody reads them again, and
+    `action` what the storefront needs to let the shopper act while the payment is ACTION_REQUIRED.
     """
 
     payment: Payment
@@ -58,6 +62,7 @@ class Placed:
     placement: Placement | None = None
     captures: tuple[Change, ...] = ()
     """What this call intends to capture of it."""
+    action: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,17 +173,18 @@ async def expire(
     raise PaymentDeclined(reason)
 
 
-async def wait(context: ServiceContext, attempt: Attempt, *, action_required: bool) -> Placed:
-    """Leave an attempt whose outcome is not known yet to the sweep."""
+async def wait(context: ServiceContext, attempt: Attempt, answer: ProviderAnswer | None) -> Placed:
+    """Leave an attempt whose outcome is not known yet to the sweep; with an answer the shopper has to act."""
+    action = (answer.action or {}) if answer is not None else None
     async with context.transaction() as transaction:
         await rows.postpone(
             transaction.connection,
             attempt.transaction_id,
             next_attempt_at=transaction.now + payments.pause_after(attempt.attempts),
-            action_required=action_required,
+            action=action,
         )
-    status = PaymentStatus.ACTION_REQUIRED if action_required else PaymentStatus.PENDING
-    return Placed(replace(attempt.payment, status=status))
+    status = PaymentStatus.PENDING if answer is None else PaymentStatus.ACTION_REQUIRED
+    return Placed(replace(attempt.payment, status=status), action=action)
 
 
 async def give_back(
@@ -230,11 +236,21 @@ async def replayed(context: ServiceContext, stored: dict[str, Any]) -> Placed:
     async with context.read() as connection:
         payment = (await rows.by_ids(connection, [payment_id]))[payment_id]
         if "order" not in stored:
-            return Placed(payment)
+            waiting = payment.status is PaymentStatus.ACTION_REQUIRED
+            return Placed(payment, action=await _awaited(context, connection, payment) if waiting else None)
         order_id = UUID(stored["order"])
         order = (await order_rows.by_ids(connection, [order_id]))[order_id]
     token = context.environment.tokens.sign("order", order.id, order.token_generation)
     return Placed(payment, order, token)
+
+
+async def _awaited(
+    context: ServiceContext, connection: AsyncConnection, payment: Payment
+) -> dict[str, str] | None:
+    """Return what the shopper has to do, and let the sweep look soon: who asks may just have done it."""
+    now = context.now()
+    leased_until = payments.asked_again_at(context.environment, now)
+    return await rows.awaited_action(connection, payment.id, now=now, leased_until=leased_until)
 
 
 def answered(payment: Payment, answer: ProviderAnswer, order_id: UUID | None) -> Payment:

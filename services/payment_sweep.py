@@ -9,6 +9,7 @@ import structlog
 from domain import order_placement as decide
 from domain.kernel.errors import DomainError
 from domain.order_reviews import Evaluation
+from domain.payment_means import PaymentMeans
 from domain.payments import GivenUp, TransactionKind
 from domain.ports import Outcome, ProviderAnswer
 from persistence import order_placement as placement_rows
@@ -73,14 +74,18 @@ async def _finish_change(context: ServiceContext, due: DueTransaction, order_id:
 
 async def _finish_late_authorization(context: ServiceContext, due: DueTransaction, order_id: UUID) -> None:
     """Find out what became of a renewal, or of a payment asked for after its order was placed."""
-    handler = order_payments if order_payments.is_first(due.payment) else payment_renewals
-    answer = await handler.ask(context.environment, due.payment, due.transaction, again=True)
+    environment, payment, request = context.environment, due.payment, due.transaction
+    if order_payments.is_first(payment):
+        means = PaymentMeans.from_json(due.placement.get("means"))
+        answer = await order_payments.ask(environment, payment, request, means, again=True)
+    else:
+        answer = await payment_renewals.ask(environment, payment, request, again=True)
     if answer is None:
         await _ask_later(context, due)
-    elif handler is order_payments:
-        await order_payments.conclude(context, order_id, due.transaction, answer, attempts=due.attempts)
+    elif order_payments.is_first(payment):
+        await order_payments.conclude(context, order_id, request, answer, attempts=due.attempts)
     else:
-        await payment_renewals.conclude(context, order_id, due.transaction, answer)
+        await payment_renewals.conclude(context, order_id, request, answer)
 
 
 async def _finish_authorization(context: ServiceContext, due: DueTransaction) -> None:
@@ -93,7 +98,8 @@ async def _finish_authorization(context: ServiceContext, due: DueTransaction) ->
     checkout = decide.as_frozen(checkout, due.placement)
     claim = Claim(due.placement["scope"], due.placement["key"], b"")
     found = Evaluation.from_json(due.placement.get("reasons", ()))
-    attempt = Attempt(checkout, due.payment, due.id, claim, found, due.attempts)
+    means = PaymentMeans.from_json(due.placement.get("means"))
+    attempt = Attempt(checkout, due.payment, due.id, claim, found, due.attempts, means)
     try:
         placed = await _conclude(context, attempt, age=context.now() - due.requested_at)
     except DomainError as error:
@@ -107,7 +113,9 @@ async def _finish_authorization(context: ServiceContext, due: DueTransaction) ->
 async def _conclude(context: ServiceContext, attempt: Attempt, *, age: timedelta) -> Placed:
     environment = context.environment
     try:
-        answer = await payments.find_out(environment, attempt.payment, attempt.transaction_id, age=age)
+        answer = await payments.find_out(
+            environment, attempt.payment, attempt.transaction_id, attempt.means, age=age
+        )
     except payments.NeverArrived:
         return await attempts.expire(context, attempt, GivenUp.NEVER_ARRIVED, None, void=False)
     is_decided = answer is not None and answer.outcome is not Outcome.ACTION_REQUIRED

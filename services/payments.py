@@ -11,8 +11,16 @@ import structlog
 from domain.kernel.errors import InvalidInput
 from domain.kernel.events import Event
 from domain.orders import Order, payment_status
+from domain.payment_means import NO_MEANS, PaymentMeans
 from domain.payments import Payment
-from domain.ports import Outcome, PaymentProvider, PaymentRequest, ProviderAnswer, ProviderTimeout
+from domain.ports import (
+    Outcome,
+    PaymentProvider,
+    PaymentRequest,
+    ProviderAnswer,
+    ProviderTimeout,
+    RequestChecker,
+)
 from persistence import payments as rows
 from services.context import Environment, ServiceContext
 
@@ -34,23 +42,35 @@ def provider_for(environment: Environment, name: str, method: str) -> PaymentPro
     return provider
 
 
+def check_request(environment: Environment, payment: Payment, means: PaymentMeans) -> None:
+    """Raise InvalidInput for what the payment's provider cannot be asked for."""
+    provider = environment.payment_providers[payment.provider]
+    if isinstance(provider, RequestChecker):
+        provider.check(request_of(payment, means))
+
+
 class NeverArrived(Exception):
     """The provider has not got the request, and it is too late to send it again."""
 
 
 async def authorize(
-    environment: Environment, payment: Payment, transaction_id: UUID
+    environment: Environment, payment: Payment, transaction_id: UUID, means: PaymentMeans = NO_MEANS
 ) -> ProviderAnswer | None:
     """Ask the provider to authorize; None when the outcome is not known (yet)."""
 
     async def ask(provider: PaymentProvider) -> ProviderAnswer:
-        return await provider.authorize(provider_key(transaction_id), request_of(payment))
+        return await provider.authorize(provider_key(transaction_id), request_of(payment, means))
 
     return await answer_of(environment, payment, ask)
 
 
 async def find_out(
-    environment: Environment, payment: Payment, transaction_id: UUID, *, age: timedelta
+    environment: Environment,
+    payment: Payment,
+    transaction_id: UUID,
+    means: PaymentMeans = NO_MEANS,
+    *,
+    age: timedelta,
 ) -> ProviderAnswer | None:
     """Ask what became of a request to authorize; None when the outcome is not known (yet).
 
@@ -65,7 +85,7 @@ async def find_out(
         longest = environment.holds.longest
         if found is None and longest is not None and age >= longest:
             raise NeverArrived
-        return found or await provider.authorize(key, request_of(payment))
+        return found or await provider.authorize(key, request_of(payment, means))
 
     return await answer_of(environment, payment, ask)
 
@@ -174,9 +194,9 @@ def payment_event(kind: str, order: Order, payment: Payment, now: datetime) -> E
     )
 
 
-def request_of(payment: Payment) -> PaymentRequest:
+def request_of(payment: Payment, means: PaymentMeans) -> PaymentRequest:
     """Return what a provider is asked to reserve for a payment."""
-    return PaymentRequest(payment.method, payment.amount)
+    return PaymentRequest(payment.method, payment.amount, means.token, means.return_url)
 
 
 def provider_key(transaction_id: UUID) -> str:

@@ -55,10 +55,12 @@ class Shop:
     locations: Sequence[Location]
 
 
-async def make_stocked_shop(database: Database, *units: int, slug: str | None = None) -> Shop:
+async def make_stocked_shop(
+    database: Database, *units: int, slug: str | None = None, currency: str = "USD"
+) -> Shop:
     """Create a shop whose variant costs 10.00 and has `units` at as many locations, most preferred first."""
     places = [await make_location(database) for _ in units]
-    channel = await make_channel(database, slug, location_codes=[place.code for place in places])
+    channel = await make_channel(database, slug, currency, [place.code for place in places])
     variant = await make_variant(database, channel)
     for where, here in zip(places, units, strict=True):
         if here:
@@ -82,9 +84,9 @@ class LaterClock:
         return datetime.now(UTC) + timedelta(hours=self.hours)
 
 
-def later(database: Database, hours: int = 1, actor: Actor = ANONYMOUS) -> ServiceContext:
+def later(database: Database, hours: int = 1, actor: Actor = ANONYMOUS, **changes: Any) -> ServiceContext:
     """Return the sweep's context, hours on."""
-    return till(database, actor, clock=LaterClock(hours))
+    return till(database, actor, clock=LaterClock(hours), **changes)
 
 
 async def make_ready_cart(

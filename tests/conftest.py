@@ -4,6 +4,7 @@
 - `database`: a `Database` whose commits are real; every table is emptied before the test.
 - `fresh_database_url`: a database of the test's own, for tests that start processes.
 - `node`: Node with the client libraries that users have; skips where it cannot be had.
+- `stripe`: a stand-in for Stripe over HTTP, built from its API description; skips likewise.
 """
 
 import asyncio
@@ -20,6 +21,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from persistence.database import Database
 from tests.node import Node, Unavailable, install
 from tests.postgres import GIVEN_SERVER, TestServer, reset
+from tests.stripe_standin.description import description
+from tests.stripe_standin.server import Standin, stripe_standin
 
 _FOLDER = pytest.StashKey[Path]()
 
@@ -97,6 +100,17 @@ async def fresh_database_url(postgres: TestServer) -> AsyncIterator[str]:
     url = await postgres.clone()
     yield url
     await postgres.drop(url)
+
+
+@pytest.fixture
+async def stripe() -> AsyncIterator[Standin]:
+    """A stand-in for Stripe; skips where its API description cannot be had."""
+    try:
+        await asyncio.to_thread(description)
+    except Unavailable as reason:
+        pytest.skip(f"Stripe's description cannot be had: {reason}")
+    async with stripe_standin() as standin:
+        yield standin
 
 
 @pytest.fixture(scope="session")

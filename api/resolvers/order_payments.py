@@ -8,6 +8,7 @@ from api.scalars import decode_id
 from api.schema.order_payments import OrderPaymentCreateInput, OrderPaymentCreatePayload
 from api.schema.orders import Order
 from api.schema.payments import Payment
+from domain.payment_means import means_in
 from services import order_payments
 from services.access import Permission
 
@@ -30,5 +31,6 @@ class OrderPaymentsMutation:
             input.payment.method,
             input.amount.to_domain() if input.amount else None,
             input.idempotency_key,
+            means_in(input.payment.token, input.payment.return_url),
         )
         return OrderPaymentCreatePayload(order=Order.of(created.order), payment=Payment.of(created.payment))

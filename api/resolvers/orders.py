@@ -26,6 +26,7 @@ from api.sharing import Scope
 from domain.kernel.errors import NotFound
 from domain.kernel.pages import DEFAULT_PAGE_SIZE
 from domain.order_placement import Placement
+from domain.payment_means import means_in
 from domain.pricing import Explanation
 from persistence.order_parts import OrderParts
 from realtime.patience import patiently
@@ -77,13 +78,14 @@ class OrdersMutation:
             input.payment.provider,
             input.payment.method,
             input.idempotency_key,
+            means_in(input.payment.token, input.payment.return_url),
         )
         if placed.placement is not None:
             keep_placement(info.context.loaders, placed.placement)
         return OrderPlacePayload(
             order=Order.of(placed.order) if placed.order else None,
             order_token=placed.order_token,
-            payment=Payment.of(placed.payment),
+            payment=Payment.of(placed.payment, placed.action),
         )
 
     @mutation(OrderPayload, Permission.ORDERS_WRITE)

@@ -234,6 +234,13 @@ class PaymentMethodInput:
 
     provider: str
     method: str
+    token: str | None = strawberry.field(
+        default=None,
+        description="What the provider's own form gave (Stripe: pm_...); never a card number.",
+    )
+    return_url: str | None = strawberry.field(
+        default=None, description="Where the shopper comes back to who has to confirm the payment elsewhere."
+    )
 
 
 @strawberry.input

@@ -1,5 +1,6 @@
 """GraphQL types of payments."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -55,6 +56,27 @@ class PaymentTransaction:
         )
 
 
+@strawberry.type(
+    description="What the shopper has to do before a payment is decided: go to url where there is one, or "
+    "let the provider's own script go on with clientSecret. Then send orderPlace again under the same key."
+)
+class PaymentAction:
+    """What a storefront lets the shopper do."""
+
+    type: str = strawberry.field(description="The provider's word for it, such as redirect_to_url.")
+    client_secret: str | None
+    url: str | None
+
+    @classmethod
+    def of(cls, action: Mapping[str, str]) -> "PaymentAction | None":
+        """Return the GraphQL form of an action; None where the provider names none."""
+        if not action:
+            return None
+        return cls(
+            type=action.get("type", ""), client_secret=action.get("client_secret"), url=action.get("url")
+        )
+
+
 @strawberry.type
 class Payment(Node):
     """One payment towards an order."""
@@ -74,10 +96,14 @@ class Payment(Node):
     )
     row_id: strawberry.Private[UUID]
     currency: strawberry.Private[str]
+    action: PaymentAction | None = strawberry.field(
+        default=None,
+        description="What the shopper has to do: told by orderPlace alone, while it is ACTION_REQUIRED.",
+    )
 
     @classmethod
-    def of(cls, payment: domain.Payment) -> "Payment":
-        """Return the GraphQL form of a payment."""
+    def of(cls, payment: domain.Payment, action: Mapping[str, str] | None = None) -> "Payment":
+        """Return the GraphQL form of a payment, for whoever placed the order with what is to be done."""
         currency = payment.currency
         return cls(
             id=encode_id("Payment", payment.id),
@@ -88,6 +114,7 @@ class Payment(Node):
             authorized=Money.of_minor(payment.authorized_minor, currency),
             captured=Money.of_minor(payment.captured_minor, currency),
             refunded=Money.of_minor(payment.refunded_minor, currency),
+            action=PaymentAction.of(action or {}),
             charged_back=Money.of_minor(payment.charged_back_minor, currency),
             capturable=Money.of_minor(payment.capturable_minor, currency),
             refundable=Money.of_minor(payment.refundable_minor, currency),

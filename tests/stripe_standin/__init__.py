@@ -1,0 +1,1 @@
+"""A stand-in for Stripe: a real HTTP server built from Stripe's published API description."""
