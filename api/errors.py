@@ -1,11 +1,13 @@
 """From domain errors to what clients read: typed user errors, or GraphQL errors with a code."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from enum import Enum
 
 import strawberry
 
 from domain.kernel import errors as domain
+from domain.kernel.money import Money
 
 
 @strawberry.enum(description="What went wrong, for programs; enums only grow.")
@@ -22,6 +24,8 @@ class UserErrorCode(Enum):
     CART_INCOMPLETE = "CART_INCOMPLETE"
     PAYMENT_DECLINED = "PAYMENT_DECLINED"
     VARIANT_UNAVAILABLE = "VARIANT_UNAVAILABLE"
+    INSUFFICIENT_BALANCE = "INSUFFICIENT_BALANCE"
+    GIFT_CARD_UNUSABLE = "GIFT_CARD_UNUSABLE"
 
 
 @strawberry.interface(
@@ -95,6 +99,23 @@ class VariantUnavailableError(UserError):
     sku: str
 
 
+@strawberry.type
+class InsufficientBalanceError(UserError):
+    """A gift card, or the store credit (lastCharacters null), has only this balance left."""
+
+    last_characters: str | None
+    balance: Decimal
+    currency: str
+
+
+@strawberry.type
+class GiftCardUnusableError(UserError):
+    """Nothing can be paid with the gift card here: reason is DISABLED, EXPIRED or CURRENCY."""
+
+    last_characters: str
+    reason: str
+
+
 USER_ERROR_TYPES: tuple[type[UserError], ...] = (
     GeneralError,
     InvalidInputError,
@@ -105,6 +126,8 @@ USER_ERROR_TYPES: tuple[type[UserError], ...] = (
     CartIncompleteError,
     PaymentDeclinedError,
     VariantUnavailableError,
+    InsufficientBalanceError,
+    GiftCardUnusableError,
 )
 """Types only reachable through the interface: the schema has to be told of them."""
 
@@ -169,6 +192,27 @@ def _unavailable(error: domain.VariantUnavailable, code: UserErrorCode, path: li
     return VariantUnavailableError(code=code, message=error.message, path=path, sku=error.sku)
 
 
+def _balance(error: domain.InsufficientBalance, code: UserErrorCode, path: list[str] | None) -> UserError:
+    return InsufficientBalanceError(
+        code=code,
+        message=error.message,
+        path=path,
+        last_characters=error.last_characters,
+        balance=Money(error.balance_minor, error.currency).amount,
+        currency=error.currency,
+    )
+
+
+def _unusable(error: domain.GiftCardUnusable, code: UserErrorCode, path: list[str] | None) -> UserError:
+    return GiftCardUnusableError(
+        code=code,
+        message=error.message,
+        path=path,
+        last_characters=error.last_characters,
+        reason=error.reason,
+    )
+
+
 _BUILDERS: dict[type[domain.DomainError], Callable[..., UserError]] = {
     domain.InvalidInput: _invalid,
     domain.NotFound: _not_found,
@@ -178,4 +222,6 @@ _BUILDERS: dict[type[domain.DomainError], Callable[..., UserError]] = {
     domain.CartIncomplete: _incomplete,
     domain.PaymentDeclined: _declined,
     domain.VariantUnavailable: _unavailable,
+    domain.InsufficientBalance: _balance,
+    domain.GiftCardUnusable: _unusable,
 }

@@ -21,6 +21,7 @@ from api.resolvers.order_lists import OrderListsSubscription
 from api.resolvers.orders import OrdersMutation, OrdersQuery, OrdersSubscription
 from api.resolvers.shipping import ShippingMutation, ShippingQuery
 from api.resolvers.stock_watch import StockWatchSubscription
+from api.resolvers.stored_values import StoredValuesMutation, StoredValuesQuery
 
 
 @strawberry.type
@@ -34,6 +35,7 @@ class Query(
     NodesQuery,
     OrdersQuery,
     ShippingQuery,
+    StoredValuesQuery,
 ):
     """Everything that can be read."""
 
@@ -48,6 +50,7 @@ class Mutation(
     LocationsMutation,
     OrdersMutation,
     ShippingMutation,
+    StoredValuesMutation,
 ):
     """Everything that can be changed.
 

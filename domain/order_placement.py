@@ -12,9 +12,10 @@ from domain.fulfillment import FulfillmentOrder, FulfillmentOrderLine, Fulfillme
 from domain.kernel.errors import CartClosed, CartIncomplete, Several, VariantUnavailable
 from domain.kernel.ids import new_id
 from domain.orders import Order, OrderLine, OrderStatus, fulfillment_status, payment_status
-from domain.payments import Payment
+from domain.payments import Payment, PaymentStatus
 from domain.ports import Outcome, ProviderAnswer
 from domain.shipping import DeliveryRate
+from domain.stored_values import opened
 
 HOLD_MARGIN_SECONDS = 120
 """A hold that outlives a checkout by this much need not be renewed for it."""
@@ -59,6 +60,10 @@ class Checkout:
     delivery: DeliveryRate | None
     review_from_minor: int | None
     lines: tuple[CheckoutLine, ...]
+    has_stored_values: bool = False
+    """Whether gift cards or store credit are to pay for it."""
+    tenders: tuple[Payment, ...] = ()
+    """What was taken from those for it already, besides the payment that decides."""
 
     @property
     def subtotal_minor(self) -> int:
@@ -74,6 +79,11 @@ class Checkout:
     def total_minor(self) -> int:
         """What is to be paid, in minor units (no tax and no discount yet)."""
         return self.subtotal_minor + self.shipping_minor
+
+    @property
+    def due_minor(self) -> int:
+        """What is left of the total for the payment that decides, in minor units."""
+        return self.total_minor - sum(tender.amount_minor for tender in self.tenders)
 
     @property
     def deliverable(self) -> bool:
@@ -135,7 +145,10 @@ def frozen(checkout: Checkout) -> dict[str, object]:
 
     Nothing else of the price can: a cart in CHECKOUT takes no changes, and its lines carry their price.
     """
-    return {"delivery": _delivery_facts(checkout.delivery)}
+    facts: dict[str, object] = {"delivery": _delivery_facts(checkout.delivery)}
+    if checkout.tenders:
+        facts["tenders"] = [_tender_facts(tender) for tender in checkout.tenders]
+    return facts
 
 
 def as_frozen(checkout: Checkout, facts: Mapping[str, Any]) -> Checkout:
@@ -143,6 +156,7 @@ def as_frozen(checkout: Checkout, facts: Mapping[str, Any]) -> Checkout:
 
     Which orders wait for approval is staff's wish of now, and stays as it was loaded.
     """
+    checkout = replace(checkout, tenders=tuple(_tender(one) for one in facts.get("tenders", ())))
     kept = facts.get("delivery")
     if kept is None:
         return checkout
@@ -155,7 +169,7 @@ def is_paid_exactly(checkout: Checkout, payment: Payment, answer: ProviderAnswer
 
     An approval for less would sell below the price, one for more reserve money nobody agreed to.
     """
-    if (payment.amount_minor, payment.currency) != (checkout.total_minor, checkout.currency):
+    if (payment.amount_minor, payment.currency) != (checkout.due_minor, checkout.currency):
         return False
     if answer.outcome is Outcome.DEFERRED:
         return True  # nothing is approved yet
@@ -189,7 +203,7 @@ def place(
     needs_review: bool,
     now: datetime,
 ) -> Placement:
-    """Make the order of a checkout whose units are all committed.
+    """Make the order of a checkout whose units are all committed; `payment` is the one that decided.
 
     It waits for approval when the provider wishes so, or the channel's rule for its total does.
     """
@@ -205,12 +219,15 @@ def place(
     )
     order_line_of = {line.id: made for line, made in zip(checkout.lines, lines, strict=True)}
     parts = _split(order_id, allocations, order_line_of, waits=waits)
+    payments = (payment, *(replace(tender, order_id=order_id) for tender in checkout.tenders))
+    if not waits:
+        payments = tuple(opened(one) for one in payments)
     order = Order(
         id=order_id,
         number="",
         channel_id=checkout.channel_id,
         status=OrderStatus.PENDING_APPROVAL if waits else OrderStatus.OPEN,
-        payment_status=payment_status(checkout.total_minor, [payment]),
+        payment_status=payment_status(checkout.total_minor, payments),
         fulfillment_status=fulfillment_status(parts, ()),
         version=1,
         token_generation=1,
@@ -227,7 +244,7 @@ def place(
         placed_at=now,
         cart_id=checkout.cart_id,
     )
-    return Placement(order, lines, parts, (payment,))
+    return Placement(order, lines, parts, payments)
 
 
 def _split(
@@ -272,3 +289,27 @@ def _delivery_facts(delivery: DeliveryRate | None) -> dict[str, object] | None:
         "service": delivery.service,
         "priceMinor": delivery.price_minor,
     }
+
+
+def _tender_facts(tender: Payment) -> dict[str, object]:
+    return {
+        "id": str(tender.id),
+        "provider": tender.provider,
+        "method": tender.method,
+        "currency": tender.currency,
+        "amountMinor": tender.amount_minor,
+        "reference": tender.reference,
+    }
+
+
+def _tender(kept: Mapping[str, Any]) -> Payment:
+    return Payment(
+        UUID(kept["id"]),
+        kept["provider"],
+        kept["method"],
+        PaymentStatus.AUTHORIZED,
+        kept["currency"],
+        kept["amountMinor"],
+        kept["amountMinor"],
+        reference=kept["reference"],
+    )

@@ -30,6 +30,7 @@ _LOAD = text(
            h.review_from_minor, h.archived_at IS NOT NULL AS channel_archived,
            r.id AS rate_id, r.carrier, r.service, r.price_minor, r.countries,
            r.min_weight_grams, r.max_weight_grams, r.min_value_minor, r.max_value_minor,
+           EXISTS (SELECT FROM cart_stored_values a WHERE a.cart_id = c.id) AS has_stored_values,
            (SELECT k.version FROM carts k WHERE k.id = c.id) AS seen_version,
            (SELECT jsonb_agg(jsonb_build_array(
                        l.id, l.variant_id, v.sku,
@@ -289,6 +290,7 @@ def _checkout(row: Row[*tuple[Any, ...]]) -> Checkout:
         delivery=_delivery(row) if row.rate_id else None,
         review_from_minor=row.review_from_minor,
         lines=_lines(row.lines or ()),
+        has_stored_values=row.has_stored_values,
     )
 
 

@@ -21,6 +21,10 @@ class Permission(StrEnum):
     ORDERS_IMPORT = "orders.import"
     SHIPPING_WRITE = "shipping.write"
     APPS_WRITE = "apps.write"
+    STORED_VALUE_READ = "stored_value.read"
+    STORED_VALUE_WRITE = "stored_value.write"
+    # For storefronts: let a customer whom they know pay with their own store credit.
+    STORED_VALUE_SPEND = "stored_value.spend"
 
 
 class ActorKind(StrEnum):

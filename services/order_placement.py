@@ -19,13 +19,13 @@ from domain.kernel.ids import new_id
 from domain.kernel.keys import check_key
 from domain.order_placement import Allocation, Checkout, CheckoutLine
 from domain.orders import Order
-from domain.payments import Payment, PaymentStatus
 from domain.ports import Outcome, ProviderAnswer
+from domain.stored_values import answer_for, is_stored_value
 from persistence import inventory
 from persistence import order_placement as rows
 from persistence.idempotency import Claim, claim_for
 from services import payment_attempts as attempts
-from services import payments
+from services import payments, stored_value_tenders
 from services.context import ServiceContext, Transaction
 from services.payment_attempts import Attempt, Placed
 
@@ -37,8 +37,9 @@ _log = structlog.get_logger(__name__)
 async def place(context: ServiceContext, cart_token: str, provider: str, method: str, key: str) -> Placed:
     """Place the order of a cart; the same key later returns the final answer, and never does it twice.
 
-    Raises NotFound, InvalidInput, CartClosed, CartIncomplete, VariantUnavailable, InsufficientStock
-    (then nothing was changed) and PaymentDeclined (the cart is ACTIVE with its holds).
+    Raises NotFound, InvalidInput, CartClosed, CartIncomplete, VariantUnavailable, InsufficientStock,
+    InsufficientBalance, GiftCardUnusable (then nothing was changed) and PaymentDeclined (the cart is
+    ACTIVE with its holds).
     """
     subject = context.environment.tokens.read("cart", cart_token)
     if subject is None:
@@ -55,6 +56,8 @@ async def place(context: ServiceContext, cart_token: str, provider: str, method:
             attempt = await _start(context, transaction, checkout, claim, provider, method)
     if attempt is None:
         return await attempts.replayed(context, stored or {})
+    if is_stored_value(attempt.payment):
+        return await conclude(context, attempt, answer_for(attempt.payment))
     answer = await payments.authorize(context.environment, attempt.payment, attempt.transaction_id)
     return await conclude(context, attempt, answer)
 
@@ -100,14 +103,14 @@ async def _start(
     """Secure the stock and write the intent to authorize, all in the first transaction."""
     decide.check_ready(checkout)
     now = transaction.now
+    uses = await stored_value_tenders.lock(transaction, checkout)
     if not decide.is_secured(checkout, now):
         targets = [inventory.HoldTarget(line.id, line.variant_id, line.quantity) for line in checkout.lines]
         short = await _hold(context, transaction, checkout, targets)
         if short:
             raise attempts.shortage(short)
-    payment = Payment(
-        new_id(), provider, method, PaymentStatus.PENDING, checkout.currency, checkout.total_minor
-    )
+    tenders = stored_value_tenders.divide(checkout, uses, provider, method)
+    checkout, payment = tenders.checkout, tenders.payment
     attempt = Attempt(checkout, payment, new_id(), claim)
     await rows.start(
         transaction.connection,
@@ -118,6 +121,7 @@ async def _start(
         now=now,
         next_attempt_at=payments.asked_again_at(context.environment, now),
     )
+    await stored_value_tenders.take(transaction, tenders)
     if goes_to_the_till(checkout.status):
         transaction.emit(attempts.cart_event("CartReactivated", checkout, checkout.version + 1, now))
     transaction.emit(attempts.cart_event("CartCheckoutStarted", checkout, checkout.version + 1, now))
@@ -218,13 +222,14 @@ async def _save(
         transaction.connection, checkout, placement, attempt.transaction_id, answer.reference
     )
     order = replace(placement.order, number=saved.number)
+    await stored_value_tenders.settle(transaction, order, placement.payments)
     transaction.emit(
         _order_placed(order, len(placement.lines)),
         attempts.cart_event("CartCompleted", checkout, saved.cart_version, now),
     )
     transaction.answer_later(attempt.claim, {"order": str(order.id), "payment": str(payment.id)})
     token = context.environment.tokens.sign("order", order.id, order.token_generation)
-    return Placed(payment, order, token, replace(placement, order=order))
+    return Placed(placement.payments[0], order, token, replace(placement, order=order))
 
 
 def _amounts(attempt: Attempt, answer: ProviderAnswer) -> dict[str, object]:
@@ -233,7 +238,7 @@ def _amounts(attempt: Attempt, answer: ProviderAnswer) -> dict[str, object]:
         "provider": payment.provider,
         "payment_id": str(payment.id),
         "asked_minor": payment.amount_minor,
-        "order_minor": attempt.checkout.total_minor,
+        "order_minor": attempt.checkout.due_minor,
         "approved_minor": answer.amount_minor,
         "currency": payment.currency,
         "approved_currency": answer.currency,

@@ -16,12 +16,13 @@ from domain.kernel.quantities import is_storable
 from domain.kernel.transitions import check_transition
 from domain.orders import Order, OrderStatus
 from domain.payments import Payment
+from domain.stored_values import is_stored_value, opened, returned
 from persistence import inventory
 from persistence import orders as rows
 from persistence.idempotency import Claim, claim_for
 from persistence.order_parts import OrderParts
 from persistence.orders import VoidIntent
-from services import payments
+from services import payments, stored_value_tenders
 from services.access import ActorKind, Permission, require
 from services.context import ServiceContext, Transaction
 
@@ -95,10 +96,11 @@ async def approve(context: ServiceContext, order_id: UUID, expected_version: int
         released = _with_status(
             parts.fulfillment_orders, FulfillmentOrderStatus.OPEN, only=FulfillmentOrderStatus.ON_HOLD
         )
+        paid = [opened(payment) for payment in parts.payments]
         changed = decide.change(
             order,
             OrderStatus.OPEN,
-            parts.payments,
+            paid,
             released,
             expected_version=expected_version,
             reason=None,
@@ -107,6 +109,7 @@ async def approve(context: ServiceContext, order_id: UUID, expected_version: int
         if changed is None:
             return order
         await rows.save(transaction.connection, changed, released, now=transaction.now)
+        await stored_value_tenders.settle(transaction, changed, paid)
         transaction.emit(_event("OrderApproved", changed, transaction.now))
         return changed
 
@@ -186,7 +189,7 @@ async def _undo(
     changed = decide.change(
         order,
         ending.status,
-        parts.payments,
+        [returned(payment) for payment in parts.payments],
         ended_parts,
         expected_version=expected_version,
         reason=reason,
@@ -197,7 +200,7 @@ async def _undo(
     voids = [
         (payment, VoidIntent(new_id(), payment.id))
         for payment in parts.payments
-        if payment.counts and not payment.captured_minor
+        if payment.counts and not payment.captured_minor and not is_stored_value(payment)
     ]
     await rows.save(
         transaction.connection,
@@ -207,6 +210,7 @@ async def _undo(
         now=now,
         next_attempt_at=payments.asked_again_at(context.environment, now),
     )
+    await stored_value_tenders.give_all_back(transaction, parts.payments)
     await _give_stock_back(transaction, order.id, parts.fulfillment_orders, ending.stock_reason)
     transaction.emit(_event(ending.kind, changed, now))
     return changed, voids

@@ -1,6 +1,13 @@
 """Which jobs there are and how often each runs: the one place to look for what happens by itself."""
 
-from services import cart_sweeps, idempotency, order_sweeps, payment_sweep, stock_losses
+from services import (
+    cart_sweeps,
+    idempotency,
+    order_sweeps,
+    payment_sweep,
+    stock_losses,
+    stored_value_sweeps,
+)
 from worker.schedule import Job
 
 JOBS = (
@@ -14,6 +21,8 @@ JOBS = (
     Job("expire_waiting_orders", 60.0, order_sweeps.expire_waiting),
     # Orders whose units were lost get what came in since.
     Job("refill_orders", 5.0, stock_losses.refill),
+    # Nothing can be paid with what has expired, whether its balance was taken yet or not.
+    Job("expire_stored_values", 60.0, stored_value_sweeps.expire_due),
     # Keys live for days, so that minutes do not matter; often enough that each run has little to do.
     Job("forget_idempotency_keys", 600.0, idempotency.forget_old),
 )

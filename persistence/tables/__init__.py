@@ -14,6 +14,7 @@ from persistence.tables import (
     payments,
     sandbox,
     shipping,
+    stored_values,
 )
 from persistence.tables.base import metadata
 
@@ -32,4 +33,5 @@ __all__ = [
     "payments",
     "sandbox",
     "shipping",
+    "stored_values",
 ]
