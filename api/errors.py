@@ -112,7 +112,8 @@ class InsufficientBalanceError(UserError):
 class GiftCardUnusableError(UserError):
     """Nothing can be paid with the gift card here: reason is DISABLED, EXPIRED or CURRENCY."""
 
-    last_characters: str
+    # Nullable as in the error above, so that one query may ask both for it.
+    last_characters: str | None
     reason: str
 
 

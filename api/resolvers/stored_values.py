@@ -167,5 +167,5 @@ class StoredValuesMutation:
 
 def _changed(info: Info, cart: domain.Cart) -> CartPayload:
     # An earlier mutation of the same request may have looked at what the cart is paid with.
-    info.context.loaders.applied_stored_values().clear(cart.id)
+    info.context.loaders.applied_stored_values().clear_all()
     return CartPayload(cart=Cart.of(cart))
