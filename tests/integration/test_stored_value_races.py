@@ -31,7 +31,7 @@ from tests.checkouts import (
     order_now,
     till,
 )
-from tests.stored import assert_balanced, balance_of, buy, make_card, paid_with, payments
+from tests.stored import assert_balanced, balance_of, buy, make_card, movements, paid_with, payments
 
 
 async def test_fifty_checkouts_at_once_share_one_card_to_the_cent(database: Database) -> None:
