@@ -26,6 +26,7 @@ class UserErrorCode(Enum):
     VARIANT_UNAVAILABLE = "VARIANT_UNAVAILABLE"
     INSUFFICIENT_BALANCE = "INSUFFICIENT_BALANCE"
     GIFT_CARD_UNUSABLE = "GIFT_CARD_UNUSABLE"
+    AMOUNT_TOO_LARGE = "AMOUNT_TOO_LARGE"
 
 
 @strawberry.interface(
@@ -117,6 +118,14 @@ class GiftCardUnusableError(UserError):
     reason: str
 
 
+@strawberry.type(description="More was asked for than is left; left has the currency's number of decimals.")
+class AmountTooLargeError(UserError):
+    """More money was asked for than is left to be captured, refunded or paid."""
+
+    left: Decimal
+    currency: str
+
+
 USER_ERROR_TYPES: tuple[type[UserError], ...] = (
     GeneralError,
     InvalidInputError,
@@ -129,6 +138,7 @@ USER_ERROR_TYPES: tuple[type[UserError], ...] = (
     VariantUnavailableError,
     InsufficientBalanceError,
     GiftCardUnusableError,
+    AmountTooLargeError,
 )
 """Types only reachable through the interface: the schema has to be told of them."""
 
@@ -214,6 +224,13 @@ def _unusable(error: domain.GiftCardUnusable, code: UserErrorCode, path: list[st
     )
 
 
+def _too_large(error: domain.AmountTooLarge, code: UserErrorCode, path: list[str] | None) -> UserError:
+    left = Money(error.left_minor, error.currency).amount
+    return AmountTooLargeError(
+        code=code, message=error.message, path=path, left=left, currency=error.currency
+    )
+
+
 _BUILDERS: dict[type[domain.DomainError], Callable[..., UserError]] = {
     domain.InvalidInput: _invalid,
     domain.NotFound: _not_found,
@@ -225,4 +242,5 @@ _BUILDERS: dict[type[domain.DomainError], Callable[..., UserError]] = {
     domain.VariantUnavailable: _unavailable,
     domain.InsufficientBalance: _balance,
     domain.GiftCardUnusable: _unusable,
+    domain.AmountTooLarge: _too_large,
 }

@@ -13,7 +13,7 @@ from domain.channels import Channel, ChannelSettings
 from domain.kernel.money import Money
 from domain.locations import Location
 from domain.orders import Order, OrderLine
-from domain.payments import Payment
+from domain.payments import Payment, PaymentTransaction
 from domain.shipping import DeliveryRate
 from domain.stored_values import Applied, StoredValue
 from persistence import (
@@ -24,6 +24,7 @@ from persistence import (
     locations,
     order_parts,
     orders,
+    payment_changes,
     payments,
     shipping,
     stored_value_tenders,
@@ -152,3 +153,7 @@ class Loaders:
     def applied_stored_values(self) -> DataLoader[UUID, list[Applied] | None]:
         """What carts are to be paid with, by cart id."""
         return self.over("applied_stored_values", stored_value_tenders.applied_to)
+
+    def payment_transactions(self) -> DataLoader[UUID, list[PaymentTransaction] | None]:
+        """Transactions by their payment's id."""
+        return self.over("payment_transactions", payment_changes.transactions_of)

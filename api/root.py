@@ -19,6 +19,7 @@ from api.resolvers.locations import LocationsMutation, LocationsQuery
 from api.resolvers.nodes import NodesQuery
 from api.resolvers.order_lists import OrderListsSubscription
 from api.resolvers.orders import OrdersMutation, OrdersQuery, OrdersSubscription
+from api.resolvers.payments import PaymentsMutation
 from api.resolvers.shipping import ShippingMutation, ShippingQuery
 from api.resolvers.stock_watch import StockWatchSubscription
 from api.resolvers.stored_values import StoredValuesMutation, StoredValuesQuery
@@ -49,6 +50,7 @@ class Mutation(
     InventoryMutation,
     LocationsMutation,
     OrdersMutation,
+    PaymentsMutation,
     ShippingMutation,
     StoredValuesMutation,
 ):

@@ -3,17 +3,29 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from uuid import UUID
 
 from babel import Locale, UnknownLocaleError
 
-from domain.kernel.changes import KEEP, Keep
+from domain.kernel.changes import KEEP, Keep, kept
 from domain.kernel.errors import InvalidInput, under
 from domain.kernel.money import Amount, Money, exponent_of
 from domain.kernel.quantities import require_text
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 MAX_NAME_LENGTH = 200
+
+
+class CapturePolicy(StrEnum):
+    """When the money of an order that is authorized is taken."""
+
+    AT_PLACEMENT = "AT_PLACEMENT"
+    """As soon as the order is open: placed, or approved where it has to be."""
+    AT_SHIPMENT = "AT_SHIPMENT"
+    """As parcels leave, each for what is in it."""
+    MANUAL = "MANUAL"
+    """When staff say so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +52,7 @@ class ChannelSettings:
     review_from_minor: int | None = None
     serves_all_locations: bool = True
     location_codes: tuple[str, ...] = ()
+    capture_policy: CapturePolicy = CapturePolicy.AT_SHIPMENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +66,7 @@ class ChannelChanges:
     locale: str | Keep = KEEP
     review_from: Amount | Keep | None = KEEP
     location_codes: Sequence[str] | Keep | None = KEEP
+    capture_policy: CapturePolicy | Keep = KEEP
 
 
 def check_new(slug: str, name: str, currency: str) -> tuple[str, str, str]:
@@ -90,6 +104,7 @@ def change(
         review_from_minor=review_from,
         serves_all_locations=settings.serves_all_locations if codes is KEEP else codes is None,
         location_codes=settings.location_codes if codes is KEEP else tuple(codes or ()),
+        capture_policy=kept(changes.capture_policy, settings.capture_policy),
     )
     if (name, after) == (channel.name, settings):
         return channel, settings

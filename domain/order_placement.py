@@ -8,6 +8,7 @@ from uuid import UUID
 
 from domain.addresses import Address
 from domain.carts import CHANGEABLE, CartStatus
+from domain.channels import CapturePolicy
 from domain.fulfillment import FulfillmentOrder, FulfillmentOrderLine, FulfillmentOrderStatus
 from domain.kernel.errors import CartClosed, CartIncomplete, Several, VariantUnavailable
 from domain.kernel.ids import new_id
@@ -15,7 +16,6 @@ from domain.orders import Order, OrderLine, OrderStatus, fulfillment_status, pay
 from domain.payments import Payment, PaymentStatus
 from domain.ports import Outcome, ProviderAnswer
 from domain.shipping import DeliveryRate
-from domain.stored_values import opened
 
 HOLD_MARGIN_SECONDS = 120
 """A hold that outlives a checkout by this much need not be renewed for it."""
@@ -64,6 +64,7 @@ class Checkout:
     """Whether gift cards or store credit are to pay for it."""
     tenders: tuple[Payment, ...] = ()
     """What was taken from those for it already, besides the payment that decides."""
+    capture_policy: CapturePolicy = CapturePolicy.AT_SHIPMENT
 
     @property
     def subtotal_minor(self) -> int:
@@ -220,8 +221,6 @@ def place(
     order_line_of = {line.id: made for line, made in zip(checkout.lines, lines, strict=True)}
     parts = _split(order_id, allocations, order_line_of, waits=waits)
     payments = (payment, *(replace(tender, order_id=order_id) for tender in checkout.tenders))
-    if not waits:
-        payments = tuple(opened(one) for one in payments)
     order = Order(
         id=order_id,
         number="",

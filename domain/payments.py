@@ -2,10 +2,17 @@
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
 from domain.kernel.money import Money
+
+MANUAL = "manual"
+"""The provider of what is paid outside: nobody can be asked, staff record what came."""
+
+OWN_TENDERS = frozenset({"gift_card", "store_credit"})
+"""Providers that are our own books: what is asked of them is done by the transaction that asks."""
 
 
 class PaymentStatus(StrEnum):
@@ -77,6 +84,14 @@ class Payment:
     order_id: UUID | None = None
     reference: str | None = None
     """The provider's own name for it."""
+    capturing_minor: int = 0
+    """Asked to be captured, with no outcome yet; `voiding_minor` and `refunding_minor` likewise."""
+    voiding_minor: int = 0
+    refunding_minor: int = 0
+    charged_back_minor: int = 0
+    """What the payer's bank took back of what was captured and not refunded."""
+    expires_at: datetime | None = None
+    """When what is authorized lapses, where the provider says so."""
 
     @property
     def amount(self) -> Money:
@@ -87,3 +102,33 @@ class Payment:
     def counts(self) -> bool:
         """Whether it can still bring money: neither given up nor failed."""
         return self.status not in {PaymentStatus.VOIDED, PaymentStatus.FAILED}
+
+    @property
+    def capturable_minor(self) -> int:
+        """What can still be captured: authorized, neither captured nor asked for."""
+        if not self.counts:
+            return 0
+        return self.authorized_minor - self.captured_minor - self.capturing_minor - self.voiding_minor
+
+    @property
+    def refundable_minor(self) -> int:
+        """What can still be refunded: captured, neither given or taken back nor asked for."""
+        return self.captured_minor - self.refunded_minor - self.refunding_minor - self.charged_back_minor
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentTransaction:
+    """One movement of a payment: asked of its provider, or told by it; the amount in minor units."""
+
+    id: UUID
+    payment_id: UUID
+    kind: TransactionKind
+    status: TransactionStatus
+    amount_minor: int
+    requested_at: datetime
+    settled_at: datetime | None = None
+    reference: str | None = None
+    """The provider's own name for the movement."""
+    decline_code: str | None = None
+    reason: str | None = None
+    """Why staff asked for it."""

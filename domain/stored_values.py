@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
 from domain.kernel.errors import GiftCardUnusable, InsufficientBalance, InvalidInput, NotFound
 from domain.kernel.money import MAX_AMOUNT_MINOR, Amount, Money
-from domain.payments import Payment, PaymentStatus
+from domain.payments import OWN_TENDERS, Payment
 from domain.ports import Outcome, ProviderAnswer
 
 MAX_GIFT_CARDS = 5
@@ -50,8 +50,6 @@ class MovementKind(StrEnum):
 
 PROVIDERS = {StoredValueKind.GIFT_CARD: "gift_card", StoredValueKind.STORE_CREDIT: "store_credit"}
 """What stands as the provider of a payment that is taken from a balance: nobody outside is asked."""
-
-_OURS = frozenset(PROVIDERS.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +222,7 @@ def printed_code(code: str) -> str:
 
 def is_stored_value(payment: Payment) -> bool:
     """Say whether a payment was taken from a balance of ours rather than by a provider."""
-    return payment.provider in _OURS
+    return payment.provider in OWN_TENDERS
 
 
 def answer_for(payment: Payment) -> ProviderAnswer:
@@ -232,32 +230,6 @@ def answer_for(payment: Payment) -> ProviderAnswer:
     return ProviderAnswer(
         Outcome.SUCCEEDED, payment.reference or "", payment.amount_minor, currency=payment.currency
     )
-
-
-def opened(payment: Payment) -> Payment:
-    """Return a payment as it is once its order is open: what was taken from a balance counts as captured.
-
-    Nothing else has to happen for it to be ours, so there is nothing that a later capture could add.
-    """
-    if not is_stored_value(payment) or payment.status is not PaymentStatus.AUTHORIZED:
-        return payment
-    return replace(payment, status=PaymentStatus.CAPTURED, captured_minor=payment.authorized_minor)
-
-
-def returnable_minor(payment: Payment) -> int:
-    """Return what a payment has taken from a balance and not put back, in minor units."""
-    if not is_stored_value(payment) or not payment.counts:
-        return 0
-    return (payment.captured_minor or payment.authorized_minor) - payment.refunded_minor
-
-
-def returned(payment: Payment) -> Payment:
-    """Return a payment as it is once all that it took is back where it came from."""
-    if not returnable_minor(payment):
-        return payment
-    if not payment.captured_minor:
-        return replace(payment, status=PaymentStatus.VOIDED)
-    return replace(payment, status=PaymentStatus.REFUNDED, refunded_minor=payment.captured_minor)
 
 
 def _available_minor(one: Applied, now: datetime) -> int:

@@ -9,7 +9,7 @@ from sqlalchemy import Row, bindparam, insert, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.channels import Channel, ChannelSettings
+from domain.channels import CapturePolicy, Channel, ChannelSettings
 from persistence.tables.channels import channel_locations, channels
 
 _COLUMNS = (
@@ -37,7 +37,7 @@ _LOCATIONS_BY_CODE = text(
     """
 )
 _SETTINGS = """
-    SELECT c.id, c.slug, c.name, c.currency, c.version, c.locale, c.review_from_minor,
+    SELECT c.id, c.slug, c.name, c.currency, c.version, c.locale, c.review_from_minor, c.capture_policy,
            c.serves_all_locations,
            ARRAY(SELECT l.code FROM channel_locations s JOIN locations l ON l.id = s.location_id
                   WHERE s.channel_id = c.id ORDER BY s.rank, l.code) AS codes
@@ -48,16 +48,22 @@ _LOCK = text(_SETTINGS + "WHERE c.id = :id AND c.archived_at IS NULL FOR NO KEY 
 _SAVE = text(
     """
     UPDATE channels SET name = :name, locale = :locale, review_from_minor = :review_from_minor,
-           serves_all_locations = :serves_all_locations, version = :version
+           capture_policy = :capture_policy, serves_all_locations = :serves_all_locations, version = :version
      WHERE id = :id
     """
 )
+_CAPTURE_POLICY = text("SELECT capture_policy FROM channels WHERE id = :id")
 _ARCHIVE = text("UPDATE channels SET archived_at = :now, version = :version WHERE id = :id")
 _FORGET_LOCATIONS = text("DELETE FROM channel_locations WHERE channel_id = :id")
 
 
 async def create(
-    connection: AsyncConnection, channel: Channel, *, serves_all_locations: bool, now: datetime
+    connection: AsyncConnection,
+    channel: Channel,
+    *,
+    serves_all_locations: bool,
+    capture_policy: CapturePolicy,
+    now: datetime,
 ) -> bool:
     """Insert a channel; False when its slug is taken."""
     statement = (
@@ -68,6 +74,7 @@ async def create(
             name=channel.name,
             currency=channel.currency,
             serves_all_locations=serves_all_locations,
+            capture_policy=capture_policy.value,
             created_at=now,
         )
         .on_conflict_do_nothing(index_elements=["slug"])
@@ -97,6 +104,11 @@ async def location_ids_by_code(connection: AsyncConnection, codes: Sequence[str]
     """Return the ids of the locations that are in use, by code; they stay so until the transaction ends."""
     found = await connection.execute(_LOCATIONS_BY_CODE, {"codes": list(codes)})
     return {row.code: row.id for row in found}
+
+
+async def capture_policy_of(connection: AsyncConnection, channel_id: UUID) -> CapturePolicy:
+    """Return when a channel, archived or not, captures what its orders have reserved."""
+    return CapturePolicy(await connection.scalar(_CAPTURE_POLICY, {"id": channel_id}))
 
 
 async def list_all(connection: AsyncConnection) -> list[Channel]:
@@ -141,6 +153,7 @@ async def save(connection: AsyncConnection, channel: Channel, settings: ChannelS
         "version": channel.version,
         "locale": settings.locale,
         "review_from_minor": settings.review_from_minor,
+        "capture_policy": settings.capture_policy.value,
         "serves_all_locations": settings.serves_all_locations,
     }
     await connection.execute(_SAVE, values)
@@ -158,7 +171,13 @@ async def archive(connection: AsyncConnection, channel: Channel, now: datetime) 
 
 
 def _settings(row: Row[*tuple[Any, ...]]) -> ChannelSettings:
-    return ChannelSettings(row.locale, row.review_from_minor, row.serves_all_locations, tuple(row.codes))
+    return ChannelSettings(
+        row.locale,
+        row.review_from_minor,
+        row.serves_all_locations,
+        tuple(row.codes),
+        CapturePolicy(row.capture_policy),
+    )
 
 
 def _channel(row: Row[*tuple[Any, ...]]) -> Channel:

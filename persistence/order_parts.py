@@ -50,7 +50,9 @@ PARTS_SQL = """
                    FROM shipment_lines l WHERE l.shipment_id = s.id)) ORDER BY s.id)
        FROM shipments s WHERE s.order_id = o.id) AS shipments,
     (SELECT jsonb_agg(jsonb_build_array(p.id, p.provider, p.method, p.status, p.currency, p.amount_minor,
-                p.authorized_minor, p.captured_minor, p.refunded_minor, p.provider_reference) ORDER BY p.id)
+                p.authorized_minor, p.captured_minor, p.refunded_minor, p.provider_reference,
+                p.capturing_minor, p.voiding_minor, p.refunding_minor, p.charged_back_minor, p.expires_at)
+                ORDER BY p.id)
        FROM payments p WHERE p.order_id = o.id) AS payments
 """
 """Columns that gather the parts of the order row aliased `o`."""
@@ -136,7 +138,8 @@ def _shipment(order_id: UUID, record: Sequence[Any]) -> Shipment:
 
 
 def _payment(order_id: UUID, record: Sequence[Any]) -> Payment:
-    payment_id, provider, method, status, currency, amount, authorized, captured, refunded, reference = record
+    payment_id, provider, method, status, currency, amount, authorized, captured, refunded = record[:9]
+    reference, capturing, voiding, refunding, charged_back, expires_at = record[9:]
     return Payment(
         UUID(payment_id),
         provider,
@@ -149,4 +152,9 @@ def _payment(order_id: UUID, record: Sequence[Any]) -> Payment:
         refunded,
         order_id,
         reference,
+        capturing,
+        voiding,
+        refunding,
+        charged_back,
+        datetime.fromisoformat(expires_at) if expires_at else None,
     )

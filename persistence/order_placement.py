@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Row, Text, Uuid, bindparam, text
+from sqlalchemy import ARRAY, BigInteger, DateTime, Row, Text, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.addresses import Address
 from domain.carts import TRANSITIONS, CartStatus
+from domain.channels import CapturePolicy
 from domain.order_placement import Allocation, Checkout, CheckoutLine, Placement
 from domain.payments import TRANSACTION_TRANSITIONS, Payment, TransactionStatus
 from domain.shipping import DeliveryRate
@@ -27,7 +28,7 @@ _LOAD = text(
     """
     SELECT c.id, c.channel_id, c.status, c.version, c.token_generation, c.currency, c.email,
            c.customer_id, c.shipping_address, c.billing_address,
-           h.review_from_minor, h.archived_at IS NOT NULL AS channel_archived,
+           h.review_from_minor, h.capture_policy, h.archived_at IS NOT NULL AS channel_archived,
            r.id AS rate_id, r.carrier, r.service, r.price_minor, r.countries,
            r.min_weight_grams, r.max_weight_grams, r.min_value_minor, r.max_value_minor,
            EXISTS (SELECT FROM cart_stored_values a WHERE a.cart_id = c.id) AS has_stored_values,
@@ -60,16 +61,16 @@ _START = text(
          WHERE id = :cart_id
     ), payment AS (
         INSERT INTO payments (id, cart_id, provider, method, status, currency, amount_minor, placement,
-                              created_at)
+                              provider_reference, created_at)
         VALUES (:payment_id, :cart_id, :provider, :method, 'PENDING', :currency, :amount_minor,
-                CAST(:placement AS jsonb), :now)
+                CAST(:placement AS jsonb), :reference, :now)
     )
     INSERT INTO payment_transactions (id, payment_id, kind, status, amount_minor, requested_at,
                                       next_attempt_at)
     VALUES (:transaction_id, :payment_id, 'AUTHORIZATION', 'REQUESTED', :amount_minor, :now,
             :next_attempt_at)
     """
-).bindparams(_CART_ID, _NOW, _MINOR)
+).bindparams(_CART_ID, _NOW, _MINOR, bindparam("reference", type_=Text()))
 # The subquery locks the cart, then the transaction, before the function is called for the one row.
 _MAY_COMPLETE = changes_to(CartStatus.COMPLETED, TRANSITIONS, CartStatus.CHECKOUT)
 _MAY_SUCCEED = changes_to(
@@ -121,8 +122,10 @@ _SAVE = text(
                order_line_id uuid, variant_id uuid, sku text, quantity int)
     ), paid AS (
         UPDATE payments SET order_id = :id, status = :paid_status, authorized_minor = :authorized_minor,
-               provider_reference = :reference, version = version + 1
+               provider_reference = :reference, expires_at = :expires_at, version = version + 1
          WHERE id = :payment_id
+    ), tendered AS (
+        UPDATE payments SET order_id = :id, version = version + 1 WHERE id = ANY (:tender_ids)
     ), settled AS (
         UPDATE payment_transactions SET status = 'SUCCEEDED', settled_at = :now,
                amount_minor = :authorized_minor, provider_reference = :reference
@@ -136,6 +139,8 @@ _SAVE = text(
     bindparam("id", type_=Uuid()),
     bindparam("reference", type_=Text()),
     bindparam("authorized_minor", type_=BigInteger()),
+    bindparam("expires_at", type_=DateTime(timezone=True)),
+    bindparam("tender_ids", type_=ARRAY(Uuid)),
 )
 
 
@@ -177,6 +182,7 @@ async def start(
             "currency": payment.currency,
             "amount_minor": payment.amount_minor,
             "placement": json_text(placement),
+            "reference": payment.reference,
             "now": now,
             "next_attempt_at": next_attempt_at,
         },
@@ -217,7 +223,7 @@ async def save(
     reference: str,
 ) -> Saved:
     """Write the order with its lines and fulfillment orders, complete the cart, settle the payment."""
-    order, payment = placement.order, placement.payments[0]
+    order, (payment, *tenders) = placement.order, placement.payments
     values = {
         "id": order.id,
         "cart_id": checkout.cart_id,
@@ -237,9 +243,11 @@ async def save(
         "discount_minor": order.discount_minor,
         "total_minor": order.total_minor,
         "now": order.placed_at,
+        "tender_ids": [tender.id for tender in tenders],
         "payment_id": payment.id,
         "paid_status": payment.status.value,
         "authorized_minor": payment.authorized_minor,
+        "expires_at": payment.expires_at,
         "reference": reference,
         "transaction_id": transaction_id,
         **_children(placement),
@@ -289,6 +297,7 @@ def _checkout(row: Row[*tuple[Any, ...]]) -> Checkout:
         billing_address=_address(row.billing_address),
         delivery=_delivery(row) if row.rate_id else None,
         review_from_minor=row.review_from_minor,
+        capture_policy=CapturePolicy(row.capture_policy),
         lines=_lines(row.lines or ()),
         has_stored_values=row.has_stored_values,
     )

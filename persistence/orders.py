@@ -1,7 +1,6 @@
 """SQL of orders: finding, locking and changing them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -44,13 +43,6 @@ _SAVE = text(
         UPDATE fulfillment_orders f SET status = u.status, version = f.version + 1
           FROM unnest(:part_ids, :part_statuses) AS u (id, status)
          WHERE f.id = u.id AND f.status <> u.status
-    ), void AS (
-        INSERT INTO payment_transactions (id, payment_id, kind, status, amount_minor, provider_reference,
-                                          requested_at, next_attempt_at)
-        SELECT u.id, p.id, 'VOID', 'REQUESTED', p.authorized_minor, p.provider_reference, :now,
-               :next_attempt_at
-          FROM unnest(:void_ids, :void_payment_ids) AS u (id, payment_id)
-          JOIN payments p ON p.id = u.payment_id
     )
     UPDATE orders SET status = :status, payment_status = :payment_status,
            fulfillment_status = :fulfillment_status, version = :version, reason = :reason,
@@ -58,18 +50,10 @@ _SAVE = text(
      WHERE id = :id
     """
 ).bindparams(
-    *(bindparam(name, type_=ARRAY(Uuid)) for name in ("part_ids", "void_ids", "void_payment_ids")),
-    *(bindparam(name, type_=DateTime(timezone=True)) for name in ("now", "next_attempt_at", "closed_at")),
+    bindparam("part_ids", type_=ARRAY(Uuid)),
+    bindparam("closed_at", type_=DateTime(timezone=True)),
     bindparam("part_statuses", type_=ARRAY(Text)),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class VoidIntent:
-    """A payment to be given up, and the id of the transaction that will ask for it."""
-
-    transaction_id: UUID
-    payment_id: UUID
 
 
 async def by_ids(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, Order]:
@@ -101,12 +85,8 @@ async def save(
     connection: AsyncConnection,
     order: Order,
     fulfillment_orders: Sequence[FulfillmentOrder] = (),
-    voids: Sequence[VoidIntent] = (),
-    *,
-    now: datetime,
-    next_attempt_at: datetime | None = None,
 ) -> None:
-    """Write a locked order's statuses, those of its fulfillment orders, and intents to void."""
+    """Write a locked order's statuses, and those of its fulfillment orders."""
     await connection.execute(
         _SAVE,
         {
@@ -119,10 +99,6 @@ async def save(
             "closed_at": order.closed_at,
             "part_ids": [part.id for part in fulfillment_orders],
             "part_statuses": [part.status.value for part in fulfillment_orders],
-            "void_ids": [void.transaction_id for void in voids],
-            "void_payment_ids": [void.payment_id for void in voids],
-            "now": now,
-            "next_attempt_at": next_attempt_at or now,
         },
     )
 

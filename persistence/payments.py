@@ -14,6 +14,7 @@ from domain.payments import (
     TRANSACTION_TRANSITIONS,
     Payment,
     PaymentStatus,
+    PaymentTransaction,
     TransactionKind,
     TransactionStatus,
 )
@@ -32,6 +33,11 @@ _COLUMNS = (
     payments.c.refunded_minor,
     payments.c.order_id,
     payments.c.provider_reference,
+    payments.c.capturing_minor,
+    payments.c.voiding_minor,
+    payments.c.refunding_minor,
+    payments.c.charged_back_minor,
+    payments.c.expires_at,
 )
 _BY_IDS = select(*_COLUMNS).where(payments.c.id.in_(bindparam("ids", expanding=True)))
 
@@ -129,8 +135,9 @@ _LEASE = text(
     UPDATE payment_transactions t SET attempts = t.attempts + 1, next_attempt_at = :leased_until
       FROM due, payments p
      WHERE t.id = due.id AND p.id = t.payment_id
-    RETURNING t.id, t.kind, t.attempts, t.provider_reference, t.requested_at, p.id AS payment_id,
-              p.provider, p.method, p.currency, p.amount_minor, p.cart_id, p.order_id, p.placement,
+    RETURNING t.id, t.kind, t.status, t.attempts, t.provider_reference, t.requested_at,
+              t.amount_minor AS moved_minor, p.id AS payment_id, p.provider, p.method, p.currency,
+              p.amount_minor, p.provider_reference AS payment_reference, p.cart_id, p.order_id, p.placement,
               (SELECT a.id FROM payment_transactions a
                 WHERE a.payment_id = p.id AND a.kind = 'AUTHORIZATION'
                 ORDER BY a.requested_at DESC LIMIT 1) AS authorization_id
@@ -167,6 +174,8 @@ class DueTransaction:
     payment: Payment
     cart_id: UUID | None
     placement: dict[str, Any]
+    transaction: PaymentTransaction
+    """The request itself."""
 
 
 async def by_ids(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, Payment]:
@@ -277,6 +286,11 @@ def payment_of(row: Row[*tuple[Any, ...]]) -> Payment:
         row.refunded_minor,
         row.order_id,
         row.provider_reference,
+        row.capturing_minor,
+        row.voiding_minor,
+        row.refunding_minor,
+        row.charged_back_minor,
+        row.expires_at,
     )
 
 
@@ -289,10 +303,21 @@ def _due(row: Row[*tuple[Any, ...]]) -> DueTransaction:
         row.currency,
         row.amount_minor,
         order_id=row.order_id,
+        reference=row.payment_reference,
+    )
+    kind = TransactionKind(row.kind)
+    transaction = PaymentTransaction(
+        row.id,
+        row.payment_id,
+        kind,
+        TransactionStatus(row.status),
+        row.moved_minor,
+        row.requested_at,
+        reference=row.provider_reference,
     )
     return DueTransaction(
         row.id,
-        TransactionKind(row.kind),
+        kind,
         row.attempts,
         row.requested_at,
         row.provider_reference,
@@ -300,4 +325,5 @@ def _due(row: Row[*tuple[Any, ...]]) -> DueTransaction:
         payment,
         row.cart_id,
         row.placement or {},
+        transaction,
     )

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, BigInteger, DateTime, Row, Text, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.payments import Payment, PaymentStatus, TransactionKind
+from domain.payments import Payment
 from domain.stored_values import Applied, StoredValueKind
 from persistence.json_text import json_text
 from persistence.stored_values import COLUMNS, stored_value_of
@@ -82,31 +82,13 @@ _TAKE = text(
     RETURNING s.id, s.kind, s.currency, s.balance_minor, s.version, -t.amount_minor AS amount_minor
     """
 ).bindparams(_NOW, _CART_ID)
-_SETTLE = text(
-    """
-    WITH opened AS (
-        SELECT * FROM jsonb_to_recordset(CAST(:payments AS jsonb)) AS o (id uuid, status text,
-               captured_minor bigint, transaction_id uuid)
-    ), captured AS (
-        INSERT INTO payment_transactions (id, payment_id, kind, status, amount_minor, requested_at,
-                                          next_attempt_at, settled_at)
-        SELECT o.transaction_id, o.id, 'CAPTURE', 'SUCCEEDED', o.captured_minor - p.captured_minor, :now,
-               :now, :now
-          FROM opened o JOIN payments p ON p.id = o.id WHERE o.captured_minor > p.captured_minor
-    )
-    UPDATE payments p SET order_id = :order_id, status = o.status, captured_minor = o.captured_minor,
-           provider_reference = m.stored_value_id::text, version = p.version + 1
-      FROM opened o JOIN stored_value_movements m ON m.payment_id = o.id AND m.kind = 'SPENT'
-     WHERE p.id = o.id
-    """
-).bindparams(_NOW)
 # What was taken, and has not come back, bounds what comes back: the caller's lock of the order or cart
 # keeps anybody else from giving back for the same payment meanwhile.
 _GIVE_BACK = text(
     """
     WITH given AS (
         SELECT * FROM jsonb_to_recordset(CAST(:given AS jsonb)) AS g (payment_id uuid, amount_minor bigint,
-               kind text, status text, transaction_id uuid)
+               transaction_id uuid)
     ), owed AS MATERIALIZED (
         SELECT g.*, m.stored_value_id FROM given g
           JOIN stored_value_movements m ON m.payment_id = g.payment_id AND m.kind = 'SPENT'
@@ -116,13 +98,12 @@ _GIVE_BACK = text(
         SELECT s.id FROM stored_values s WHERE s.id IN (SELECT stored_value_id FROM owed)
          ORDER BY s.id FOR NO KEY UPDATE
     ), ended AS (
-        UPDATE payments p SET status = o.status, version = p.version + 1,
-               refunded_minor = p.refunded_minor + CASE o.kind WHEN 'REFUND' THEN o.amount_minor ELSE 0 END
+        UPDATE payments p SET status = 'VOIDED', version = p.version + 1
           FROM owed o WHERE p.id = o.payment_id AND o.transaction_id IS NOT NULL
     ), settled AS (
         INSERT INTO payment_transactions (id, payment_id, kind, status, amount_minor, requested_at,
                                           next_attempt_at, settled_at)
-        SELECT transaction_id, payment_id, kind, 'SUCCEEDED', amount_minor, :now, :now, :now
+        SELECT transaction_id, payment_id, 'VOID', 'SUCCEEDED', amount_minor, :now, :now, :now
           FROM owed WHERE transaction_id IS NOT NULL
     ), moved AS (
         INSERT INTO stored_value_movements (stored_value_id, kind, amount_minor, payment_id, actor,
@@ -153,26 +134,16 @@ class Tender:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """A payment as it is with its order, and the id of the capture to record where it is captured."""
-
-    payment: Payment
-    transaction_id: UUID
-
-
-@dataclass(frozen=True, slots=True)
 class GivenBack:
     """What goes back to where a payment was taken from.
 
-    With a `transaction_id` the payment becomes `status` and a transaction of `kind` (REFUND or VOID) is
-    recorded; without one, both are the caller's.
+    With `voided_by` the payment becomes VOIDED and a transaction of that id says so; without it, payment and
+    transaction are the caller's.
     """
 
     payment_id: UUID
     amount_minor: int
-    kind: TransactionKind
-    status: PaymentStatus
-    transaction_id: UUID | None = None
+    voided_by: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,22 +220,6 @@ async def take(
     return [_moved(row) for row in await connection.execute(_TAKE, values)]
 
 
-async def settle(
-    connection: AsyncConnection, order_id: UUID, settled: Sequence[Settled], *, now: datetime
-) -> None:
-    """Write payments taken from balances as they are with their order, and what is captured of them."""
-    payments = [
-        {
-            "id": one.payment.id,
-            "status": one.payment.status.value,
-            "captured_minor": one.payment.captured_minor,
-            "transaction_id": one.transaction_id,
-        }
-        for one in settled
-    ]
-    await connection.execute(_SETTLE, {"payments": json_text(payments), "order_id": order_id, "now": now})
-
-
 async def give_back(
     connection: AsyncConnection, given: Sequence[GivenBack], *, actor: str, now: datetime
 ) -> list[Moved]:
@@ -276,9 +231,7 @@ async def give_back(
         {
             "payment_id": one.payment_id,
             "amount_minor": one.amount_minor,
-            "kind": one.kind.value,
-            "status": one.status.value,
-            "transaction_id": one.transaction_id,
+            "transaction_id": one.voided_by,
         }
         for one in given
     ]

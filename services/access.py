@@ -19,6 +19,7 @@ class Permission(StrEnum):
     ORDERS_READ = "orders.read"
     ORDERS_WRITE = "orders.write"
     ORDERS_IMPORT = "orders.import"
+    PAYMENTS_WRITE = "payments.write"
     SHIPPING_WRITE = "shipping.write"
     APPS_WRITE = "apps.write"
     STORED_VALUE_READ = "stored_value.read"

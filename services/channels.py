@@ -5,7 +5,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from domain import channels as decide
-from domain.channels import Channel, ChannelChanges, ChannelSettings
+from domain.channels import CapturePolicy, Channel, ChannelChanges, ChannelSettings
 from domain.kernel.changes import check_version
 from domain.kernel.errors import InvalidInput, NotFound
 from domain.kernel.events import Event
@@ -25,6 +25,7 @@ async def create(
     name: str,
     currency: str,
     location_codes: Sequence[str] | None = None,
+    capture_policy: CapturePolicy = CapturePolicy.AT_SHIPMENT,
 ) -> Channel:
     """Create a channel served by the named locations, most preferred first (null: by all).
 
@@ -37,7 +38,13 @@ async def create(
     async with context.transaction() as transaction:
         connection = transaction.connection
         everywhere = location_codes is None
-        if not await rows.create(connection, channel, serves_all_locations=everywhere, now=transaction.now):
+        if not await rows.create(
+            connection,
+            channel,
+            serves_all_locations=everywhere,
+            capture_policy=capture_policy,
+            now=transaction.now,
+        ):
             raise InvalidInput(f"a channel with the slug {slug!r} exists already", "slug")
         if location_codes is None:
             await locations.lock_serving(connection)

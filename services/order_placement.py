@@ -18,14 +18,15 @@ from domain.kernel.events import Event
 from domain.kernel.ids import new_id
 from domain.kernel.keys import check_key
 from domain.order_placement import Allocation, Checkout, CheckoutLine
-from domain.orders import Order
+from domain.orders import Order, payment_status
+from domain.payment_changes import replaced
 from domain.ports import Outcome, ProviderAnswer
 from domain.stored_values import answer_for, is_stored_value
 from persistence import inventory
 from persistence import order_placement as rows
 from persistence.idempotency import Claim, claim_for
 from services import payment_attempts as attempts
-from services import payments, stored_value_tenders
+from services import payment_calls, payment_captures, payment_facts, payments, stored_value_tenders
 from services.context import ServiceContext, Transaction
 from services.payment_attempts import Attempt, Placed
 
@@ -161,11 +162,24 @@ def _short_of(line: CheckoutLine, available: int) -> InsufficientStock:
 async def _place(context: ServiceContext, attempt: Attempt, answer: ProviderAnswer) -> Placed:
     """Commit the stock and write the order, in the second transaction."""
     order_id = new_id()
+    placed = None
     async with context.transaction() as transaction:
         allocations = await _commit(context, transaction, attempt, order_id)
         if allocations is not None:
-            return await _save(context, transaction, attempt, answer, order_id, allocations)
-    return await attempts.recorded(context, attempt)
+            placed = await _save(context, transaction, attempt, answer, order_id, allocations)
+    if placed is None:
+        return await attempts.recorded(context, attempt)
+    return await _captured(context, placed) if placed.captures else placed
+
+
+async def _captured(context: ServiceContext, placed: Placed) -> Placed:
+    """Ask for what is captured at placement, its intent written with the order."""
+    order, placement = placed.order, placed.placement
+    assert order is not None and placement is not None, "what was placed is here"  # noqa: S101, PT018
+    after = await payment_calls.carry_out(context, order, placement.payments, placed.captures)
+    paid = next(one for one in after.payments if one.id == placed.payment.id)
+    placement = replace(placement, order=after.order, payments=after.payments)
+    return replace(placed, order=after.order, payment=paid, placement=placement)
 
 
 async def _commit(
@@ -222,14 +236,19 @@ async def _save(
         transaction.connection, checkout, placement, attempt.transaction_id, answer.reference
     )
     order = replace(placement.order, number=saved.number)
-    await stored_value_tenders.settle(transaction, order, placement.payments)
+    captures = payment_captures.at_opening(checkout.capture_policy, order, placement.payments, now)
+    if captures:
+        placement = replace(placement, payments=tuple(replaced(placement.payments, captures)))
+        order = replace(order, payment_status=payment_status(order.total_minor, placement.payments))
+        await payment_facts.save(context, transaction, order, captures)
     transaction.emit(
         _order_placed(order, len(placement.lines)),
+        *payment_facts.settled_events_of(order, captures, now),
         attempts.cart_event("CartCompleted", checkout, saved.cart_version, now),
     )
     transaction.answer_later(attempt.claim, {"order": str(order.id), "payment": str(payment.id)})
     token = context.environment.tokens.sign("order", order.id, order.token_generation)
-    return Placed(placement.payments[0], order, token, replace(placement, order=order))
+    return Placed(placement.payments[0], order, token, replace(placement, order=order), tuple(captures))
 
 
 def _amounts(attempt: Attempt, answer: ProviderAnswer) -> dict[str, object]:

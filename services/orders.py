@@ -10,19 +10,16 @@ from domain.fulfillment import FulfillmentOrder, FulfillmentOrderStatus
 from domain.inventory import Movement, StockState
 from domain.kernel.errors import NotFound
 from domain.kernel.events import Event
-from domain.kernel.ids import new_id
 from domain.kernel.keys import check_key
 from domain.kernel.quantities import is_storable
 from domain.kernel.transitions import check_transition
 from domain.orders import Order, OrderStatus
-from domain.payments import Payment
-from domain.stored_values import is_stored_value, opened, returned
-from persistence import inventory
+from domain.payment_changes import Change, replaced, undo
+from persistence import channels, inventory
 from persistence import orders as rows
 from persistence.idempotency import Claim, claim_for
 from persistence.order_parts import OrderParts
-from persistence.orders import VoidIntent
-from services import payments, stored_value_tenders
+from services import payment_calls, payment_captures, payment_facts
 from services.access import ActorKind, Permission, require
 from services.context import ServiceContext, Transaction
 
@@ -72,6 +69,15 @@ async def _named(context: ServiceContext, ref: OrderRef) -> Order | None:
     return order
 
 
+async def named_id(context: ServiceContext, ref: OrderRef) -> UUID:
+    """Return the id of the order that `ref` names, for an actor who may name it so; raises NotFound."""
+    order = await _named(context, ref) if ref.id is None else None
+    order_id = order.id if order else ref.id
+    if order_id is None:
+        raise NotFound("there is no such order", "ref")
+    return order_id
+
+
 async def get(context: ServiceContext, ref: OrderRef) -> Order:
     """Return an order as `find` does; raises NotFound."""
     order = await find(context, ref)
@@ -96,11 +102,10 @@ async def approve(context: ServiceContext, order_id: UUID, expected_version: int
         released = _with_status(
             parts.fulfillment_orders, FulfillmentOrderStatus.OPEN, only=FulfillmentOrderStatus.ON_HOLD
         )
-        paid = [opened(payment) for payment in parts.payments]
         changed = decide.change(
             order,
             OrderStatus.OPEN,
-            paid,
+            parts.payments,
             released,
             expected_version=expected_version,
             reason=None,
@@ -108,10 +113,16 @@ async def approve(context: ServiceContext, order_id: UUID, expected_version: int
         )
         if changed is None:
             return order
-        await rows.save(transaction.connection, changed, released, now=transaction.now)
-        await stored_value_tenders.settle(transaction, changed, paid)
+        await rows.save(transaction.connection, changed, released)
         transaction.emit(_event("OrderApproved", changed, transaction.now))
-        return changed
+        policy = await channels.capture_policy_of(transaction.connection, changed.channel_id)
+        captures = payment_captures.at_opening(policy, changed, parts.payments, transaction.now)
+        paid = replaced(parts.payments, captures)
+        if captures:
+            changed = replace(changed, payment_status=decide.payment_status(changed.total_minor, paid))
+            await payment_facts.save(context, transaction, changed, captures)
+            transaction.emit(*payment_facts.settled_events_of(changed, captures, transaction.now))
+    return (await payment_calls.carry_out(context, changed, paid, captures)).order
 
 
 async def reject(
@@ -135,10 +146,7 @@ async def cancel(
     if ref.token is None:
         require(context.actor, Permission.ORDERS_WRITE)
     reason = decide.check_reason(reason)
-    order = await _named(context, ref) if ref.id is None else None
-    order_id = order.id if order else ref.id
-    if order_id is None:
-        raise NotFound("there is no such order", "ref")
+    order_id = await named_id(context, ref)
     claim = _claim(context, "orderCancel", order_id, key, [str(order_id), reason, expected_version])
     return await _end(context, order_id, _CANCELED, reason, expected_version, claim)
 
@@ -160,16 +168,11 @@ async def _end(
     async with context.transaction() as transaction:
         stored = await transaction.replay(claim)
         order, parts = await _locked(transaction, order_id, "ref" if ending is _CANCELED else "id")
-        voids: list[tuple[Payment, VoidIntent]] = []
+        undone: list[Change] = []
         if stored is None:
             transaction.answer({"order": str(order_id)})
-            order, voids = await _undo(context, transaction, order, parts, ending, reason, expected_version)
-    for payment, intent in voids:
-        await payments.void(context, payment, intent.transaction_id, payment.reference or "")
-    if not voids:
-        return order
-    async with context.read() as connection:
-        return (await rows.by_ids(connection, [order_id]))[order_id]
+            order, undone = await _undo(context, transaction, order, parts, ending, reason, expected_version)
+    return (await payment_calls.carry_out(context, order, parts.payments, undone)).order
 
 
 async def _undo(
@@ -180,16 +183,17 @@ async def _undo(
     ending: _Ending,
     reason: str,
     expected_version: int | None,
-) -> tuple[Order, list[tuple[Payment, VoidIntent]]]:
-    """End a locked order: give its stock back, and write the intents to void its payments."""
+) -> tuple[Order, list[Change]]:
+    """End a locked order: give its stock back, and write the intents to give its money back."""
     now = transaction.now
     if check_transition(decide.TRANSITIONS, order.status, ending.status, "the order"):
         decide.check_nothing_shipped(order, parts.fulfillment_orders)
     ended_parts = _with_status(parts.fulfillment_orders, FulfillmentOrderStatus.CANCELED)
+    undone = undo(parts.payments, now)
     changed = decide.change(
         order,
         ending.status,
-        [returned(payment) for payment in parts.payments],
+        replaced(parts.payments, undone),
         ended_parts,
         expected_version=expected_version,
         reason=reason,
@@ -197,23 +201,13 @@ async def _undo(
     )
     if changed is None:
         return order, []
-    voids = [
-        (payment, VoidIntent(new_id(), payment.id))
-        for payment in parts.payments
-        if payment.counts and not payment.captured_minor and not is_stored_value(payment)
-    ]
-    await rows.save(
-        transaction.connection,
-        changed,
-        ended_parts,
-        [intent for _, intent in voids],
-        now=now,
-        next_attempt_at=payments.asked_again_at(context.environment, now),
-    )
-    await stored_value_tenders.give_all_back(transaction, parts.payments)
+    await rows.save(transaction.connection, changed, ended_parts)
+    if undone:
+        await payment_facts.save(context, transaction, changed, undone)
     await _give_stock_back(transaction, order.id, parts.fulfillment_orders, ending.stock_reason)
     transaction.emit(_event(ending.kind, changed, now))
-    return changed, voids
+    transaction.emit(*payment_facts.settled_events_of(changed, undone, now))
+    return changed, undone
 
 
 async def _give_stock_back(

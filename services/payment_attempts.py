@@ -17,6 +17,7 @@ from domain.kernel.events import Event
 from domain.kernel.ids import new_id
 from domain.order_placement import Checkout, Placement
 from domain.orders import Order
+from domain.payment_changes import Change
 from domain.payments import Payment, PaymentStatus
 from domain.ports import Outcome, ProviderAnswer
 from domain.stored_values import is_stored_value
@@ -52,6 +53,8 @@ class Placed:
     order: Order | None = None
     order_token: str | None = None
     placement: Placement | None = None
+    captures: tuple[Change, ...] = ()
+    """What this call intends to capture of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +216,14 @@ def answered(payment: Payment, answer: ProviderAnswer, order_id: UUID | None) ->
     authorized = max(0, min(answer.amount_minor, payment.amount_minor))
     deferred = answer.outcome is Outcome.DEFERRED
     status = PaymentStatus.PENDING if deferred else PaymentStatus.AUTHORIZED
-    return replace(payment, status=status, authorized_minor=authorized, order_id=order_id)
+    return replace(
+        payment,
+        status=status,
+        authorized_minor=authorized,
+        order_id=order_id,
+        reference=answer.reference,
+        expires_at=answer.expires_at,
+    )
 
 
 def shortage(short: Sequence[InsufficientStock]) -> DomainError:

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from uuid import UUID
 
 import structlog
 
@@ -14,7 +15,7 @@ from persistence import order_placement as placement_rows
 from persistence import payments as rows
 from persistence.idempotency import Claim
 from persistence.payments import DueTransaction
-from services import order_placement, payments
+from services import order_placement, payment_calls, payment_facts, payments
 from services import payment_attempts as attempts
 from services.context import ServiceContext
 from services.payment_attempts import Attempt, Placed
@@ -48,10 +49,23 @@ async def settle_due(context: ServiceContext) -> int:
 
 
 async def _finish(context: ServiceContext, due: DueTransaction) -> None:
-    if due.kind is TransactionKind.VOID:
+    if due.payment.order_id is not None:
+        await _finish_change(context, due, due.payment.order_id)
+    elif due.kind is TransactionKind.VOID:
         await _finish_void(context, due)
     else:
         await _finish_authorization(context, due)
+
+
+async def _finish_change(context: ServiceContext, due: DueTransaction, order_id: UUID) -> None:
+    """Find out what became of a capture, refund or void of an order's payment, and finish it."""
+    answer = await payment_calls.ask(context.environment, due.payment, due.transaction, again=True)
+    if answer is None or answer.outcome not in {Outcome.SUCCEEDED, Outcome.DECLINED}:
+        await _ask_later(context, due)
+        return
+    after = await payment_facts.conclude(context, order_id, due.transaction, answer, attempts=due.attempts)
+    await payment_calls.carry_out(context, after.order, after.payments, after.follow)
+    _log.info("late_payment_change", kind=due.kind.value, outcome=answer.outcome, attempts=due.attempts)
 
 
 async def _finish_authorization(context: ServiceContext, due: DueTransaction) -> None:
@@ -101,9 +115,13 @@ async def _give_up(context: ServiceContext, attempt: Attempt, answer: ProviderAn
 async def _finish_void(context: ServiceContext, due: DueTransaction) -> None:
     done = await payments.void(context, due.payment, due.id, due.reference, due.authorization_id)
     if not done:
-        async with context.transaction() as transaction:
-            await rows.postpone(
-                transaction.connection,
-                due.id,
-                next_attempt_at=transaction.now + payments.pause_after(due.attempts),
-            )
+        await _ask_later(context, due)
+
+
+async def _ask_later(context: ServiceContext, due: DueTransaction) -> None:
+    async with context.transaction() as transaction:
+        await rows.postpone(
+            transaction.connection,
+            due.id,
+            next_attempt_at=transaction.now + payments.pause_after(due.attempts),
+        )

@@ -1,7 +1,7 @@
 """Use cases of payments: asking providers, never inside a transaction, and recording what they say."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -11,9 +11,8 @@ import structlog
 from domain.kernel.errors import InvalidInput
 from domain.kernel.events import Event
 from domain.orders import Order, payment_status
-from domain.payments import Payment, PaymentStatus
+from domain.payments import Payment
 from domain.ports import Outcome, PaymentProvider, PaymentRequest, ProviderAnswer, ProviderTimeout
-from persistence import orders as order_rows
 from persistence import payments as rows
 from services.context import Environment, ServiceContext
 
@@ -45,9 +44,9 @@ async def authorize(
     """Ask the provider to authorize; None when the outcome is not known (yet)."""
 
     async def ask(provider: PaymentProvider) -> ProviderAnswer:
-        return await provider.authorize(_provider_key(transaction_id), _request(payment))
+        return await provider.authorize(provider_key(transaction_id), _request(payment))
 
-    return await _answer(environment, payment, ask)
+    return await answer_of(environment, payment, ask)
 
 
 async def find_out(
@@ -59,7 +58,7 @@ async def find_out(
     arrives after all. But only while a hold may last: who ordered longer ago does not expect to be
     charged any more. Raises NeverArrived then.
     """
-    key = _provider_key(transaction_id)
+    key = provider_key(transaction_id)
 
     async def ask(provider: PaymentProvider) -> ProviderAnswer:
         found = await provider.find(key)
@@ -68,7 +67,7 @@ async def find_out(
             raise NeverArrived
         return found or await provider.authorize(key, _request(payment))
 
-    return await _answer(environment, payment, ask)
+    return await answer_of(environment, payment, ask)
 
 
 async def void(
@@ -78,12 +77,28 @@ async def void(
     reference: str | None,
     authorization_id: UUID | None = None,
 ) -> bool:
-    """Ask the provider to give a payment up and record it; False when no answer came.
+    """Ask the provider to give up a payment that became no order, and record it; False if no answer came.
 
-    Then the sweep asks again. `transaction_id` is the intent, written and committed before. Without
-    a `reference` the provider is first asked for its own, by the request of `authorization_id`.
+    Then the sweep asks again. `transaction_id` is the intent, written and committed before.
     """
-    environment = context.environment
+    if not await ask_to_void(context.environment, payment, transaction_id, reference, authorization_id):
+        return False
+    async with context.transaction() as transaction:
+        await rows.settle_void(transaction.connection, transaction_id, now=transaction.now)
+    return True
+
+
+async def ask_to_void(
+    environment: Environment,
+    payment: Payment,
+    transaction_id: UUID,
+    reference: str | None,
+    authorization_id: UUID | None = None,
+) -> bool:
+    """Ask the provider to give up what is reserved; False when it did not say that it has.
+
+    Without a `reference` the provider is first asked for its own, by the request of `authorization_id`.
+    """
     provider = environment.payment_providers.get(payment.provider)
     if provider is None:
         _log.error("payment_provider_missing", provider=payment.provider, payment_id=str(payment.id))
@@ -96,9 +111,7 @@ async def void(
         return False
     if not given_up:
         _log.error("payment_void_refused", provider=payment.provider, payment_id=str(payment.id))
-        return False
-    await _record_void(context, payment, transaction_id)
-    return True
+    return given_up
 
 
 def asked_again_at(environment: Environment, now: datetime) -> datetime:
@@ -111,11 +124,12 @@ def pause_after(attempts: int) -> timedelta:
     return timedelta(seconds=min(2.0 ** min(attempts, 30), _LONGEST_PAUSE_SECONDS))
 
 
-async def _answer(
+async def answer_of(
     environment: Environment,
     payment: Payment,
     ask: Callable[[PaymentProvider], Awaitable[ProviderAnswer]],
 ) -> ProviderAnswer | None:
+    """Ask a payment's provider, within its time limit; None when the outcome is not known."""
     provider = environment.payment_providers.get(payment.provider)
     if provider is None:
         _log.error("payment_provider_missing", provider=payment.provider, payment_id=str(payment.id))
@@ -132,28 +146,15 @@ async def _give_up(
     provider: PaymentProvider, transaction_id: UUID, reference: str | None, authorization_id: UUID | None
 ) -> bool:
     if reference is None and authorization_id is not None:
-        found = await provider.find(_provider_key(authorization_id))
+        found = await provider.find(provider_key(authorization_id))
         if found is None or found.outcome is Outcome.DECLINED:
             return True  # nothing came of it, so there is nothing to give up
         reference = found.reference
-    answer = await provider.void(_provider_key(transaction_id), reference or "")
+    answer = await provider.void(provider_key(transaction_id), reference or "")
     return answer.outcome is Outcome.SUCCEEDED
 
 
-async def _record_void(context: ServiceContext, payment: Payment, transaction_id: UUID) -> None:
-    async with context.transaction() as transaction:
-        connection, now = transaction.connection, transaction.now
-        locked = await order_rows.lock(connection, payment.order_id) if payment.order_id else None
-        if not await rows.settle_void(connection, transaction_id, now=now) or locked is None:
-            return
-        order, parts = locked
-        after = [_voided(one) if one.id == payment.id else one for one in parts.payments]
-        order = order_with_payments(order, after)
-        await order_rows.save(connection, order, now=now)
-        transaction.emit(payment_event("PaymentVoided", order, payment, now))
-
-
-def order_with_payments(order: Order, payments: list[Payment]) -> Order:
+def order_with_payments(order: Order, payments: Sequence[Payment]) -> Order:
     """Return the order one version on, its payment axis derived anew."""
     return replace(
         order, payment_status=payment_status(order.total_minor, payments), version=order.version + 1
@@ -173,13 +174,10 @@ def payment_event(kind: str, order: Order, payment: Payment, now: datetime) -> E
     )
 
 
-def _voided(payment: Payment) -> Payment:
-    return replace(payment, status=PaymentStatus.VOIDED)
-
-
 def _request(payment: Payment) -> PaymentRequest:
     return PaymentRequest(payment.method, payment.amount)
 
 
-def _provider_key(transaction_id: UUID) -> str:
+def provider_key(transaction_id: UUID) -> str:
+    """Return the idempotency key that a provider gets with the request of this transaction."""
     return f"ordertide-{transaction_id.hex}"

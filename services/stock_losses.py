@@ -293,7 +293,7 @@ async def _save(transaction: Transaction, order: Order, parts: Iterable[Fulfillm
     saved = replace(order, fulfillment_status=fulfillment_status(changed, ()), version=order.version + 1)
     short = {line.id: line.quantity_short for part in changed for line in part.lines}
     await rows.set_short(transaction.connection, short)
-    await orders.save(transaction.connection, saved, changed, now=transaction.now)
+    await orders.save(transaction.connection, saved, changed)
     return saved
 
 

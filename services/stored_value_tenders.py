@@ -11,12 +11,14 @@ from domain import stored_values as decide
 from domain.kernel.events import Event
 from domain.kernel.ids import new_id
 from domain.order_placement import Checkout
-from domain.orders import Order
+from domain.payment_changes import Change
 from domain.payments import Payment, PaymentStatus, TransactionKind
 from domain.stored_values import Use
 from persistence import stored_value_tenders as rows
-from persistence.stored_value_tenders import GivenBack, Moved, Settled, Tender
+from persistence.stored_value_tenders import GivenBack, Moved, Tender
 from services.context import Transaction
+
+_GIVES_BACK = {TransactionKind.REFUND, TransactionKind.VOID}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,48 +74,33 @@ async def take(transaction: Transaction, tenders: Tenders) -> None:
     _tell(transaction, "StoredValueSpent", moved)
 
 
-async def settle(transaction: Transaction, order: Order, payments: Sequence[Payment]) -> None:
-    """Write what was taken from balances as it is with its order, which was just placed or approved.
-
-    `payments` are as they have become; those of providers are left alone.
-    """
-    ours = [Settled(payment, new_id()) for payment in payments if decide.is_stored_value(payment)]
-    if ours:
-        await rows.settle(transaction.connection, order.id, ours, now=transaction.now)
-
-
 async def release(transaction: Transaction, payment: Payment, checkout: Checkout) -> None:
     """Give back all that was taken for a checkout that came to nothing, with its cart's lock.
 
     `payment` is the one that decided: it goes back too where it was taken from a balance. Call it once:
     in the transaction that settles that payment.
     """
-    held = [one for one in checkout.tenders if decide.returnable_minor(one)]
-    if decide.is_stored_value(payment):
-        held.append(replace(payment, status=PaymentStatus.AUTHORIZED, authorized_minor=payment.amount_minor))
-    await give_all_back(transaction, held)
+    taken = [*checkout.tenders, *([payment] if decide.is_stored_value(payment) else [])]
+    await _give_back(transaction, [GivenBack(one.id, one.amount_minor, voided_by=new_id()) for one in taken])
 
 
-async def give_all_back(transaction: Transaction, payments: Sequence[Payment]) -> None:
-    """Give back whatever `payments` took from balances: voided where not captured yet, else refunded.
+async def give_back(transaction: Transaction, changes: Sequence[Change]) -> None:
+    """Put what is refunded or voided of payments back on the balances that they were taken from.
 
-    With the lock of their cart or order, before any stock. Those of providers are left alone.
+    Only balances and their movements are written: payments and their transactions are the caller's, in the
+    same transaction, with the order's lock and before any stock level is locked. What is asked of
+    providers is left alone. Raises ValueError where less was taken than is to go back.
     """
-    given = [_given_back(payment) for payment in payments if decide.returnable_minor(payment)]
-    await _give_back(transaction, given)
-
-
-async def give_back(transaction: Transaction, payment: Payment, amount_minor: int) -> None:
-    """Put a part of what a payment took back on the balance it came from, as a refund does.
-
-    Only the balance and its movement are written: the payment's row and its REFUND transaction are the
-    caller's, in the same transaction, with the order's lock and before any stock level is locked.
-    Raises ValueError for a payment that took less than that, or is no stored value.
-    """
-    if not decide.is_stored_value(payment):
-        raise ValueError(f"{payment.provider} is asked to refund, nothing of ours was taken")
-    given = GivenBack(payment.id, amount_minor, TransactionKind.REFUND, payment.status)
-    await _give_back(transaction, [given])
+    await _give_back(
+        transaction,
+        [
+            GivenBack(change.payment.id, change.transaction.amount_minor)
+            for change in changes
+            if decide.is_stored_value(change.payment)
+            and change.transaction.kind in _GIVES_BACK
+            and change.transaction.amount_minor
+        ],
+    )
 
 
 async def _give_back(transaction: Transaction, given: Sequence[GivenBack]) -> None:
@@ -124,12 +111,6 @@ async def _give_back(transaction: Transaction, given: Sequence[GivenBack]) -> No
         # A defect, and never a reason to make money: the transaction is undone.
         raise ValueError("less was taken from a balance than is to go back to it")
     _tell(transaction, "StoredValueReturned", moved)
-
-
-def _given_back(payment: Payment) -> GivenBack:
-    after = decide.returned(payment)
-    kind = TransactionKind.VOID if after.status is PaymentStatus.VOIDED else TransactionKind.REFUND
-    return GivenBack(payment.id, decide.returnable_minor(payment), kind, after.status, new_id())
 
 
 def _payment(use: Use) -> Payment:

@@ -34,13 +34,18 @@ class ChannelsMutation:
     async def channel_create(self, info: Info, input: ChannelCreateInput) -> ChannelPayload | None:  # noqa: A002
         """Create a channel."""
         channel = await channels.create(
-            info.context.service, input.slug, input.name, input.currency, input.location_codes
+            info.context.service,
+            input.slug,
+            input.name,
+            input.currency,
+            input.location_codes,
+            input.capture_policy,
         )
         return ChannelPayload(channel=Channel.of(channel))
 
     @mutation(ChannelPayload, Permission.CHANNELS_WRITE)
     async def channel_update(self, info: Info, input: ChannelUpdateInput) -> ChannelPayload | None:  # noqa: A002
-        """Change a channel's name, locale, locations, or which orders wait for a person."""
+        """Change a channel's name, locale, locations, when it captures, or which orders wait for a person."""
         channel_id = decode_id("Channel", input.id, "id")
         channel = await channels.update(
             info.context.service, channel_id, input.to_changes(), input.expected_version

@@ -6,10 +6,17 @@ from api.context import Info
 from api.errors import UserError
 from api.scalars import encode_id
 from api.schema.values import Money, MoneyInput, Node, given, given_domain
+from domain import channels as domain
 from domain.channels import Channel as DomainChannel
 from domain.channels import ChannelChanges
 from domain.channels import ChannelSettings as DomainChannelSettings
 from services.access import Permission
+
+CapturePolicy = strawberry.enum(
+    domain.CapturePolicy,
+    description="When what an order has authorized is taken: as it opens (placed, or approved where it has "
+    "to be), as its parcels leave, or when staff say so.",
+)
 
 
 @strawberry.type
@@ -57,6 +64,7 @@ class ChannelSettings:
     location_codes: list[str] = strawberry.field(
         description="The locations that serve it, most preferred first."
     )
+    capture_policy: CapturePolicy  # type: ignore[valid-type]
 
     @classmethod
     def of(cls, settings: DomainChannelSettings, channel: DomainChannel) -> "ChannelSettings":
@@ -67,6 +75,7 @@ class ChannelSettings:
             review_from=None if review is None else Money.of_minor(review, channel.currency),
             serves_all_locations=settings.serves_all_locations,
             location_codes=list(settings.location_codes),
+            capture_policy=settings.capture_policy,
         )
 
 
@@ -78,6 +87,7 @@ class ChannelCreateInput:
     name: str
     currency: str
     location_codes: list[str] | None = None
+    capture_policy: CapturePolicy = domain.CapturePolicy.AT_SHIPMENT  # type: ignore[valid-type]
 
 
 @strawberry.input(description="What is left out stays as it is; slug and currency never change.")
@@ -93,6 +103,7 @@ class ChannelUpdateInput:
     location_codes: strawberry.Maybe[list[str] | None] = strawberry.field(
         description="Most preferred first; null: every location, those created later too."
     )
+    capture_policy: strawberry.Maybe[CapturePolicy]  # type: ignore[valid-type]
     expected_version: int | None = None
 
     def to_changes(self) -> ChannelChanges:
@@ -102,6 +113,7 @@ class ChannelUpdateInput:
             locale=given(self.locale),
             review_from=given_domain(self.review_from),
             location_codes=given(self.location_codes),
+            capture_policy=given(self.capture_policy),
         )
 
 

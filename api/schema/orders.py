@@ -10,8 +10,8 @@ from api.errors import UserError
 from api.scalars import decode_id, encode_id
 from api.schema.channels import Channel
 from api.schema.fulfillment import FulfillmentOrder, Shipment
-from api.schema.payments import Payment
-from api.schema.values import Address, Money, Node, Totals
+from api.schema.payments import Payment, PaymentTransaction
+from api.schema.values import Address, Money, MoneyInput, Node, Totals
 from domain import orders as domain
 from persistence.order_parts import OrderParts
 from realtime.events import FeedEvent
@@ -231,6 +231,29 @@ class OrderRejectInput:
     reason: str
     idempotency_key: str
     expected_version: int | None = None
+
+
+@strawberry.input
+class OrderRefundInput:
+    """The order to give money back of, and why."""
+
+    ref: OrderRef
+    amount: MoneyInput
+    reason: str
+    idempotency_key: str
+    expected_version: int | None = None
+
+
+@strawberry.type(
+    description="The order as it now is, and one transaction for each payment that gives back a part. One "
+    "that is REQUESTED got no answer yet; of one that is FAILED a PaymentDeclinedError tells why."
+)
+class OrderRefundPayload:
+    """What became of it."""
+
+    order: Order | None = None
+    transactions: list[PaymentTransaction] = strawberry.field(default_factory=list)
+    user_errors: list[UserError] = strawberry.field(default_factory=list)
 
 
 @strawberry.type(

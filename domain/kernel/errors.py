@@ -150,6 +150,17 @@ class GiftCardUnusable(DomainError):
         self.last_characters = last_characters
 
 
+class AmountTooLarge(DomainError):
+    """More was asked for than is left of a payment or an order; `left` is that, in minor units."""
+
+    code = "AMOUNT_TOO_LARGE"
+
+    def __init__(self, asked: str, left: str, left_minor: int, currency: str, *path: str) -> None:
+        super().__init__(f"{asked} {currency} asked for, {left} {currency} left", *path)
+        self.left_minor = left_minor
+        self.currency = currency
+
+
 class AccessDenied(Exception):
     """The actor may not ask for this at all (GraphQL error UNAUTHENTICATED or FORBIDDEN)."""
 

@@ -2,7 +2,8 @@
 
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey, Integer, Table, Text, Uuid
 
-from persistence.tables.base import currency_code, key, metadata, moment, text_column
+from domain.channels import CapturePolicy
+from persistence.tables.base import currency_code, key, metadata, moment, one_of, text_column
 
 channels = Table(
     "channels",
@@ -16,12 +17,14 @@ channels = Table(
     Column("serves_all_locations", Boolean, nullable=False, server_default="false"),
     # Orders of this total (minor units) or more wait for a person; null: none does.
     Column("review_from_minor", BigInteger),
+    Column("capture_policy", Text, nullable=False, server_default="AT_SHIPMENT"),
     Column("version", Integer, nullable=False, server_default="1"),
     moment("created_at"),
     moment("archived_at", optional=True),
     CheckConstraint("slug ~ '^[a-z0-9][a-z0-9-]{0,62}$'", name="slug"),
     currency_code(),
     CheckConstraint("review_from_minor >= 0", name="review_from"),
+    one_of("capture_policy", CapturePolicy),
 )
 
 channel_locations = Table(

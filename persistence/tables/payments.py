@@ -29,6 +29,13 @@ payments = Table(
     Column("authorized_minor", BigInteger, nullable=False, server_default="0"),
     Column("captured_minor", BigInteger, nullable=False, server_default="0"),
     Column("refunded_minor", BigInteger, nullable=False, server_default="0"),
+    # What was asked of the provider and has no outcome yet: nobody else may ask for it meanwhile.
+    Column("capturing_minor", BigInteger, nullable=False, server_default="0"),
+    Column("voiding_minor", BigInteger, nullable=False, server_default="0"),
+    Column("refunding_minor", BigInteger, nullable=False, server_default="0"),
+    Column("charged_back_minor", BigInteger, nullable=False, server_default="0"),
+    # When what is authorized lapses, where the provider says so.
+    moment("expires_at", optional=True),
     Column("provider_reference", Text),
     Column("version", Integer, nullable=False, server_default="1"),
     # What placing the order still needs when the answer comes late: idempotency scope and key, and
@@ -36,10 +43,19 @@ payments = Table(
     Column("placement", JSON),
     moment("created_at"),
     CheckConstraint("amount_minor >= 0", name="amount"),
-    CheckConstraint("captured_minor BETWEEN 0 AND authorized_minor", name="captured"),
-    CheckConstraint("refunded_minor BETWEEN 0 AND captured_minor", name="refunded"),
+    CheckConstraint(
+        "least(captured_minor, capturing_minor, voiding_minor) >= 0"
+        " AND captured_minor + capturing_minor + voiding_minor <= authorized_minor",
+        name="captured",
+    ),
+    CheckConstraint(
+        "least(refunded_minor, refunding_minor, charged_back_minor) >= 0"
+        " AND refunded_minor + refunding_minor + charged_back_minor <= captured_minor",
+        name="refunded",
+    ),
     CheckConstraint("authorized_minor BETWEEN 0 AND amount_minor", name="authorized"),
     CheckConstraint("num_nonnulls(cart_id, order_id) > 0", name="purpose"),
+    Index("ix_payments_expires_at", "expires_at", postgresql_where="status = 'AUTHORIZED'"),
     currency_code(),
     one_of("status", PaymentStatus),
 )
@@ -55,6 +71,8 @@ payment_transactions = Table(
     Column("provider_reference", Text),
     # Why nothing came of it: the provider's code, or ours, also of an approval that was given up.
     Column("decline_code", Text),
+    # Why staff asked for it, in their words.
+    Column("reason", Text),
     Column("attempts", Integer, nullable=False, server_default="0"),
     moment("requested_at"),
     # When the sweep may ask the provider about it again.
@@ -64,6 +82,15 @@ payment_transactions = Table(
         "ix_payment_transactions_next_attempt_at",
         "next_attempt_at",
         postgresql_where="status IN ('REQUESTED', 'ACTION_REQUIRED')",
+    ),
+    # The provider's own name of a movement: whoever hears of it first records it, once.
+    Index(
+        "uq_payment_transactions_reference",
+        "payment_id",
+        "kind",
+        "provider_reference",
+        unique=True,
+        postgresql_where="kind IN ('CAPTURE', 'REFUND', 'CHARGEBACK')",
     ),
     CheckConstraint("amount_minor >= 0", name="amount"),
     CheckConstraint("(status IN ('SUCCEEDED', 'FAILED')) = (settled_at IS NOT NULL)", name="settled"),

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.kernel.errors import GiftCardUnusable, InsufficientBalance
 from domain.kernel.ids import new_id
-from domain.payments import Payment, PaymentStatus, TransactionKind
+from domain.payments import Payment, PaymentStatus
 from domain.stored_values import (
     METHOD,
     PROVIDERS,
@@ -193,7 +193,7 @@ class Balances(RuleBasedStateMachine):
             return
         index = which % len(self.taken)
         payment, value, left = self.taken[index]
-        given = GivenBack(payment, amount, TransactionKind.REFUND, PaymentStatus.CAPTURED)
+        given = GivenBack(payment, amount)
         moved = self.run(tender_rows.give_back(self.connection, [given], actor=ACTOR, now=self.now))
         assert [one.amount_minor for one in moved] == ([amount] if amount <= left else [])
         if moved:

@@ -1,0 +1,63 @@
+"""When money that is reserved is taken, by the channel's policy: as an order opens or as parcels leave."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from domain import payment_changes as decide
+from domain.channels import CapturePolicy
+from domain.kernel.errors import NotFound
+from domain.orders import Order, OrderStatus
+from domain.payment_changes import Change
+from domain.payments import OWN_TENDERS, Payment
+from persistence import payment_changes as rows
+from persistence.payment_changes import LockedPayments
+from services import payment_calls, payment_facts
+from services.context import ServiceContext, Transaction
+from services.payment_facts import Recorded
+
+
+def at_opening(
+    policy: CapturePolicy, order: Order, payments: Sequence[Payment], now: datetime
+) -> list[Change]:
+    """Return the intents to capture an order that is placed, or approved, in a channel that then captures.
+
+    Gift cards and store credit are captured then in any channel: what they pay is off their balance already.
+    """
+    if order.status is not OrderStatus.OPEN:
+        return []
+    if policy is not CapturePolicy.AT_PLACEMENT:
+        payments = [one for one in payments if one.provider in OWN_TENDERS]
+    return decide.capture_of(payments, None, now)
+
+
+async def intend_for_shipment(
+    context: ServiceContext, transaction: Transaction, locked: LockedPayments, amount_minor: int
+) -> tuple[Order, list[Change]]:
+    """Write, in the transaction that ships, the intents to capture what is shipped: `amount_minor`.
+
+    Nothing where the channel captures at another time, and less where less is reserved: what is paid later
+    or was captured before. `payment_calls.carry_out` asks for them after the commit, or else the sweep.
+    """
+    if locked.capture_policy is not CapturePolicy.AT_SHIPMENT or amount_minor <= 0:
+        return locked.order, []
+    changes = decide.capture_of(locked.payments, amount_minor, transaction.now)
+    if not changes:
+        return locked.order, []
+    order = await payment_facts.write(context, transaction, locked.order, locked.payments, changes)
+    return order, changes
+
+
+async def capture_for_shipment(context: ServiceContext, order_id: UUID, amount_minor: int) -> Recorded:
+    """Capture what a shipment of an order is worth, in minor units, if its channel captures at shipment.
+
+    Each call captures anew: who ships writes the intent with the shipment (`intend_for_shipment`), so that
+    it is done once. Raises NotFound.
+    """
+    async with context.transaction() as transaction:
+        locked = await rows.lock(transaction.connection, order_id=order_id)
+        if locked is None:
+            raise NotFound("there is no such order", "id")
+        order, changes = await intend_for_shipment(context, transaction, locked, amount_minor)
+    after = decide.replaced(locked.payments, changes)
+    return await payment_calls.carry_out(context, order, after, changes)
