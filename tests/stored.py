@@ -17,6 +17,7 @@ from services.payment_attempts import Placed
 from tests.cart_flows import run_sql
 from tests.checkouts import Shop, make_ready_cart, till
 from tests.factories import make_context, unique
+from tests.payments import check_sums
 
 
 async def make_card(
@@ -75,18 +76,7 @@ async def assert_balanced(database: Database) -> None:
     """Fail unless every balance is the sum of its movements, and payments that of their transactions."""
     async with database.read() as connection:
         assert await rows.unexplained(connection, most=10) == []
-    differing = await run_sql(
-        database,
-        """
-        SELECT p.id, p.captured_minor, p.refunded_minor FROM payments p
-          LEFT JOIN payment_transactions t ON t.payment_id = p.id AND t.status = 'SUCCEEDED'
-         WHERE p.provider IN ('gift_card', 'store_credit')
-         GROUP BY p.id
-        HAVING p.captured_minor <> coalesce(sum(t.amount_minor) FILTER (WHERE t.kind = 'CAPTURE'), 0)
-            OR p.refunded_minor <> coalesce(sum(t.amount_minor) FILTER (WHERE t.kind = 'REFUND'), 0)
-        """,
-    )
-    assert differing == []
+    await check_sums(database)
 
 
 async def paid_with(database: Database, shop: Shop, *codes: str, quantity: int = 2) -> str:
