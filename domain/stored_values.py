@@ -94,9 +94,10 @@ class Applied:
     taken_minor: int | None = None
     """What a payment under way, or the order that was made, has taken already."""
 
-    def up_to(self, balance_minor: int) -> int:
-        """Return the most that would be used of such a balance."""
-        return balance_minor if self.limit_minor is None else min(balance_minor, self.limit_minor)
+    @property
+    def promised_minor(self) -> int:
+        """What may be used of it at most: no more than was seen, whatever was put on it since."""
+        return self.seen_minor if self.limit_minor is None else min(self.seen_minor, self.limit_minor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ def tenders(applied: Sequence[Applied], total_minor: int, now: datetime) -> list
     more than they have seen.
     """
     now_used = _shared(applied, [_available_minor(one, now) for one in applied], total_minor)
-    promised = _shared(applied, [one.up_to(one.seen_minor) for one in applied], total_minor)
+    promised = _shared(applied, [one.promised_minor for one in applied], total_minor)
     if sum(one.amount_minor for one in now_used) < sum(one.amount_minor for one in promised):
         raise _shrunk(applied, now)
     return [one for one in now_used if one.amount_minor]
@@ -233,7 +234,7 @@ def answer_for(payment: Payment) -> ProviderAnswer:
 
 
 def _available_minor(one: Applied, now: datetime) -> int:
-    return 0 if one.value.why_unusable(now) else one.up_to(one.value.balance_minor)
+    return 0 if one.value.why_unusable(now) else min(one.promised_minor, one.value.balance_minor)
 
 
 def _shared(applied: Sequence[Applied], most: Sequence[int], total_minor: int) -> list[Use]:
@@ -248,7 +249,7 @@ def _shared(applied: Sequence[Applied], most: Sequence[int], total_minor: int) -
 
 def _shrunk(applied: Sequence[Applied], now: datetime) -> InsufficientBalance | GiftCardUnusable:
     """Return the error about the first balance that is not what it was."""
-    one = next(one for one in applied if _available_minor(one, now) < one.up_to(one.seen_minor))
+    one = next(one for one in applied if _available_minor(one, now) < one.promised_minor)
     reason = one.value.why_unusable(now)
     if reason is not None:
         return _unusable(reason, one.value, "cartToken")

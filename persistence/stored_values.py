@@ -115,6 +115,12 @@ _PAGE = text(
     bindparam("after_created_at", type_=DateTime(timezone=True)),
     bindparam("after_id", type_=Uuid()),
 )
+_COUNT = text(
+    """
+    SELECT (SELECT count(*) FROM stored_values) AS balances,
+           (SELECT count(*) FROM stored_value_movements) AS movements
+    """
+)
 _UNEXPLAINED = text(
     """
     SELECT s.id, s.balance_minor, coalesce(sum(m.amount_minor), 0)::bigint AS moved_minor
@@ -272,6 +278,12 @@ async def page(
         "after_id": after_id,
     }
     return [stored_value_of(row) for row in await connection.execute(_PAGE, values)]
+
+
+async def count(connection: AsyncConnection) -> tuple[int, int]:
+    """Return how many balances there are, and how many movements."""
+    row = (await connection.execute(_COUNT)).one()
+    return row.balances, row.movements
 
 
 async def unexplained(connection: AsyncConnection, *, most: int) -> list[tuple[UUID, int, int]]:

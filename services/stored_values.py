@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -25,6 +25,29 @@ from services import audit, carts
 from services.access import Permission, require
 from services.cart_changes import Change
 from services.context import ServiceContext, Transaction
+
+_MOST_DISCREPANCIES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceCheck:
+    """How many balances and movements there are, and each balance that its movements do not sum to.
+
+    That is its id, itself and their sum, in minor units.
+    """
+
+    balances: int
+    movements: int
+    discrepancies: list[tuple[UUID, int, int]]
+
+
+async def check(context: ServiceContext) -> BalanceCheck:
+    """Compare every balance with its movements; for whoever runs the machine."""
+    require(context.actor, Permission.STORED_VALUE_READ)
+    async with context.read() as connection:
+        discrepancies = await rows.unexplained(connection, most=_MOST_DISCREPANCIES)
+        balances, movements = await rows.count(connection)
+    return BalanceCheck(balances, movements, discrepancies)
 
 
 async def create_card(
