@@ -160,6 +160,7 @@ def make_environment(
         payment_providers=_payment_providers(settings, database),
         payment_time_limit_seconds=settings.payment_time_limit_seconds,
         payment_give_up_seconds=settings.payment_give_up_seconds,
+        payment_renew_before_seconds=settings.payment_renew_before_seconds,
         cart_limits=CartLimits(settings.cart_max_units, settings.held_units_per_address),
         abandon_after_seconds=settings.cart_abandon_seconds,
         approval_seconds=settings.order_approval_seconds,

@@ -178,6 +178,9 @@ class Settings(BaseSettings):
     payment_give_up_seconds: float = Field(default=_DAY_SECONDS, gt=0)
     """How long a payment may stay undecided; then it is given up and its cart is open again."""
 
+    payment_renew_before_seconds: float = Field(default=_DAY_SECONDS, gt=0)
+    """How long before an authorization lapses it is renewed, of an open order not captured yet."""
+
     sandbox_payments: bool = True
     """Whether the provider `sandbox` may be paid with: turn it off where real orders are taken."""
 

@@ -169,14 +169,18 @@ def check_nothing_shipped(order: Order, fulfillment_orders: Sequence[Fulfillment
 
 
 def payment_status(total_minor: int, payments: Sequence[Payment]) -> OrderPaymentStatus:
-    """Derive the payment axis of an order of `total_minor` from its payments."""
+    """Derive the payment axis of an order of `total_minor` from its payments.
+
+    What a payer's bank took back counts as refunded.
+    """
     live = [payment for payment in payments if payment.counts]
     if not live:
         given_up = any(payment.status is PaymentStatus.VOIDED for payment in payments)
         return OrderPaymentStatus.VOIDED if given_up else OrderPaymentStatus.PENDING
     captured = sum(payment.captured_minor for payment in live)
     if captured:
-        return _paid_status(total_minor, captured, sum(payment.refunded_minor for payment in live))
+        given_back = sum(payment.refunded_minor + payment.charged_back_minor for payment in live)
+        return _paid_status(total_minor, captured, given_back)
     authorized = sum(payment.authorized_minor for payment in live)
     if authorized < total_minor:
         return OrderPaymentStatus.PARTIALLY_AUTHORIZED if authorized else OrderPaymentStatus.PENDING

@@ -14,6 +14,7 @@ from domain.kernel.ids import new_id
 from domain.kernel.money import Amount, Money
 from domain.kernel.quantities import require_text
 from domain.payments import (
+    IMPORTED,
     MANUAL,
     OWN_TENDERS,
     Payment,
@@ -88,12 +89,13 @@ def capture(payment: Payment, amount_minor: int | None, now: datetime) -> Change
 def refund(payment: Payment, amount_minor: int | None, reason: str | None, now: datetime) -> Change:
     """Intend to give a part of what was captured back, or (None) all that is left of it.
 
-    What our own books gave is given back by the same transaction, so that intent is settled at once.
-    Raises IllegalTransition when nothing is left, and AmountTooLarge.
+    What our own books gave is given back by the same transaction, and what was paid elsewhere before an
+    import has been sent back by staff: such an intent is settled at once, nobody is asked. Raises
+    IllegalTransition when nothing is left, and AmountTooLarge.
     """
     amount = _fitting(payment, amount_minor, payment.refundable_minor, "refunded")
     intent = _intent(payment, TransactionKind.REFUND, amount, now, reason)
-    if payment.provider in OWN_TENDERS:
+    if payment.provider in OWN_TENDERS | {IMPORTED}:
         after = replace(payment, refunded_minor=payment.refunded_minor + amount)
         return _settled_at_once(after, intent)
     return Change(replace(payment, refunding_minor=payment.refunding_minor + amount), intent)
@@ -137,7 +139,7 @@ def undo(payments: Sequence[Payment], now: datetime) -> list[Change]:
     changes: list[Change] = []
     for payment in payments:
         current = payment
-        if current.refundable_minor > 0 and current.provider != MANUAL:
+        if current.refundable_minor > 0 and current.provider not in {MANUAL, IMPORTED}:
             changes.append(refund(current, None, None, now))
             current = changes[-1].payment
         if is_voidable(current):
@@ -254,4 +256,5 @@ def _done(transaction: PaymentTransaction, reference: str | None) -> PaymentTran
 
 def _settled_at_once(payment: Payment, intent: PaymentTransaction) -> Change:
     status = status_of(payment) if payment.counts else payment.status
-    return Change(replace(payment, status=status), _done(intent, f"ordertide-{intent.id.hex}"))
+    name = payment.reference if intent.kind is TransactionKind.VOID else f"ordertide-{intent.id.hex}"
+    return Change(replace(payment, status=status), _done(intent, name))

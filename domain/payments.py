@@ -11,6 +11,9 @@ from domain.kernel.money import Money
 MANUAL = "manual"
 """The provider of what is paid outside: nobody can be asked, staff record what came."""
 
+IMPORTED = "imported"
+"""The provider of payments that were made elsewhere: what is given back of them, staff send themselves."""
+
 OWN_TENDERS = frozenset({"gift_card", "store_credit"})
 """Providers that are our own books: what is asked of them is done by the transaction that asks."""
 

@@ -13,11 +13,8 @@ from domain.kernel.events import Event
 from domain.kernel.ids import new_id
 from domain.order_imports import ImportedOrder
 from domain.orders import OrderFulfillmentStatus, OrderPaymentStatus, OrderStatus
-from domain.payments import PaymentStatus
+from domain.payments import IMPORTED, PaymentStatus
 from persistence.json_text import json_text
-
-PROVIDER = "imported"
-"""The provider named by payments that were made elsewhere."""
 
 _HAVING = text(
     "SELECT number, external_source, external_id FROM orders WHERE number = ANY (:numbers)"
@@ -188,7 +185,7 @@ def _payment(order_id: UUID, order: ImportedOrder) -> tuple[Any, ...]:
     return (
         new_id(),
         order_id,
-        PROVIDER,
+        IMPORTED,
         "recorded",
         status.value,
         order.channel.currency,

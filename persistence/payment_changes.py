@@ -62,6 +62,17 @@ _SAVE = text(
     UPDATE orders SET payment_status = :payment_status, version = :version WHERE id = :order_id
     """
 ).bindparams(bindparam("next_attempt_at", type_=DateTime(timezone=True)))
+# What was tried to renew once, and is open or was refused, is not tried again by itself.
+_EXPIRING = text(
+    """
+    SELECT p.id FROM payments p JOIN orders o ON o.id = p.order_id
+     WHERE p.status = 'AUTHORIZED' AND p.expires_at <= :until AND o.status = 'OPEN'
+       AND p.capturing_minor = 0 AND p.voiding_minor = 0
+       AND NOT EXISTS (SELECT FROM payment_transactions t
+                        WHERE t.payment_id = p.id AND t.kind = 'AUTHORIZATION' AND t.status <> 'SUCCEEDED')
+     ORDER BY p.expires_at, p.id LIMIT :most
+    """
+).bindparams(bindparam("until", type_=DateTime(timezone=True)))
 _OF_PAYMENTS = text(
     f"SELECT {_TRANSACTION} FROM payment_transactions t WHERE t.payment_id = ANY (:ids) ORDER BY t.id"
 ).bindparams(bindparam("ids", type_=ARRAY(Uuid)))
@@ -122,6 +133,12 @@ async def save(
             "next_attempt_at": next_attempt_at,
         },
     )
+
+
+async def expiring(connection: AsyncConnection, *, until: datetime, most: int) -> list[UUID]:
+    """Return payments of open orders that lapse by `until`, nothing captured of them, the soonest first."""
+    rows = await connection.execute(_EXPIRING, {"until": until, "most": most})
+    return [row.id for row in rows]
 
 
 async def transactions_of(

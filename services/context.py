@@ -40,6 +40,8 @@ class Environment:
     payment_time_limit_seconds: float = 10.0
     # How long a payment may stay undecided, its cart closed meanwhile.
     payment_give_up_seconds: float = 24 * 3600.0
+    # How long before an authorization lapses it is renewed.
+    payment_renew_before_seconds: float = 24 * 3600.0
     cart_limits: CartLimits = field(default_factory=CartLimits)
     abandon_after_seconds: int = 3600
     # How long an order may wait for approval, its stock committed.

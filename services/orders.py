@@ -205,8 +205,9 @@ async def _undo(
     if undone:
         await payment_facts.save(context, transaction, changed, undone)
     await _give_stock_back(transaction, order.id, parts.fulfillment_orders, ending.stock_reason)
-    transaction.emit(_event(ending.kind, changed, now))
-    transaction.emit(*payment_facts.settled_events_of(changed, undone, now))
+    transaction.emit(
+        _event(ending.kind, changed, now), *payment_facts.settled_events_of(changed, undone, now)
+    )
     return changed, undone
 
 

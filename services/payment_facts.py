@@ -162,12 +162,15 @@ async def save(
 
 def events_of(order: Order, changes: Sequence[Change], now: datetime) -> list[Event]:
     """Return the events of the order's stream that tell of these transactions."""
-    return [
-        _event_of(order, change, now)
-        for change in changes
-        if (change.transaction.kind, change.transaction.status) in _KINDS
-        and change.transaction.decline_code != payment_facts.RECORDED_BEFORE
-    ]
+    return [_event_of(order, change, now) for change in changes if _is_news(change)]
+
+
+def _is_news(change: Change) -> bool:
+    moved = change.transaction
+    if moved.kind is TransactionKind.VOID:
+        # Of an authorization that was renewed, the renewal is the news.
+        return moved.reference in {None, change.payment.reference}
+    return (moved.kind, moved.status) in _KINDS and moved.decline_code != payment_facts.RECORDED_BEFORE
 
 
 def settled_events_of(order: Order, changes: Sequence[Change], now: datetime) -> list[Event]:

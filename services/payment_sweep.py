@@ -15,7 +15,7 @@ from persistence import order_placement as placement_rows
 from persistence import payments as rows
 from persistence.idempotency import Claim
 from persistence.payments import DueTransaction
-from services import order_placement, payment_calls, payment_facts, payments
+from services import order_placement, payment_calls, payment_facts, payment_renewals, payments
 from services import payment_attempts as attempts
 from services.context import ServiceContext
 from services.payment_attempts import Attempt, Placed
@@ -58,7 +58,14 @@ async def _finish(context: ServiceContext, due: DueTransaction) -> None:
 
 
 async def _finish_change(context: ServiceContext, due: DueTransaction, order_id: UUID) -> None:
-    """Find out what became of a capture, refund or void of an order's payment, and finish it."""
+    """Find out what became of a request for an order's payment, and finish it."""
+    if due.kind is TransactionKind.AUTHORIZATION:
+        renewed = await payment_renewals.ask(context.environment, due.payment, due.transaction, again=True)
+        if renewed is None:
+            await _ask_later(context, due)
+        else:
+            await payment_renewals.conclude(context, order_id, due.transaction, renewed)
+        return
     answer = await payment_calls.ask(context.environment, due.payment, due.transaction, again=True)
     if answer is None or answer.outcome not in {Outcome.SUCCEEDED, Outcome.DECLINED}:
         await _ask_later(context, due)

@@ -4,6 +4,7 @@ from services import (
     cart_sweeps,
     idempotency,
     order_sweeps,
+    payment_renewals,
     payment_sweep,
     stock_losses,
     stored_value_sweeps,
@@ -18,6 +19,8 @@ JOBS = (
     Job("expire_carts", 60.0, cart_sweeps.expire_abandoned),
     # A payment whose answer never came is found out within seconds of its provider's recovery.
     Job("settle_payments", 1.0, payment_sweep.settle_due),
+    # They lapse days ahead; minutes do not matter.
+    Job("renew_authorizations", 60.0, payment_renewals.renew_expiring),
     Job("expire_waiting_orders", 60.0, order_sweeps.expire_waiting),
     # Orders whose units were lost get what came in since.
     Job("refill_orders", 5.0, stock_losses.refill),

@@ -5,7 +5,7 @@ from domain.ports import Outcome, PaymentRequest, ProviderAnswer
 
 
 class ManualPayments:
-    """The order is placed with its payment PENDING, and stays so: nothing records yet that money came."""
+    """The order is placed with its payment PENDING, until staff record what came."""
 
     @property
     def methods(self) -> frozenset[str]:

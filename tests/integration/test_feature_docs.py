@@ -22,6 +22,7 @@ from tests.factories import (
     make_variant,
 )
 from tests.live import following, live
+from tests.payments import paid_order
 
 FEATURES = Path(__file__).parents[2] / "docs" / "features"
 _EXAMPLE = re.compile(r"```graphql\n(.*?)```(?:\s*```json\n(.*?)```)?", re.DOTALL)
@@ -96,6 +97,32 @@ async def test_the_examples_of_orders_run(database: Database) -> None:
     assert [edge["node"]["number"] for edge in listed["edges"]] == [waiting.number]
     assert {one["order"]["number"] for one in changes if one["matches"]} == {waiting.number}
     assert {one["order"]["number"] for one in changes if not one["matches"]} == {read["number"]}
+
+
+async def test_the_examples_of_payments_run(database: Database) -> None:
+    shop = await make_stocked_shop(database, 20, slug="web")
+    order, payment = await paid_order(database, captured=False, shop=shop)
+    _, manual = await paid_order(
+        database, captured=False, shop=shop, provider="manual", method="bank_transfer"
+    )
+    known: dict[str, str] = {
+        "orderId": encode_id("Order", order.id),
+        "paymentId": encode_id("Payment", payment.id),
+        "manualId": encode_id("Payment", manual.id),
+    }
+    providers = till(database).environment.payment_providers
+    answers: list[dict[str, Any]] = []
+    for document, variables in _EXAMPLE.findall((FEATURES / "payments.md").read_text()):
+        filled = _filled(variables, known)
+        result = await execute(database, document, filled, SYSTEM, payment_providers=providers)
+        assert result.errors is None, (document, result.errors)
+        assert result.data is not None
+        answers += result.data.values()
+    captured, refunded, recorded = answers
+    assert [answer["userErrors"] for answer in answers] == [[], [], []]
+    assert captured["payment"]["capturable"] == {"amount": "5.00"}
+    assert refunded["order"]["paymentStatus"] == "PARTIALLY_REFUNDED"
+    assert recorded["payment"]["status"] == "CAPTURED"
 
 
 def _filled(variables: str, known: dict[str, str]) -> dict[str, Any]:

@@ -63,6 +63,8 @@ async def test_a_chargeback_is_recorded_once_and_told(database: Database) -> Non
     row = await payment_now(database, payment.id)
     assert (row.status, row.charged_back_minor) == ("PARTIALLY_REFUNDED", 1000)
     assert (await events(database, order.id))[-1] == ("PaymentChargedBack", 4)
+    (saved,) = await run_sql(database, "SELECT payment_status FROM orders")
+    assert saved.payment_status == "PARTIALLY_REFUNDED"
     (told,) = await run_sql(database, "SELECT payload FROM event_outbox WHERE kind = 'PaymentChargedBack'")
     assert (told.payload["amountMinor"], told.payload["currency"]) == (1000, "USD")
     with pytest.raises(Exception, match=r"15\.00 USD left"):

@@ -95,6 +95,9 @@ class Tender:
         done, asked = TransactionStatus.SUCCEEDED, TransactionStatus.REQUESTED
         assert one.captured_minor == self.sum(TransactionKind.CAPTURE, done)
         assert one.capturing_minor == self.sum(TransactionKind.CAPTURE, asked)
+        given_up = self.sum(TransactionKind.VOID, done)
+        assert one.authorized_minor == (AMOUNT - given_up if one.captured_minor else AMOUNT)
+        assert (one.status is PaymentStatus.VOIDED) is (given_up == AMOUNT)
         assert one.voiding_minor == self.sum(TransactionKind.VOID, asked)
         assert one.refunded_minor == self.sum(TransactionKind.REFUND, done)
         assert one.refunding_minor == self.sum(TransactionKind.REFUND, asked)
