@@ -31,6 +31,8 @@ class UserErrorCode(Enum):
     CART_INCOMPLETE = "CART_INCOMPLETE"
     PAYMENT_DECLINED = "PAYMENT_DECLINED"
     VARIANT_UNAVAILABLE = "VARIANT_UNAVAILABLE"
+    INSUFFICIENT_BALANCE = "INSUFFICIENT_BALANCE"
+    GIFT_CARD_UNUSABLE = "GIFT_CARD_UNUSABLE"
     AMOUNT_TOO_LARGE = "AMOUNT_TOO_LARGE"
     DISCOUNT_NOT_APPLICABLE = "DISCOUNT_NOT_APPLICABLE"
 
@@ -106,6 +108,24 @@ class VariantUnavailableError(UserError):
     sku: str
 
 
+@strawberry.type
+class InsufficientBalanceError(UserError):
+    """A gift card, or the store credit (lastCharacters null), has only this balance left."""
+
+    last_characters: str | None
+    balance: Decimal
+    currency: str
+
+
+@strawberry.type
+class GiftCardUnusableError(UserError):
+    """Nothing can be paid with the gift card here: reason is DISABLED, EXPIRED or CURRENCY."""
+
+    # Nullable as in the error above, so that one query may ask both for it.
+    last_characters: str | None
+    reason: str
+
+
 @strawberry.type(description="More was asked for than is left; left has the currency's number of decimals.")
 class AmountTooLargeError(UserError):
     """More money was asked for than is left to be captured, refunded or paid."""
@@ -132,6 +152,8 @@ USER_ERROR_TYPES: tuple[type[UserError], ...] = (
     CartIncompleteError,
     PaymentDeclinedError,
     VariantUnavailableError,
+    InsufficientBalanceError,
+    GiftCardUnusableError,
     AmountTooLargeError,
     DiscountNotApplicableError,
 )
@@ -198,6 +220,27 @@ def _unavailable(error: domain.VariantUnavailable, code: UserErrorCode, path: li
     return VariantUnavailableError(code=code, message=error.message, path=path, sku=error.sku)
 
 
+def _balance(error: domain.InsufficientBalance, code: UserErrorCode, path: list[str] | None) -> UserError:
+    return InsufficientBalanceError(
+        code=code,
+        message=error.message,
+        path=path,
+        last_characters=error.last_characters,
+        balance=Money(error.balance_minor, error.currency).amount,
+        currency=error.currency,
+    )
+
+
+def _unusable(error: domain.GiftCardUnusable, code: UserErrorCode, path: list[str] | None) -> UserError:
+    return GiftCardUnusableError(
+        code=code,
+        message=error.message,
+        path=path,
+        last_characters=error.last_characters,
+        reason=error.reason,
+    )
+
+
 def _too_large(error: domain.AmountTooLarge, code: UserErrorCode, path: list[str] | None) -> UserError:
     left = Money(error.left_minor, error.currency).amount
     return AmountTooLargeError(
@@ -226,6 +269,8 @@ _BUILDERS: dict[type[domain.DomainError], Callable[..., UserError]] = {
     domain.CartIncomplete: _incomplete,
     domain.PaymentDeclined: _declined,
     domain.VariantUnavailable: _unavailable,
+    domain.InsufficientBalance: _balance,
+    domain.GiftCardUnusable: _unusable,
     domain.AmountTooLarge: _too_large,
     domain.DiscountNotApplicable: _no_discount,
 }

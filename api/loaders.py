@@ -17,6 +17,7 @@ from domain.orders import Order, OrderLine
 from domain.payments import Payment, PaymentTransaction
 from domain.pricing import Explanation
 from domain.shipping import DeliveryRate
+from domain.stored_values import Applied, StoredValue
 from persistence import (
     availability,
     carts,
@@ -30,8 +31,11 @@ from persistence import (
     payment_changes,
     payments,
     shipping,
+    stored_value_tenders,
+    stored_values,
 )
 from persistence.order_parts import OrderParts
+from persistence.stored_values import Movement
 from services.context import ServiceContext
 
 K = TypeVar("K")
@@ -145,6 +149,22 @@ class Loaders:
     def payments(self) -> DataLoader[UUID, Payment | None]:
         """Payments by id."""
         return self.over("payments", payments.by_ids)
+
+    def stored_values(self) -> DataLoader[UUID, StoredValue | None]:
+        """Gift cards and store credit by id."""
+        return self.over("stored_values", stored_values.by_ids)
+
+    def stored_value_movements(self, most: int) -> DataLoader[UUID, list[Movement] | None]:
+        """The newest `most` movements by their stored value's id."""
+
+        async def batch(connection: AsyncConnection, ids: Sequence[UUID]) -> Mapping[UUID, list[Movement]]:
+            return await stored_values.movements_of(connection, ids, most)
+
+        return self.over(("stored_value_movements", most), batch)
+
+    def applied_stored_values(self) -> DataLoader[UUID, list[Applied] | None]:
+        """What carts are to be paid with, by cart id."""
+        return self.over("applied_stored_values", stored_value_tenders.applied_to)
 
     def payment_transactions(self) -> DataLoader[UUID, list[PaymentTransaction] | None]:
         """Transactions by their payment's id."""

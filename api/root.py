@@ -33,6 +33,7 @@ from api.resolvers.payments import PaymentsMutation
 from api.resolvers.reconciliation import ReconciliationMutation, ReconciliationQuery
 from api.resolvers.shipping import ShippingMutation, ShippingQuery
 from api.resolvers.stock_watch import StockWatchSubscription
+from api.resolvers.stored_values import StoredValuesMutation, StoredValuesQuery
 from api.resolvers.taxes import TaxesMutation, TaxesQuery
 
 
@@ -54,6 +55,7 @@ class Query(
     ReconciliationQuery,
     ShippingQuery,
     TaxesQuery,
+    StoredValuesQuery,
 ):
     """Everything that can be read."""
 
@@ -79,6 +81,7 @@ class Mutation(
     ReconciliationMutation,
     ShippingMutation,
     TaxesMutation,
+    StoredValuesMutation,
 ):
     """Everything that can be changed.
 

@@ -10,9 +10,10 @@ import typer
 from app.bootstrap import administering
 from app.config import load_settings
 from domain.stock_ledger import Discrepancy
-from services import ledger_reports, stock_ledger
+from services import ledger_reports, stock_ledger, stored_values
 from services.ledger_reports import BooksCheck
 from services.stock_ledger import LedgerCheck
+from services.stored_values import BalanceCheck
 
 cli = typer.Typer(help="Prove that what is stored agrees with itself.", no_args_is_help=True)
 
@@ -63,6 +64,35 @@ def _books(found: BooksCheck) -> str:
     return "\n".join(
         f"{one.subject}: {one.booked_minor} in the books, {one.expected_minor} in fact (minor units)"
         for one in found.unexplained
+    )
+
+
+@cli.command()
+def balances(
+    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Compare the balance of every gift card and store credit with its movements.
+
+    Reads one moment of the database, so it may run while the shop is open. Exits with 1 and names
+    what differs when a balance is not explained.
+    """
+    found = asyncio.run(_compare_balances())
+    typer.echo(orjson.dumps(asdict(found), default=str).decode() if json else _text_of_balances(found))
+    if found.discrepancies:
+        raise typer.Exit(1)
+
+
+async def _compare_balances() -> BalanceCheck:
+    async with administering(load_settings()) as context:
+        return await stored_values.check(context)
+
+
+def _text_of_balances(found: BalanceCheck) -> str:
+    if not found.discrepancies:
+        return f"{found.balances} balances equal the sum of their {found.movements} movements"
+    return "\n".join(
+        f"{one} has {balance_minor}, but its movements sum to {moved_minor} (in minor units)"
+        for one, balance_minor, moved_minor in found.discrepancies
     )
 
 

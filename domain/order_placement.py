@@ -23,7 +23,7 @@ from domain.kernel.ids import new_id
 from domain.kernel.money import Money
 from domain.order_reviews import CartFacts, History, OrderReview
 from domain.orders import Order, OrderLine, OrderStatus, fulfillment_status, payment_status
-from domain.payments import Payment
+from domain.payments import Payment, PaymentStatus
 from domain.ports import Outcome, ProviderAnswer
 from domain.pricing import (
     NO_RULES,
@@ -83,6 +83,10 @@ class Checkout:
     delivery: DeliveryRate | None
     review_from_minor: int | None
     lines: tuple[CheckoutLine, ...]
+    has_stored_values: bool = False
+    """Whether gift cards or store credit are to pay for it."""
+    tenders: tuple[Payment, ...] = ()
+    """What was taken from those for it already, besides the payment that decides."""
     capture_policy: CapturePolicy = CapturePolicy.AT_SHIPMENT
     rules: PricingRules = NO_RULES
     price: Price | None = None
@@ -128,6 +132,11 @@ class Checkout:
         """Whether a company buys: what it may owe is then asked of the company's own system."""
         bills = self.billing_address or self.shipping_address
         return self.customer_id is not None or bool(bills and bills.company)
+
+    @property
+    def due_minor(self) -> int:
+        """What is left of the total for the payment that decides, in minor units."""
+        return self.total_minor - sum(tender.amount_minor for tender in self.tenders)
 
     @property
     def deliverable(self) -> bool:
@@ -236,7 +245,13 @@ def frozen(checkout: Checkout) -> dict[str, object]:
 
     Nothing else of the price can: a cart in CHECKOUT takes no changes, and its lines carry their price.
     """
-    return {"delivery": _delivery_facts(checkout.delivery), "price": freeze(checkout.final_price)}
+    facts: dict[str, object] = {
+        "delivery": _delivery_facts(checkout.delivery),
+        "price": freeze(checkout.final_price),
+    }
+    if checkout.tenders:
+        facts["tenders"] = [_tender_facts(tender) for tender in checkout.tenders]
+    return facts
 
 
 def as_frozen(checkout: Checkout, facts: Mapping[str, Any]) -> Checkout:
@@ -244,6 +259,7 @@ def as_frozen(checkout: Checkout, facts: Mapping[str, Any]) -> Checkout:
 
     Which orders wait for approval is staff's wish of now, and stays as it was loaded.
     """
+    checkout = replace(checkout, tenders=tuple(_tender(one) for one in facts.get("tenders", ())))
     kept = facts.get("delivery")
     if kept is not None:
         delivery = DeliveryRate(UUID(kept["rateId"]), kept["carrier"], kept["service"], kept["priceMinor"])
@@ -257,7 +273,7 @@ def is_paid_exactly(checkout: Checkout, payment: Payment, answer: ProviderAnswer
 
     An approval for less would sell below the price, one for more reserve money nobody agreed to.
     """
-    if (payment.amount_minor, payment.currency) != (checkout.total_minor, checkout.currency):
+    if (payment.amount_minor, payment.currency) != (checkout.due_minor, checkout.currency):
         return False
     if answer.outcome is Outcome.DEFERRED:
         return True  # nothing is approved yet
@@ -291,7 +307,7 @@ def place(
     needs_review: bool,
     now: datetime,
 ) -> Placement:
-    """Make the order of a checkout whose units are all committed.
+    """Make the order of a checkout whose units are all committed; `payment` is the one that decided.
 
     It waits for approval when the provider wishes so, or the channel's rule for its total does.
     """
@@ -302,12 +318,13 @@ def place(
     lines = _order_lines(checkout, paid)
     order_line_of = {line.id: made for line, made in zip(checkout.lines, lines, strict=True)}
     parts = _split(order_id, allocations, order_line_of, waits=waits)
+    payments = (payment, *(replace(tender, order_id=order_id) for tender in checkout.tenders))
     order = Order(
         id=order_id,
         number="",
         channel_id=checkout.channel_id,
         status=OrderStatus.PENDING_APPROVAL if waits else OrderStatus.OPEN,
-        payment_status=payment_status(paid.total_minor, [payment]),
+        payment_status=payment_status(paid.total_minor, payments),
         fulfillment_status=fulfillment_status(parts, ()),
         version=1,
         token_generation=1,
@@ -325,7 +342,7 @@ def place(
         cart_id=checkout.cart_id,
         tax_included=paid.totals.tax_included,
     )
-    return Placement(order, lines, parts, (payment,), _adjustments(paid, order_line_of))
+    return Placement(order, lines, parts, payments, _adjustments(paid, order_line_of))
 
 
 def _order_lines(checkout: Checkout, paid: Price) -> tuple[OrderLine, ...]:
@@ -388,3 +405,27 @@ def _part(line: OrderLine, quantity: int) -> FulfillmentOrderLine:
 
 def _delivery_facts(delivery: DeliveryRate | None) -> dict[str, object] | None:
     return None if delivery is None else delivery.facts()
+
+
+def _tender_facts(tender: Payment) -> dict[str, object]:
+    return {
+        "id": str(tender.id),
+        "provider": tender.provider,
+        "method": tender.method,
+        "currency": tender.currency,
+        "amountMinor": tender.amount_minor,
+        "reference": tender.reference,
+    }
+
+
+def _tender(kept: Mapping[str, Any]) -> Payment:
+    return Payment(
+        UUID(kept["id"]),
+        kept["provider"],
+        kept["method"],
+        PaymentStatus.AUTHORIZED,
+        kept["currency"],
+        kept["amountMinor"],
+        kept["amountMinor"],
+        reference=kept["reference"],
+    )

@@ -76,10 +76,13 @@ def minor_in(currency: str, asked: Amount | None) -> int | None:
 def capture(payment: Payment, amount_minor: int | None, now: datetime) -> Change:
     """Intend to take a part of what is reserved, or (None) all that is left of it.
 
+    What our own books reserved they have taken already, so that intent is settled at once.
     Raises IllegalTransition when nothing is left, and AmountTooLarge.
     """
     amount = _fitting(payment, amount_minor, payment.capturable_minor, "captured")
     intent = _intent(payment, TransactionKind.CAPTURE, amount, now)
+    if payment.provider in OWN_TENDERS:
+        return _settled_at_once(replace(payment, captured_minor=payment.captured_minor + amount), intent)
     return Change(replace(payment, capturing_minor=payment.capturing_minor + amount), intent)
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Row, Text, Uuid, bindparam, text
+from sqlalchemy import ARRAY, BigInteger, DateTime, Row, Text, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.addresses import Address
@@ -42,6 +42,7 @@ _LOAD = text(
            coalesce(c.delivery_price_minor, r.price_minor) AS price_minor, r.countries,
            d.id AS draft_id, d.status AS draft_status, d.version AS draft_version,
            r.min_weight_grams, r.max_weight_grams, r.min_value_minor, r.max_value_minor,
+           EXISTS (SELECT FROM cart_stored_values a WHERE a.cart_id = c.id) AS has_stored_values,
            (SELECT k.version FROM carts k WHERE k.id = c.id) AS seen_version,{checkout_risk.RISK_SQL},
            {_RULES},
            (SELECT jsonb_agg(jsonb_build_array(
@@ -74,16 +75,16 @@ _START = text(
          WHERE id = :cart_id
     ), payment AS (
         INSERT INTO payments (id, cart_id, provider, method, status, currency, amount_minor, placement,
-                              created_at)
+                              provider_reference, created_at)
         VALUES (:payment_id, :cart_id, :provider, :method, 'PENDING', :currency, :amount_minor,
-                CAST(:placement AS jsonb), :now)
+                CAST(:placement AS jsonb), :reference, :now)
     )
     INSERT INTO payment_transactions (id, payment_id, kind, status, amount_minor, requested_at,
                                       next_attempt_at)
     VALUES (:transaction_id, :payment_id, 'AUTHORIZATION', 'REQUESTED', :amount_minor, :now,
             :next_attempt_at)
     """
-).bindparams(_CART_ID, _NOW, _MINOR, _CLIENT)
+).bindparams(_CART_ID, _NOW, _MINOR, _CLIENT, bindparam("reference", type_=Text()))
 # The subquery locks the cart, then the transaction, before the function is called for the one row.
 _MAY_COMPLETE = changes_to(CartStatus.COMPLETED, TRANSITIONS, CartStatus.CHECKOUT)
 _MAY_SUCCEED = changes_to(
@@ -176,6 +177,8 @@ _SAVE = text(
                provider_reference = :reference, expires_at = :expires_at, version = version + 1,
                placement = {WITHOUT_SECRETS}
          WHERE id = :payment_id
+    ), tendered AS (
+        UPDATE payments SET order_id = :id, version = version + 1 WHERE id = ANY (:tender_ids)
     ), settled AS (
         UPDATE payment_transactions SET status = 'SUCCEEDED', settled_at = :now,
                amount_minor = :authorized_minor, provider_reference = :reference
@@ -191,6 +194,7 @@ _SAVE = text(
     bindparam("reference", type_=Text()),
     bindparam("authorized_minor", type_=BigInteger()),
     bindparam("expires_at", type_=DateTime(timezone=True)),
+    bindparam("tender_ids", type_=ARRAY(Uuid)),
 )
 
 
@@ -243,6 +247,7 @@ async def start(
             "amount_minor": payment.amount_minor,
             "placement": json_text(placement),
             "client_number": checkout.client_number,
+            "reference": payment.reference,
             "now": now,
             "next_attempt_at": next_attempt_at,
         },
@@ -283,7 +288,7 @@ async def save(
     reference: str,
 ) -> Saved:
     """Write the order with its lines and fulfillment orders, complete the cart, settle the payment."""
-    order, payment = placement.order, placement.payments[0]
+    order, (payment, *tenders) = placement.order, placement.payments
     values = {
         "id": order.id,
         "cart_id": checkout.cart_id,
@@ -305,6 +310,7 @@ async def save(
         "total_minor": order.total_minor,
         "tax_included": order.tax_included,
         "now": order.placed_at,
+        "tender_ids": [tender.id for tender in tenders],
         "payment_id": payment.id,
         "paid_status": payment.status.value,
         "authorized_minor": payment.authorized_minor,
@@ -374,6 +380,7 @@ def _checkout(row: Row[*tuple[Any, ...]]) -> Checkout:
         # Not kept of anybody where nothing is counted by it.
         client_number=row.client_number if has_kind(rules, RuleKind.VELOCITY) else None,
         hold_unpaid=row.hold_unpaid,
+        has_stored_values=row.has_stored_values,
     )
 
 

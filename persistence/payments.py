@@ -107,7 +107,7 @@ _APPROVED_IN_VAIN = text(
                                           requested_at, next_attempt_at)
         SELECT :void_id, payment_id, 'VOID', 'REQUESTED', :authorized_minor, :reference, :now,
                :next_attempt_at
-          FROM settled
+          FROM settled WHERE :void_id IS NOT NULL
     ), {_RELEASED}
     {_REOPEN_CART}
     """
@@ -235,7 +235,7 @@ async def approve_in_vain(
     connection: AsyncConnection,
     cart_id: UUID,
     transaction_id: UUID,
-    void_id: UUID,
+    void_id: UUID | None,
     *,
     status: PaymentStatus,
     authorized_minor: int,
@@ -244,8 +244,9 @@ async def approve_in_vain(
     now: datetime,
     next_attempt_at: datetime,
 ) -> int | None:
-    """Record an approval that no order can be placed with: intend a void and give the cart back.
+    """Record an approval that no order can be placed with: give the cart back, and intend a void.
 
+    None for `void_id` where no provider is to be asked for one.
     Returns the cart's version, None when the transaction was settled before.
     """
     values = {

@@ -27,6 +27,10 @@ class Permission(StrEnum):
     APPS_WRITE = "apps.write"
     LEDGER_READ = "ledger.read"
     LEDGER_WRITE = "ledger.write"
+    STORED_VALUE_READ = "stored_value.read"
+    STORED_VALUE_WRITE = "stored_value.write"
+    # For storefronts: let a customer whom they know pay with their own store credit.
+    STORED_VALUE_SPEND = "stored_value.spend"
 
 
 class ActorKind(StrEnum):

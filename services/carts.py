@@ -230,6 +230,24 @@ async def remove_discount_code(
     return await _apply(context, subject, claim, change)
 
 
+async def change(
+    context: ServiceContext, token: str, decided: Callable[[Transaction, Cart], Awaitable[Change]]
+) -> Cart:
+    """Carry out what another feature decides on a locked cart, its holds renewed.
+
+    Raises NotFound (cartToken), CartClosed, InsufficientStock, and what `decided` raises.
+    """
+    subject = subject_of(context, token)
+
+    async def decide_locked(transaction: Transaction) -> Change:
+        touched = await rows.touch_with_details(
+            transaction.connection, _touch(context, transaction, subject), Details(frozenset())
+        )
+        return await decided(transaction, _changeable(touched))
+
+    return await _apply(context, subject, None, decide_locked)
+
+
 async def check_token(context: ServiceContext, token: str) -> UUID:
     """Return the id of the cart that a token names now; raises NotFound."""
     subject = context.environment.tokens.read(TOKEN_KIND, token)

@@ -20,6 +20,8 @@ READERS: Mapping[str, frozenset[Permission]] = {
     "Payment": _ORDERS,
     "FulfillmentOrder": _ORDERS,
     "Shipment": _ORDERS,
+    "GiftCard": frozenset({Permission.STORED_VALUE_READ}),
+    "StoreCredit": frozenset({Permission.STORED_VALUE_READ}),
 }
 """The permissions any of which suffices to look up a type by id; none: anybody may."""
 

@@ -21,12 +21,13 @@ from domain.kernel.events import Event
 from domain.kernel.ids import new_id
 from domain.kernel.keys import check_key
 from domain.order_placement import Allocation, Checkout, CheckoutLine, Placement
-from domain.order_reviews import Decision
-from domain.orders import Order
+from domain.order_reviews import Decision, Evaluation
+from domain.orders import Order, payment_status
 from domain.payment_changes import replaced
 from domain.payment_means import NO_MEANS, PaymentMeans
 from domain.payments import Payment, PaymentStatus
 from domain.ports import Outcome, ProviderAnswer
+from domain.stored_values import answer_for, is_stored_value
 from persistence import inventory
 from persistence import order_placement as rows
 from persistence.discount_uses import reserve
@@ -39,6 +40,7 @@ from services import (
     payment_captures,
     payment_facts,
     payments,
+    stored_value_tenders,
 )
 from services import payment_attempts as attempts
 from services.access import ActorKind
@@ -61,8 +63,9 @@ async def place(
 ) -> Placed:
     """Place the order of a cart; the same key later returns the final answer, and never does it twice.
 
-    Raises NotFound, InvalidInput, CartClosed, CartIncomplete, VariantUnavailable, InsufficientStock
-    (then nothing was changed) and PaymentDeclined (the cart is ACTIVE with its holds).
+    Raises NotFound, InvalidInput, CartClosed, CartIncomplete, VariantUnavailable, InsufficientStock,
+    InsufficientBalance, GiftCardUnusable (then nothing was changed) and PaymentDeclined (the cart is
+    ACTIVE with its holds).
     """
     subject = context.environment.tokens.read("cart", cart_token)
     if subject is None:
@@ -100,6 +103,8 @@ async def place_cart(
         return await attempts.replayed(context, stored or {})
     if attempt.found.decision is Decision.DECLINE:
         raise PaymentDeclined(attempt.found.decline_code)
+    if is_stored_value(attempt.payment):
+        return await conclude(context, attempt, answer_for(attempt.payment))
     answer = await payments.authorize(
         context.environment, attempt.payment, attempt.transaction_id, attempt.means
     )
@@ -161,21 +166,21 @@ async def _start(
     decide.check_ready(checkout)
     now = transaction.now
     checkout = decide.priced(checkout, now)
-    payment = Payment(
-        new_id(), provider, method, PaymentStatus.PENDING, checkout.currency, checkout.total_minor
-    )
-    payments.check_request(context.environment, payment, means)
     found = order_reviews.before_payment(checkout)
-    attempt = Attempt(checkout, payment, new_id(), claim, found, means=means)
     if found.decision is Decision.DECLINE:
-        await attempts.refuse(transaction, attempt)
-        return attempt
+        return await _refuse(transaction, checkout, claim, provider, method, found)
     await _reserve_discounts(transaction, checkout)
+    uses = await stored_value_tenders.lock(transaction, checkout)
     if not decide.is_secured(checkout, now):
         targets = [inventory.HoldTarget(line.id, line.variant_id, line.quantity) for line in checkout.lines]
         short = await _hold(context, transaction, checkout, targets)
         if short:
             raise attempts.shortage(short)
+    tenders = stored_value_tenders.divide(checkout, uses, provider, method)
+    checkout, payment = tenders.checkout, tenders.payment
+    if not is_stored_value(payment):
+        payments.check_request(context.environment, payment, means)
+    attempt = Attempt(checkout, payment, new_id(), claim, found, means=means)
     await rows.start(
         transaction.connection,
         checkout,
@@ -191,10 +196,28 @@ async def _start(
         now=now,
         next_attempt_at=payments.asked_again_at(context.environment, now),
     )
+    await stored_value_tenders.take(transaction, tenders)
     if goes_to_the_till(checkout.status):
         transaction.emit(attempts.cart_event("CartReactivated", checkout, checkout.version + 1, now))
     transaction.emit(attempts.cart_event("CartCheckoutStarted", checkout, checkout.version + 1, now))
     transaction.answer({"payment": str(payment.id)})
+    return attempt
+
+
+async def _refuse(
+    transaction: Transaction,
+    checkout: Checkout,
+    claim: Claim,
+    provider: str,
+    method: str,
+    found: Evaluation,
+) -> Attempt:
+    """Write that rules turned the cart down, and nothing else."""
+    payment = Payment(
+        new_id(), provider, method, PaymentStatus.PENDING, checkout.currency, checkout.total_minor
+    )
+    attempt = Attempt(checkout, payment, new_id(), claim, found)
+    await attempts.refuse(transaction, attempt)
     return attempt
 
 
@@ -337,16 +360,18 @@ async def _save(
     transaction.post(ledger.placed(order))
     captures = payment_captures.at_opening(checkout.capture_policy, order, placement.payments, now)
     if captures:
-        await payment_facts.save(context, transaction, order, captures)
         placement = replace(placement, payments=tuple(replaced(placement.payments, captures)))
+        order = replace(order, payment_status=payment_status(order.total_minor, placement.payments))
+        await payment_facts.save(context, transaction, order, captures)
     transaction.emit(
         _order_placed(order, len(placement.lines)),
         *_waits(order, placement, now),
+        *payment_facts.settled_events_of(order, captures, now),
         attempts.cart_event("CartCompleted", checkout, saved.cart_version, now),
     )
     transaction.answer_later(attempt.claim, {"order": str(order.id), "payment": str(payment.id)})
     token = context.environment.tokens.sign("order", order.id, order.token_generation)
-    return Placed(payment, order, token, replace(placement, order=order), tuple(captures))
+    return Placed(placement.payments[0], order, token, replace(placement, order=order), tuple(captures))
 
 
 def _amounts(attempt: Attempt, answer: ProviderAnswer) -> dict[str, object]:
@@ -355,7 +380,7 @@ def _amounts(attempt: Attempt, answer: ProviderAnswer) -> dict[str, object]:
         "provider": payment.provider,
         "payment_id": str(payment.id),
         "asked_minor": payment.amount_minor,
-        "order_minor": attempt.checkout.total_minor,
+        "order_minor": attempt.checkout.due_minor,
         "approved_minor": answer.amount_minor,
         "currency": payment.currency,
         "approved_currency": answer.currency,

@@ -149,9 +149,11 @@ async def approve(
         transaction.emit(_event("OrderApproved", changed, transaction.now))
         policy = await channels.capture_policy_of(transaction.connection, changed.channel_id)
         captures = payment_captures.at_opening(policy, changed, parts.payments, transaction.now)
+        paid = replaced(parts.payments, captures)
         if captures:
+            changed = replace(changed, payment_status=decide.payment_status(changed.total_minor, paid))
             await payment_facts.save(context, transaction, changed, captures)
-    paid = replaced(parts.payments, captures)
+            transaction.emit(*payment_facts.settled_events_of(changed, captures, transaction.now))
     return (await payment_calls.carry_out(context, changed, paid, captures)).order
 
 
@@ -265,8 +267,9 @@ async def _undo(
             now=now,
         )
     await _give_stock_back(transaction, order.id, parts.fulfillment_orders, ending.stock_reason)
-    done = [change for change in undone if not change.is_open]
-    transaction.emit(_event(ending.kind, changed, now), *payment_facts.events_of(changed, done, now))
+    transaction.emit(
+        _event(ending.kind, changed, now), *payment_facts.settled_events_of(changed, undone, now)
+    )
     return changed, undone
 
 

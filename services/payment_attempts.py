@@ -24,11 +24,12 @@ from domain.payment_changes import Change
 from domain.payment_means import NO_MEANS, PaymentMeans
 from domain.payments import Payment, PaymentStatus
 from domain.ports import Outcome, ProviderAnswer
+from domain.stored_values import is_stored_value
 from persistence import checkout_risk, idempotency
 from persistence import orders as order_rows
 from persistence import payments as rows
 from persistence.idempotency import Claim
-from services import payments
+from services import payments, stored_value_tenders
 from services.context import ServiceContext, Transaction
 
 _log = structlog.get_logger(__name__)
@@ -133,6 +134,7 @@ async def decline(context: ServiceContext, attempt: Attempt, answer: ProviderAns
             now=transaction.now,
         )
         if version is not None:
+            await stored_value_tenders.release(transaction, attempt.payment, attempt.checkout)
             transaction.emit(cart_event("CartPaymentDeclined", attempt.checkout, version, transaction.now))
             transaction.answer_later(attempt.claim, {"payment": str(attempt.payment.id), "declined": code})
     if version is None:
@@ -159,6 +161,7 @@ async def expire(
             void_id=new_id() if void else None,
         )
         if version is not None:
+            await stored_value_tenders.release(transaction, attempt.payment, attempt.checkout)
             transaction.emit(cart_event("CartPaymentExpired", attempt.checkout, version, transaction.now))
             transaction.answer_later(attempt.claim, {"payment": str(attempt.payment.id), "declined": reason})
     if version is None:
@@ -195,7 +198,8 @@ async def give_back(
     Raises what `refusal` says, and so does the same key from then on.
     """
     payment = answered(attempt.payment, answer, None)
-    void_id = new_id()
+    # What was taken from a balance goes back to it in this transaction: nobody is to be asked.
+    void_id = None if is_stored_value(payment) else new_id()
     async with context.transaction() as transaction:
         now = transaction.now
         version = await rows.approve_in_vain(
@@ -211,11 +215,13 @@ async def give_back(
             next_attempt_at=payments.asked_again_at(context.environment, now),
         )
         if version is not None:
+            await stored_value_tenders.release(transaction, attempt.payment, attempt.checkout)
             transaction.emit(cart_event(refusal.kind, attempt.checkout, version, now, refusal.short))
             transaction.answer_later(attempt.claim, {"payment": str(payment.id), **refusal.kept})
     if version is None:
         return await recorded(context, attempt)
-    await payments.void(context, payment, void_id, answer.reference)
+    if void_id is not None:
+        await payments.void(context, payment, void_id, answer.reference)
     raise refusal.error
 
 

@@ -9,7 +9,7 @@ from domain.channels import CapturePolicy
 from domain.kernel.errors import NotFound
 from domain.orders import Order, OrderStatus
 from domain.payment_changes import Change
-from domain.payments import Payment
+from domain.payments import OWN_TENDERS, Payment
 from persistence import payment_changes as rows
 from persistence.payment_changes import LockedPayments
 from services import payment_calls, payment_facts
@@ -20,9 +20,14 @@ from services.payment_facts import Recorded
 def at_opening(
     policy: CapturePolicy, order: Order, payments: Sequence[Payment], now: datetime
 ) -> list[Change]:
-    """Return the intents to capture an order that is placed, or approved, in a channel that then captures."""
-    if policy is not CapturePolicy.AT_PLACEMENT or order.status is not OrderStatus.OPEN:
+    """Return the intents to capture an order that is placed, or approved, in a channel that then captures.
+
+    Gift cards and store credit are captured then in any channel: what they pay is off their balance already.
+    """
+    if order.status is not OrderStatus.OPEN:
         return []
+    if policy is not CapturePolicy.AT_PLACEMENT:
+        payments = [one for one in payments if one.provider in OWN_TENDERS]
     return decide.capture_of(payments, None, now)
 
 

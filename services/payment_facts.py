@@ -18,7 +18,7 @@ from domain.ports import ProviderAnswer
 from persistence import payment_changes as rows
 from persistence import payments as payment_rows
 from persistence.payment_changes import LockedPayments
-from services import ledger, payments
+from services import ledger, payments, stored_value_tenders
 from services.context import ServiceContext, Transaction
 
 _ENDED = {OrderStatus.CANCELED, OrderStatus.REJECTED, OrderStatus.EXPIRED}
@@ -150,6 +150,7 @@ async def save(
     Every movement of an order's money passes here, inside the transaction that decides it.
     """
     latest = {change.payment.id: change.payment for change in changes}
+    await stored_value_tenders.give_back(transaction, changes)
     await rows.save(
         transaction.connection,
         order,
@@ -171,6 +172,14 @@ def _is_news(change: Change) -> bool:
         # Of an authorization that was renewed, the renewal is the news.
         return moved.reference in {None, change.payment.reference}
     return (moved.kind, moved.status) in _KINDS and moved.decline_code != payment_facts.RECORDED_BEFORE
+
+
+def settled_events_of(order: Order, changes: Sequence[Change], now: datetime) -> list[Event]:
+    """Return the events of what is settled already when it is asked for, as by gift cards and store credit.
+
+    For who makes the order's new version: what is still open is told when its outcome is known.
+    """
+    return events_of(order, [change for change in changes if not change.is_open], now)
 
 
 def _event_of(order: Order, change: Change, now: datetime) -> Event:

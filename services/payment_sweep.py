@@ -12,6 +12,7 @@ from domain.order_reviews import Evaluation
 from domain.payment_means import PaymentMeans
 from domain.payments import GivenUp, TransactionKind
 from domain.ports import Outcome, ProviderAnswer
+from domain.stored_values import answer_for, is_stored_value
 from persistence import order_placement as placement_rows
 from persistence import payments as rows
 from persistence.idempotency import Claim
@@ -112,6 +113,8 @@ async def _finish_authorization(context: ServiceContext, due: DueTransaction) ->
 
 async def _conclude(context: ServiceContext, attempt: Attempt, *, age: timedelta) -> Placed:
     environment = context.environment
+    if is_stored_value(attempt.payment):
+        return await order_placement.conclude(context, attempt, answer_for(attempt.payment))
     try:
         answer = await payments.find_out(
             environment, attempt.payment, attempt.transaction_id, attempt.means, age=age

@@ -28,6 +28,7 @@ class TokenSigner:
     def __init__(self, secret_key: str) -> None:
         """Derive the signing key from `secret_key` (at least 32 characters)."""
         self._key = hashlib.sha256(b"ordertide tokens\0" + secret_key.encode()).digest()
+        self._code_key = hashlib.sha256(b"ordertide codes\0" + secret_key.encode()).digest()
         self._address_key = hashlib.sha256(b"ordertide addresses\0" + secret_key.encode()).digest()
 
     def sign(self, kind: str, aggregate_id: UUID, generation: int) -> str:
@@ -45,6 +46,10 @@ class TokenSigner:
         if not hmac.compare_digest(mac, self._mac(kind, body)):
             return None
         return TokenSubject(UUID(bytes=body[:16]), int.from_bytes(body[16:], "big"))
+
+    def code_hash(self, code: str) -> bytes:
+        """Return what is stored of a secret code: who has only the database cannot even try codes."""
+        return hmac.digest(self._code_key, code.encode("utf-8", "surrogatepass"), "sha256")
 
     def address_number(self, address: str | None) -> int | None:
         """Return a number that stands for a client's address and does not tell it without our key.

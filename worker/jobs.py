@@ -9,6 +9,7 @@ from services import (
     payment_sweep,
     reconciliation,
     stock_losses,
+    stored_value_sweeps,
 )
 from worker import payment_callbacks
 from worker.schedule import Job
@@ -31,6 +32,8 @@ JOBS = (
     Job("refill_orders", 5.0, stock_losses.refill),
     # Once a day for each day, some hours after its end; looked for more often than that.
     Job("reconcile_payments", 900.0, reconciliation.reconcile_due),
+    # Nothing can be paid with what has expired, whether its balance was taken yet or not.
+    Job("expire_stored_values", 60.0, stored_value_sweeps.expire_due),
     # Keys live for days, so that minutes do not matter; often enough that each run has little to do.
     Job("forget_idempotency_keys", 600.0, idempotency.forget_old),
 )

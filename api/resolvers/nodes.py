@@ -16,9 +16,11 @@ from api.schema.locations import Location
 from api.schema.orders import Order
 from api.schema.payments import Payment
 from api.schema.shipping import DeliveryRate
+from api.schema.stored_values import GiftCard, StoreCredit
 from api.schema.values import Node
 from domain import catalog as domain
 from domain.kernel.errors import InvalidInput
+from domain.stored_values import StoredValueKind
 from persistence.order_parts import OrderParts
 from services import nodes
 
@@ -98,6 +100,16 @@ async def _shipment(info: Info, row_id: UUID) -> Node | None:
     return next((Shipment.of(one) for one in shipments if one.id == row_id), None)
 
 
+async def _gift_card(info: Info, row_id: UUID) -> Node | None:
+    value = await info.context.loaders.stored_values().load(row_id)
+    return GiftCard.of(value) if value and value.kind is StoredValueKind.GIFT_CARD else None
+
+
+async def _store_credit(info: Info, row_id: UUID) -> Node | None:
+    value = await info.context.loaders.stored_values().load(row_id)
+    return StoreCredit.of(value) if value and value.kind is StoredValueKind.STORE_CREDIT else None
+
+
 async def _parts(info: Info, type_name: str, row_id: UUID) -> OrderParts:
     order_id = await nodes.order_of(info.context.service, type_name, row_id)
     found = await info.context.loaders.order_parts().load(order_id) if order_id else None
@@ -109,10 +121,12 @@ _LOADERS: Mapping[str, Callable[[Info, UUID], Awaitable[Node | None]]] = {
     "Channel": _channel,
     "DeliveryRate": _delivery_rate,
     "FulfillmentOrder": _fulfillment_order,
+    "GiftCard": _gift_card,
     "Location": _location,
     "Order": _order,
     "Payment": _payment,
     "Product": _product,
     "ProductVariant": _variant,
     "Shipment": _shipment,
+    "StoreCredit": _store_credit,
 }

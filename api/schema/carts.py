@@ -12,12 +12,14 @@ from api.scalars import encode_id
 from api.schema.cart_discounts import CartDiscountCode
 from api.schema.catalog import ProductVariant, VariantRef
 from api.schema.channels import Channel
+from api.schema.stored_values import CartGiftCard, CartStoreCredit
 from api.schema.values import Address, AddressInput, Adjustment, Money, Node, Totals
 from domain import carts as domain
 from domain.cart_discounts import codes_of
 from domain.channels import Channel as DomainChannel
 from domain.pricing import Price
 from domain.shipping import DeliveryRate, offer
+from domain.stored_values import StoredValueKind, Use, uses
 from realtime.events import FeedEvent
 
 CartStatus = strawberry.enum(domain.CartStatus, description="Life of a cart.")
@@ -163,6 +165,38 @@ class Cart(Node):
     def discount_codes(self) -> list[CartDiscountCode]:
         """The codes it was given; one that no longer applies keeps the cart from being ordered."""
         return [CartDiscountCode.of(code) for code in codes_of(self.row)]
+
+    @strawberry.field(description="The gift cards it is to be paid with, in the order they are used.")  # type: ignore[untyped-decorator]
+    async def gift_cards(self, info: Info) -> list[CartGiftCard]:
+        """Return the gift cards."""
+        return [
+            CartGiftCard.of(use)
+            for use in await self._uses(info)
+            if use.applied.value.kind is StoredValueKind.GIFT_CARD
+        ]
+
+    @strawberry.field(description="The store credit it is to be paid with; null: none.")  # type: ignore[untyped-decorator]
+    async def store_credit(self, info: Info) -> CartStoreCredit | None:
+        """Return the store credit."""
+        uses = await self._uses(info)
+        return next(
+            (
+                CartStoreCredit.of(use)
+                for use in uses
+                if use.applied.value.kind is StoredValueKind.STORE_CREDIT
+            ),
+            None,
+        )
+
+    @strawberry.field(description="What is left of the total once gift cards and store credit have paid.")  # type: ignore[untyped-decorator]
+    async def amount_due(self, info: Info) -> Money:
+        """Return what is left to pay."""
+        covered = sum(use.amount_minor for use in await self._uses(info))
+        return Money.of_minor(max(0, self.row.totals.total_minor - covered), self.row.currency)
+
+    async def _uses(self, info: Info) -> list[Use]:
+        applied = await info.context.loaders.applied_stored_values().load(self.row.id)
+        return uses(applied or [], self.row.totals.total_minor, info.context.service.now())
 
 
 @lru_cache(maxsize=256)

@@ -125,6 +125,31 @@ class PaymentDeclined(DomainError):
         self.decline_code = decline_code
 
 
+class InsufficientBalance(DomainError):
+    """A gift card or store credit has less than it is to pay; `last_characters` name a gift card."""
+
+    code = "INSUFFICIENT_BALANCE"
+
+    def __init__(self, last_characters: str | None, balance_minor: int, currency: str, *path: str) -> None:
+        named = "the store credit" if last_characters is None else f"the gift card ending {last_characters}"
+        super().__init__(f"{named} has less left than that", *path)
+        self.last_characters = last_characters
+        self.balance_minor = balance_minor
+        self.currency = currency
+
+
+class GiftCardUnusable(DomainError):
+    """Nothing can be paid with the gift card here; `reason` is DISABLED, EXPIRED or CURRENCY."""
+
+    code = "GIFT_CARD_UNUSABLE"
+
+    def __init__(self, reason: str, last_characters: str, *path: str) -> None:
+        said = {"CURRENCY": "is in another currency than the cart"}.get(reason, f"is {reason.lower()}")
+        super().__init__(f"the gift card ending {last_characters} {said}", *path)
+        self.reason = reason
+        self.last_characters = last_characters
+
+
 class AmountTooLarge(DomainError):
     """More was asked for than is left of a payment or an order; `left` is that, in minor units."""
 

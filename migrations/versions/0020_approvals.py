@@ -1,7 +1,7 @@
 """Rules of approval, reviews with their reasons, and typed holds of fulfillment orders.
 
 Revision ID: 0020
-Revises: 0018
+Revises: 0019
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0020"
-down_revision = "0018"
+down_revision = "0019"
 branch_labels = None
 depends_on = None
 

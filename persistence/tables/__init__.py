@@ -22,6 +22,7 @@ from persistence.tables import (
     reconciliation,
     sandbox,
     shipping,
+    stored_values,
     taxes,
 )
 from persistence.tables.base import metadata
@@ -49,5 +50,6 @@ __all__ = [
     "reconciliation",
     "sandbox",
     "shipping",
+    "stored_values",
     "taxes",
 ]

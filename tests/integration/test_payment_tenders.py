@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-from domain.kernel.ids import new_id
 from domain.orders import Order
 from domain.payments import Payment
 from persistence.database import Database
@@ -11,35 +10,26 @@ from services import orders, payment_changes
 from services.orders import OrderRef
 from services.payment_captures import capture_for_shipment
 from tests.cart_flows import run_sql
-from tests.checkouts import events
-from tests.payments import check_sums, dollars, paid_order, payment_now, staff, transactions
-
-# Taken from a balance as the order was placed: authorized and captured at once, with nobody asked.
-_TENDER = """
-    WITH tender AS (
-        INSERT INTO payments (id, order_id, provider, method, status, currency, amount_minor,
-                              authorized_minor, captured_minor, provider_reference, created_at)
-        VALUES (:id, :order, :provider, 'balance', 'CAPTURED', 'USD', 1000, 1000, 1000, :provider, now())
-    )
-    INSERT INTO payment_transactions (id, payment_id, kind, status, amount_minor, provider_reference,
-                                      requested_at, next_attempt_at, settled_at)
-    SELECT gen_random_uuid(), :id, kind, 'SUCCEEDED', 1000, :provider, now(), now(), now()
-      FROM unnest(ARRAY['AUTHORIZATION', 'CAPTURE']) AS k (kind)
-"""
+from tests.checkouts import events, make_ready_cart, make_stocked_shop
+from tests.payments import dollars, paid_order, payment_now, staff, transactions
+from tests.stored import apply_cards, apply_credit, assert_balanced, buy, give_credit, make_card
 
 
 async def order_of_three_tenders(
     database: Database, *, captured: bool = True
 ) -> tuple[Order, Payment, UUID, UUID]:
-    """Return an order of 25 dollars by card, and 10 each of a gift card and of store credit."""
-    order, card = await paid_order(database, captured=False)
-    others = []
-    for provider in ("gift_card", "store_credit"):
-        others.append(new_id())
-        await run_sql(database, _TENDER, id=others[-1], order=order.id, provider=provider)
+    """Return an order of 45 dollars: 10 each of a gift card and of store credit, 25 by card."""
+    token = await make_ready_cart(database, await make_stocked_shop(database, 50), 4)
+    await apply_cards(database, token, await make_card(database, "10"))
+    await give_credit(database, "ada@example.com", "10")
+    await apply_credit(database, token, "ada@example.com")
+    placed = await buy(database, token)
+    assert placed.order is not None
+    assert placed.placement is not None
+    ids = {one.provider: one.id for one in placed.placement.payments}
     if captured:
-        await payment_changes.capture(staff(database), card.id, None, "capture")
-    return order, card, others[0], others[1]
+        await payment_changes.capture(staff(database), placed.payment.id, None, "capture")
+    return placed.order, placed.payment, ids["gift_card"], ids["store_credit"]
 
 
 async def test_a_refund_goes_back_to_the_card_before_what_is_only_good_here(database: Database) -> None:
@@ -61,20 +51,21 @@ async def test_a_refund_goes_back_to_the_card_before_what_is_only_good_here(data
     kinds = [kind for kind, _ in await events(database, order.id)]
     assert kinds.count("PaymentRefunded") == 4
     assert kinds.count("PaymentRefundRequested") == 1
-    await check_sums(database, booked=False)
+    await assert_balanced(database)
 
 
 async def test_a_canceled_order_gives_every_tender_back(database: Database) -> None:
     order, card, gift_card, credit = await order_of_three_tenders(database, captured=False)
     canceled = await orders.cancel(staff(database), OrderRef(id=order.id), "sold out", None, "key")
     assert canceled.payment_status == "REFUNDED"
-    kinds = [kind for kind, _ in await events(database, order.id)][1:]
-    assert kinds == ["OrderCanceled", *["PaymentRefunded"] * 2, "PaymentVoided"]
+    kinds = [kind for kind, _ in await events(database, order.id)]
+    assert kinds[:3] == ["OrderPlaced", *["PaymentCaptured"] * 2]
+    assert kinds[3:] == ["OrderCanceled", *["PaymentRefunded"] * 2, "PaymentVoided"]
     assert (await payment_now(database, card.id)).status == "VOIDED"
     for tender in (gift_card, credit):
         assert (await payment_now(database, tender)).status == "REFUNDED"
         assert ("REFUND", "SUCCEEDED", 1000) in await transactions(database, tender)
-    await check_sums(database, booked=False)
+    await assert_balanced(database)
 
 
 async def test_a_shipment_takes_only_what_is_not_taken_yet(database: Database) -> None:
@@ -82,7 +73,7 @@ async def test_a_shipment_takes_only_what_is_not_taken_yet(database: Database) -
     after = await capture_for_shipment(staff(database), order.id, 4500)
     assert {one.id: one.captured_minor for one in after.payments}[card.id] == 2500
     assert len(await transactions(database, gift_card)) == 2, "it was taken when the order was placed"
-    await check_sums(database, booked=False)
+    await assert_balanced(database)
 
 
 async def test_what_was_paid_before_an_import_is_given_back_by_hand_and_recorded(database: Database) -> None:
