@@ -239,8 +239,11 @@ def _same_movement(
     named = transaction_named(event.key)
     of_kind = [one for one in transactions if one.kind is event.kind]
     by_key = next((one for one in of_kind if one.id == named), None)
-    if by_key is not None or event.kind is TransactionKind.VOID:
-        return by_key or (of_kind[-1] if of_kind else None)
+    if by_key is not None:
+        return by_key
+    if event.kind is TransactionKind.VOID:
+        # A renewal has voided what the payment stood on before: that is another void.
+        return next((one for one in of_kind if one.reference in {None, event.reference}), None)
     return next((one for one in of_kind if one.reference == event.change_reference), None)
 
 

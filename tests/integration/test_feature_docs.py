@@ -13,14 +13,17 @@ from api.scalars import encode_id
 from domain.approvals import RuleKind
 from domain.catalog import VariantRef
 from domain.inventory import MOVES, AdjustReason
-from domain.kernel.money import Amount
+from domain.kernel.money import Amount, Money
 from domain.ledger import Account
 from domain.order_reviews import DECLINE_CODES
+from domain.payments import TransactionKind
 from persistence.database import Database
 from services import inventory, ledger_reports, orders, payment_changes, reconciliation
 from services.access import ANONYMOUS, SYSTEM
 from services.orders import OrderRef
 from tests import drafts
+from tests.callbacks import apply_all, order_authorized, receive, told
+from tests.cart_flows import run_sql
 from tests.checkouts import make_ready_cart, make_stocked_shop, order_now, till
 from tests.factories import (
     data_of,
@@ -120,6 +123,11 @@ async def test_the_examples_of_payments_run(database: Database) -> None:
         "paymentId": encode_id("Payment", payment.id),
         "manualId": encode_id("Payment", manual.id),
     }
+    sold = await order_authorized(database, shop)
+    await receive(database, told(sold, TransactionKind.REFUND, 1, amount=Money(500, "EUR")))
+    await apply_all(database)
+    (aside,) = await run_sql(database, "SELECT id FROM payment_callbacks")
+    known["callbackId"] = encode_id("PaymentCallback", aside.id)
     providers = till(database).environment.payment_providers
     answers: list[dict[str, Any]] = []
     for document, variables in _EXAMPLE.findall((FEATURES / "payments.md").read_text()):
@@ -128,11 +136,13 @@ async def test_the_examples_of_payments_run(database: Database) -> None:
         assert result.errors is None, (document, result.errors)
         assert result.data is not None
         answers += result.data.values()
-    captured, refunded, recorded = answers
-    assert [answer["userErrors"] for answer in answers] == [[], [], []]
+    captured, refunded, recorded, listed, resolved = answers
+    assert [answer.get("userErrors", []) for answer in answers] == [[], [], [], [], []]
     assert captured["payment"]["capturable"] == {"amount": "5.00"}
     assert refunded["order"]["paymentStatus"] == "PARTIALLY_REFUNDED"
     assert recorded["payment"]["status"] == "CAPTURED"
+    assert [edge["node"]["id"] for edge in listed["edges"]] == [known["callbackId"]]
+    assert resolved["paymentCallback"]["state"] == "RESOLVED"
 
 
 async def test_the_examples_of_order_drafts_run(database: Database) -> None:

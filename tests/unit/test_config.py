@@ -61,6 +61,8 @@ def test_the_environment_sets_and_the_command_line_wins(monkeypatch: pytest.Monk
         ({"TRUSTED_PROXIES": "10.0.0.5,nginx"}, r"TRUSTED_PROXIES: write it as addresses.*10.0.0.5,nginx"),
         ({"TRUSTED_PROXIES": "*,10.0.0.5"}, r"TRUSTED_PROXIES: write it as addresses"),
         ({"PORT": "65536"}, "ORDERTIDE_PORT: .*less than or equal to 65535"),
+        ({"SANDBOX_FAULTS": "decline=2"}, "SANDBOX_FAULTS: write it as name=rate,name=rate.*decline=2"),
+        ({"SANDBOX_CALLBACK_URL": "shop.example/hooks"}, "SANDBOX_CALLBACK_URL: write it as http://"),
         ({"SECRET_KEY": "short"}, "ORDERTIDE_SECRET_KEY: .*at least 32"),
         (
             {"CREDIT_CHECK_URL": "https://erp/credit"},
@@ -86,12 +88,13 @@ def test_a_mistake_names_the_variable_and_says_what_to_do(
 def test_every_mistake_is_told_at_once_and_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ORDERTIDE_DATABASE_URL", "mysql://shop:hunter2@db/shop")
     monkeypatch.setenv("ORDERTIDE_SECRET_KEY", "hunter3")
+    monkeypatch.setenv("ORDERTIDE_SANDBOX_CALLBACK_SECRET", "hunter4")
     monkeypatch.setenv("ORDERTIDE_PORT", "http")
 
     with pytest.raises(ConfigurationError) as caught:
         load_settings()
 
-    assert len(caught.value.problems) == 3
+    assert len(caught.value.problems) == 4
     assert "hunter" not in str(caught.value)
 
 
