@@ -188,6 +188,19 @@ async def test_money_that_came_outside_is_sent_back_by_hand(database: Database) 
     assert (await payment_now(database, payment.id)).status == "REFUNDED"
 
 
+async def test_money_that_comes_after_a_cancellation_can_be_recorded_and_sent_back(
+    database: Database,
+) -> None:
+    order, payment = await paid_order(database, captured=False, provider="manual", method="bank_transfer")
+    canceled = await orders.cancel(staff(database), OrderRef(id=order.id), "too late", None, "key")
+    assert canceled.payment_status == "VOIDED"
+    came = await payment_changes.record(staff(database), payment.id, dollars("25"), None, "came")
+    assert came.payment.status == "CAPTURED"
+    back = await payment_changes.refund(staff(database), payment.id, None, "sent back today", "back")
+    assert (back.payment.status, back.payment.refunded_minor) == ("REFUNDED", 2500)
+    await check_sums(database)
+
+
 def _at(context: ServiceContext, hours: int) -> ServiceContext:
     return replace(context, environment=replace(context.environment, clock=LaterClock(hours)))
 
