@@ -43,24 +43,20 @@ async def moved(transaction: Transaction, order: Order, changes: Sequence[Change
 
     One statement where money was given or taken back, since that depends on what the customer is owed.
     """
+    stored: Position | None = None
     for change in changes:
         payment, movement = change.payment, change.transaction
         if movement.status is not TransactionStatus.SUCCEEDED:
             continue
-        about = _about(order, payment)
+        about, amount_minor = _about(order, payment), movement.amount_minor
         if movement.kind is TransactionKind.CAPTURE:
-            entry = decide.captured(about, movement.id, movement.amount_minor, payment.provider)
+            transaction.post(decide.captured(about, movement.id, amount_minor, payment.provider))
         elif movement.kind in _BACK:
-            entry = _BACK[movement.kind](
-                about,
-                movement.id,
-                movement.amount_minor,
-                payment.provider,
-                await position(transaction, order.id),
-            )
-        else:
-            continue
-        transaction.post(entry)
+            if stored is None:
+                stored = await rows.position(transaction.connection, order.id)
+            current = _with_pending(stored, transaction, order.id)
+            make = _BACK[movement.kind]
+            transaction.post(make(about, movement.id, amount_minor, payment.provider, current))
 
 
 async def position(transaction: Transaction, order_id: UUID) -> Position:
@@ -68,7 +64,13 @@ async def position(transaction: Transaction, order_id: UUID) -> Position:
 
     Call it with the order's lock held: whoever posts for it holds it.
     """
-    found = dict(await rows.position(transaction.connection, order_id))
+    stored = await rows.position(transaction.connection, order_id)
+    return _with_pending(stored, transaction, order_id)
+
+
+def _with_pending(stored: Position, transaction: Transaction, order_id: UUID) -> Position:
+    """Add what the transaction has posted for an order and not written yet."""
+    found = dict(stored)
     pending = [entry for entry in transaction.entries if entry.order_id == order_id]
     for account, amount_minor in position_of(pending).items():
         found[account] = found.get(account, 0) + amount_minor
