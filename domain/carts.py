@@ -7,10 +7,12 @@ from enum import StrEnum
 from functools import cached_property
 from uuid import UUID
 
+from domain import addresses
 from domain.addresses import Address
 from domain.catalog import Variant
 from domain.channels import Channel
 from domain.discounts import Candidate
+from domain.kernel.emails import check_email
 from domain.kernel.errors import CartClosed, InvalidInput, NotFound, under
 from domain.kernel.ids import new_id
 from domain.kernel.money import MAX_AMOUNT_MINOR
@@ -378,3 +380,17 @@ def _checked(cart: Cart) -> Cart:
     if cart.subtotal_minor > MAX_AMOUNT_MINOR:
         raise InvalidInput("the cart's total would be too large", "quantity")
     return cart
+
+
+def checked_details(details: Details) -> Details:
+    """Return details that can be stored; raises InvalidInput naming the field."""
+
+    def checked(address: addresses.Address | None, name: str) -> addresses.Address | None:
+        return None if address is None else addresses.check(address, name)
+
+    return replace(
+        details,
+        email=None if details.email is None else check_email(details.email, "email"),
+        shipping_address=checked(details.shipping_address, "shippingAddress"),
+        billing_address=checked(details.billing_address, "billingAddress"),
+    )

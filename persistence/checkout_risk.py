@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.approvals import ApprovalRule, RuleAction, RuleKind
 from domain.carts import CartStatus
-from domain.order_placement import Checkout
+from domain.checkouts import Checkout
 from domain.order_reviews import History
 from domain.payments import Payment
 from persistence.json_text import json_text

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from domain import addresses, cart_discounts
+from domain import cart_discounts
 from domain import carts as decide
 from domain.carts import Cart, CartStatus, Details
 from domain.catalog import MAX_SKU_LENGTH, VariantRef
@@ -153,7 +153,7 @@ async def update(context: ServiceContext, token: str, details: Details) -> Cart:
     Raises NotFound (cartToken), InvalidInput naming the field, CartClosed and InsufficientStock.
     """
     subject = subject_of(context, token)
-    details = _checked_details(details)
+    details = decide.checked_details(details)
 
     async def change(transaction: Transaction) -> Change:
         touched = await rows.touch_with_details(
@@ -364,18 +364,6 @@ def _changeable(cart: Cart | None, expected_version: int | None = None, *, lines
     # The lock has raised the version by one already.
     check_version(cart.version - 1, expected_version)
     return cart
-
-
-def _checked_details(details: Details) -> Details:
-    def checked(address: addresses.Address | None, name: str) -> addresses.Address | None:
-        return None if address is None else addresses.check(address, name)
-
-    return replace(
-        details,
-        email=None if details.email is None else check_email(details.email, "email"),
-        shipping_address=checked(details.shipping_address, "shippingAddress"),
-        billing_address=checked(details.billing_address, "billingAddress"),
-    )
 
 
 def _creation_claim(

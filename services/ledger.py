@@ -12,6 +12,7 @@ from domain.ledger import About, Entry, EntryKind, Position, position_of
 from domain.orders import Order
 from domain.payment_changes import Change
 from domain.payments import Payment, TransactionKind, TransactionStatus
+from domain.stored_values import PROVIDERS, StoredValue
 from persistence import ledger as rows
 from services.context import Transaction
 
@@ -59,6 +60,21 @@ async def moved(transaction: Transaction, order: Order, changes: Sequence[Change
             transaction.post(make(about, movement.id, amount_minor, payment.provider, current))
 
 
+def value_issued(value: StoredValue, issue_id: UUID, amount_minor: int) -> Entry | None:
+    """Return the entry of a gift card or store credit that staff give out, which `issue_id` names."""
+    return decide.value_issued(_of_value(value), issue_id, amount_minor, PROVIDERS[value.kind])
+
+
+def value_adjusted(value: StoredValue, change_id: UUID, amount_minor: int) -> Entry | None:
+    """Return the entry of a correction of store credit by hand, above or below zero."""
+    return decide.value_adjusted(_of_value(value), change_id, amount_minor, PROVIDERS[value.kind])
+
+
+def value_expired(value: StoredValue, expiry_id: UUID, amount_minor: int) -> Entry | None:
+    """Return the entry of what could not be spent in time; one that gets money back expires again."""
+    return decide.value_expired(_of_value(value), expiry_id, amount_minor, PROVIDERS[value.kind])
+
+
 async def position(transaction: Transaction, order_id: UUID) -> Position:
     """Return what an order's entries make of each account, those of this transaction too.
 
@@ -75,6 +91,10 @@ def _with_pending(stored: Position, transaction: Transaction, order_id: UUID) ->
     for account, amount_minor in position_of(pending).items():
         found[account] = found.get(account, 0) + amount_minor
     return found
+
+
+def _of_value(value: StoredValue) -> About:
+    return About(None, value.currency)
 
 
 def _about(order: Order, payment: Payment | None = None) -> About:

@@ -14,12 +14,12 @@ from domain import orders as order_rules
 from domain.carts import Cart, CartStatus, Offer
 from domain.catalog import VariantRef
 from domain.channels import is_slug
+from domain.checkouts import Checkout
 from domain.kernel.changes import KEEP
 from domain.kernel.errors import DomainError, NotFound, Several
 from domain.kernel.ids import new_id
 from domain.kernel.keys import check_key
 from domain.order_drafts import DraftChanges
-from domain.order_placement import Checkout
 from domain.orders import Order, OrderStatus
 from persistence import carts as cart_rows
 from persistence import order_drafts as rows

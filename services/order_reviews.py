@@ -6,11 +6,10 @@ from uuid import UUID
 
 import structlog
 
-from domain import order_placement as placement
 from domain import order_reviews as decide
 from domain.approvals import RuleKind, has_kind
+from domain.checkouts import Checkout, cart_facts
 from domain.kernel.events import Event
-from domain.order_placement import Checkout
 from domain.order_reviews import AnswerFacts, Credit, Decision, Evaluation, OrderReview, ReviewState
 from domain.orders import Order
 from domain.ports import CreditUnavailable, Outcome, ProviderAnswer
@@ -24,7 +23,7 @@ _log = structlog.get_logger(__name__)
 
 def before_payment(checkout: Checkout) -> Evaluation:
     """Say what the channel's rules find in a cart that is ready, before anybody is asked for money."""
-    return decide.evaluate_cart(checkout.approval_rules, placement.cart_facts(checkout))
+    return decide.evaluate_cart(checkout.approval_rules, cart_facts(checkout))
 
 
 async def after_answer(

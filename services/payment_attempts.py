@@ -14,10 +14,11 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.carts import comes_back
+from domain.checkouts import Checkout
 from domain.kernel.errors import DomainError, InsufficientStock, PaymentDeclined, Several
 from domain.kernel.events import Event
 from domain.kernel.ids import new_id
-from domain.order_placement import Checkout, Placement
+from domain.order_placement import Placement
 from domain.order_reviews import Evaluation
 from domain.orders import Order
 from domain.payment_changes import Change

@@ -6,14 +6,14 @@ from uuid import UUID
 
 import structlog
 
-from domain import order_placement as decide
+from domain import checkouts as decide
 from domain.kernel.errors import DomainError
 from domain.order_reviews import Evaluation
 from domain.payment_means import PaymentMeans
 from domain.payments import GivenUp, TransactionKind
 from domain.ports import Outcome, ProviderAnswer
 from domain.stored_values import answer_for, is_stored_value
-from persistence import order_placement as placement_rows
+from persistence import checkouts as checkout_rows
 from persistence import payments as rows
 from persistence.idempotency import Claim
 from persistence.payments import DueTransaction
@@ -93,7 +93,7 @@ async def _finish_authorization(context: ServiceContext, due: DueTransaction) ->
     if due.cart_id is None:
         return
     async with context.read() as connection:
-        checkout = await placement_rows.lock(connection, due.cart_id, now=context.now())
+        checkout = await checkout_rows.lock(connection, due.cart_id, now=context.now())
     if checkout is None:
         return
     checkout = decide.as_frozen(checkout, due.placement)

@@ -1,7 +1,9 @@
 """What time does to gift cards: what is left of one that has expired is taken off it."""
 
 from domain.kernel.events import Event
+from domain.kernel.ids import new_id
 from persistence import stored_values as rows
+from services import ledger
 from services.context import ServiceContext
 
 MOST_AT_ONCE = 200
@@ -36,6 +38,9 @@ async def expire_due(context: ServiceContext) -> int:
                     )
                     for value, lost_minor in expired
                 )
+            )
+            transaction.post(
+                *(ledger.value_expired(value, new_id(), lost_minor) for value, lost_minor in expired)
             )
         total += len(expired)
         if len(expired) < MOST_AT_ONCE:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from domain import stored_values as decide
+from domain.checkouts import Checkout
 from domain.kernel.events import Event
 from domain.kernel.ids import new_id
-from domain.order_placement import Checkout
 from domain.payment_changes import Change
 from domain.payments import Payment, PaymentStatus, TransactionKind
 from domain.stored_values import Use

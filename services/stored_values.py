@@ -21,7 +21,7 @@ from domain.stored_values import StoredValue, StoredValueKind
 from persistence import stored_value_tenders as tender_rows
 from persistence import stored_values as rows
 from persistence.idempotency import Claim, claim_for
-from services import audit, carts
+from services import audit, carts, ledger
 from services.access import Permission, require
 from services.cart_changes import Change
 from services.context import ServiceContext, Transaction
@@ -83,6 +83,7 @@ async def create_card(
         )
         await audit.record(transaction, "GiftCardCreated", "stored_value", card.id, after=card)
         _emit(transaction, "GiftCardCreated", card, card.balance_minor)
+        transaction.post(ledger.value_issued(card, card.id, card.balance_minor))
         transaction.answer({"storedValue": str(card.id)})
     return card, decide.printed_code(code)
 
@@ -142,6 +143,8 @@ async def issue_credit(
             credit, balance_minor=credit.balance_minor - money.amount_minor, version=credit.version - 1
         )
         await _record(transaction, "StoreCreditIssued", before, credit)
+        # What is added to the same credit again is an issue of its own.
+        transaction.post(ledger.value_issued(credit, new_id(), money.amount_minor))
     return credit
 
 
@@ -184,6 +187,7 @@ async def adjust_credit(
             )
         )
         await _record(transaction, "StoreCreditAdjusted", credit, adjusted)
+        transaction.post(ledger.value_adjusted(adjusted, new_id(), money.amount_minor))
     return adjusted
 
 

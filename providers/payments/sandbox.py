@@ -40,7 +40,7 @@ class SandboxPayments:
         Without `callback_secret` no callback is believed.
         """
         self._record = SandboxRecord(engine)
-        self._engine = engine
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._answer_delay_seconds = answer_delay_seconds
         self._faults = faults
         self._callback_secret = callback_secret

@@ -76,6 +76,7 @@ async def test_what_waits_for_approval_is_captured_when_it_has_it(database: Data
     assert (approved.status, approved.payment_status, approved.version) == ("OPEN", "PAID", 3)
     assert [kind for kind, _ in await events(database, order.id)] == [
         "OrderPlaced",
+        "OrderReviewRequired",
         "OrderApproved",
         "PaymentCaptured",
     ]

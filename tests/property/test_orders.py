@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from domain.addresses import Address
 from domain.carts import CartStatus
+from domain.checkouts import Checkout, CheckoutLine, is_secured
 from domain.fulfillment import FulfillmentOrder, FulfillmentOrderLine, FulfillmentOrderStatus, ShipmentStatus
-from domain.order_placement import Allocation, Checkout, CheckoutLine, is_secured, place, unsecured
+from domain.order_placement import Allocation, place, unsecured
 from domain.orders import (
     OrderFulfillmentStatus,
     OrderPaymentStatus,

@@ -62,7 +62,10 @@ def test_the_environment_sets_and_the_command_line_wins(monkeypatch: pytest.Monk
         ({"TRUSTED_PROXIES": "*,10.0.0.5"}, r"TRUSTED_PROXIES: write it as addresses"),
         ({"PORT": "65536"}, "ORDERTIDE_PORT: .*less than or equal to 65535"),
         ({"SANDBOX_FAULTS": "decline=2"}, "SANDBOX_FAULTS: write it as name=rate,name=rate.*decline=2"),
-        ({"SANDBOX_CALLBACK_URL": "shop.example/hooks"}, "SANDBOX_CALLBACK_URL: write it as http://"),
+        (
+            {"SANDBOX_CALLBACK_URL": "shop.example/hooks"},
+            "SANDBOX_CALLBACK_URL: write it as https://host/path",
+        ),
         ({"SECRET_KEY": "short"}, "ORDERTIDE_SECRET_KEY: .*at least 32"),
         (
             {"CREDIT_CHECK_URL": "https://erp/credit"},
