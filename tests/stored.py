@@ -74,7 +74,8 @@ async def payments(database: Database) -> Sequence[Row[*tuple[Any, ...]]]:
 
 # What is taken for an order that has not opened yet is booked as spent when it does.
 _BOOKS = """
-    SELECT (SELECT coalesce(-sum(amount_minor), 0) FROM ledger_postings WHERE account = 'STORE_CREDIT') AS owed,
+    SELECT (SELECT coalesce(-sum(amount_minor), 0)
+              FROM ledger_postings WHERE account = 'STORE_CREDIT') AS owed,
            (SELECT coalesce(sum(balance_minor), 0) FROM stored_values) AS balances,
            (SELECT coalesce(sum(amount_minor), 0) FROM payments
              WHERE provider IN ('gift_card', 'store_credit') AND status IN ('PENDING', 'AUTHORIZED'))
