@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 from uuid import uuid4
 
@@ -173,11 +174,13 @@ class Shopping:
 
     def __init__(self, plan: Plan) -> None:
         """Start them."""
+        # A pipe that nobody reads meanwhile would fill up, and hold them.
+        self._told = TemporaryFile("w+")  # noqa: SIM115 - it lives as long as they do
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.buyers"],
             cwd=Path(__file__).parents[1],
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stdout=self._told,
             text=True,
         )
         assert self._process.stdin is not None
@@ -191,9 +194,9 @@ class Shopping:
 
     def results(self, seconds: float = 240) -> list[Told]:
         """Wait until all have gone home; returns how every cart ended."""
-        output, _ = self._process.communicate(timeout=seconds)
-        assert self._process.returncode == 0
-        return [Told(**json.loads(line)) for line in output.splitlines()]
+        assert self._process.wait(seconds) == 0
+        self._told.seek(0)
+        return [Told(**json.loads(line)) for line in self._told]
 
     def stop(self) -> None:
         """Send them away."""
