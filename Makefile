@@ -3,7 +3,7 @@
 #   make test    the whole test suite     ARGS="-k carts" is handed on
 #   make check   lint, format, types and import contracts
 #   make bench   every benchmark, one JSON line each
-#   make real-input   a month of real invoices, counted; ORDERTIDE_TEST_DATA names the data's folder
+#   make real-input   real invoices and payments, counted; ORDERTIDE_TEST_DATA names the data's folder, ARGS is handed on
 
 PORT ?= 8000
 ARGS ?=
@@ -39,7 +39,7 @@ bench: setup-dev
 	@set -e; for one in bench/[!_]*.py; do $(BIN)/python "$$one" $(ARGS); done
 
 real-input: setup-dev
-	@$(BIN)/python -m tests.acceptance.real_input
+	@$(BIN)/python -m tests.acceptance.real_input $(ARGS)
 
 setup-run:
 	@scripts/setup run

@@ -12,8 +12,11 @@ from domain.kernel.money import MAX_AMOUNT_MINOR, Amount, Money
 from domain.payments import OWN_TENDERS, Payment
 from domain.ports import Outcome, ProviderAnswer
 
-MAX_GIFT_CARDS = 5
-"""Most gift cards of one cart: each is one more row to lock when it is ordered."""
+MAX_GIFT_CARDS = 50
+"""Most gift cards of one cart: each is a row to lock when it is ordered, and a payment of the order.
+
+Marketplaces that give refunds as vouchers see orders with nearly thirty (Olist, 2017).
+"""
 
 MAX_NOTE_LENGTH = 500
 """Longest note or reason, in characters."""

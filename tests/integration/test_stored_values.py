@@ -313,6 +313,20 @@ async def test_a_checkout_sends_three_statements_more_only_where_a_balance_pays(
     assert len(sent) == count, sent
 
 
+async def test_fifty_cards_pay_an_order_in_as_many_statements_as_one(database: Database) -> None:
+    token = await cart_token(database)
+    await apply_cards(database, token, *[await make_card(database, "0.50") for _ in range(MAX_GIFT_CARDS)])
+    given = {"cartToken": token, "payment": {"provider": "sandbox", "method": "ok"}, "idempotencyKey": "1"}
+    providers = {"sandbox": SandboxPayments(database.engine)}
+    with count_statements(database) as sent:
+        placed = await send(database, PLACE, given, ANONYMOUS, payment_providers=providers)
+    assert placed["userErrors"] == []
+    paid = placed["order"]["payments"]
+    assert [one["captured"]["amount"] for one in paid] == ["0.50"] * MAX_GIFT_CARDS
+    assert {one["provider"] for one in paid} == {"gift_card"}
+    assert len(sent) <= 15, sent  # with one: 14, and one to show the payments
+
+
 async def test_applying_a_card_takes_few_statements(database: Database) -> None:
     token = await cart_token(database)
     code = await make_card(database)
