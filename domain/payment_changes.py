@@ -183,6 +183,22 @@ def refund_of(
     return changes
 
 
+def overpaid(
+    payments: Sequence[Payment], currency: str, amount_minor: int, reason: str, now: datetime
+) -> list[Change]:
+    """Intend to refund what an order that costs less now has taken too much.
+
+    Money that came outside is sent back by hand, and recorded then: what of it is too much stays. Raises
+    IllegalTransition where so much is not taken yet, because a capture is under way.
+    """
+    if amount_minor > sum(max(0, one.refundable_minor) for one in payments):
+        status = next((one.status.value for one in payments if one.capturing_minor), "")
+        raise IllegalTransition("a capture of its money is under way: try again soon", status, (), "id")
+    ours = [one for one in payments if one.provider not in {MANUAL, IMPORTED}]
+    refundable = sum(max(0, one.refundable_minor) for one in ours)
+    return refund_of(ours, currency, min(amount_minor, refundable), reason, now)
+
+
 def record(
     payment: Payment, amount_minor: int, reference: str | None, now: datetime
 ) -> tuple[Payment, list[PaymentTransaction]]:

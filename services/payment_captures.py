@@ -18,17 +18,22 @@ from services.payment_facts import Recorded
 
 
 def at_opening(
-    policy: CapturePolicy, order: Order, payments: Sequence[Payment], now: datetime
+    policy: CapturePolicy,
+    order: Order,
+    payments: Sequence[Payment],
+    now: datetime,
+    most_minor: int | None = None,
 ) -> list[Change]:
     """Return the intents to capture an order that is placed, or approved, in a channel that then captures.
 
+    No more than `most_minor`, where an order has changed since it was placed.
     Gift cards and store credit are captured then in any channel: what they pay is off their balance already.
     """
     if order.status is not OrderStatus.OPEN:
         return []
     if policy is not CapturePolicy.AT_PLACEMENT:
         payments = [one for one in payments if one.provider in OWN_TENDERS]
-    return decide.capture_of(payments, None, now)
+    return decide.capture_of(payments, most_minor, now)
 
 
 async def intend_for_shipment(
