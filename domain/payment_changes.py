@@ -86,6 +86,21 @@ def capture(payment: Payment, amount_minor: int | None, now: datetime) -> Change
     return Change(replace(payment, capturing_minor=payment.capturing_minor + amount), intent)
 
 
+def within(payment: Payment, amount_minor: int | None, most_minor: int) -> int | None:
+    """Return how much to capture of a payment where its order has no more than `most_minor` left to take.
+
+    An order that was edited may cost less than is reserved for it. Raises AmountTooLarge, and
+    IllegalTransition where nothing is left.
+    """
+    if payment.capturable_minor <= most_minor:
+        return amount_minor
+    if amount_minor is not None and amount_minor > most_minor:
+        raise too_large(amount_minor, most_minor, payment.currency)
+    if not most_minor:
+        raise IllegalTransition("all that the order costs is taken", payment.status.value, (), "id")
+    return most_minor if amount_minor is None else amount_minor
+
+
 def refund(payment: Payment, amount_minor: int | None, reason: str | None, now: datetime) -> Change:
     """Intend to give a part of what was captured back, or (None) all that is left of it.
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from domain import payment_changes as decide
 from domain.channels import CapturePolicy
 from domain.kernel.errors import NotFound
+from domain.order_edits import untaken_minor
 from domain.orders import Order, OrderStatus
 from domain.payment_changes import Change
 from domain.payments import OWN_TENDERS, Payment
@@ -46,7 +47,8 @@ async def intend_for_shipment(
     """
     if locked.capture_policy is not CapturePolicy.AT_SHIPMENT or amount_minor <= 0:
         return locked.order, []
-    changes = decide.capture_of(locked.payments, amount_minor, transaction.now)
+    most = untaken_minor(locked.order.total_minor, locked.payments)
+    changes = decide.capture_of(locked.payments, min(amount_minor, most), transaction.now)
     if not changes:
         return locked.order, []
     order = await payment_facts.write(context, transaction, locked.order, locked.payments, changes)
