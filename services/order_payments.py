@@ -1,5 +1,6 @@
 """Use cases of payments that are asked for after an order was placed: each an intent, a call, an outcome."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -17,7 +18,7 @@ from domain.order_payments import Concluded
 from domain.orders import Order
 from domain.payment_changes import Change, replaced
 from domain.payment_means import NO_MEANS, PaymentMeans
-from domain.payments import Payment, PaymentTransaction
+from domain.payments import Payment, PaymentStatus, PaymentTransaction
 from domain.ports import Outcome, PaymentProvider, ProviderAnswer
 from persistence import orders as order_rows
 from persistence import payment_changes as rows
@@ -37,6 +38,8 @@ class Created:
 
     order: Order
     payment: Payment
+    action: Mapping[str, str] | None = None
+    """What the shopper has to do, while it is ACTION_REQUIRED."""
 
 
 async def create(
@@ -199,7 +202,16 @@ async def _now(context: ServiceContext, order_id: UUID, stored: dict[str, Any]) 
         request = (await rows.by_ids(connection, [request_id]))[request_id]
         decide.check_not_failed(payment, request)
         order = (await order_rows.by_ids(connection, [order_id]))[order_id]
-    return Created(order, payment)
+        action = None
+        if payment.status is PaymentStatus.ACTION_REQUIRED:
+            now = context.now()
+            action = await payment_rows.awaited_action(
+                connection,
+                payment.id,
+                now=now,
+                leased_until=payments.asked_again_at(context.environment, now),
+            )
+    return Created(order, payment, action)
 
 
 def _facts(payment: Payment, request: PaymentTransaction) -> dict[str, Any]:
