@@ -13,7 +13,7 @@ from uuid import UUID
 from domain.fulfillment import FulfillmentOrder, FulfillmentOrderStatus
 from domain.kernel.errors import IllegalTransition, InvalidInput
 from domain.kernel.ids import new_id
-from domain.kernel.money import allocate_minor
+from domain.kernel.money import MAX_AMOUNT_MINOR, allocate_minor
 from domain.kernel.quantities import MAX_QUANTITY, require_positive
 from domain.orders import Order, OrderLine, OrderStatus
 from domain.payments import Payment, PaymentStatus
@@ -120,6 +120,8 @@ def plan(placed: Placed, quantities: Sequence[NewQuantity], goods: Sequence[Good
         raise InvalidInput(f"an order has at most {MAX_LINES} lines", "add")
     adjustments = _adjustments(placed, kept) + list(priced.adjustments)
     order = _order(placed, lines)
+    if max(order.subtotal_minor, order.total_minor) > MAX_AMOUNT_MINOR:
+        raise InvalidInput("the order's total would be too large", "add" if goods else "lines")
     paid = settlement(order.total_minor, placed.payments)
     left = {line.id for line in lines}
     return Edit(
@@ -150,10 +152,37 @@ def settlement(total_minor: int, payments: Sequence[Payment]) -> tuple[int, int]
     return max(0, kept - back - total_minor), max(0, total_minor - covered)
 
 
+def untaken_minor(total_minor: int, payments: Sequence[Payment]) -> int:
+    """Return what an order costs beyond what is taken of it, or being taken, and not given back."""
+    live = [payment for payment in payments if payment.counts]
+    kept = sum(one.captured_minor + one.capturing_minor for one in live)
+    back = sum(one.refunded_minor + one.refunding_minor + one.charged_back_minor for one in live)
+    return max(0, total_minor - kept + back)
+
+
+def is_paid_for(total_minor: int, payments: Sequence[Payment], *, later: bool) -> bool:
+    """Say whether an order's money is there: taken, or reserved, and not given back.
+
+    With `later` what is agreed to be paid later is as good. What a provider has not decided yet is not.
+    """
+    live = [payment for payment in payments if payment.counts]
+    there = sum(_is_there(one, later=later) for one in live)
+    back = sum(one.refunded_minor + one.refunding_minor + one.charged_back_minor for one in live)
+    return there - back >= total_minor
+
+
+def _is_there(payment: Payment, *, later: bool) -> int:
+    # A provider that has agreed to be paid later has given the payment its name.
+    agreed = later and payment.reference is not None
+    return _covers(payment) if agreed or payment.status is not PaymentStatus.PENDING else _taken(payment)
+
+
 def _covers(payment: Payment) -> int:
     # What is paid later is agreed on as a whole; nothing of it is authorized.
-    if payment.status is PaymentStatus.PENDING:
-        return payment.amount_minor
+    return payment.amount_minor if payment.status is PaymentStatus.PENDING else _taken(payment)
+
+
+def _taken(payment: Payment) -> int:
     return max(payment.authorized_minor - payment.voiding_minor, payment.captured_minor)
 
 

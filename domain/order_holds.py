@@ -58,6 +58,11 @@ def awaiting_payment(actor: str, now: datetime) -> FulfillmentHold:
     return FulfillmentHold(new_id(), HoldKind.AWAITING_PAYMENT, False, UNPAID, None, actor, now)
 
 
+def is_unpaid(hold: FulfillmentHold) -> bool:
+    """Say whether a hold waits for the order's money."""
+    return hold.code == UNPAID
+
+
 def own_holds(parts: Iterable[FulfillmentOrder]) -> list[FulfillmentHold]:
     """Return the holds that do not go with a review."""
     return [hold for part in parts for hold in part.holds if not hold.of_review]

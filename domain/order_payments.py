@@ -93,9 +93,17 @@ def intend(
 
 
 def conclude(
-    order: Order, payment: Payment, request: PaymentTransaction, answer: ProviderAnswer, now: datetime
+    order: Order,
+    payments: Sequence[Payment],
+    request: PaymentTransaction,
+    answer: ProviderAnswer,
+    now: datetime,
 ) -> Concluded:
-    """Return what an answer makes of a payment; what cannot be used is voided."""
+    """Return what an answer makes of the payment that `request` is of; what cannot be used is voided.
+
+    So is what came late, when the order's other `payments` cover what it costs by now.
+    """
+    payment = next(one for one in payments if one.id == request.payment_id)
     if answer.outcome is Outcome.DECLINED:
         return _failed(payment, request, answer.decline_code or "declined", now)
     settled = replace(request, status=TransactionStatus.SUCCEEDED, settled_at=now, reference=answer.reference)
@@ -108,7 +116,8 @@ def conclude(
         reference=answer.reference,
         expires_at=answer.expires_at,
     )
-    code = _refusal(order, payment, answer)
+    others = [one for one in payments if one.id != payment.id]
+    code = _refusal(order, payment, others, answer)
     if code is None:
         return Concluded(approved, settled)
     void = _void(request, approved.authorized_minor, answer.reference, now)
@@ -130,11 +139,13 @@ def check_not_failed(payment: Payment, request: PaymentTransaction) -> None:
         raise PaymentDeclined(request.decline_code or "declined")
 
 
-def _refusal(order: Order, payment: Payment, answer: ProviderAnswer) -> str | None:
+def _refusal(order: Order, payment: Payment, others: Sequence[Payment], answer: ProviderAnswer) -> str | None:
     if answer.amount_minor != payment.amount_minor or answer.currency not in {None, payment.currency}:
         return AMOUNT_MISMATCH
     wanted = payment.status in {PaymentStatus.PENDING, PaymentStatus.ACTION_REQUIRED}
-    return None if wanted and order.status in {OrderStatus.OPEN, OrderStatus.COMPLETED} else NOT_NEEDED
+    takes_money = order.status in {OrderStatus.OPEN, OrderStatus.COMPLETED}
+    _, due = settlement(order.total_minor, others)
+    return None if wanted and takes_money and due else NOT_NEEDED
 
 
 def _void(
@@ -144,6 +155,7 @@ def _void(
         request,
         id=new_id(),
         kind=TransactionKind.VOID,
+        status=TransactionStatus.REQUESTED,
         requested_at=now,
         amount_minor=amount_minor,
         reference=reference,

@@ -86,6 +86,21 @@ def capture(payment: Payment, amount_minor: int | None, now: datetime) -> Change
     return Change(replace(payment, capturing_minor=payment.capturing_minor + amount), intent)
 
 
+def within(payment: Payment, amount_minor: int | None, most_minor: int) -> int | None:
+    """Return how much to capture of a payment where its order has no more than `most_minor` left to take.
+
+    An order that was edited may cost less than is reserved for it. Raises AmountTooLarge, and
+    IllegalTransition where nothing is left.
+    """
+    if payment.capturable_minor <= most_minor:
+        return amount_minor
+    if amount_minor is not None and amount_minor > most_minor:
+        raise too_large(amount_minor, most_minor, payment.currency)
+    if not most_minor:
+        raise IllegalTransition("all that the order costs is taken", payment.status.value, (), "id")
+    return most_minor if amount_minor is None else amount_minor
+
+
 def refund(payment: Payment, amount_minor: int | None, reason: str | None, now: datetime) -> Change:
     """Intend to give a part of what was captured back, or (None) all that is left of it.
 
@@ -181,6 +196,22 @@ def refund_of(
             changes.append(refund(payment, amount, reason, now))
             left -= amount
     return changes
+
+
+def overpaid(
+    payments: Sequence[Payment], currency: str, amount_minor: int, reason: str, now: datetime
+) -> list[Change]:
+    """Intend to refund what an order that costs less now has taken too much.
+
+    Money that came outside is sent back by hand, and recorded then: what of it is too much stays. Raises
+    IllegalTransition where so much is not taken yet, because a capture is under way.
+    """
+    if amount_minor > sum(max(0, one.refundable_minor) for one in payments):
+        status = next((one.status.value for one in payments if one.capturing_minor), "")
+        raise IllegalTransition("a capture of its money is under way: try again soon", status, (), "id")
+    ours = [one for one in payments if one.provider not in {MANUAL, IMPORTED}]
+    refundable = sum(max(0, one.refundable_minor) for one in ours)
+    return refund_of(ours, currency, min(amount_minor, refundable), reason, now)
 
 
 def record(

@@ -38,10 +38,12 @@ _FACTS = text(
     bindparam("ids", type_=ARRAY(Uuid)),
     bindparam("skus", type_=ARRAY(Text)),
 )
+# Also where nothing is sold from any more: units may go back there, and all are locked in their one order.
 _SHELVES = """
     SELECT s.variant_id, s.location_id, s.available, c.rank
       FROM stock_levels s
-      JOIN channel_locations c ON c.location_id = s.location_id AND c.channel_id = :channel_id
+      LEFT JOIN (channel_locations c JOIN locations p ON p.id = c.location_id AND p.archived_at IS NULL)
+        ON c.location_id = s.location_id AND c.channel_id = :channel_id
      WHERE s.variant_id = ANY (:variant_ids)
      ORDER BY s.variant_id, s.location_id
 """
@@ -169,7 +171,7 @@ async def shelves(
     """Return where a channel's locations have variants on sale; `locking` keeps that so until the commit."""
     values = {"channel_id": channel_id, "variant_ids": list(variant_ids)}
     rows = await connection.execute(_LOCK if locking else _LOOK, values)
-    return [Shelf(*row) for row in rows]
+    return [Shelf(*row) for row in rows if row.rank is not None]
 
 
 async def apply(

@@ -32,11 +32,16 @@ _RELEASE = text(
     bindparam("note", type_=Text()),
 )
 _PLACE_OF_HOLD = text("SELECT order_id, fulfillment_order_id FROM order_holds WHERE id = :id")
+# As `domain/order_edits.is_paid_for` has it: the status of an order that was edited does not tell, since what
+# was given back then is no longer owed.
 _PAID = text(
     """
     SELECT DISTINCT h.order_id FROM order_holds h JOIN orders o ON o.id = h.order_id
-     WHERE h.code = 'UNPAID' AND h.released_at IS NULL
-       AND o.payment_status IN ('AUTHORIZED', 'PAID', 'OVERPAID') AND o.status IN ('OPEN', 'PENDING_APPROVAL')
+     WHERE h.code = 'UNPAID' AND h.released_at IS NULL AND o.status IN ('OPEN', 'PENDING_APPROVAL')
+       AND o.total_minor <= (
+           SELECT coalesce(sum(greatest(p.authorized_minor - p.voiding_minor, p.captured_minor)
+                               - p.refunded_minor - p.refunding_minor - p.charged_back_minor), 0)
+             FROM payments p WHERE p.order_id = o.id AND p.status NOT IN ('VOIDED', 'FAILED'))
      ORDER BY h.order_id LIMIT :most
     """
 )

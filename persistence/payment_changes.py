@@ -28,6 +28,7 @@ _LOCK = text(
     f"""
     SELECT {ORDER_COLUMNS}, {PARTS_SQL},
            (SELECT h.capture_policy FROM channels h WHERE h.id = o.channel_id) AS capture_policy,
+           (SELECT h.hold_unpaid FROM channels h WHERE h.id = o.channel_id) AS hold_unpaid,
            (SELECT jsonb_agg(jsonb_build_array({_TRANSACTION}) ORDER BY t.id)
               FROM payment_transactions t JOIN payments p ON p.id = t.payment_id
              WHERE p.order_id = o.id) AS transactions,
@@ -114,6 +115,8 @@ class LockedPayments:
     payments: tuple[Payment, ...]
     transactions: tuple[PaymentTransaction, ...]
     capture_policy: CapturePolicy
+    hold_unpaid: bool = False
+    """Whether the channel keeps what is paid later until the money has come."""
 
     def payment(self, payment_id: UUID) -> Payment:
         """Return one of the payments, known to be among them."""
@@ -232,6 +235,7 @@ def _locked(row: Row[*tuple[Any, ...]]) -> LockedPayments:
         parts(row).payments,
         tuple(_transaction_record(record) for record in row.transactions or ()),
         CapturePolicy(row.capture_policy),
+        row.hold_unpaid,
     )
 
 

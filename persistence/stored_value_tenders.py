@@ -56,6 +56,13 @@ _LOCK_APPLIED = text(
      ORDER BY s.id FOR NO KEY UPDATE OF s
     """
 ).bindparams(_CART_ID)
+_LOCK_TAKEN = text(
+    """
+    SELECT s.id FROM stored_values s
+     WHERE s.id IN (SELECT m.stored_value_id FROM stored_value_movements m WHERE m.payment_id = ANY (:ids))
+     ORDER BY s.id FOR NO KEY UPDATE
+    """
+).bindparams(bindparam("ids", type_=ARRAY(Uuid)))
 _TAKE = text(
     """
     WITH taken AS (
@@ -198,6 +205,11 @@ async def lock_applied(connection: AsyncConnection, cart_id: UUID) -> list[Appli
     """Lock what a locked cart is to be paid with, by id; returned in the order in which it was applied."""
     rows = (await connection.execute(_LOCK_APPLIED, {"cart_id": cart_id})).all()
     return [_applied(row) for row in sorted(rows, key=lambda row: (row.applied_at, row.id))]
+
+
+async def lock_taken(connection: AsyncConnection, payment_ids: Sequence[UUID]) -> None:
+    """Lock the balances that payments of a locked order were taken from, by id."""
+    await connection.execute(_LOCK_TAKEN, {"ids": list(payment_ids)})
 
 
 async def take(

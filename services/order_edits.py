@@ -21,7 +21,7 @@ from domain.kernel.ids import new_id
 from domain.kernel.keys import check_key
 from domain.kernel.money import Amount, Money
 from domain.order_edits import Edit, Goods, NewQuantity, Placed
-from domain.order_holds import awaiting_payment
+from domain.order_holds import awaiting_payment, is_unpaid
 from domain.orders import Order, check_reason, fulfillment_status, payment_status
 from domain.payment_changes import Change
 from persistence import inventory
@@ -29,7 +29,7 @@ from persistence import order_edits as rows
 from persistence import orders as order_rows
 from persistence.idempotency import claim_for
 from persistence.order_edits import Offer
-from services import ledger, payment_calls, payment_facts
+from services import ledger, payment_calls, payment_facts, stored_value_tenders
 from services.access import Permission, require
 from services.carts import findable
 from services.context import ServiceContext, Transaction
@@ -158,18 +158,18 @@ async def _planned(
     by_id = {part.id: part for part in placed.parts} | {part.id: part for part in changed}
     made: list[FulfillmentOrder] = []
     movements = list(back)
+    refunds = payment_changes.overpaid(placed.payments, placed.order.currency, edit.refund_minor, reason, now)
     if edit.needs:
+        if locking:
+            await stored_value_tenders.lock_taken(connection, refunds)
         # Those that give units back too, so that all rows are locked in their one order.
         variants = sorted({one.variant_id for one in edit.needs} | {one.variant_id for one in back})
         shelves = await rows.shelves(connection, placed.order.channel_id, variants, locking=locking)
-        holds = [awaiting_payment(actor, now)] if edit.due_minor else []
+        # What comes instead of goods that wait for their money waits for it as well.
+        waits = edit.due_minor or any(is_unpaid(hold) for part in placed.parts for hold in part.holds)
+        holds = [awaiting_payment(actor, now)] if waits else []
         made, forth = stock.secure(placed.order.id, edit.needs, shelves, list(by_id.values()), holds)
         movements += forth
-    refunds = (
-        payment_changes.refund_of(placed.payments, placed.order.currency, edit.refund_minor, reason, now)
-        if edit.refund_minor
-        else []
-    )
     payments = payment_changes.replaced(placed.payments, refunds)
     order = replace(
         edit.order,

@@ -107,12 +107,15 @@ async def release_paid(context: ServiceContext) -> int:
 async def release_unpaid(transaction: Transaction, order_id: UUID) -> Order:
     """End the holds of an order that waited for its money; returns it as it then is."""
     order, parts = await _locked(transaction, order_id, "id")
-    ended = [hold for part in parts.fulfillment_orders for hold in part.holds if _unpaid(hold)]
+    ended = [hold for part in parts.fulfillment_orders for hold in part.holds if decide.is_unpaid(hold)]
     if not ended:
         return order
+    kept = [
+        tuple(hold for hold in part.holds if not decide.is_unpaid(hold)) for part in parts.fulfillment_orders
+    ]
     free = [
-        decide.reopened(order, replace(part, holds=tuple(hold for hold in part.holds if not _unpaid(hold))))
-        for part in parts.fulfillment_orders
+        decide.reopened(order, replace(part, holds=holds))
+        for part, holds in zip(parts.fulfillment_orders, kept, strict=True)
     ]
     return await _release(transaction, order, parts, free, ended, None)
 
@@ -163,10 +166,6 @@ async def _locked(transaction: Transaction, order_id: UUID | None, path: str) ->
 
 def _part(parts: OrderParts, part_id: UUID) -> FulfillmentOrder:
     return next(part for part in parts.fulfillment_orders if part.id == part_id)
-
-
-def _unpaid(hold: FulfillmentHold) -> bool:
-    return hold.code == decide.UNPAID
 
 
 def _claim(context: ServiceContext, operation: str, key: str, request: object) -> Claim:

@@ -1,5 +1,6 @@
 """Use cases of payments that are asked for after an order was placed: each an intent, a call, an outcome."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -12,12 +13,12 @@ from domain.kernel.errors import NotFound
 from domain.kernel.events import Event
 from domain.kernel.keys import check_key
 from domain.kernel.money import Amount
-from domain.order_edits import settlement
+from domain.order_edits import is_paid_for, untaken_minor
 from domain.order_payments import Concluded
 from domain.orders import Order
 from domain.payment_changes import Change, replaced
 from domain.payment_means import NO_MEANS, PaymentMeans
-from domain.payments import Payment, PaymentTransaction
+from domain.payments import Payment, PaymentStatus, PaymentTransaction
 from domain.ports import Outcome, PaymentProvider, ProviderAnswer
 from persistence import orders as order_rows
 from persistence import payment_changes as rows
@@ -37,6 +38,8 @@ class Created:
 
     order: Order
     payment: Payment
+    action: Mapping[str, str] | None = None
+    """What the shopper has to do, while it is ACTION_REQUIRED."""
 
 
 async def create(
@@ -162,13 +165,12 @@ def _concluded(
     request: PaymentTransaction,
     answer: ProviderAnswer,
 ) -> Concluded | None:
-    payment = locked.payment(request.payment_id)
     if answer.outcome is not Outcome.ACTION_REQUIRED:
-        return decide.conclude(locked.order, payment, request, answer, transaction.now)
+        return decide.conclude(locked.order, locked.payments, request, answer, transaction.now)
     longest = timedelta(seconds=context.environment.payment_give_up_seconds)
     if transaction.now - request.requested_at < longest:
         return None
-    return decide.give_up(payment, request, answer, transaction.now)
+    return decide.give_up(locked.payment(request.payment_id), request, answer, transaction.now)
 
 
 async def _write(
@@ -177,7 +179,9 @@ async def _write(
     changes = [Change(concluded.payment, one) for one in concluded.transactions]
     after = replaced(locked.payments, changes)
     order = payments.order_with_payments(locked.order, after)
-    captures = payment_captures.at_opening(locked.capture_policy, order, after, transaction.now)
+    captures = payment_captures.at_opening(
+        locked.capture_policy, order, after, transaction.now, untaken_minor(order.total_minor, after)
+    )
     changes += captures
     await payment_facts.save(context, transaction, order, changes)
     kind = "PaymentAuthorized" if concluded.payment.counts else "PaymentFailed"
@@ -185,7 +189,7 @@ async def _write(
         _event(kind, transaction, order, concluded.payment, concluded.request),
         *payment_facts.events_of(order, changes, transaction.now),
     )
-    if concluded.payment.counts and not settlement(order.total_minor, after)[1]:
+    if concluded.payment.counts and is_paid_for(order.total_minor, after, later=not locked.hold_unpaid):
         order = await order_holds.release_unpaid(transaction, order.id)
     return order, changes
 
@@ -198,7 +202,16 @@ async def _now(context: ServiceContext, order_id: UUID, stored: dict[str, Any]) 
         request = (await rows.by_ids(connection, [request_id]))[request_id]
         decide.check_not_failed(payment, request)
         order = (await order_rows.by_ids(connection, [order_id]))[order_id]
-    return Created(order, payment)
+        action = None
+        if payment.status is PaymentStatus.ACTION_REQUIRED:
+            now = context.now()
+            action = await payment_rows.awaited_action(
+                connection,
+                payment.id,
+                now=now,
+                leased_until=payments.asked_again_at(context.environment, now),
+            )
+    return Created(order, payment, action)
 
 
 def _facts(payment: Payment, request: PaymentTransaction) -> dict[str, Any]:

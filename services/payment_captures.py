@@ -7,6 +7,7 @@ from uuid import UUID
 from domain import payment_changes as decide
 from domain.channels import CapturePolicy
 from domain.kernel.errors import NotFound
+from domain.order_edits import untaken_minor
 from domain.orders import Order, OrderStatus
 from domain.payment_changes import Change
 from domain.payments import OWN_TENDERS, Payment
@@ -18,17 +19,22 @@ from services.payment_facts import Recorded
 
 
 def at_opening(
-    policy: CapturePolicy, order: Order, payments: Sequence[Payment], now: datetime
+    policy: CapturePolicy,
+    order: Order,
+    payments: Sequence[Payment],
+    now: datetime,
+    most_minor: int | None = None,
 ) -> list[Change]:
     """Return the intents to capture an order that is placed, or approved, in a channel that then captures.
 
+    No more than `most_minor`, where an order has changed since it was placed.
     Gift cards and store credit are captured then in any channel: what they pay is off their balance already.
     """
     if order.status is not OrderStatus.OPEN:
         return []
     if policy is not CapturePolicy.AT_PLACEMENT:
         payments = [one for one in payments if one.provider in OWN_TENDERS]
-    return decide.capture_of(payments, None, now)
+    return decide.capture_of(payments, most_minor, now)
 
 
 async def intend_for_shipment(
@@ -41,7 +47,8 @@ async def intend_for_shipment(
     """
     if locked.capture_policy is not CapturePolicy.AT_SHIPMENT or amount_minor <= 0:
         return locked.order, []
-    changes = decide.capture_of(locked.payments, amount_minor, transaction.now)
+    most = untaken_minor(locked.order.total_minor, locked.payments)
+    changes = decide.capture_of(locked.payments, min(amount_minor, most), transaction.now)
     if not changes:
         return locked.order, []
     order = await payment_facts.write(context, transaction, locked.order, locked.payments, changes)

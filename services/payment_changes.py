@@ -16,6 +16,7 @@ from domain.kernel.changes import check_version
 from domain.kernel.errors import IllegalTransition, InvalidInput, NotFound
 from domain.kernel.keys import check_key
 from domain.kernel.money import Amount
+from domain.order_edits import untaken_minor
 from domain.orders import Order, OrderStatus
 from domain.payment_changes import Change
 from domain.payments import Payment, PaymentTransaction, TransactionKind
@@ -61,7 +62,7 @@ class _Intended(NamedTuple):
 
 
 async def capture(context: ServiceContext, payment_id: UUID, amount: Amount | None, key: str) -> Changed:
-    """Take a part of what is reserved, or (None) the rest.
+    """Take a part of what is reserved, or (None) the rest; never more than the order costs by now.
 
     Raises NotFound, InvalidInput, AmountTooLarge, and IllegalTransition where nothing is left or the order
     is not open.
@@ -73,7 +74,9 @@ async def capture(context: ServiceContext, payment_id: UUID, amount: Amount | No
             raise IllegalTransition(
                 "money is taken for orders that are open", locked.order.status.value, allowed, "id"
             )
-        return [decide.capture(payment, decide.minor_in(payment.currency, amount), now)]
+        most = untaken_minor(locked.order.total_minor, locked.payments)
+        asked = decide.minor_in(payment.currency, amount)
+        return [decide.capture(payment, decide.within(payment, asked, most), now)]
 
     return await _change(context, "paymentCapture", payment_id, intend, key, [_facts(amount)])
 

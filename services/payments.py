@@ -45,6 +45,8 @@ def provider_for(environment: Environment, name: str, method: str) -> PaymentPro
 def check_request(environment: Environment, payment: Payment, means: PaymentMeans) -> None:
     """Raise InvalidInput for what the payment's provider cannot be asked for."""
     provider = environment.payment_providers[payment.provider]
+    if not payment.amount_minor:
+        return
     if isinstance(provider, RequestChecker):
         provider.check(request_of(payment, means))
 
@@ -56,7 +58,12 @@ class NeverArrived(Exception):
 async def authorize(
     environment: Environment, payment: Payment, transaction_id: UUID, means: PaymentMeans = NO_MEANS
 ) -> ProviderAnswer | None:
-    """Ask the provider to authorize; None when the outcome is not known (yet)."""
+    """Ask the provider to authorize; None when the outcome is not known (yet).
+
+    For nothing, as where a discount takes all of it, nobody is asked.
+    """
+    if not payment.amount_minor:
+        return _nothing(payment, transaction_id)
 
     async def ask(provider: PaymentProvider) -> ProviderAnswer:
         return await provider.authorize(provider_key(transaction_id), request_of(payment, means))
@@ -79,6 +86,8 @@ async def find_out(
     charged any more. Raises NeverArrived then.
     """
     key = provider_key(transaction_id)
+    if not payment.amount_minor:
+        return _nothing(payment, transaction_id)
 
     async def ask(provider: PaymentProvider) -> ProviderAnswer:
         found = await provider.find(key)
@@ -119,6 +128,8 @@ async def ask_to_void(
 
     Without a `reference` the provider is first asked for its own, by the request of `authorization_id`.
     """
+    if not payment.amount_minor:
+        return True  # nobody was asked to reserve nothing
     provider = environment.payment_providers.get(payment.provider)
     if provider is None:
         _log.error("payment_provider_missing", provider=payment.provider, payment_id=str(payment.id))
@@ -160,6 +171,11 @@ async def answer_of(
     except (ProviderTimeout, TimeoutError):
         _log.info("payment_outcome_unknown", provider=payment.provider, payment_id=str(payment.id))
         return None
+
+
+def _nothing(payment: Payment, transaction_id: UUID) -> ProviderAnswer:
+    """Return the answer to a request for nothing: most providers would refuse it."""
+    return ProviderAnswer(Outcome.SUCCEEDED, provider_key(transaction_id), 0, currency=payment.currency)
 
 
 async def _give_up(

@@ -7,6 +7,8 @@ cart, or the order's stock, back.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from domain import stored_values as decide
 from domain.checkouts import Checkout
 from domain.kernel.events import Event
@@ -82,6 +84,13 @@ async def release(transaction: Transaction, payment: Payment, checkout: Checkout
     """
     taken = [*checkout.tenders, *([payment] if decide.is_stored_value(payment) else [])]
     await _give_back(transaction, [GivenBack(one.id, one.amount_minor, voided_by=new_id()) for one in taken])
+
+
+async def lock_taken(connection: AsyncConnection, changes: Sequence[Change]) -> None:
+    """Lock the balances that `give_back` will put something on, for who has to lock stock before that."""
+    paid = [change.payment.id for change in changes if decide.is_stored_value(change.payment)]
+    if paid:
+        await rows.lock_taken(connection, paid)
 
 
 async def give_back(transaction: Transaction, changes: Sequence[Change]) -> None:

@@ -98,7 +98,8 @@ class Payment(Node):
     currency: strawberry.Private[str]
     action: PaymentAction | None = strawberry.field(
         default=None,
-        description="What the shopper has to do: told by orderPlace alone, while it is ACTION_REQUIRED.",
+        description="What the shopper has to do: told by orderPlace and orderPaymentCreate, while it is "
+        "ACTION_REQUIRED.",
     )
 
     @classmethod
