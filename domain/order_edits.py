@@ -10,17 +10,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
+from domain.carts import MAX_LINES
 from domain.fulfillment import FulfillmentOrder, FulfillmentOrderStatus
 from domain.kernel.errors import IllegalTransition, InvalidInput
 from domain.kernel.ids import new_id
-from domain.kernel.money import allocate_minor
+from domain.kernel.money import MAX_AMOUNT_MINOR, allocate_minor
 from domain.kernel.quantities import MAX_QUANTITY, require_positive
 from domain.orders import Order, OrderLine, OrderStatus
 from domain.payments import Payment, PaymentStatus
 from domain.pricing import Adjustment, AdjustmentKind, PricedLine, PricingRules, price
-
-MAX_LINES = 500
-"""Most lines an order may be edited to have."""
 
 FREE = frozenset(
     {FulfillmentOrderStatus.SCHEDULED, FulfillmentOrderStatus.OPEN, FulfillmentOrderStatus.ON_HOLD}
@@ -116,10 +114,12 @@ def plan(placed: Placed, quantities: Sequence[NewQuantity], goods: Sequence[Good
     lines = _with_extra(kept, extra, taxes)
     if not lines:
         raise InvalidInput("nothing would be left of the order: cancel it", "lines")
-    if len(lines) > MAX_LINES:
+    if len(lines) > max(MAX_LINES, len(placed.lines)):
         raise InvalidInput(f"an order has at most {MAX_LINES} lines", "add")
     adjustments = _adjustments(placed, kept) + list(priced.adjustments)
     order = _order(placed, lines)
+    if order.total_minor > max(MAX_AMOUNT_MINOR, placed.order.total_minor):
+        raise InvalidInput("the order's total would be too large", "add" if goods else "lines")
     paid = settlement(order.total_minor, placed.payments)
     left = {line.id for line in lines}
     return Edit(
@@ -148,6 +148,19 @@ def settlement(total_minor: int, payments: Sequence[Payment]) -> tuple[int, int]
     back = sum(one.refunded_minor + one.refunding_minor + one.charged_back_minor for one in live)
     covered = sum(_covers(one) for one in live) - back
     return max(0, kept - back - total_minor), max(0, total_minor - covered)
+
+
+def uncovered(total_minor: int, payments: Sequence[Payment]) -> int:
+    """Return what of an order's total nobody has agreed to yet.
+
+    Other than what is due it has what a provider was asked for and has not answered: nobody asks for that
+    twice, but nothing is sent for it either.
+    """
+    return settlement(total_minor, [one for one in payments if not _is_unanswered(one)])[1]
+
+
+def _is_unanswered(payment: Payment) -> bool:
+    return payment.status is PaymentStatus.PENDING and payment.reference is None
 
 
 def _covers(payment: Payment) -> int:

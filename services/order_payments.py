@@ -1,5 +1,6 @@
 """Use cases of payments that are asked for after an order was placed: each an intent, a call, an outcome."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -12,12 +13,12 @@ from domain.kernel.errors import NotFound
 from domain.kernel.events import Event
 from domain.kernel.keys import check_key
 from domain.kernel.money import Amount
-from domain.order_edits import settlement
+from domain.order_edits import uncovered
 from domain.order_payments import Concluded
 from domain.orders import Order
 from domain.payment_changes import Change, replaced
 from domain.payment_means import NO_MEANS, PaymentMeans
-from domain.payments import Payment, PaymentTransaction
+from domain.payments import Payment, PaymentStatus, PaymentTransaction
 from domain.ports import Outcome, PaymentProvider, ProviderAnswer
 from persistence import orders as order_rows
 from persistence import payment_changes as rows
@@ -27,16 +28,18 @@ from persistence.payment_changes import LockedPayments
 from services import order_holds, payment_calls, payment_captures, payment_facts, payments
 from services.access import Permission, require
 from services.context import Environment, ServiceContext, Transaction
+from services.payment_attempts import awaited_action
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """A payment that was asked for, and its order as it now is."""
+    """A payment that was asked for, and its order as it now is; `action` is what its payer has to do."""
 
     order: Order
     payment: Payment
+    action: Mapping[str, str] | None = None
 
 
 async def create(
@@ -185,7 +188,7 @@ async def _write(
         _event(kind, transaction, order, concluded.payment, concluded.request),
         *payment_facts.events_of(order, changes, transaction.now),
     )
-    if concluded.payment.counts and not settlement(order.total_minor, after)[1]:
+    if concluded.payment.counts and not uncovered(order.total_minor, after):
         order = await order_holds.release_unpaid(transaction, order.id)
     return order, changes
 
@@ -198,7 +201,9 @@ async def _now(context: ServiceContext, order_id: UUID, stored: dict[str, Any]) 
         request = (await rows.by_ids(connection, [request_id]))[request_id]
         decide.check_not_failed(payment, request)
         order = (await order_rows.by_ids(connection, [order_id]))[order_id]
-    return Created(order, payment)
+        waiting = payment.status is PaymentStatus.ACTION_REQUIRED
+        action = await awaited_action(context, connection, payment) if waiting else None
+    return Created(order, payment, action)
 
 
 def _facts(payment: Payment, request: PaymentTransaction) -> dict[str, Any]:

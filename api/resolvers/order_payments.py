@@ -33,4 +33,6 @@ class OrderPaymentsMutation:
             input.idempotency_key,
             means_in(input.payment.token, input.payment.return_url),
         )
-        return OrderPaymentCreatePayload(order=Order.of(created.order), payment=Payment.of(created.payment))
+        return OrderPaymentCreatePayload(
+            order=Order.of(created.order), payment=Payment.of(created.payment, created.action)
+        )
