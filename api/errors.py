@@ -17,6 +17,15 @@ DiscountRefusal = strawberry.enum(
 )
 
 
+@strawberry.enum(description="Why nothing can be paid with a gift card: CURRENCY is not the cart's.")
+class GiftCardRefusal(Enum):
+    """Why a gift card is of no use to a cart."""
+
+    DISABLED = "DISABLED"
+    EXPIRED = "EXPIRED"
+    CURRENCY = "CURRENCY"
+
+
 @strawberry.enum(description="What went wrong, for programs; enums only grow.")
 class UserErrorCode(Enum):
     """Codes of user errors."""
@@ -119,11 +128,11 @@ class InsufficientBalanceError(UserError):
 
 @strawberry.type
 class GiftCardUnusableError(UserError):
-    """Nothing can be paid with the gift card here: reason is DISABLED, EXPIRED or CURRENCY."""
+    """Nothing can be paid with the gift card here."""
 
     # Nullable as in the error above, so that one query may ask both for it.
     last_characters: str | None
-    reason: str
+    refusal: GiftCardRefusal
 
 
 @strawberry.type(description="More was asked for than is left; left has the currency's number of decimals.")
@@ -237,7 +246,7 @@ def _unusable(error: domain.GiftCardUnusable, code: UserErrorCode, path: list[st
         message=error.message,
         path=path,
         last_characters=error.last_characters,
-        reason=error.reason,
+        refusal=GiftCardRefusal(error.reason),
     )
 
 

@@ -181,7 +181,8 @@ def check_draft(status: OrderStatus | None, version: int, expected_version: int 
     if status is not OrderStatus.DRAFT:
         current = OrderStatus.DRAFT if status is None else status
         allowed = sorted(one.value for one in TRANSITIONS.get(current, ()))
-        raise IllegalTransition(f"the order is {current.value}, not a draft any more", current.value, allowed)
+        message = f"the order is {current.value}, not a draft any more"
+        raise IllegalTransition(message, current.value, allowed, "id")
     check_version(version, expected_version)
 
 

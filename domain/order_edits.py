@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
+from domain.carts import MAX_LINES
 from domain.fulfillment import FulfillmentOrder, FulfillmentOrderStatus
 from domain.kernel.errors import IllegalTransition, InvalidInput
 from domain.kernel.ids import new_id
@@ -18,9 +19,6 @@ from domain.kernel.quantities import MAX_QUANTITY, require_positive
 from domain.orders import Order, OrderLine, OrderStatus
 from domain.payments import Payment, PaymentStatus
 from domain.pricing import Adjustment, AdjustmentKind, PricedLine, PricingRules, price
-
-MAX_LINES = 500
-"""Most lines an order may be edited to have."""
 
 FREE = frozenset(
     {FulfillmentOrderStatus.SCHEDULED, FulfillmentOrderStatus.OPEN, FulfillmentOrderStatus.ON_HOLD}
@@ -116,11 +114,11 @@ def plan(placed: Placed, quantities: Sequence[NewQuantity], goods: Sequence[Good
     lines = _with_extra(kept, extra, taxes)
     if not lines:
         raise InvalidInput("nothing would be left of the order: cancel it", "lines")
-    if len(lines) > MAX_LINES:
+    if len(lines) > max(MAX_LINES, len(placed.lines)):
         raise InvalidInput(f"an order has at most {MAX_LINES} lines", "add")
     adjustments = _adjustments(placed, kept) + list(priced.adjustments)
     order = _order(placed, lines)
-    if max(order.subtotal_minor, order.total_minor) > MAX_AMOUNT_MINOR:
+    if max(order.subtotal_minor, order.total_minor) > max(MAX_AMOUNT_MINOR, placed.order.total_minor):
         raise InvalidInput("the order's total would be too large", "add" if goods else "lines")
     paid = settlement(order.total_minor, placed.payments)
     left = {line.id for line in lines}

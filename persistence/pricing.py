@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import Row
 
 from domain.discounts import Candidate, Discount, DiscountKind
+from domain.kernel.moments import FIRST, LAST
 from domain.pricing import PricingRules
 from domain.taxes import TaxRate, TaxRounding
 
@@ -98,8 +99,17 @@ def discount_of(record: list[Any]) -> Discount:
 
 
 def moment_of(packed: str | None) -> datetime | None:
-    """Return a moment that was packed as JSON."""
-    return datetime.fromisoformat(packed) if packed else None
+    """Return a moment that was packed as JSON, the ends of the calendar included.
+
+    The driver writes the first and the last moment that Python knows as infinities, and a server whose
+    zone is not UTC may show those near them in the year 10000, or BC.
+    """
+    if not packed:
+        return None
+    try:
+        return datetime.fromisoformat(packed)
+    except ValueError:
+        return FIRST if packed.startswith("-") or packed.endswith("BC") else LAST
 
 
 def _tax_rate(record: list[Any]) -> TaxRate:

@@ -28,13 +28,14 @@ from persistence.payment_changes import LockedPayments
 from services import order_holds, payment_calls, payment_captures, payment_facts, payments
 from services.access import Permission, require
 from services.context import Environment, ServiceContext, Transaction
+from services.payment_attempts import awaited_action
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """A payment that was asked for, and its order as it now is."""
+    """A payment that was asked for, and its order as it now is; `action` is what its payer has to do."""
 
     order: Order
     payment: Payment
@@ -202,15 +203,8 @@ async def _now(context: ServiceContext, order_id: UUID, stored: dict[str, Any]) 
         request = (await rows.by_ids(connection, [request_id]))[request_id]
         decide.check_not_failed(payment, request)
         order = (await order_rows.by_ids(connection, [order_id]))[order_id]
-        action = None
-        if payment.status is PaymentStatus.ACTION_REQUIRED:
-            now = context.now()
-            action = await payment_rows.awaited_action(
-                connection,
-                payment.id,
-                now=now,
-                leased_until=payments.asked_again_at(context.environment, now),
-            )
+        waiting = payment.status is PaymentStatus.ACTION_REQUIRED
+        action = await awaited_action(context, connection, payment) if waiting else None
     return Created(order, payment, action)
 
 

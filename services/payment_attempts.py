@@ -244,14 +244,16 @@ async def replayed(context: ServiceContext, stored: dict[str, Any]) -> Placed:
         payment = (await rows.by_ids(connection, [payment_id]))[payment_id]
         if "order" not in stored:
             waiting = payment.status is PaymentStatus.ACTION_REQUIRED
-            return Placed(payment, action=await _awaited(context, connection, payment) if waiting else None)
+            return Placed(
+                payment, action=await awaited_action(context, connection, payment) if waiting else None
+            )
         order_id = UUID(stored["order"])
         order = (await order_rows.by_ids(connection, [order_id]))[order_id]
     token = context.environment.tokens.sign("order", order.id, order.token_generation)
     return Placed(payment, order, token)
 
 
-async def _awaited(
+async def awaited_action(
     context: ServiceContext, connection: AsyncConnection, payment: Payment
 ) -> dict[str, str] | None:
     """Return what the shopper has to do, and let the sweep look soon: who asks may just have done it."""

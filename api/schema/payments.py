@@ -58,7 +58,8 @@ class PaymentTransaction:
 
 @strawberry.type(
     description="What the shopper has to do before a payment is decided: go to url where there is one, or "
-    "let the provider's own script go on with clientSecret. Then send orderPlace again under the same key."
+    "let the provider's own script go on with clientSecret. Then send the same mutation again, under the "
+    "same key."
 )
 class PaymentAction:
     """What a storefront lets the shopper do."""
@@ -98,13 +99,13 @@ class Payment(Node):
     currency: strawberry.Private[str]
     action: PaymentAction | None = strawberry.field(
         default=None,
-        description="What the shopper has to do: told by orderPlace and orderPaymentCreate, while it is "
-        "ACTION_REQUIRED.",
+        description="What the shopper has to do: told by what has asked for it (orderPlace, orderDraftPlace, "
+        "orderPaymentCreate), while it is ACTION_REQUIRED.",
     )
 
     @classmethod
     def of(cls, payment: domain.Payment, action: Mapping[str, str] | None = None) -> "Payment":
-        """Return the GraphQL form of a payment, for whoever placed the order with what is to be done."""
+        """Return the GraphQL form of a payment, for whoever has asked for it with what is to be done."""
         currency = payment.currency
         return cls(
             id=encode_id("Payment", payment.id),

@@ -1,5 +1,6 @@
 """Codes, automatic discounts and taxes of carts and of the orders they become, through GraphQL."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
@@ -46,6 +47,9 @@ CODE = """mutation ($input: CartDiscountCode%sInput!) { cartDiscountCode%s(input
                  ... on DiscountNotApplicableError { discountCode reason } } } }"""
 
 
+ADDRESS = {"name": "A", "line1": "1 St", "city": "London", "postalCode": "SW1A 2AA", "country": "GB"}
+
+
 @pytest.fixture
 async def shop(database: Database) -> Shop:
     """A shop with a hundred units at 10.00 USD."""
@@ -66,6 +70,32 @@ async def send(database: Database, verb: str, token: str, code: str, **more: Any
 def amounts(totals: dict[str, Any]) -> dict[str, str]:
     """Return the amounts of totals by name."""
     return {name: value["amount"] for name, value in totals.items() if isinstance(value, dict)}
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago"])
+async def test_rates_and_discounts_may_last_from_the_calendars_first_moment_to_its_last(
+    database: Database, shop: Shop, zone: str
+) -> None:
+    first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+    await make_tax_rate(database, shop.channel, "20", valid_from=first, valid_until=last)
+    await make_discount(database, shop.channel, code=None, starts_at=first, ends_at=last)
+    token = (await flow.create(database, shop, 1))["cartToken"]
+    name = (await run_sql(database, "SELECT current_database() AS name"))[0].name
+    await run_sql(database, f"ALTER DATABASE \"{name}\" SET timezone TO '{zone}'")
+    await database.engine.dispose()
+    try:
+        await flow.update(database, token, shippingAddress=ADDRESS)
+        totals = amounts((await priced(database, token))["totals"])
+    finally:
+        await run_sql(database, f'ALTER DATABASE "{name}" RESET timezone')
+        await database.engine.dispose()
+    assert (totals["discount"], totals["tax"]) == ("1.00", "1.80")
+    document = "query ($c: String!) { taxRates(channel: $c) { validFrom validUntil } }"
+    [rate] = (await data_of(database, document, {"c": shop.channel.slug}))["taxRates"]
+    assert rate == {
+        "validFrom": "0001-01-01T00:00:00.000001+00:00",
+        "validUntil": "9999-12-31T23:59:59.999998+00:00",
+    }
 
 
 async def test_a_code_takes_off_what_it_says_and_comes_off_again(database: Database, shop: Shop) -> None:
@@ -189,8 +219,7 @@ async def test_tax_is_in_the_prices_or_comes_on_top_as_the_channel_says(
     created = await flow.create_lines(database, shop, [(shop.variant.sku, 2), ("BOOK", 1)])
     token = created["cartToken"]
     assert amounts((await priced(database, token))["totals"])["tax"] == "0.00", "not known without an address"
-    address = {"name": "A", "line1": "1 St", "city": "London", "postalCode": "SW1A 2AA", "country": "GB"}
-    await flow.update(database, token, shippingAddress=address)
+    await flow.update(database, token, shippingAddress=ADDRESS)
     await run_sql(database, "UPDATE delivery_rates SET price_minor = 471")
     options = (await flow.read(database, token))["deliveryOptions"]
     await flow.select(database, token, options[0]["id"])

@@ -77,3 +77,13 @@ def test_what_is_promised_is_explained(served: GraphQLSchema) -> None:
     ]
 
     assert silent == []
+
+
+def test_a_client_may_ask_every_user_error_for_all_it_has_in_one_selection(served: GraphQLSchema) -> None:
+    """GraphQL refuses fields of one name and different types beside each other."""
+    types: dict[str, set[str]] = {}
+    for error in served.get_possible_types(served.type_map["UserError"]):  # type: ignore[arg-type]
+        for name, field in error.fields.items():
+            types.setdefault(name, set()).add(str(field.type))
+
+    assert {name: found for name, found in types.items() if len(found) > 1} == {}

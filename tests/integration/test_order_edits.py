@@ -33,7 +33,7 @@ COMMIT = f"""mutation ($input: OrderEditCommitInput!) {{ orderEditCommit(input: 
              fulfillmentOrders {{ status lines {{ sku quantity }} }} }} userErrors {ERRORS} }} }}"""
 PAY = f"""mutation ($input: OrderPaymentCreateInput!) {{ orderPaymentCreate(input: $input) {{
     order {{ paymentStatus fulfillmentStatus fulfillmentOrders {{ status }} }}
-    payment {{ status authorized {{ amount }} }} userErrors {ERRORS} }} }}"""
+    payment {{ status authorized {{ amount }} action {{ type }} }} userErrors {ERRORS} }} }}"""
 
 
 async def ask(
@@ -128,7 +128,7 @@ async def test_units_that_come_wait_until_they_are_paid_for(database: Database) 
     paying["payment"] = {"provider": "sandbox", "method": "ok"}
     paid = await ask(database, PAY, {**paying, "idempotencyKey": "yes"})
     assert paid["userErrors"] == []
-    assert paid["payment"] == {"status": "AUTHORIZED", "authorized": {"amount": "30.00"}}
+    assert paid["payment"] == {"status": "AUTHORIZED", "authorized": {"amount": "30.00"}, "action": None}
     assert {part["status"] for part in paid["order"]["fulfillmentOrders"]} == {"OPEN"}
     again = await ask(database, PAY, {**paying, "idempotencyKey": "more"})
     assert again["userErrors"][0]["code"] == "ILLEGAL_TRANSITION"
@@ -145,6 +145,48 @@ async def test_a_late_answer_to_a_further_payment_is_found_out(database: Databas
     known = await ask(database, PAY, {**paying, "idempotencyKey": "late"})
     assert known["payment"]["status"] == "AUTHORIZED"
     assert {part["status"] for part in known["order"]["fulfillmentOrders"]} == {"OPEN"}
+
+
+async def test_what_is_added_waits_for_a_payment_whose_answer_never_came(database: Database) -> None:
+    _, order = await shop_with_order(database, captured=True)
+    await commit(database, order, await changing(database, order, 3))
+
+    async def pay(amount: str, method: str) -> dict[str, Any]:
+        payment = {"provider": "sandbox", "method": method}
+        money = {"amount": amount, "currency": "USD"}
+        given = {"id": encode_id("Order", order.id), "payment": payment, "amount": money}
+        return await ask(database, PAY, {**given, "idempotencyKey": method})
+
+    assert (await pay("4.00", "timeout"))["payment"]["status"] == "PENDING"
+    rest = await pay("6.00", "ok")
+    assert rest["payment"]["status"] == "AUTHORIZED"
+    assert "ON_HOLD" in {part["status"] for part in rest["order"]["fulfillmentOrders"]}
+    assert await payment_sweep.settle_due(later(database)) == 1
+    known = await pay("4.00", "timeout")
+    assert {part["status"] for part in known["order"]["fulfillmentOrders"]} == {"OPEN"}
+
+
+async def test_who_asks_for_a_payment_is_told_what_its_payer_has_to_do(database: Database) -> None:
+    _, order = await shop_with_order(database, captured=True)
+    await commit(database, order, await changing(database, order, 3))
+    payment = {"provider": "sandbox", "method": "action_required"}
+    given = {"id": encode_id("Order", order.id), "payment": payment, "idempotencyKey": "secure"}
+    waiting = await ask(database, PAY, given)
+    assert waiting["payment"] == {
+        "status": "ACTION_REQUIRED",
+        "authorized": {"amount": "0.00"},
+        "action": {"type": "sandbox_confirm"},
+    }
+    assert await ask(database, PAY, given) == waiting
+
+
+async def test_an_edit_makes_no_total_too_large_to_be_paid(database: Database) -> None:
+    shop, order = await shop_with_order(database, captured=False)
+    price = {"amount": "9999999999999.99", "currency": "USD"}
+    add = [{"variant": {"sku": shop.variant.sku}, "quantity": 2, "unitPrice": price}]
+    given = {"id": encode_id("Order", order.id), "add": add}
+    [error] = (await ask(database, PREVIEW, given))["userErrors"]
+    assert (error["code"], error["path"]) == ("INVALID_INPUT", ["add"])
 
 
 async def test_goods_are_added_at_todays_price_or_at_one_that_staff_set(database: Database) -> None:

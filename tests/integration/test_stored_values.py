@@ -20,7 +20,7 @@ from tests.stored import apply_cards, assert_balanced, give_credit, make_card, m
 
 ERRORS = """userErrors { __typename code message path
     ... on InsufficientBalanceError { lastCharacters balance currency }
-    ... on GiftCardUnusableError { lastCharacters reason } }"""
+    ... on GiftCardUnusableError { lastCharacters refusal } }"""
 PAID_WITH = """giftCards { lastCharacters balance { amount } used { amount } }
     storeCredit { used { amount } } amountDue { amount currency } totals { total { amount } }"""
 CREATE = f"""mutation ($input: GiftCardCreateInput!) {{ giftCardCreate(input: $input) {{
@@ -162,6 +162,13 @@ async def test_whoever_knows_a_code_sees_its_balance_however_they_write_it(datab
     assert (await data_of(database, document, {"code": code}, ANONYMOUS))["giftCard"]["usable"] is False
 
 
+async def test_a_card_may_last_until_the_calendar_ends(database: Database) -> None:
+    code = await make_card(database, "5", expires_at=datetime.max.replace(tzinfo=UTC))
+    given = {"cartToken": await cart_token(database), "code": code}
+    applied = await on_cart(database, "cartGiftCardApply", given)
+    assert (applied["userErrors"], applied["cart"]["amountDue"]["amount"]) == ([], "20.00")
+
+
 async def test_a_cart_shows_what_would_pay_for_it(database: Database) -> None:
     token = await cart_token(database)
     first, second = await make_card(database, "10"), await make_card(database, "40")
@@ -226,9 +233,9 @@ async def test_a_card_that_cannot_pay_is_refused_with_its_reason(database: Datab
         database, "UPDATE stored_values SET balance_minor = 0 WHERE last_characters = :c", c=empty[-4:]
     )
     for code, facts in (
-        (foreign, {"__typename": "GiftCardUnusableError", "reason": "CURRENCY"}),
-        (disabled, {"__typename": "GiftCardUnusableError", "reason": "DISABLED"}),
-        (expired, {"__typename": "GiftCardUnusableError", "reason": "EXPIRED"}),
+        (foreign, {"__typename": "GiftCardUnusableError", "refusal": "CURRENCY"}),
+        (disabled, {"__typename": "GiftCardUnusableError", "refusal": "DISABLED"}),
+        (expired, {"__typename": "GiftCardUnusableError", "refusal": "EXPIRED"}),
         (empty, {"__typename": "InsufficientBalanceError", "balance": "0.00"}),
         ("0" * 16, {"__typename": "NotFoundError"}),
     ):

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from persistence.database import Database
 from services.access import ANONYMOUS
 from services.payment_sweep import settle_due
+from tests import drafts
 from tests.checkouts import cart_status, expire_holds, later, levels, make_ready_cart, make_stocked_shop, till
 from tests.factories import data_of
 from tests.statements import count_statements
@@ -85,6 +86,33 @@ async def test_a_shopper_proves_who_they_are_and_the_order_is_placed(
     assert done["order"]["payments"][0]["status"] == "AUTHORIZED"
     assert done["payment"]["action"] is None
     assert {"means", "action"}.isdisjoint(await kept(database))
+
+
+async def test_staff_place_a_draft_with_a_card_and_are_told_what_its_holder_has_to_do(
+    database: Database, stripe: Standin
+) -> None:
+    shop = await make_stocked_shop(database, 5)
+    document = PLACE.replace("OrderPlaceInput", "OrderDraftPlaceInput").replace(
+        "orderPlace(", "orderDraftPlace("
+    )
+
+    async def place(order: dict[str, Any], card: str, key: str) -> Any:
+        payment = {"provider": "stripe", "method": "card", "token": card, "returnUrl": RETURN_URL}
+        given = {"id": order["id"], "payment": payment, "idempotencyKey": key}
+        answer = await data_of(database, document, {"input": given}, drafts.STAFF, **paid_by(stripe))
+        return answer["orderDraftPlace"]
+
+    plain = (await drafts.ready(database, shop, 1))["order"]
+    placed = await place(plain, "pm_card_visa", "plain")
+    assert (placed["userErrors"], placed["order"]["id"]) == ([], plain["id"])
+    assert (await place(plain, "pm_card_gb", "plain"))["userErrors"][0]["code"] == "IDEMPOTENCY_KEY_REUSED"
+    [error] = (await place(plain, "4242424242424242", "bad"))["userErrors"]
+    assert error["path"] == ["payment", "token"]
+    secure = (await drafts.ready(database, shop, 1))["order"]
+    waiting = await place(secure, "pm_card_threeDSecure2Required", "secure")
+    assert waiting["payment"]["status"] == "ACTION_REQUIRED"
+    assert waiting["payment"]["action"]["type"] == "redirect_to_url"
+    assert waiting["payment"]["action"]["url"]
 
 
 async def test_coming_back_makes_the_sweep_look_at_once(database: Database, stripe: Standin) -> None:
