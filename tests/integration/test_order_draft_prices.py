@@ -65,9 +65,9 @@ async def test_own_prices_are_exact_and_paid_as_they_are(
     assert cart["deliveryOptions"][0]["price"]["amount"] == cart["deliveryOption"]["price"]["amount"]
     paid = await drafts.pay(database, made["cartToken"])
     assert paid["order"]["totals"] == made["order"]["totals"]
-    [charge] = await charges(database.engine)
     minor = int(total.replace(".", ""))
-    assert (charge.amount_minor, charge.currency) == (minor, currency)
+    asked = [(charge.amount_minor, charge.currency) for charge in await charges(database.engine)]
+    assert asked == ([(minor, currency)] if minor else []), "nobody is asked for nothing"
 
 
 async def test_a_staff_price_survives_a_change_of_quantity_and_of_the_catalogue(database: Database) -> None:
