@@ -11,6 +11,7 @@ from domain.kernel.money import Amount
 from domain.orders import Order, OrderPaymentStatus
 from domain.payment_changes import Change
 from domain.payments import Payment, PaymentStatus, TransactionStatus
+from domain.stored_values import MAX_GIFT_CARDS
 from persistence.database import Database
 from providers.payments.sandbox import charges
 from services import orders, payment_changes, stored_value_tenders
@@ -21,6 +22,7 @@ from services.payment_sweep import settle_due
 from tests.cart_flows import run_sql
 from tests.checkouts import events, later, make_stocked_shop
 from tests.payments import capture_at, dollars, paid_order, staff, transactions
+from tests.statements import count_statements
 from tests.stored import assert_balanced, balance_of, buy, make_card, movements, paid_with
 
 
@@ -143,3 +145,21 @@ async def test_more_than_was_taken_never_goes_back_whoever_asks(database: Databa
 async def _give_back(context: ServiceContext, change: Change) -> None:
     async with context.transaction() as transaction:
         await stored_value_tenders.give_back(transaction, [change])
+
+
+async def test_an_order_of_fifty_cards_gives_all_back_in_as_many_statements_as_of_one(
+    database: Database,
+) -> None:
+    shop = await make_stocked_shop(database, 20)
+    sent = []
+    for count in (1, MAX_GIFT_CARDS):
+        worth = Decimal(25) / count
+        codes = [await make_card(database, f"{worth:.2f}") for _ in range(count)]
+        placed = await buy(database, await paid_with(database, shop, *codes), key=str(uuid4()))
+        assert placed.order is not None
+        with count_statements(database) as statements:
+            await orders.cancel(staff(database), OrderRef(id=placed.order.id), "over", None, str(uuid4()))
+        sent.append(len(statements))
+        assert {await balance_of(database, code) for code in codes} == {worth * 100}
+    assert sent[0] == sent[1]
+    await assert_balanced(database)
