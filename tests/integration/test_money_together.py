@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 
 from api.scalars import encode_id
+from domain.kernel.errors import IllegalTransition
 from domain.orders import Order
 from persistence.database import Database
 from providers.payments.sandbox import charges
@@ -210,6 +211,60 @@ async def test_a_further_payment_that_nobody_confirms_is_given_up_and_voided(dat
     await pay(database, order, "action_required")
     await payment_sweep.settle_due(later(database, 30))
     await payment_sweep.settle_due(later(database, 31))
+    assert sorted(one.state for one in await charges(database.engine)) == ["AUTHORIZED", "VOIDED"]
+    assert (await pay(database, order)).payment.authorized_minor == 1000
+    await check_sums(database)
+
+
+async def unsettled(database: Database) -> int:
+    """Return how many requests to providers have no outcome."""
+    [row] = await run_sql(
+        database, "SELECT count(*) AS times FROM payment_transactions WHERE settled_at IS NULL"
+    )
+    return int(row.times)
+
+
+async def test_a_further_payment_that_its_provider_never_answers_is_given_up(database: Database) -> None:
+    shop = await make_stocked_shop(database, 10)
+    order, _ = await paid_order(database, shop=shop)
+    await edited(database, order, 3)
+    await pay(database, order, "timeout_before")
+    await payment_sweep.settle_due(later(database))
+    with pytest.raises(IllegalTransition):
+        await pay(database, order)
+    await payment_sweep.settle_due(later(database, 30))
+    await payment_sweep.settle_due(later(database, 31))
+    assert await unsettled(database) == 0
+    assert (await pay(database, order)).payment.authorized_minor == 1000
+    await check_sums(database)
+
+
+async def test_an_order_canceled_while_a_further_payment_never_arrives_leaves_nothing_open(
+    database: Database,
+) -> None:
+    _, order, code = await paid_at_placement(database)
+    await edited(database, order, 3)
+    await pay(database, order, "timeout_before")
+    await orders.cancel(staff(database), OrderRef(id=order.id), "no", None, "cancel")
+    for hours in (1, 30, 31, 32):
+        await payment_sweep.settle_due(later(database, hours))
+    assert await unsettled(database) == 0
+    assert await balance_of(database, code) == 1000
+    await assert_balanced(database)
+
+
+async def test_a_further_payment_that_is_undecided_can_be_voided_and_asked_for_anew(
+    database: Database,
+) -> None:
+    shop = await make_stocked_shop(database, 10)
+    order, _ = await paid_order(database, shop=shop)
+    await edited(database, order, 3)
+    undecided = await pay(database, order, "timeout")
+    await payment_changes.void(staff(database), undecided.payment.id, "void")
+    for hours in (1, 2, 3):
+        await payment_sweep.settle_due(later(database, hours))
+    assert await unsettled(database) == 0
+    assert "ON_HOLD" in await part_statuses(database, order)
     assert sorted(one.state for one in await charges(database.engine)) == ["AUTHORIZED", "VOIDED"]
     assert (await pay(database, order)).payment.authorized_minor == 1000
     await check_sums(database)
