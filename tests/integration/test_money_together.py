@@ -1,5 +1,6 @@
 """Edits, further payments, gift cards and holds on one order: what one of them does, the others respect."""
 
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
@@ -14,7 +15,7 @@ from services import order_holds, order_payments, order_placement, orders, payme
 from services.orders import OrderRef
 from tests.cart_flows import run_sql
 from tests.checkouts import Shop, later, levels, make_ready_cart, make_stocked_shop, till
-from tests.factories import execute, give_stock, make_variant
+from tests.factories import execute, give_stock, make_discount, make_tax_rate, make_variant
 from tests.payments import Unreachable, capture_at, check_sums, dollars, paid_order, staff
 from tests.stored import assert_balanced, balance_of, buy, make_card, paid_with
 
@@ -352,3 +353,18 @@ async def test_an_edit_whose_total_no_order_may_have_is_refused(
     payload = await edited(database, order, None, [{"variant": {"sku": "PEN"}, **add}])
     assert [one["code"] for one in payload["userErrors"]] == ["INVALID_INPUT"]
     assert payload["userErrors"][0]["path"][0] == "add"
+
+
+async def test_a_few_cents_of_discount_and_included_tax_shrink_with_their_line(database: Database) -> None:
+    shop = await make_stocked_shop(database, 10, currency="JPY")
+    await run_sql(database, "UPDATE channels SET prices_include_tax = true")
+    await make_tax_rate(database, shop.channel, "100")
+    await make_discount(database, shop.channel, percent=Decimal(50))
+    token = await make_ready_cart(database, shop, 2, shipping_minor=0)
+    await run_sql(database, "UPDATE cart_lines SET unit_price_minor = 1")
+    order = (await buy(database, token)).order
+    assert order is not None
+    assert (order.discount_minor, order.tax_minor, order.total_minor) == (1, 1, 1)
+    payload = await edited(database, order, 1)
+    assert payload["userErrors"] == []
+    await check_sums(database)
