@@ -98,7 +98,8 @@ def plan(placed: Placed, quantities: Sequence[NewQuantity], goods: Sequence[Good
     """
     _check_editable(placed)
     wanted = _wanted(placed, quantities)
-    kept = [_shrunk(line, wanted.get(line.id, line.quantity)) for line in placed.lines]
+    included = placed.order.tax_included
+    kept = [_shrunk(line, wanted.get(line.id, line.quantity), included=included) for line in placed.lines]
     extra = _extra(placed, quantities, wanted) + _new_lines(placed, goods)
     if not extra and kept == list(placed.lines):
         raise InvalidInput("nothing is changed", "lines")
@@ -232,17 +233,19 @@ def _free_units(parts: Sequence[FulfillmentOrder], line_id: UUID) -> int:
     )
 
 
-def _shrunk(line: OrderLine, quantity: int) -> OrderLine:
-    """Return a line with no more than its units, and its share of discount and tax."""
+def _shrunk(line: OrderLine, quantity: int, *, included: bool) -> OrderLine:
+    """Return a line with no more than its units, and its share of discount and tax.
+
+    Of a few cents both may be rounded up: tax that is `included` in a price is never more than that.
+    """
     if quantity >= line.quantity:
         return line
     shares = [quantity, line.quantity - quantity]
-    return replace(
-        line,
-        quantity=quantity,
-        discount_minor=allocate_minor(line.discount_minor, shares)[0],
-        tax_minor=allocate_minor(line.tax_minor, shares)[0],
-    )
+    discount = allocate_minor(line.discount_minor, shares)[0]
+    tax = allocate_minor(line.tax_minor, shares)[0]
+    if included:
+        tax = min(tax, quantity * line.unit_price_minor - discount)
+    return replace(line, quantity=quantity, discount_minor=discount, tax_minor=tax)
 
 
 def _extra(placed: Placed, quantities: Sequence[NewQuantity], wanted: Mapping[UUID, int]) -> list[_Extra]:

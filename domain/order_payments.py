@@ -98,10 +98,13 @@ def conclude(
     request: PaymentTransaction,
     answer: ProviderAnswer,
     now: datetime,
+    *,
+    given_up: bool = False,
 ) -> Concluded:
     """Return what an answer makes of the payment that `request` is of; what cannot be used is voided.
 
-    So is what came late, when the order's other `payments` cover what it costs by now.
+    So is what somebody has asked to void meanwhile (`given_up`), and what came late, when the order's other
+    `payments` cover what it costs by now.
     """
     payment = next(one for one in payments if one.id == request.payment_id)
     if answer.outcome is Outcome.DECLINED:
@@ -117,20 +120,29 @@ def conclude(
         expires_at=answer.expires_at,
     )
     others = [one for one in payments if one.id != payment.id]
-    code = _refusal(order, payment, others, answer)
+    code = _refusal(order, payment, others, answer) or (NOT_NEEDED if given_up else None)
     if code is None:
         return Concluded(approved, settled)
     void = _void(request, approved.authorized_minor, answer.reference, now)
-    given_up = replace(approved, voiding_minor=approved.authorized_minor)
-    return Concluded(given_up, replace(settled, decline_code=code), void)
+    unused = replace(approved, voiding_minor=approved.authorized_minor)
+    return Concluded(unused, replace(settled, decline_code=code), void)
 
 
 def give_up(
-    payment: Payment, request: PaymentTransaction, answer: ProviderAnswer, now: datetime
+    payment: Payment,
+    request: PaymentTransaction,
+    why: GivenUp,
+    now: datetime,
+    *,
+    reference: str | None = None,
+    void: bool = True,
 ) -> Concluded:
-    """Return a payment that its payer has not confirmed for too long: it is voided at the provider."""
-    failed = _failed(payment, request, GivenUp.NO_ACTION.value, now)
-    return replace(failed, void=_void(request, 0, answer.reference, now))
+    """Return a payment that stayed undecided for too long; `void`: its provider is told so.
+
+    `reference` is the provider's name for it, if it gave one.
+    """
+    failed = _failed(payment, request, why.value, now)
+    return replace(failed, void=_void(request, 0, reference, now)) if void else failed
 
 
 def check_not_failed(payment: Payment, request: PaymentTransaction) -> None:
@@ -149,7 +161,7 @@ def _refusal(order: Order, payment: Payment, others: Sequence[Payment], answer: 
 
 
 def _void(
-    request: PaymentTransaction, amount_minor: int, reference: str, now: datetime
+    request: PaymentTransaction, amount_minor: int, reference: str | None, now: datetime
 ) -> PaymentTransaction:
     return replace(
         request,

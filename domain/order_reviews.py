@@ -143,7 +143,10 @@ class Credit:
 
 @dataclass(frozen=True, slots=True)
 class AnswerFacts:
-    """What is known once the provider has answered. `credit` is None where nothing is owed by it."""
+    """What is known once the provider has answered. `credit` is None where nothing is owed by it.
+
+    `owed` is what is paid later: the total, unless gift cards or store credit have paid a part.
+    """
 
     total: Money
     shipping_country: str
@@ -151,6 +154,7 @@ class AnswerFacts:
     risk_score: int | None = None
     needs_review: bool = False
     credit: Credit | None = None
+    owed: Money | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,9 +261,10 @@ def _credit_limit(rule: ApprovalRule, facts: AnswerFacts) -> Mapping[str, Any] |
         return None
     if credit.available is None:
         return {"unknown": credit.unknown or "not known"}
-    if credit.available.amount_minor >= facts.total.amount_minor:
+    owed = facts.owed or facts.total
+    if credit.available.amount_minor >= owed.amount_minor:
         return None
-    return {"available": str(credit.available.amount), **_total(facts.total)}
+    return {"available": str(credit.available.amount), **_total(owed)}
 
 
 _CART_CHECKS: Mapping[RuleKind, Callable[[ApprovalRule, Any], Mapping[str, Any] | None]] = {

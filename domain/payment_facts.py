@@ -165,7 +165,8 @@ def _settled(asked: PaymentTransaction, fact: Fact, now: datetime, *, known: boo
         code = fact.decline_code or "declined"
         return replace(asked, status=TransactionStatus.FAILED, settled_at=now, decline_code=code)
     # A void is asked for of one authorization, by its name; a capture or refund is named by the answer.
-    reference = asked.reference or fact.reference
+    # Of what the provider had not named, a void has no name: it is of whatever was asked for.
+    reference = asked.reference or fact.reference or None
     return replace(asked, status=TransactionStatus.SUCCEEDED, settled_at=now, reference=reference)
 
 

@@ -18,8 +18,8 @@ from domain.order_payments import Concluded
 from domain.orders import Order
 from domain.payment_changes import Change, replaced
 from domain.payment_means import NO_MEANS, PaymentMeans
-from domain.payments import Payment, PaymentStatus, PaymentTransaction
-from domain.ports import Outcome, PaymentProvider, ProviderAnswer
+from domain.payments import GivenUp, Payment, PaymentStatus, PaymentTransaction, TransactionKind
+from domain.ports import Outcome, ProviderAnswer
 from persistence import orders as order_rows
 from persistence import payment_changes as rows
 from persistence import payments as payment_rows
@@ -27,7 +27,7 @@ from persistence.idempotency import claim_for
 from persistence.payment_changes import LockedPayments
 from services import order_holds, payment_calls, payment_captures, payment_facts, payments
 from services.access import Permission, require
-from services.context import Environment, ServiceContext, Transaction
+from services.context import ServiceContext, Transaction
 from services.payment_attempts import awaited_action
 
 _log = structlog.get_logger(__name__)
@@ -74,28 +74,11 @@ async def create(
             stored = _facts(*intended)
             transaction.answer(stored)
     if intended is not None:
-        answer = await ask(context.environment, *intended, means)
+        payment, request = intended
+        answer = await payments.authorize(context.environment, payment, request.id, means)
         if answer is not None:
-            await conclude(context, order_id, intended[1], answer)
+            await conclude(context, order_id, request, answer)
     return await _now(context, order_id, stored)
-
-
-async def ask(
-    environment: Environment,
-    payment: Payment,
-    request: PaymentTransaction,
-    means: PaymentMeans,
-    *,
-    again: bool = False,
-) -> ProviderAnswer | None:
-    """Ask a provider to authorize; `again`: first what became of it. None when that is not known yet."""
-    key = payments.provider_key(request.id)
-
-    async def call(provider: PaymentProvider) -> ProviderAnswer:
-        found = await provider.find(key) if again else None
-        return found or await provider.authorize(key, payments.request_of(payment, means))
-
-    return await payments.answer_of(environment, payment, call)
 
 
 async def conclude(
@@ -123,6 +106,28 @@ async def conclude(
         order, changes = await _write(context, transaction, locked, concluded)
     after = replaced(locked.payments, changes)
     await payment_calls.carry_out(context, order, after, changes)
+
+
+async def give_up(context: ServiceContext, order_id: UUID, request: PaymentTransaction, why: GivenUp) -> None:
+    """Record that a payment came to nothing because its provider did not answer: what is due is due again.
+
+    It may have been approved all the same, so that the sweep looks for it, and voids it.
+    """
+    void = why is GivenUp.NO_ANSWER
+    async with context.transaction() as transaction:
+        locked = await rows.lock(transaction.connection, order_id=order_id)
+        if locked is None or _is_settled(locked, request.id):
+            return
+        payment = locked.payment(request.payment_id)
+        concluded = decide.give_up(payment, request, why, transaction.now, void=void)
+        await _write(context, transaction, locked, concluded)
+    _log.error(
+        "payment_given_up",
+        reason=why,
+        provider=payment.provider,
+        payment_id=str(payment.id),
+        voiding=void,
+    )
 
 
 def is_first(payment: Payment) -> bool:
@@ -167,11 +172,16 @@ def _concluded(
     answer: ProviderAnswer,
 ) -> Concluded | None:
     if answer.outcome is not Outcome.ACTION_REQUIRED:
-        return decide.conclude(locked.order, locked.payments, request, answer, transaction.now)
+        known = locked.transactions_of(request.payment_id)
+        given_up = any(one.kind is TransactionKind.VOID for one in known)
+        return decide.conclude(
+            locked.order, locked.payments, request, answer, transaction.now, given_up=given_up
+        )
     longest = timedelta(seconds=context.environment.payment_give_up_seconds)
     if transaction.now - request.requested_at < longest:
         return None
-    return decide.give_up(locked.payment(request.payment_id), request, answer, transaction.now)
+    payment = locked.payment(request.payment_id)
+    return decide.give_up(payment, request, GivenUp.NO_ACTION, transaction.now, reference=answer.reference)
 
 
 async def _write(
@@ -185,12 +195,13 @@ async def _write(
     )
     changes += captures
     await payment_facts.save(context, transaction, order, changes)
-    kind = "PaymentAuthorized" if concluded.payment.counts else "PaymentFailed"
+    is_used = concluded.payment.counts and concluded.void is None
+    kind = "PaymentAuthorized" if is_used else "PaymentFailed"
     transaction.emit(
         _event(kind, transaction, order, concluded.payment, concluded.request),
         *payment_facts.events_of(order, changes, transaction.now),
     )
-    if concluded.payment.counts and is_paid_for(order.total_minor, after, later=not locked.hold_unpaid):
+    if is_used and is_paid_for(order.total_minor, after, later=not locked.hold_unpaid):
         order = await order_holds.release_unpaid(transaction, order.id)
     return order, changes
 

@@ -10,6 +10,7 @@ from domain import order_reviews as decide
 from domain.approvals import RuleKind, has_kind
 from domain.checkouts import Checkout, cart_facts
 from domain.kernel.events import Event
+from domain.kernel.money import Money
 from domain.order_reviews import AnswerFacts, Credit, Decision, Evaluation, OrderReview, ReviewState
 from domain.orders import Order
 from domain.ports import CreditUnavailable, Outcome, ProviderAnswer
@@ -43,6 +44,7 @@ async def after_answer(
         risk_score=answer.risk_score,
         needs_review=answer.needs_review,
         credit=await _credit(context.environment, checkout, answer),
+        owed=Money(checkout.due_minor, checkout.currency),
     )
     return decide.evaluate_answer(before, checkout.approval_rules, facts, checkout.review_from_minor)
 

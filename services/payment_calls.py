@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
+from uuid import UUID
 
 from domain.kernel.money import Money
 from domain.orders import Order
@@ -34,18 +35,28 @@ async def carry_out(
 
 
 async def ask(
-    environment: Environment, payment: Payment, transaction: PaymentTransaction, *, again: bool = False
+    environment: Environment,
+    payment: Payment,
+    transaction: PaymentTransaction,
+    *,
+    again: bool = False,
+    authorization_id: UUID | None = None,
 ) -> ProviderAnswer | None:
     """Ask a provider for what `transaction` intends; None when the outcome is not known (yet).
 
     With `again` it is asked first what became of it: one that never arrived is sent again, under the same
-    key.
+    key. What the provider has not named yet is voided by the request of `authorization_id`, which it is
+    asked about first; without that it is left to the sweep, which knows it.
     """
     key, reference = payments.provider_key(transaction.id), payment.reference or ""
     amount = Money(transaction.amount_minor, payment.currency)
     if transaction.kind is TransactionKind.VOID:
         given_up = transaction.reference or reference
-        if not await payments.ask_to_void(environment, payment, transaction.id, given_up):
+        if not given_up and authorization_id is None:
+            return None
+        if not await payments.ask_to_void(
+            environment, payment, transaction.id, given_up or None, authorization_id
+        ):
             return None
         return ProviderAnswer(Outcome.SUCCEEDED, given_up, transaction.amount_minor)
 

@@ -64,7 +64,9 @@ async def _finish_change(context: ServiceContext, due: DueTransaction, order_id:
     if due.kind is TransactionKind.AUTHORIZATION:
         await _finish_late_authorization(context, due, order_id)
         return
-    answer = await payment_calls.ask(context.environment, due.payment, due.transaction, again=True)
+    answer = await payment_calls.ask(
+        context.environment, due.payment, due.transaction, again=True, authorization_id=due.authorization_id
+    )
     if answer is None or answer.outcome not in {Outcome.SUCCEEDED, Outcome.DECLINED}:
         await _ask_later(context, due)
         return
@@ -75,18 +77,33 @@ async def _finish_change(context: ServiceContext, due: DueTransaction, order_id:
 
 async def _finish_late_authorization(context: ServiceContext, due: DueTransaction, order_id: UUID) -> None:
     """Find out what became of a renewal, or of a payment asked for after its order was placed."""
-    environment, payment, request = context.environment, due.payment, due.transaction
-    if order_payments.is_first(payment):
-        means = PaymentMeans.from_json(due.placement.get("means"))
-        answer = await order_payments.ask(environment, payment, request, means, again=True)
-    else:
-        answer = await payment_renewals.ask(environment, payment, request, again=True)
+    if order_payments.is_first(due.payment):
+        await _finish_further_payment(context, due, order_id)
+        return
+    answer = await payment_renewals.ask(context.environment, due.payment, due.transaction, again=True)
     if answer is None:
         await _ask_later(context, due)
-    elif order_payments.is_first(payment):
-        await order_payments.conclude(context, order_id, request, answer, attempts=due.attempts)
     else:
-        await payment_renewals.conclude(context, order_id, request, answer)
+        await payment_renewals.conclude(context, order_id, due.transaction, answer)
+
+
+async def _finish_further_payment(context: ServiceContext, due: DueTransaction, order_id: UUID) -> None:
+    """Find out what became of a payment asked for after its order was placed; give up what never is."""
+    environment, age = context.environment, context.now() - due.requested_at
+    means = PaymentMeans.from_json(due.placement.get("means"))
+    try:
+        answer = await payments.find_out(environment, due.payment, due.id, means, age=age)
+    except payments.NeverArrived:
+        await order_payments.give_up(context, order_id, due.transaction, GivenUp.NEVER_ARRIVED)
+        return
+    if answer is not None:
+        await order_payments.conclude(context, order_id, due.transaction, answer, attempts=due.attempts)
+    elif age < timedelta(seconds=environment.payment_give_up_seconds):
+        await _ask_later(context, due)
+    else:
+        is_there = due.payment.provider in environment.payment_providers
+        why = GivenUp.NO_ANSWER if is_there else GivenUp.PROVIDER_MISSING
+        await order_payments.give_up(context, order_id, due.transaction, why)
 
 
 async def _finish_authorization(context: ServiceContext, due: DueTransaction) -> None:

@@ -1,11 +1,13 @@
 """Edits, further payments, gift cards and holds on one order: what one of them does, the others respect."""
 
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from api.scalars import encode_id
+from domain.kernel.errors import IllegalTransition
 from domain.orders import Order
 from persistence.database import Database
 from providers.payments.sandbox import charges
@@ -13,7 +15,7 @@ from services import order_holds, order_payments, order_placement, orders, payme
 from services.orders import OrderRef
 from tests.cart_flows import run_sql
 from tests.checkouts import Shop, later, levels, make_ready_cart, make_stocked_shop, till
-from tests.factories import execute, give_stock, make_variant
+from tests.factories import execute, give_stock, make_discount, make_tax_rate, make_variant
 from tests.payments import Unreachable, capture_at, check_sums, dollars, paid_order, staff
 from tests.stored import assert_balanced, balance_of, buy, make_card, paid_with
 
@@ -215,6 +217,60 @@ async def test_a_further_payment_that_nobody_confirms_is_given_up_and_voided(dat
     await check_sums(database)
 
 
+async def unsettled(database: Database) -> int:
+    """Return how many requests to providers have no outcome."""
+    [row] = await run_sql(
+        database, "SELECT count(*) AS times FROM payment_transactions WHERE settled_at IS NULL"
+    )
+    return int(row.times)
+
+
+async def test_a_further_payment_that_its_provider_never_answers_is_given_up(database: Database) -> None:
+    shop = await make_stocked_shop(database, 10)
+    order, _ = await paid_order(database, shop=shop)
+    await edited(database, order, 3)
+    await pay(database, order, "timeout_before")
+    await payment_sweep.settle_due(later(database))
+    with pytest.raises(IllegalTransition):
+        await pay(database, order)
+    await payment_sweep.settle_due(later(database, 30))
+    await payment_sweep.settle_due(later(database, 31))
+    assert await unsettled(database) == 0
+    assert (await pay(database, order)).payment.authorized_minor == 1000
+    await check_sums(database)
+
+
+async def test_an_order_canceled_while_a_further_payment_never_arrives_leaves_nothing_open(
+    database: Database,
+) -> None:
+    _, order, code = await paid_at_placement(database)
+    await edited(database, order, 3)
+    await pay(database, order, "timeout_before")
+    await orders.cancel(staff(database), OrderRef(id=order.id), "no", None, "cancel")
+    for hours in (1, 30, 31, 32):
+        await payment_sweep.settle_due(later(database, hours))
+    assert await unsettled(database) == 0
+    assert await balance_of(database, code) == 1000
+    await assert_balanced(database)
+
+
+async def test_a_further_payment_that_is_undecided_can_be_voided_and_asked_for_anew(
+    database: Database,
+) -> None:
+    shop = await make_stocked_shop(database, 10)
+    order, _ = await paid_order(database, shop=shop)
+    await edited(database, order, 3)
+    undecided = await pay(database, order, "timeout")
+    await payment_changes.void(staff(database), undecided.payment.id, "void")
+    for hours in (1, 2, 3):
+        await payment_sweep.settle_due(later(database, hours))
+    assert await unsettled(database) == 0
+    assert "ON_HOLD" in await part_statuses(database, order)
+    assert sorted(one.state for one in await charges(database.engine)) == ["AUTHORIZED", "VOIDED"]
+    assert (await pay(database, order)).payment.authorized_minor == 1000
+    await check_sums(database)
+
+
 async def test_an_order_that_is_canceled_while_a_further_payment_is_undecided_keeps_nothing(
     database: Database,
 ) -> None:
@@ -297,3 +353,18 @@ async def test_an_edit_whose_total_no_order_may_have_is_refused(
     payload = await edited(database, order, None, [{"variant": {"sku": "PEN"}, **add}])
     assert [one["code"] for one in payload["userErrors"]] == ["INVALID_INPUT"]
     assert payload["userErrors"][0]["path"][0] == "add"
+
+
+async def test_a_few_cents_of_discount_and_included_tax_shrink_with_their_line(database: Database) -> None:
+    shop = await make_stocked_shop(database, 10, currency="JPY")
+    await run_sql(database, "UPDATE channels SET prices_include_tax = true")
+    await make_tax_rate(database, shop.channel, "100")
+    await make_discount(database, shop.channel, percent=Decimal(50))
+    token = await make_ready_cart(database, shop, 2, shipping_minor=0)
+    await run_sql(database, "UPDATE cart_lines SET unit_price_minor = 1")
+    order = (await buy(database, token)).order
+    assert order is not None
+    assert (order.discount_minor, order.tax_minor, order.total_minor) == (1, 1, 1)
+    payload = await edited(database, order, 1)
+    assert payload["userErrors"] == []
+    await check_sums(database)
