@@ -344,7 +344,7 @@ async def test_the_examples_of_the_ledger_run(database: Database) -> None:
     assert all(one["closing"]["amount"] == "0.00" for one in balances)
     assert len(journal["edges"]) == len(entries)
     assert [edge["node"]["kind"] for edge in differences["edges"]] == ["MISSING_THERE"]
-    assert (resolved["difference"]["state"], resolved["userErrors"]) == ("RESOLVED", [])
+    assert (resolved["reconciliationDifference"]["state"], resolved["userErrors"]) == ("RESOLVED", [])
 
 
 async def _compare_a_day(database: Database, written: str) -> None:
