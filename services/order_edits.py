@@ -29,7 +29,7 @@ from persistence import order_edits as rows
 from persistence import orders as order_rows
 from persistence.idempotency import claim_for
 from persistence.order_edits import Offer
-from services import ledger, payment_calls, payment_facts, stored_value_tenders
+from services import ledger, order_holds, payment_calls, payment_facts, stored_value_tenders
 from services.access import Permission, require
 from services.carts import findable
 from services.context import ServiceContext, Transaction
@@ -201,6 +201,10 @@ async def _write(
         Event("OrderEdited", "order", order.id, order.version, now, order.channel_id, facts),
         *payment_facts.events_of(order, plan.refunds, now),
     )
+    known = {hold.id for part in placed.parts for hold in part.holds}
+    put = [hold for part in plan.parts for hold in part.holds if hold.id not in known]
+    if put:
+        transaction.emit(order_holds.held(order, put, now))
 
 
 async def _move(transaction: Transaction, order: Order, movements: Sequence[Movement]) -> None:

@@ -52,4 +52,5 @@ class ReconciliationMutation:
         listed = await reconciliation.resolve(
             info.context.service, decode_id("ReconciliationDifference", input.id, "id"), input.note
         )
-        return ReconciliationDifferencePayload(difference=ReconciliationDifference.of(listed))
+        found = ReconciliationDifference.of(listed)
+        return ReconciliationDifferencePayload(reconciliation_difference=found)

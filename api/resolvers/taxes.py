@@ -15,7 +15,7 @@ class TaxesQuery:
     """Queries of tax rates."""
 
     @query(Permission.PRICING_WRITE)
-    async def tax_rates(self, info: Info, channel: str, country: str | None = None) -> list[TaxRate]:
+    async def tax_rates(self, info: Info, channel: str, country: str | None = None) -> list[TaxRate] | None:
         """The tax rates of a channel, or those of one country; at most 1,000."""
         found, rates = await taxes.list_rates(info.context.service, channel, country)
         return [TaxRate.of(rate, found.id) for rate in rates]

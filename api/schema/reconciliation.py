@@ -122,5 +122,5 @@ class ReconciliationDifferenceResolveInput:
 class ReconciliationDifferencePayload:
     """A difference as it now is, or why nothing was changed."""
 
-    difference: ReconciliationDifference | None = None
+    reconciliation_difference: ReconciliationDifference | None = None
     user_errors: list[UserError] = strawberry.field(default_factory=list)

@@ -179,6 +179,40 @@ async def test_the_examples_of_order_drafts_run(database: Database) -> None:
     assert (canceled["status"], canceled["placedAt"]) == ("CANCELED", None)
 
 
+async def test_the_examples_of_order_edits_run(database: Database) -> None:
+    shop = await make_stocked_shop(database, 20, slug="web")
+    teapot = await make_variant(database, shop.channel, sku="TEAPOT", price="30.00")
+    await give_stock(database, teapot, shop.locations[0], 5)
+    order, _ = await paid_order(database, shop=shop)
+    (line,) = await run_sql(database, "SELECT id FROM order_lines WHERE order_id = :id", id=order.id)
+    known: dict[str, str] = {
+        "orderId": encode_id("Order", order.id),
+        "lineId": encode_id("OrderLine", line.id),
+    }
+    providers = till(database).environment.payment_providers
+    examples = _EXAMPLE.findall((FEATURES / "order_edits.md").read_text())
+    answers: list[dict[str, Any]] = []
+    for document, variables in examples:
+        filled = _filled(variables, known)
+        result = await execute(database, document, filled, SYSTEM, payment_providers=providers)
+        assert result.errors is None, (document, result.errors)
+        assert result.data is not None
+        (answer,) = result.data.values()
+        assert answer.get("userErrors", []) == [], (document, answer)
+        answers.append(answer)
+    looked, edited, paid = answers
+    assert {name: looked["edit"][name]["amount"] for name in ("difference", "refund", "due")} == {
+        "difference": "20.00",
+        "refund": "0.00",
+        "due": "20.00",
+    }
+    assert edited["order"]["totals"] == {"total": {"amount": "45.00"}}
+    held = [part["holds"] for part in edited["order"]["fulfillmentOrders"] if part["status"] == "ON_HOLD"]
+    assert held == [[{"kind": "AWAITING_PAYMENT"}]]
+    assert paid["payment"]["authorized"] == {"amount": "20.00"}
+    assert {part["status"] for part in paid["order"]["fulfillmentOrders"]} == {"OPEN"}
+
+
 async def test_the_examples_of_approvals_run(database: Database) -> None:
     shop = await make_stocked_shop(database, 20, slug="web")
     waiting = (await order_now(database, shop, 1, "review")).order
@@ -310,7 +344,7 @@ async def test_the_examples_of_the_ledger_run(database: Database) -> None:
     assert all(one["closing"]["amount"] == "0.00" for one in balances)
     assert len(journal["edges"]) == len(entries)
     assert [edge["node"]["kind"] for edge in differences["edges"]] == ["MISSING_THERE"]
-    assert (resolved["difference"]["state"], resolved["userErrors"]) == ("RESOLVED", [])
+    assert (resolved["reconciliationDifference"]["state"], resolved["userErrors"]) == ("RESOLVED", [])
 
 
 async def _compare_a_day(database: Database, written: str) -> None:

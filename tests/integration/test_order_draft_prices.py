@@ -66,8 +66,8 @@ async def test_own_prices_are_exact_and_paid_as_they_are(
     paid = await drafts.pay(database, made["cartToken"])
     assert paid["order"]["totals"] == made["order"]["totals"]
     minor = int(total.replace(".", ""))
-    asked = [(charge.amount_minor, charge.currency) for charge in await charges(database.engine)]
-    assert asked == ([(minor, currency)] if minor else []), "nobody is asked for nothing"
+    told = [(charge.amount_minor, charge.currency) for charge in await charges(database.engine)]
+    assert told == ([(minor, currency)] if minor else []), "nobody is asked for nothing"
 
 
 async def test_a_staff_price_survives_a_change_of_quantity_and_of_the_catalogue(database: Database) -> None:

@@ -117,6 +117,7 @@ async def test_units_that_come_wait_until_they_are_paid_for(database: Database) 
     assert edited["order"]["paymentStatus"] == "PARTIALLY_PAID"
     assert sorted(part["status"] for part in edited["order"]["fulfillmentOrders"]) == ["ON_HOLD", "OPEN"]
     assert await levels(database, shop) == [(5, 0, 5)]
+    assert (await events(database, order.id))[-2:] == [("OrderEdited", 4), ("OrderHeld", 4)]
 
     paying = {"id": encode_id("Order", order.id), "payment": {"provider": "sandbox", "method": "decline"}}
     declined = await ask(database, PAY, {**paying, "idempotencyKey": "no"})

@@ -36,7 +36,7 @@ LIST = """query ($state: ReconciliationDifferenceState, $first: Int, $after: Str
 SPOIL = "UPDATE sandbox_changes SET amount_minor = 1 WHERE reference = :name"
 RESOLVE = """mutation ($input: ReconciliationDifferenceResolveInput!) {
   reconciliationDifferenceResolve(input: $input) {
-    difference { state note resolvedBy } userErrors { code message path } } }"""
+    reconciliationDifference { state note resolvedBy } userErrors { code message path } } }"""
 
 
 def at(database: Database, moment: datetime, **changes: Any) -> ServiceContext:
@@ -148,7 +148,7 @@ async def test_what_staff_resolved_stays_so_until_its_figures_change(database: D
     for _ in range(2):
         payload = (await data_of(database, RESOLVE, asked, ACCOUNTANT))["reconciliationDifferenceResolve"]
         assert payload == {
-            "difference": {
+            "reconciliationDifference": {
                 "state": "RESOLVED",
                 "note": "the provider's fee, booked by hand",
                 "resolvedBy": ACCOUNTANT.label,
@@ -273,7 +273,7 @@ async def test_what_cannot_be_resolved_says_why(
     payload = (await data_of(database, RESOLVE, {"input": given}, ACCOUNTANT))[
         "reconciliationDifferenceResolve"
     ]
-    assert payload["difference"] is None
+    assert payload["reconciliationDifference"] is None
     (error,) = payload["userErrors"]
     assert (error["code"], error["path"]) == (code, path)
 

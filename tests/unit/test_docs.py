@@ -12,6 +12,7 @@ from api.root import build_schema
 from api.sharing import Scope
 from app.cli import cli
 from app.config import PREFIX, Settings
+from worker.jobs import JOBS
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -29,6 +30,13 @@ def test_every_command_is_in_the_table_and_nothing_else() -> None:
     words = [re.findall(r"`(?:ordertide )?([a-z]+(?: [a-z]+)?)", row) for row in rows]
 
     assert sorted(command for row in words for command in row) == sorted(_commands(get_command(cli)))
+
+
+def test_every_job_is_in_the_table_with_how_often_it_runs() -> None:
+    section = (ROOT / "docs" / "operations.md").read_text().split("## Background work")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \| ([\d.]+) s \|", section, re.MULTILINE)
+
+    assert {name: float(seconds) for name, seconds in rows} == {job.name: job.seconds for job in JOBS}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
