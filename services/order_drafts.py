@@ -21,6 +21,7 @@ from domain.kernel.ids import new_id
 from domain.kernel.keys import check_key
 from domain.order_drafts import DraftChanges
 from domain.orders import Order, OrderStatus
+from domain.payment_means import NO_MEANS, PaymentMeans
 from persistence import carts as cart_rows
 from persistence import order_drafts as rows
 from persistence.idempotency import Claim, claim_for
@@ -91,13 +92,15 @@ async def place(
     method: str,
     expected_version: int | None,
     key: str,
+    means: PaymentMeans = NO_MEANS,
 ) -> Placed:
     """Place a draft for a customer, as `order_placement.place` does; the same key does it once.
 
     Raises what that does, IllegalTransition for what is no draft, and VersionConflict.
     """
     require(context.actor, Permission.ORDERS_WRITE)
-    claim = _claim(context, "orderDraftPlace", key, [order_id, provider, method, expected_version])
+    asked = [order_id, provider, method, expected_version, *means.to_json().items()]
+    claim = _claim(context, "orderDraftPlace", key, asked)
 
     def check(checkout: Checkout) -> None:
         decide.check_draft(checkout.order_status, checkout.order_version, expected_version)
@@ -108,7 +111,7 @@ async def place(
         raise NotFound("the order has no cart", "id")
     subject = TokenSubject(found.order.cart_id, found.cart_generation)
     with _named_by("id"):
-        return await order_placement.place_cart(context, subject, claim, provider, method, check=check)
+        return await order_placement.place_cart(context, subject, claim, provider, method, means, check)
 
 
 async def cancel(

@@ -14,6 +14,7 @@ from api.schema.order_drafts import (
 )
 from api.schema.orders import Order, OrderPlacePayload
 from api.schema.payments import Payment
+from domain.payment_means import means_in
 from services import order_drafts
 from services.access import Permission
 
@@ -64,11 +65,12 @@ class OrderDraftsMutation:
             input.payment.method,
             input.expected_version,
             input.idempotency_key,
+            means_in(input.payment.token, input.payment.return_url, input.payment.reference),
         )
         if placed.placement is not None:
             keep_placement(info.context.loaders, placed.placement)
         return OrderPlacePayload(
             order=Order.of(placed.order) if placed.order else None,
             order_token=placed.order_token,
-            payment=Payment.of(placed.payment),
+            payment=Payment.of(placed.payment, placed.action),
         )
