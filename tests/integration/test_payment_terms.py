@@ -11,14 +11,17 @@ import pytest
 from api.scalars import encode_id, read_id
 from domain.approvals import RuleKind
 from domain.payment_means import PaymentMeans
+from domain.ports import PaymentRequest, ProviderAnswer, ProviderTimeout
 from persistence.database import Database
+from providers.payments.manual import ManualPayments
 from services import order_placement, payment_changes
 from services.access import ANONYMOUS, SYSTEM, Actor
 from services.context import ServiceContext
+from services.payment_sweep import settle_due
 from services.payment_terms import tell_overdue
 from tests import drafts
 from tests.cart_flows import run_sql
-from tests.checkouts import ADDRESS, LaterClock, Shop, events, make_ready_cart, make_stocked_shop, till
+from tests.checkouts import ADDRESS, LaterClock, Shop, events, later, make_ready_cart, make_stocked_shop, till
 from tests.factories import data_of
 from tests.payments import check_sums, dollars, paid_order, payment_now, staff
 from tests.reviews import make_rule, payloads
@@ -31,6 +34,13 @@ PLACE = f"""mutation ($input: OrderPlaceInput!) {{ orderPlace(input: $input) {{
 PAY = f"""mutation ($input: OrderPaymentCreateInput!) {{ orderPaymentCreate(input: $input) {{
     payment {PAYMENT} userErrors {{ code message path }} }} }}"""
 PURCHASE_ORDER = {"provider": "manual", "method": "purchase_order", "reference": "PO-4711"}
+
+
+class Unheard(ManualPayments):
+    """The real provider, in a process that is cut off before it is asked."""
+
+    async def authorize(self, key: str, request: PaymentRequest) -> ProviderAnswer:
+        raise ProviderTimeout
 
 
 @pytest.fixture
@@ -106,6 +116,24 @@ async def test_only_what_is_billed_has_a_date(
     due_at, placed_at = placed["payment"]["dueAt"], datetime.fromisoformat(placed["order"]["placedAt"])
     assert (due_at and datetime.fromisoformat(due_at) - placed_at) == (days and timedelta(days=days))
     assert placed["payment"]["buyerReference"] is None
+
+
+async def test_an_order_that_the_sweep_places_has_its_reference_and_date_too(
+    database: Database, shop: Shop
+) -> None:
+    token = await make_ready_cart(database, shop, 2)
+    means = PaymentMeans(reference="PO-4711")
+    providers = {"manual": Unheard()}
+    lost = till(database, payment_providers=providers)
+    placed = await order_placement.place(lost, token, "manual", "purchase_order", "key", means)
+    assert placed.order is None
+    assert await settle_due(later(database)) == 1
+    [row] = await run_sql(
+        database, "SELECT p.*, o.placed_at FROM payments p JOIN orders o ON o.id = p.order_id"
+    )
+    assert (row.buyer_reference, row.due_at - row.placed_at) == ("PO-4711", timedelta(days=30))
+    again = await order_placement.place(till(database), token, "manual", "purchase_order", "key", means)
+    assert (again.payment.buyer_reference, again.payment.due_at) == ("PO-4711", row.due_at)
 
 
 async def test_without_terms_nothing_is_due(database: Database) -> None:
