@@ -12,6 +12,7 @@ from domain.kernel.changes import KEEP, Keep, kept
 from domain.kernel.errors import InvalidInput, under
 from domain.kernel.money import Amount, Money, exponent_of
 from domain.kernel.quantities import require_text
+from domain.payment_terms import check_terms
 from domain.taxes import TaxRounding
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -58,6 +59,8 @@ class ChannelSettings:
     tax_rounding: TaxRounding = TaxRounding.LINE
     hold_unpaid: bool = False
     """Whether what is paid later is not worked on before the money has come."""
+    payment_terms_days: int | None = None
+    """How many days after an order is placed what is billed is due; None: it has no date."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ class ChannelChanges:
     prices_include_tax: bool | Keep = KEEP
     tax_rounding: TaxRounding | Keep = KEEP
     hold_unpaid: bool | Keep = KEEP
+    payment_terms_days: int | Keep | None = KEEP
 
 
 def check_new(slug: str, name: str, currency: str) -> tuple[str, str, str]:
@@ -116,6 +120,7 @@ def change(
         prices_include_tax=kept(changes.prices_include_tax, settings.prices_include_tax),
         tax_rounding=kept(changes.tax_rounding, settings.tax_rounding),
         hold_unpaid=kept(changes.hold_unpaid, settings.hold_unpaid),
+        payment_terms_days=check_terms(kept(changes.payment_terms_days, settings.payment_terms_days)),
     )
     if (name, after) == (channel.name, settings):
         return channel, settings

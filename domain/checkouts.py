@@ -94,6 +94,8 @@ class Checkout:
     """Stands for the address it is ordered from, where orders are counted by that."""
     hold_unpaid: bool = False
     """Whether what is paid later waits for the money."""
+    payment_terms_days: int | None = None
+    """How many days after it is placed what is billed is due; None: it has no date."""
 
     @property
     def subtotal_minor(self) -> int:

@@ -95,6 +95,10 @@ class Payment:
     """What the payer's bank took back of what was captured and not refunded."""
     expires_at: datetime | None = None
     """When what is authorized lapses, where the provider says so."""
+    buyer_reference: str | None = None
+    """The number of the buyer's own purchase order, where it is paid by one."""
+    due_at: datetime | None = None
+    """When what is billed has to be paid, where the channel has terms."""
 
     @property
     def amount(self) -> Money:

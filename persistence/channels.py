@@ -40,6 +40,7 @@ _LOCATIONS_BY_CODE = text(
 _SETTINGS = """
     SELECT c.id, c.slug, c.name, c.currency, c.version, c.locale, c.review_from_minor, c.capture_policy,
            c.serves_all_locations, c.prices_include_tax, c.tax_rounding, c.hold_unpaid,
+           c.payment_terms_days,
            ARRAY(SELECT l.code FROM channel_locations s JOIN locations l ON l.id = s.location_id
                   WHERE s.channel_id = c.id ORDER BY s.rank, l.code) AS codes
       FROM channels c
@@ -51,7 +52,8 @@ _SAVE = text(
     UPDATE channels SET name = :name, locale = :locale, review_from_minor = :review_from_minor,
            capture_policy = :capture_policy, serves_all_locations = :serves_all_locations,
            prices_include_tax = :prices_include_tax, tax_rounding = :tax_rounding,
-           hold_unpaid = :hold_unpaid, version = :version
+           hold_unpaid = :hold_unpaid, payment_terms_days = :payment_terms_days,
+           version = :version
      WHERE id = :id
     """
 )
@@ -66,6 +68,7 @@ async def create(
     *,
     serves_all_locations: bool,
     capture_policy: CapturePolicy,
+    payment_terms_days: int | None = None,
     now: datetime,
 ) -> bool:
     """Insert a channel; False when its slug is taken."""
@@ -78,6 +81,7 @@ async def create(
             currency=channel.currency,
             serves_all_locations=serves_all_locations,
             capture_policy=capture_policy.value,
+            payment_terms_days=payment_terms_days,
             created_at=now,
         )
         .on_conflict_do_nothing(index_elements=["slug"])
@@ -161,6 +165,7 @@ async def save(connection: AsyncConnection, channel: Channel, settings: ChannelS
         "prices_include_tax": settings.prices_include_tax,
         "tax_rounding": settings.tax_rounding.value,
         "hold_unpaid": settings.hold_unpaid,
+        "payment_terms_days": settings.payment_terms_days,
     }
     await connection.execute(_SAVE, values)
 
@@ -186,6 +191,7 @@ def _settings(row: Row[*tuple[Any, ...]]) -> ChannelSettings:
         row.prices_include_tax,
         TaxRounding(row.tax_rounding),
         row.hold_unpaid,
+        row.payment_terms_days,
     )
 
 

@@ -26,7 +26,7 @@ _LOAD = text(
     SELECT c.id, c.channel_id, c.status, c.version, c.token_generation, c.currency, c.email,
            c.customer_id, c.shipping_address, c.billing_address,
            h.review_from_minor, h.capture_policy, h.archived_at IS NOT NULL AS channel_archived,
-           r.id AS rate_id, r.carrier, r.service,
+           h.payment_terms_days, r.id AS rate_id, r.carrier, r.service,
            coalesce(c.delivery_price_minor, r.price_minor) AS price_minor, r.countries,
            d.id AS draft_id, d.status AS draft_status, d.version AS draft_version,
            r.min_weight_grams, r.max_weight_grams, r.min_value_minor, r.max_value_minor,
@@ -99,6 +99,7 @@ def _checkout(row: Row[*tuple[Any, ...]]) -> Checkout:
         # Not kept of anybody where nothing is counted by it.
         client_number=row.client_number if has_kind(rules, RuleKind.VELOCITY) else None,
         hold_unpaid=row.hold_unpaid,
+        payment_terms_days=row.payment_terms_days,
         has_stored_values=row.has_stored_values,
     )
 

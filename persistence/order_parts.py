@@ -59,7 +59,8 @@ PARTS_SQL = """
        FROM shipments s WHERE s.order_id = o.id) AS shipments,
     (SELECT jsonb_agg(jsonb_build_array(p.id, p.provider, p.method, p.status, p.currency, p.amount_minor,
                 p.authorized_minor, p.captured_minor, p.refunded_minor, p.provider_reference,
-                p.capturing_minor, p.voiding_minor, p.refunding_minor, p.charged_back_minor, p.expires_at)
+                p.capturing_minor, p.voiding_minor, p.refunding_minor, p.charged_back_minor, p.expires_at,
+                p.buyer_reference, p.due_at)
                 ORDER BY p.id)
        FROM payments p WHERE p.order_id = o.id) AS payments
 """
@@ -161,7 +162,7 @@ def _shipment(order_id: UUID, record: Sequence[Any]) -> Shipment:
 
 def _payment(order_id: UUID, record: Sequence[Any]) -> Payment:
     payment_id, provider, method, status, currency, amount, authorized, captured, refunded = record[:9]
-    reference, capturing, voiding, refunding, charged_back, expires_at = record[9:]
+    reference, capturing, voiding, refunding, charged_back, expires_at, buyer, due_at = record[9:]
     return Payment(
         UUID(payment_id),
         provider,
@@ -179,4 +180,6 @@ def _payment(order_id: UUID, record: Sequence[Any]) -> Payment:
         refunding,
         charged_back,
         datetime.fromisoformat(expires_at) if expires_at else None,
+        buyer,
+        datetime.fromisoformat(due_at) if due_at else None,
     )

@@ -32,16 +32,22 @@ _START = text(
          WHERE id = :cart_id
     ), payment AS (
         INSERT INTO payments (id, cart_id, provider, method, status, currency, amount_minor, placement,
-                              provider_reference, created_at)
+                              provider_reference, created_at, buyer_reference)
         VALUES (:payment_id, :cart_id, :provider, :method, 'PENDING', :currency, :amount_minor,
-                CAST(:placement AS jsonb), :reference, :now)
+                CAST(:placement AS jsonb), :reference, :now, :buyer_reference)
     )
     INSERT INTO payment_transactions (id, payment_id, kind, status, amount_minor, requested_at,
                                       next_attempt_at)
     VALUES (:transaction_id, :payment_id, 'AUTHORIZATION', 'REQUESTED', :amount_minor, :now,
             :next_attempt_at)
     """
-).bindparams(_CART_ID, _NOW, _MINOR, _CLIENT, bindparam("reference", type_=Text()))
+).bindparams(
+    _CART_ID,
+    _NOW,
+    _MINOR,
+    _CLIENT,
+    *(bindparam(name, type_=Text()) for name in ("reference", "buyer_reference")),
+)
 # The subquery locks the cart, then the transaction, before the function is called for the one row.
 _MAY_COMPLETE = changes_to(CartStatus.COMPLETED, TRANSITIONS, CartStatus.CHECKOUT)
 _MAY_SUCCEED = changes_to(
@@ -131,7 +137,8 @@ _SAVE = text(
                kind text, of_review boolean, code text, created_by text)
     ), paid AS (
         UPDATE payments SET order_id = :id, status = :paid_status, authorized_minor = :authorized_minor,
-               provider_reference = :reference, expires_at = :expires_at, version = version + 1,
+               provider_reference = :reference, expires_at = :expires_at, due_at = :due_at,
+               version = version + 1,
                placement = {WITHOUT_SECRETS}
          WHERE id = :payment_id
     ), tendered AS (
@@ -151,6 +158,7 @@ _SAVE = text(
     bindparam("reference", type_=Text()),
     bindparam("authorized_minor", type_=BigInteger()),
     bindparam("expires_at", type_=DateTime(timezone=True)),
+    bindparam("due_at", type_=DateTime(timezone=True)),
     bindparam("tender_ids", type_=ARRAY(Uuid)),
 )
 
@@ -190,6 +198,7 @@ async def start(
             "placement": json_text(placement),
             "client_number": checkout.client_number,
             "reference": payment.reference,
+            "buyer_reference": payment.buyer_reference,
             "now": now,
             "next_attempt_at": next_attempt_at,
         },
@@ -257,6 +266,7 @@ async def save(
         "paid_status": payment.status.value,
         "authorized_minor": payment.authorized_minor,
         "expires_at": payment.expires_at,
+        "due_at": payment.due_at,
         "reference": reference,
         "transaction_id": transaction_id,
         **_children(placement),

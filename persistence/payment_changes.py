@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, DateTime, Row, Uuid, bindparam, text
+from sqlalchemy import ARRAY, BigInteger, DateTime, Row, Text, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.channels import CapturePolicy
@@ -29,6 +29,7 @@ _LOCK = text(
     SELECT {ORDER_COLUMNS}, {PARTS_SQL},
            (SELECT h.capture_policy FROM channels h WHERE h.id = o.channel_id) AS capture_policy,
            (SELECT h.hold_unpaid FROM channels h WHERE h.id = o.channel_id) AS hold_unpaid,
+           (SELECT h.payment_terms_days FROM channels h WHERE h.id = o.channel_id) AS payment_terms_days,
            (SELECT jsonb_agg(jsonb_build_array({_TRANSACTION}) ORDER BY t.id)
               FROM payment_transactions t JOIN payments p ON p.id = t.payment_id
              WHERE p.order_id = o.id) AS transactions,
@@ -90,9 +91,9 @@ _ADD = text(
     """
     WITH payment AS (
         INSERT INTO payments (id, order_id, provider, method, status, currency, amount_minor, placement,
-               created_at)
+               created_at, buyer_reference, due_at)
         VALUES (:id, :order_id, :provider, :method, :status, :currency, :amount_minor,
-                CAST(:placement AS jsonb), :now)
+                CAST(:placement AS jsonb), :now, :buyer_reference, :due_at)
     ), request AS (
         INSERT INTO payment_transactions (id, payment_id, kind, status, amount_minor, requested_at,
                next_attempt_at)
@@ -102,14 +103,15 @@ _ADD = text(
     """
 ).bindparams(
     *(bindparam(name, type_=Uuid()) for name in ("id", "order_id", "request_id")),
-    *(bindparam(name, type_=DateTime(timezone=True)) for name in ("now", "next_attempt_at")),
+    *(bindparam(name, type_=DateTime(timezone=True)) for name in ("now", "next_attempt_at", "due_at")),
     bindparam("amount_minor", type_=BigInteger()),
+    bindparam("buyer_reference", type_=Text()),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class LockedPayments:
-    """A locked order with its payments, all their transactions, and its channel's capture policy."""
+    """A locked order with its payments, all their transactions, and its channel's policy and terms."""
 
     order: Order
     payments: tuple[Payment, ...]
@@ -117,6 +119,7 @@ class LockedPayments:
     capture_policy: CapturePolicy
     hold_unpaid: bool = False
     """Whether the channel keeps what is paid later until the money has come."""
+    payment_terms_days: int | None = None
 
     def payment(self, payment_id: UUID) -> Payment:
         """Return one of the payments, known to be among them."""
@@ -188,6 +191,8 @@ async def add(
         "currency": payment.currency,
         "amount_minor": payment.amount_minor,
         "placement": json_text({"means": means.to_json()}),
+        "buyer_reference": payment.buyer_reference,
+        "due_at": payment.due_at,
         "request_id": request.id,
         "now": request.requested_at,
         "next_attempt_at": next_attempt_at,
@@ -236,6 +241,7 @@ def _locked(row: Row[*tuple[Any, ...]]) -> LockedPayments:
         tuple(_transaction_record(record) for record in row.transactions or ()),
         CapturePolicy(row.capture_policy),
         row.hold_unpaid,
+        row.payment_terms_days,
     )
 
 

@@ -40,6 +40,8 @@ _COLUMNS = (
     payments.c.refunding_minor,
     payments.c.charged_back_minor,
     payments.c.expires_at,
+    payments.c.buyer_reference,
+    payments.c.due_at,
 )
 _BY_IDS = select(*_COLUMNS).where(payments.c.id.in_(bindparam("ids", expanding=True)))
 
@@ -159,7 +161,8 @@ _LEASE = text(
      WHERE t.id = due.id AND p.id = t.payment_id
     RETURNING t.id, t.kind, t.status, t.attempts, t.provider_reference, t.requested_at,
               t.amount_minor AS moved_minor, p.id AS payment_id, p.provider, p.method, p.currency,
-              p.amount_minor, p.provider_reference AS payment_reference, p.cart_id, p.order_id, p.placement,
+              p.amount_minor, p.provider_reference AS payment_reference, p.buyer_reference, p.due_at,
+              p.cart_id, p.order_id, p.placement,
               (SELECT a.id FROM payment_transactions a
                 WHERE a.payment_id = p.id AND a.kind = 'AUTHORIZATION'
                 ORDER BY a.requested_at DESC LIMIT 1) AS authorization_id
@@ -325,6 +328,8 @@ def payment_of(row: Row[*tuple[Any, ...]]) -> Payment:
         row.refunding_minor,
         row.charged_back_minor,
         row.expires_at,
+        row.buyer_reference,
+        row.due_at,
     )
 
 
@@ -338,6 +343,8 @@ def _due(row: Row[*tuple[Any, ...]]) -> DueTransaction:
         row.amount_minor,
         order_id=row.order_id,
         reference=row.payment_reference,
+        buyer_reference=row.buyer_reference,
+        due_at=row.due_at,
     )
     kind = TransactionKind(row.kind)
     transaction = PaymentTransaction(

@@ -11,6 +11,7 @@ from domain.kernel.errors import InvalidInput, NotFound
 from domain.kernel.events import Event
 from domain.kernel.ids import new_id
 from domain.locations import is_code
+from domain.payment_terms import check_terms
 from domain.shipping import standard_rate
 from persistence import channels as rows
 from persistence import locations, shipping
@@ -26,14 +27,16 @@ async def create(
     currency: str,
     location_codes: Sequence[str] | None = None,
     capture_policy: CapturePolicy = CapturePolicy.AT_SHIPMENT,
+    payment_terms_days: int | None = None,
 ) -> Channel:
     """Create a channel served by the named locations, most preferred first (null: by all).
 
-    Raises InvalidInput for a bad or taken slug, a bad name or an unknown currency, and NotFound
-    for an unknown location code.
+    Raises InvalidInput for a bad or taken slug, a bad name, an unknown currency or bad terms, and
+    NotFound for an unknown location code.
     """
     require(context.actor, Permission.CHANNELS_WRITE)
     slug, name, currency = decide.check_new(slug, name, currency)
+    days = check_terms(payment_terms_days)
     channel = Channel(new_id(), slug, name, currency)
     async with context.transaction() as transaction:
         connection = transaction.connection
@@ -43,6 +46,7 @@ async def create(
             channel,
             serves_all_locations=everywhere,
             capture_policy=capture_policy,
+            payment_terms_days=days,
             now=transaction.now,
         ):
             raise InvalidInput(f"a channel with the slug {slug!r} exists already", "slug")

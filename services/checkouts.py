@@ -1,6 +1,7 @@
 """The first half of placing an order: its cart is priced, and what it takes secured for the payment."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from domain import checkouts as decide
@@ -73,6 +74,7 @@ async def start(
     tenders = stored_value_tenders.divide(checkout, uses, provider, method)
     checkout, payment = tenders.checkout, tenders.payment
     if not is_stored_value(payment):
+        payment = replace(payment, buyer_reference=means.reference)
         payments.check_request(context.environment, payment, means)
     attempt = Attempt(checkout, payment, new_id(), claim, found, means=means)
     await rows.start(

@@ -9,6 +9,7 @@ from uuid import UUID
 import structlog
 
 from domain import order_payments as decide
+from domain import payment_terms
 from domain.kernel.errors import NotFound
 from domain.kernel.events import Event
 from domain.kernel.keys import check_key
@@ -70,6 +71,7 @@ async def create(
         stored = await transaction.replay(claim)
         if stored is None:
             payments.provider_for(context.environment, provider, method)
+            payment_terms.check_reference(provider, method, means)
             intended = await _intend(context, transaction, order_id, provider, method, amount, means)
             stored = _facts(*intended)
             transaction.answer(stored)
@@ -150,6 +152,8 @@ async def _intend(
     due = decide.due_of(locked.order, locked.payments)
     wanted = decide.amount_of(locked.order, due, amount)
     payment, request = decide.intend(locked.order, provider, method, wanted, transaction.now)
+    due_at = payment_terms.due_at(provider, method, locked.payment_terms_days, transaction.now)
+    payment = replace(payment, buyer_reference=means.reference, due_at=due_at)
     payments.check_request(context.environment, payment, means)
     order = payments.order_with_payments(locked.order, [*locked.payments, payment])
     await rows.add(

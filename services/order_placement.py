@@ -14,6 +14,7 @@ import structlog
 
 from domain import order_holds as holding
 from domain import order_placement as decide
+from domain import payment_terms
 from domain.checkouts import Checkout
 from domain.kernel.errors import InsufficientStock, NotFound, PaymentDeclined
 from domain.kernel.events import Event
@@ -89,6 +90,7 @@ async def place_cart(
         if stored is None:
             # Not before: an answer given stands, whatever became of its provider.
             payments.provider_for(context.environment, provider, method)
+            payment_terms.check_reference(provider, method, means)
         checkout = await checkouts.locked(context, transaction, subject.id, subject.generation)
         attempt = None
         if stored is None:
@@ -204,6 +206,8 @@ async def _save(
 ) -> Placed:
     checkout, now = attempt.checkout, transaction.now
     payment = attempts.answered(attempt.payment, answer, order_id)
+    due_at = payment_terms.due_at(payment.provider, payment.method, checkout.payment_terms_days, now)
+    payment = replace(payment, due_at=due_at)
     review = order_reviews.opened(context, order_id, attempt.found, now)
     waits = review is not None
     placement = decide.place(checkout, order_id, allocations, payment, needs_review=waits, now=now)

@@ -7,6 +7,7 @@ from services import (
     order_sweeps,
     payment_renewals,
     payment_sweep,
+    payment_terms,
     reconciliation,
     stock_losses,
     stored_value_sweeps,
@@ -26,6 +27,8 @@ JOBS = (
     Job("apply_payment_callbacks", 0.5, payment_callbacks.apply),
     # They lapse days ahead; minutes do not matter.
     Job("renew_authorizations", 60.0, payment_renewals.renew_expiring),
+    # Terms are days: minutes do not matter.
+    Job("tell_overdue_payments", 60.0, payment_terms.tell_overdue),
     Job("expire_waiting_orders", 60.0, order_sweeps.expire_waiting),
     Job("release_paid_orders", 5.0, order_holds.release_paid),
     # Orders whose units were lost get what came in since.

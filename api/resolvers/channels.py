@@ -40,6 +40,7 @@ class ChannelsMutation:
             input.currency,
             input.location_codes,
             input.capture_policy,
+            input.payment_terms_days,
         )
         return ChannelPayload(channel=Channel.of(channel))
 

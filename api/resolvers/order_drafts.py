@@ -65,7 +65,7 @@ class OrderDraftsMutation:
             input.payment.method,
             input.expected_version,
             input.idempotency_key,
-            means_in(input.payment.token, input.payment.return_url),
+            means_in(input.payment.token, input.payment.return_url, input.payment.reference),
         )
         if placed.placement is not None:
             keep_placement(info.context.loaders, placed.placement)

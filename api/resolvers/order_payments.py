@@ -31,7 +31,7 @@ class OrderPaymentsMutation:
             input.payment.method,
             input.amount.to_domain() if input.amount else None,
             input.idempotency_key,
-            means_in(input.payment.token, input.payment.return_url),
+            means_in(input.payment.token, input.payment.return_url, input.payment.reference),
         )
         return OrderPaymentCreatePayload(
             order=Order.of(created.order), payment=Payment.of(created.payment, created.action)

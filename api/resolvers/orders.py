@@ -78,7 +78,7 @@ class OrdersMutation:
             input.payment.provider,
             input.payment.method,
             input.idempotency_key,
-            means_in(input.payment.token, input.payment.return_url),
+            means_in(input.payment.token, input.payment.return_url, input.payment.reference),
         )
         if placed.placement is not None:
             keep_placement(info.context.loaders, placed.placement)

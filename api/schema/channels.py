@@ -76,6 +76,9 @@ class ChannelSettings:
     hold_unpaid: bool = strawberry.field(
         description="Whether what is paid later is not worked on before the money has come."
     )
+    payment_terms_days: int | None = strawberry.field(
+        description="Days after an order is placed in which what is billed is due; null: it has no date."
+    )
 
     @classmethod
     def of(cls, settings: DomainChannelSettings, channel: DomainChannel) -> "ChannelSettings":
@@ -90,6 +93,7 @@ class ChannelSettings:
             prices_include_tax=settings.prices_include_tax,
             tax_rounding=settings.tax_rounding,
             hold_unpaid=settings.hold_unpaid,
+            payment_terms_days=settings.payment_terms_days,
         )
 
 
@@ -102,6 +106,9 @@ class ChannelCreateInput:
     currency: str
     location_codes: list[str] | None = None
     capture_policy: CapturePolicy = domain.CapturePolicy.AT_SHIPMENT  # type: ignore[valid-type]
+    payment_terms_days: int | None = strawberry.field(
+        default=None, description="0 to 365 days in which what is billed is due; null: it has no date."
+    )
 
 
 @strawberry.input(description="What is left out stays as it is; slug and currency never change.")
@@ -125,6 +132,9 @@ class ChannelUpdateInput:
     hold_unpaid: strawberry.Maybe[bool] = strawberry.field(
         description="Whether what is paid later is not worked on before the money has come."
     )
+    payment_terms_days: strawberry.Maybe[int | None] = strawberry.field(
+        description="0 to 365 days in which what is billed is due, of later orders; null: it has no date."
+    )
     expected_version: int | None = None
 
     def to_changes(self) -> ChannelChanges:
@@ -138,6 +148,7 @@ class ChannelUpdateInput:
             prices_include_tax=given(self.prices_include_tax),
             tax_rounding=given(self.tax_rounding),
             hold_unpaid=given(self.hold_unpaid),
+            payment_terms_days=given(self.payment_terms_days),
         )
 
 

@@ -241,6 +241,10 @@ class PaymentMethodInput:
     return_url: str | None = strawberry.field(
         default=None, description="Where the shopper comes back to who has to confirm the payment elsewhere."
     )
+    reference: str | None = strawberry.field(
+        default=None,
+        description="The number of the buyer's own purchase order, for the method purchase_order alone.",
+    )
 
 
 @strawberry.input

@@ -95,6 +95,12 @@ class Payment(Node):
     expires_at: datetime | None = strawberry.field(
         description="When what is authorized lapses, where the provider says so."
     )
+    buyer_reference: str | None = strawberry.field(
+        description="The number of the buyer's own purchase order, where it is paid by one."
+    )
+    due_at: datetime | None = strawberry.field(
+        description="When what is billed has to be paid; null where the channel has no terms."
+    )
     row_id: strawberry.Private[UUID]
     currency: strawberry.Private[str]
     action: PaymentAction | None = strawberry.field(
@@ -121,6 +127,8 @@ class Payment(Node):
             capturable=Money.of_minor(payment.capturable_minor, currency),
             refundable=Money.of_minor(payment.refundable_minor, currency),
             expires_at=payment.expires_at,
+            buyer_reference=payment.buyer_reference,
+            due_at=payment.due_at,
             row_id=payment.id,
             currency=currency,
         )

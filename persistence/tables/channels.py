@@ -23,12 +23,15 @@ channels = Table(
     Column("tax_rounding", Text, nullable=False, server_default=TaxRounding.LINE.value),
     # Whether orders whose money has not come wait for it.
     Column("hold_unpaid", Boolean, nullable=False, server_default="false"),
+    # How many days after an order is placed what is billed is due; null: it has no date.
+    Column("payment_terms_days", Integer),
     Column("version", Integer, nullable=False, server_default="1"),
     moment("created_at"),
     moment("archived_at", optional=True),
     CheckConstraint("slug ~ '^[a-z0-9][a-z0-9-]{0,62}$'", name="slug"),
     currency_code(),
     CheckConstraint("review_from_minor >= 0", name="review_from"),
+    CheckConstraint("payment_terms_days BETWEEN 0 AND 365", name="payment_terms"),
     one_of("capture_policy", CapturePolicy),
     one_of("tax_rounding", TaxRounding),
 )

@@ -18,6 +18,12 @@ from persistence.tables.base import JSON, currency_code, key, metadata, moment, 
 MOVED = "status = 'SUCCEEDED' AND kind IN ('CAPTURE', 'REFUND', 'CHARGEBACK')"
 """Which transactions moved money."""
 
+OWED_ON_TERMS = (
+    "due_at IS NOT NULL AND overdue_told_at IS NULL AND captured_minor < amount_minor"
+    " AND status NOT IN ('VOIDED', 'FAILED')"
+)
+"""Which payments may be told to be late, once they are."""
+
 payments = Table(
     "payments",
     metadata,
@@ -45,6 +51,12 @@ payments = Table(
     # what may have changed by then of the price that was asked for.
     Column("placement", JSON),
     moment("created_at"),
+    # The number of the buyer's own purchase order.
+    Column("buyer_reference", Text),
+    # When what is billed has to be paid, and when it was told that it was not.
+    moment("due_at", optional=True),
+    moment("overdue_told_at", optional=True),
+    CheckConstraint("char_length(buyer_reference) BETWEEN 1 AND 64", name="buyer_reference"),
     CheckConstraint("amount_minor >= 0", name="amount"),
     CheckConstraint(
         "least(captured_minor, capturing_minor, voiding_minor) >= 0"
@@ -59,6 +71,7 @@ payments = Table(
     CheckConstraint("authorized_minor BETWEEN 0 AND amount_minor", name="authorized"),
     CheckConstraint("num_nonnulls(cart_id, order_id) > 0", name="purpose"),
     Index("ix_payments_provider_provider_reference", "provider", "provider_reference"),
+    Index("ix_payments_due_at", "due_at", postgresql_where=OWED_ON_TERMS),
     Index("ix_payments_expires_at", "expires_at", postgresql_where="status = 'AUTHORIZED'"),
     currency_code(),
     one_of("status", PaymentStatus),

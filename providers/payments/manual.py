@@ -1,4 +1,4 @@
-"""Pay later, outside: bank transfer, cash on delivery or invoice. Nothing is asked of anybody."""
+"""Pay later, outside: by bank, in cash, on an invoice or a purchase order. Nothing is asked of anybody."""
 
 from domain.kernel.money import Money
 from domain.ports import Outcome, PaymentRequest, ProviderAnswer
@@ -10,7 +10,7 @@ class ManualPayments:
     @property
     def methods(self) -> frozenset[str]:
         """Ways of paying later."""
-        return frozenset({"bank_transfer", "cash_on_delivery", "invoice"})
+        return frozenset({"bank_transfer", "cash_on_delivery", "invoice", "purchase_order"})
 
     async def authorize(self, key: str, request: PaymentRequest) -> ProviderAnswer:
         """Accept at once, with nothing reserved."""
