@@ -12,6 +12,7 @@ from domain.kernel.errors import NotFound
 from domain.kernel.events import Event
 from domain.kernel.ids import new_id
 from domain.kernel.keys import check_key
+from domain.order_edits import is_paid_for
 from domain.orders import Order, fulfillment_status
 from persistence import order_holds as rows
 from persistence import order_parts, orders
@@ -100,13 +101,19 @@ async def release_paid(context: ServiceContext) -> int:
         waiting = await rows.paid(connection, MOST_AT_ONCE)
     for order_id in waiting:
         async with context.transaction() as transaction:
-            await release_unpaid(transaction, order_id)
+            order, parts = await _locked(transaction, order_id, "id")
+            # An edit may have made it cost more since we looked.
+            if is_paid_for(order.total_minor, parts.payments, later=False):
+                await _release_unpaid(transaction, order, parts)
     return len(waiting)
 
 
 async def release_unpaid(transaction: Transaction, order_id: UUID) -> Order:
     """End the holds of an order that waited for its money; returns it as it then is."""
-    order, parts = await _locked(transaction, order_id, "id")
+    return await _release_unpaid(transaction, *await _locked(transaction, order_id, "id"))
+
+
+async def _release_unpaid(transaction: Transaction, order: Order, parts: OrderParts) -> Order:
     ended = [hold for part in parts.fulfillment_orders for hold in part.holds if decide.is_unpaid(hold)]
     if not ended:
         return order

@@ -12,10 +12,12 @@ from domain.orders import OrderStatus
 from domain.ports import CreditUnavailable
 from persistence.database import Database
 from providers.credit.company_system import CompanyCredit
+from services.order_placement import place
 from services.payment_sweep import settle_due
-from tests.checkouts import ADDRESS, Shop, later, levels, make_stocked_shop
+from tests.checkouts import ADDRESS, Shop, later, levels, make_ready_cart, make_stocked_shop, till
 from tests.credit_server import SECRET, CompanySystem, company_system
 from tests.reviews import make_rule, ordered, reasons, refusal, review_of
+from tests.stored import apply_cards, make_card
 
 COMPANY = replace(ADDRESS, company="Analytical Engines Ltd")
 INVOICE: dict[str, Any] = {"provider": "manual", "method": "invoice", "billing": COMPANY}
@@ -100,6 +102,18 @@ async def test_an_invoice_within_the_credit_goes_through_and_above_it_waits(
     company.answers[ADA] = '{"available": "24.99", "currency": "USD"}'
     assert await message(database, shop, credit) == "24.99 USD of credit are left, the total is 25.00"
     assert [asked["currency"] for asked in company.asked] == ["USD", "USD"]
+
+
+async def test_what_a_gift_card_has_paid_is_not_held_against_the_credit(
+    database: Database, shop: Shop, company: CompanySystem, credit: CompanyCredit
+) -> None:
+    await make_rule(database, shop, RuleKind.CREDIT_LIMIT, RuleAction.DECLINE)
+    company.answers[ADA] = '{"available": "15.00", "currency": "USD"}'
+    token = await make_ready_cart(database, shop, 2, billing=INVOICE["billing"])
+    await apply_cards(database, token, await make_card(database, "10"))
+    placed = await place(till(database, credit_check=credit), token, "manual", "invoice", "key")
+    assert placed.order is not None
+    assert placed.order.status is OrderStatus.OPEN
 
 
 async def test_a_rule_that_declines_turns_the_invoice_down_and_gives_the_cart_back(

@@ -227,6 +227,7 @@ async def test_unpaid_orders_wait_for_the_money_where_the_channel_says_so(
         "UPDATE payments SET status = 'CAPTURED', authorized_minor = amount_minor,"
         f" captured_minor = amount_minor WHERE order_id = '{order.id}'",
     )
+    await run_sql(database, f"UPDATE orders SET payment_status = 'PAID' WHERE id = '{order.id}'")
     assert await order_holds.release_paid(context) == 1
     assert await order_holds.release_paid(context) == 0
     _, part = await part_of(database, order)
