@@ -6,12 +6,14 @@ others, and one that contradicts what is recorded is for a person to look at. So
 
 import re
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, StrEnum, auto
 from uuid import UUID
 
 from domain import payment_facts
+from domain.kernel.errors import InvalidInput
+from domain.kernel.moments import in_utc
 from domain.kernel.money import MAX_AMOUNT_MINOR
 from domain.kernel.quantities import is_storable
 from domain.payment_facts import Fact
@@ -116,7 +118,10 @@ def check_readable(event: ProviderEvent) -> ProviderEvent:
         raise ValueError("nobody tells that a payment comes later")
     if event.occurred_at.utcoffset() is None:
         raise ValueError("the moment names no zone")
-    return event
+    try:
+        return replace(event, occurred_at=in_utc(event.occurred_at))
+    except InvalidInput as error:
+        raise ValueError("the moment lies outside the calendar") from error
 
 
 def transaction_named(key: str | None) -> UUID | None:

@@ -1,7 +1,7 @@
 """POST /hooks/{provider}: who signs well is stored once, everybody else is turned away in one line."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from prometheus_client import REGISTRY
@@ -103,6 +103,8 @@ async def test_a_bad_signature_is_refused_whatever_is_wrong_with_it(database: Da
         {"change_reference": "x" * 300},
         {"change_reference": None},
         {"idempotency_key": 7},
+        {"occurred_at": datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))},
+        {"occurred_at": datetime(9999, 12, 31, 23, tzinfo=timezone(timedelta(hours=-12)))},
         {"occurred_at": datetime(2026, 1, 1)},  # noqa: DTZ001 - that is what is wrong with it
     ],
     ids=str,
