@@ -12,7 +12,7 @@ from domain.kernel.changes import KEEP, Keep, kept
 from domain.kernel.errors import InvalidInput, under
 from domain.kernel.money import Amount, Money, exponent_of
 from domain.kernel.quantities import require_text
-from domain.taxes import TaxRounding
+from domain.taxes import TaxRounding, TaxSource
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 MAX_NAME_LENGTH = 200
@@ -58,6 +58,7 @@ class ChannelSettings:
     tax_rounding: TaxRounding = TaxRounding.LINE
     hold_unpaid: bool = False
     """Whether what is paid later is not worked on before the money has come."""
+    tax_source: TaxSource = TaxSource.RATES
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class ChannelChanges:
     prices_include_tax: bool | Keep = KEEP
     tax_rounding: TaxRounding | Keep = KEEP
     hold_unpaid: bool | Keep = KEEP
+    tax_source: TaxSource | Keep = KEEP
 
 
 def check_new(slug: str, name: str, currency: str) -> tuple[str, str, str]:
@@ -116,6 +118,7 @@ def change(
         prices_include_tax=kept(changes.prices_include_tax, settings.prices_include_tax),
         tax_rounding=kept(changes.tax_rounding, settings.tax_rounding),
         hold_unpaid=kept(changes.hold_unpaid, settings.hold_unpaid),
+        tax_source=kept(changes.tax_source, settings.tax_source),
     )
     if (name, after) == (channel.name, settings):
         return channel, settings
