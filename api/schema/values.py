@@ -114,8 +114,8 @@ class Totals:
     total: Money
     tax_included: bool
     tax_pending: bool = strawberry.field(
-        description="Whether a cart's tax is still to be asked for with cartTaxCalculate: then none is in these "
-        "amounts, and the cart cannot be ordered. Never of an order."
+        description="Whether a cart's tax is still to be asked for with cartTaxCalculate: then none is in "
+        "the amounts, and the cart cannot be ordered. Never of an order."
     )
     row: strawberry.Private[DomainTotals]
     explanation: strawberry.Private[domain.Explanation | None]
