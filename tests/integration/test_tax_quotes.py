@@ -7,13 +7,11 @@ from uuid import uuid4
 import pytest
 
 from api.scalars import encode_id
-from domain.channels import ChannelChanges
 from domain.ports import TaxUnavailable
 from domain.tax_quotes import TaxRequest
 from domain.taxes import TaxSource
 from persistence.database import Database
 from providers.tax.http_service import HttpTaxService
-from services import channels
 from services.access import ANONYMOUS
 from services.payment_sweep import settle_due
 from tests import cart_flows as flow
@@ -21,17 +19,13 @@ from tests import drafts
 from tests.cart_flows import run_sql
 from tests.checkouts import ADDRESS, Shop, later, make_ready_cart, make_stocked_shop, till
 from tests.credit_server import SECRET
-from tests.factories import data_of, make_context, make_discount
+from tests.factories import data_of, make_discount
 from tests.statements import count_statements
 from tests.tax_server import TaxSystem, tax_system
+from tests.taxed import TOTALS, assert_unavailable, calculate, take_taxes_from
 
-TOTALS = """totals { taxPending discount { amount } tax { amount } total { amount }
-    adjustments { kind target label percent amount { amount } } }"""
 CART = f"query ($token: String!) {{ cart(token: $token) {{ version {TOTALS} }} }}"
 ORDER = f"query ($ref: OrderRef!) {{ order(ref: $ref) {{ {TOTALS} }} }}"
-CALCULATE = f"""mutation ($input: CartTaxCalculateInput!) {{ cartTaxCalculate(input: $input) {{
-    cart {{ version {TOTALS} }}
-    userErrors {{ code message path ... on CartIncompleteError {{ missing }} }} }} }}"""
 PLACE = f"""mutation ($input: OrderPlaceInput!) {{ orderPlace(input: $input) {{
     order {{ {TOTALS} }} orderToken
     userErrors {{ code path ... on CartIncompleteError {{ missing }} }} }} }}"""
@@ -58,21 +52,6 @@ async def shop(database: Database) -> Shop:
     shop = await make_stocked_shop(database, 30)
     await take_taxes_from(database, shop, TaxSource.SERVICE)
     return shop
-
-
-async def take_taxes_from(database: Database, shop: Shop, source: TaxSource, **more: Any) -> None:
-    """Let the shop's taxes come from a source."""
-    changes = ChannelChanges(tax_source=source, **more)
-    await channels.update(make_context(database), shop.channel.id, changes)
-
-
-async def calculate(
-    database: Database, token: str, service: HttpTaxService | None, **environment: Any
-) -> dict[str, Any]:
-    """Ask for a cart's tax as its shopper does; returns the payload."""
-    given, changes = {"input": {"cartToken": token}}, {"tax_service": service, **environment}
-    data = await data_of(database, CALCULATE, given, ANONYMOUS, **changes)
-    return dict(data["cartTaxCalculate"])
 
 
 async def place(database: Database, token: str, method: str = "ok") -> dict[str, Any]:
@@ -390,15 +369,3 @@ async def test_an_order_with_taxes_of_the_service_can_lose_units_but_get_none(
 async def edit(database: Database, given: dict[str, Any]) -> dict[str, Any]:
     """Preview an edit as staff."""
     return dict((await data_of(database, PREVIEW, {"input": given}))["orderEditPreview"])
-
-
-def assert_unavailable(payload: dict[str, Any]) -> None:
-    """Fail unless the tax could not be had, and nothing was changed."""
-    assert payload["cart"] is None
-    assert payload["userErrors"] == [
-        {
-            "code": "TAX_UNAVAILABLE",
-            "message": "the tax is not known now: ask again later",
-            "path": ["cartToken"],
-        }
-    ]

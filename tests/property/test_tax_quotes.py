@@ -21,6 +21,12 @@ LINE = AskedLine(UUID(int=1), "MUG", "standard", 2, 2500)
 OTHER = AskedLine(UUID(int=2), "BOOK", "books", 1, 800)
 REQUEST = TaxRequest("USD", TO, prices_include_tax=False, lines=(LINE, OTHER), shipping_minor=395)
 
+
+def moved(field: str, value: Any) -> Address:
+    """Return another place."""
+    return replace(TO, **{field: value})
+
+
 line_changes = st.one_of(
     st.uuids().map(lambda one: {"id": one}),
     st.text(max_size=5).map(lambda sku: {"sku": sku}),
@@ -34,9 +40,7 @@ request_changes = st.one_of(
     st.sampled_from([(LINE,), (OTHER,), ()]).map(lambda lines: {"lines": lines}),
     st.integers(0, 10**6).map(lambda minor: {"shipping_minor": minor}),
     st.sampled_from([{"currency": "EUR"}, {"prices_include_tax": True}]),
-    st.tuples(place_changes, st.text(max_size=5) | st.none()).map(
-        lambda change: {"address": replace(TO, **{change[0]: change[1]})}
-    ),
+    st.tuples(place_changes, st.text(max_size=5) | st.none()).map(lambda change: {"address": moved(*change)}),
 )
 
 
