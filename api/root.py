@@ -34,6 +34,7 @@ from api.resolvers.reconciliation import ReconciliationMutation, ReconciliationQ
 from api.resolvers.shipping import ShippingMutation, ShippingQuery
 from api.resolvers.stock_watch import StockWatchSubscription
 from api.resolvers.stored_values import StoredValuesMutation, StoredValuesQuery
+from api.resolvers.tax_quotes import TaxQuotesMutation
 from api.resolvers.taxes import TaxesMutation, TaxesQuery
 
 
@@ -81,6 +82,7 @@ class Mutation(
     ReconciliationMutation,
     ShippingMutation,
     TaxesMutation,
+    TaxQuotesMutation,
     StoredValuesMutation,
 ):
     """Everything that can be changed.

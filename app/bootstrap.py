@@ -25,7 +25,7 @@ from app.live import live_transports
 from app.sandbox import sandbox_jobs, sandbox_provider
 from domain.carts import CartLimits
 from domain.inventory import HoldPolicy
-from domain.ports import CreditCheck, PaymentProvider, PaymentProviders
+from domain.ports import CreditCheck, PaymentProvider, PaymentProviders, TaxService
 from persistence.database import Database
 from persistence.embedded import EmbeddedServer, EmbeddedServerError
 from persistence.migrate import migrate
@@ -33,6 +33,7 @@ from persistence.outages import why_unusable
 from providers.credit.company_system import CompanyCredit
 from providers.payments.manual import ManualPayments
 from providers.payments.stripe import StripePayments
+from providers.tax.http_service import HttpTaxService
 from realtime.bus import Bus, backend_maker
 from realtime.feed import Feed
 from realtime.outbox import OutboxWatch
@@ -90,7 +91,12 @@ async def _live(settings: Settings, *, working: bool) -> AsyncIterator[_Live]:
         credit = _credit_check(settings)
         if credit is not None:
             await stack.enter_async_context(credit)
-        environment = make_environment(settings, database, committed=stamper.poke, credit_check=credit)
+        taxes = _tax_service(settings)
+        if taxes is not None:
+            await stack.enter_async_context(taxes)
+        environment = make_environment(
+            settings, database, committed=stamper.poke, credit_check=credit, tax_service=taxes
+        )
         if working:
             background = Background(
                 stamper,
@@ -162,6 +168,7 @@ def make_environment(
     database: Database,
     committed: Callable[[], None] = lambda: None,
     credit_check: CreditCheck | None = None,
+    tax_service: TaxService | None = None,
 ) -> Environment:
     """Return what use cases are given; `committed` is told of each commit that may have events."""
     return Environment(
@@ -178,6 +185,8 @@ def make_environment(
         approval_seconds=settings.order_approval_seconds,
         credit_check=credit_check,
         credit_check_seconds=settings.credit_check_seconds,
+        tax_service=tax_service,
+        tax_service_seconds=settings.tax_service_seconds,
         committed=committed,
     )
 
@@ -187,6 +196,13 @@ def _credit_check(settings: Settings) -> CompanyCredit | None:
     if url is None or secret is None:
         return None
     return CompanyCredit(url, secret.get_secret_value(), time_limit_seconds=settings.credit_check_seconds)
+
+
+def _tax_service(settings: Settings) -> HttpTaxService | None:
+    url, secret = settings.tax_service_url, settings.tax_service_secret
+    if url is None or secret is None:
+        return None
+    return HttpTaxService(url, secret.get_secret_value(), time_limit_seconds=settings.tax_service_seconds)
 
 
 def _payment_providers(settings: Settings, database: Database) -> PaymentProviders:

@@ -205,6 +205,15 @@ class Settings(BaseSettings):
     credit_check_seconds: float = Field(default=3, gt=0)
     """How long it may take to answer; then the order waits for a person."""
 
+    tax_service_url: HttpUrl | None = None
+    """The company's own service that computes taxes, for channels that take them from it."""
+
+    tax_service_secret: SecretStr | None = None
+    """What that service is shown, as a bearer token."""
+
+    tax_service_seconds: float = Field(default=5, gt=0)
+    """How long it may take to answer; then the shopper is told to try again."""
+
     sandbox_payments: bool = True
     """Whether the provider `sandbox` may be paid with: turn it off where real orders are taken."""
 
@@ -250,10 +259,14 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"{PREFIX}DATABASE_DIRECT_URL goes with {PREFIX}DATABASE_URL, which is not set: set both"
             )
-        if (self.credit_check_url is None) != (self.credit_check_secret is None):
-            raise ValueError(
-                f"{PREFIX}CREDIT_CHECK_URL and {PREFIX}CREDIT_CHECK_SECRET go together: set both, or neither"
-            )
+        for name, url, secret in (
+            ("CREDIT_CHECK", self.credit_check_url, self.credit_check_secret),
+            ("TAX_SERVICE", self.tax_service_url, self.tax_service_secret),
+        ):
+            if (url is None) != (secret is None):
+                raise ValueError(
+                    f"{PREFIX}{name}_URL and {PREFIX}{name}_SECRET go together: set both, or neither"
+                )
         if not self.embedded and self.secret_key is None:
             raise ValueError(
                 f"{PREFIX}SECRET_KEY is needed with {PREFIX}DATABASE_URL, the same for every process: make "

@@ -13,7 +13,7 @@ from domain.kernel.errors import InvalidInput, under
 from domain.kernel.money import Amount, Money, exponent_of
 from domain.kernel.quantities import require_text
 from domain.payment_terms import check_terms
-from domain.taxes import TaxRounding
+from domain.taxes import TaxRounding, TaxSource
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 MAX_NAME_LENGTH = 200
@@ -61,6 +61,7 @@ class ChannelSettings:
     """Whether what is paid later is not worked on before the money has come."""
     payment_terms_days: int | None = None
     """How many days after an order is placed what is billed is due; None: it has no date."""
+    tax_source: TaxSource = TaxSource.RATES
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ class ChannelChanges:
     tax_rounding: TaxRounding | Keep = KEEP
     hold_unpaid: bool | Keep = KEEP
     payment_terms_days: int | Keep | None = KEEP
+    tax_source: TaxSource | Keep = KEEP
 
 
 def check_new(slug: str, name: str, currency: str) -> tuple[str, str, str]:
@@ -121,6 +123,7 @@ def change(
         tax_rounding=kept(changes.tax_rounding, settings.tax_rounding),
         hold_unpaid=kept(changes.hold_unpaid, settings.hold_unpaid),
         payment_terms_days=check_terms(kept(changes.payment_terms_days, settings.payment_terms_days)),
+        tax_source=kept(changes.tax_source, settings.tax_source),
     )
     if (name, after) == (channel.name, settings):
         return channel, settings

@@ -182,7 +182,8 @@ def priced(checkout: Checkout, now: datetime) -> Checkout:
     """Return the checkout with what it costs now.
 
     Raises DiscountNotApplicable for each code that the shopper gave and that does not apply any more: nobody
-    pays more than they were shown. A code that others beat stays, and takes nothing off.
+    pays more than they were shown. A code that others beat stays, and takes nothing off. Raises
+    CartIncomplete naming tax where a tax service has to be asked for it first.
     """
     if checkout.rules.are_empty:
         included = checkout.rules.prices_include_tax
@@ -209,6 +210,8 @@ def priced(checkout: Checkout, now: datetime) -> Checkout:
     ]
     if gone:
         raise gone[0] if len(gone) == 1 else Several(gone)
+    if made.tax_missing:
+        raise CartIncomplete(["tax"])
     return replace(checkout, price=made)
 
 

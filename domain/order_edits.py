@@ -19,6 +19,7 @@ from domain.kernel.quantities import MAX_QUANTITY, require_positive
 from domain.orders import Order, OrderLine, OrderStatus
 from domain.payments import Payment, PaymentStatus
 from domain.pricing import Adjustment, AdjustmentKind, PricedLine, PricingRules, price
+from domain.taxes import TaxSource
 
 FREE = frozenset(
     {FulfillmentOrderStatus.SCHEDULED, FulfillmentOrderStatus.OPEN, FulfillmentOrderStatus.ON_HOLD}
@@ -101,6 +102,9 @@ def plan(placed: Placed, quantities: Sequence[NewQuantity], goods: Sequence[Good
     included = placed.order.tax_included
     kept = [_shrunk(line, wanted.get(line.id, line.quantity), included=included) for line in placed.lines]
     extra = _extra(placed, quantities, wanted) + _new_lines(placed, goods)
+    if extra and placed.rules.tax_source is TaxSource.SERVICE:
+        path = ("add",) if goods else extra[0].need.path
+        raise InvalidInput("taxes come from a tax service here: sell more with another order", *path)
     if not extra and kept == list(placed.lines):
         raise InvalidInput("nothing is changed", "lines")
     priced = price(

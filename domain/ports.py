@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from domain.kernel.money import Money
 from domain.payments import TransactionKind
+from domain.tax_quotes import TaxQuote, TaxRequest
 
 
 class Clock(Protocol):
@@ -121,6 +122,24 @@ class CreditCheck(Protocol):
 
         `customer` is our id of the customer, or else the e-mail address in small letters. Raises
         CreditUnavailable when no answer came that can be understood.
+        """
+        ...
+
+
+class TaxUnavailable(Exception):
+    """The tax service did not say, or not in a way that can be believed."""
+
+
+class TaxService(Protocol):
+    """The company's own service that computes taxes.
+
+    Never called inside a transaction, nor while an order is placed.
+    """
+
+    async def quote(self, request: TaxRequest) -> TaxQuote:
+        """Return the taxes of each line and of the delivery.
+
+        Raises TaxUnavailable when no answer came that can be understood.
         """
         ...
 

@@ -5,19 +5,23 @@ computed on a sum is split by the largest remainder (`allocate_minor`), never ro
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, NamedTuple
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from domain import discounts as discounting
 from domain import taxes as taxing
 from domain.addresses import Address
 from domain.discounts import Candidate, Cut, Discount, DiscountRefusal
 from domain.kernel.totals import Totals
-from domain.taxes import STANDARD, Rates, TaxRate, TaxRounding
+from domain.tax_quotes import AskedLine, KeptQuote, QuotedTax, TaxRequest
+from domain.taxes import STANDARD, Rates, TaxRate, TaxRounding, TaxSource
+
+_QUOTED = UUID("5c0b8f5e-5a5f-4d0e-9b59-5f0a7a9c2b11")
+"""Names the taxes of a tax service: they have no row of ours, so their id is made of their name."""
 
 
 class AdjustmentKind(StrEnum):
@@ -95,11 +99,14 @@ class PricingRules:
     rates: tuple[TaxRate, ...] = ()
     prices_include_tax: bool = False
     tax_rounding: TaxRounding = TaxRounding.LINE
+    tax_source: TaxSource = TaxSource.RATES
+    quote: KeptQuote | None = None
+    """What the tax service has said of the cart when it was last asked."""
 
     @property
     def are_empty(self) -> bool:
         """Whether prices are nothing but lines and delivery."""
-        return not self.discounts and not self.rates
+        return not self.discounts and not self.rates and self.tax_source is TaxSource.RATES
 
 
 NO_RULES = PricingRules()
@@ -147,6 +154,13 @@ class Price:
     adjustments: tuple[Adjustment, ...] = ()
     applied: tuple[Discount, ...] = ()
     refused: Mapping[UUID, DiscountRefusal] = field(default_factory=dict)
+    tax_request: TaxRequest | None = None
+    """What the tax service would be asked; None: another knows the tax, or there is no address yet."""
+
+    @property
+    def tax_missing(self) -> bool:
+        """Whether the tax service has not said what the tax of exactly this is."""
+        return self.totals.tax_missing
 
     @property
     def total_minor(self) -> int:
@@ -174,7 +188,8 @@ def price(
 ) -> Price:
     """Return what lines and their delivery to an address cost at a moment.
 
-    Without an address no tax is known yet. Never below zero: no discount takes off more than is left.
+    Without an address no tax is known yet, nor where a tax service has to be asked (again): then the price
+    says that it is missing. Never below zero: no discount takes off more than is left.
     """
     subtotal = sum(line.total_minor for line in lines)
     if rules.are_empty:
@@ -255,19 +270,51 @@ def _assembled(
                 bases[at] -= amount
         if cut.shipping_minor:
             adjustments.append(Adjustment(source, None, cut.shipping_minor))
-    if address is not None and rules.rates:
+    request = None
+    missing = rules.tax_source is TaxSource.SERVICE
+    if missing and address is not None:
+        request = _request(lines, bases, shipping_base, rules, currency, address)
+        if rules.quote is not None and rules.quote.fingerprint == request.fingerprint:
+            adjustments += _quoted(lines, rules.quote)
+            missing = False
+    elif address is not None and rules.rates:
         adjustments += _taxes(lines, bases, shipping_base, rules, address.region, now)
     made = _summed_up(
         tuple(adjustments), subtotal, shipping_minor, currency, included=rules.prices_include_tax
     )
-    return Price(
-        made.totals,
-        made.parts,
-        made.shipping,
-        made.adjustments,
-        tuple(cut.discount for cut in cuts if cut.total_minor),
-        refused,
+    return replace(
+        made,
+        totals=replace(made.totals, tax_missing=missing),
+        applied=tuple(cut.discount for cut in cuts if cut.total_minor),
+        refused=refused,
+        tax_request=request,
     )
+
+
+def _request(
+    lines: Sequence[PricedLine],
+    bases: Sequence[int],
+    shipping_base: int,
+    rules: PricingRules,
+    currency: str,
+    address: Address,
+) -> TaxRequest:
+    asked = tuple(
+        AskedLine(line.id, line.sku, line.tax_class, line.quantity, base)
+        for line, base in zip(lines, bases, strict=True)
+    )
+    return TaxRequest(currency, address, rules.prices_include_tax, asked, shipping_base)
+
+
+def _quoted(lines: Sequence[PricedLine], kept: KeptQuote) -> list[Adjustment]:
+    """Return the taxes that the tax service has said, line by line, then those of the delivery."""
+    found = [(line.id, tax) for line in lines for tax in kept.quote.lines[line.id]]
+    made = [Adjustment(_source_of_quoted(tax), line_id, tax.amount_minor) for line_id, tax in found]
+    return made + [Adjustment(_source_of_quoted(tax), None, tax.amount_minor) for tax in kept.quote.shipping]
+
+
+def _source_of_quoted(tax: QuotedTax) -> Source:
+    return Source(AdjustmentKind.TAX, uuid5(_QUOTED, tax.name), tax.name, None, tax.parts_per_million)
 
 
 def _taxes(

@@ -36,6 +36,13 @@ class TaxRounding(StrEnum):
     ORDER = "ORDER"
 
 
+class TaxSource(StrEnum):
+    """Who knows a channel's taxes: its own table of rates, or the company's tax service."""
+
+    RATES = "RATES"
+    SERVICE = "SERVICE"
+
+
 @dataclass(frozen=True, slots=True)
 class TaxRate:
     """One row of a channel's table: what one tax takes of one class of goods in a country or region of it.

@@ -24,11 +24,12 @@ from domain.discounts import Candidate
 from domain.inventory import HoldPolicy
 from domain.pricing import PricingRules
 from domain.shipping import DeliveryRate
+from domain.tax_quotes import KeptQuote
 from persistence.cart_rows import RATES_OF_CHANNEL, cart_of, offer_of, rates_of
 from persistence.catalog import VARIANT_COLUMNS
 from persistence.pricing import candidate_of, candidate_sql, rules_of, rules_sql
 
-_RULES = rules_sql("ch", "c.email", cart="c.id", address="c.shipping_address")
+_RULES = rules_sql("ch", "c.email", cart="c.id", address="c.shipping_address", quote="c.tax_quote")
 
 
 def _loading(cart: str, *, expiry: str = "h.expires_at", extra: str = "") -> TextClause:
@@ -118,6 +119,7 @@ _CREATE = text(
 )
 _GENERATION = text("SELECT token_generation FROM carts WHERE id = :id")
 _REMOVE_LINE = text("DELETE FROM cart_lines WHERE id = :id")
+_KEEP_QUOTE = text("UPDATE carts SET tax_quote = CAST(:quote AS jsonb) WHERE id = :id")
 _SETTLE = text(
     f"""
     UPDATE carts SET status = :status, delivery_rate_id = :rate, {_OWN_PRICE},
@@ -273,6 +275,11 @@ async def settle(connection: AsyncConnection, cart: Cart) -> None:
     """Store the status and delivery rate that a change has led to."""
     values = {"id": cart.id, "status": cart.status.value, "rate": cart.delivery_rate_id}
     await connection.execute(_SETTLE, values)
+
+
+async def keep_tax_quote(connection: AsyncConnection, cart_id: UUID, quote: KeptQuote) -> None:
+    """Store what the tax service has said of a cart that is locked."""
+    await connection.execute(_KEEP_QUOTE, {"id": cart_id, "quote": orjson.dumps(quote.to_json()).decode()})
 
 
 async def _touched(

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.channels import CapturePolicy, Channel, ChannelSettings
-from domain.taxes import TaxRounding
+from domain.taxes import TaxRounding, TaxSource
 from persistence.tables.channels import channel_locations, channels
 
 _COLUMNS = (
@@ -40,7 +40,7 @@ _LOCATIONS_BY_CODE = text(
 _SETTINGS = """
     SELECT c.id, c.slug, c.name, c.currency, c.version, c.locale, c.review_from_minor, c.capture_policy,
            c.serves_all_locations, c.prices_include_tax, c.tax_rounding, c.hold_unpaid,
-           c.payment_terms_days,
+           c.payment_terms_days, c.tax_source,
            ARRAY(SELECT l.code FROM channel_locations s JOIN locations l ON l.id = s.location_id
                   WHERE s.channel_id = c.id ORDER BY s.rank, l.code) AS codes
       FROM channels c
@@ -53,7 +53,7 @@ _SAVE = text(
            capture_policy = :capture_policy, serves_all_locations = :serves_all_locations,
            prices_include_tax = :prices_include_tax, tax_rounding = :tax_rounding,
            hold_unpaid = :hold_unpaid, payment_terms_days = :payment_terms_days,
-           version = :version
+           tax_source = :tax_source, version = :version
      WHERE id = :id
     """
 )
@@ -166,6 +166,7 @@ async def save(connection: AsyncConnection, channel: Channel, settings: ChannelS
         "tax_rounding": settings.tax_rounding.value,
         "hold_unpaid": settings.hold_unpaid,
         "payment_terms_days": settings.payment_terms_days,
+        "tax_source": settings.tax_source.value,
     }
     await connection.execute(_SAVE, values)
 
@@ -192,6 +193,7 @@ def _settings(row: Row[*tuple[Any, ...]]) -> ChannelSettings:
         TaxRounding(row.tax_rounding),
         row.hold_unpaid,
         row.payment_terms_days,
+        TaxSource(row.tax_source),
     )
 
 

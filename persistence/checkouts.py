@@ -18,7 +18,7 @@ from domain.shipping import DeliveryRate
 from persistence import checkout_risk
 from persistence.pricing import rules_of, rules_sql
 
-_RULES = rules_sql("h", "c.email", cart="c.id", address="c.shipping_address")
+_RULES = rules_sql("h", "c.email", cart="c.id", address="c.shipping_address", quote="c.tax_quote")
 # A row that another transaction had locked is read anew after the wait, but the subqueries are as
 # of the statement's start: `seen_version` tells, and then the statement is run again.
 _LOAD = text(

@@ -9,7 +9,8 @@ from sqlalchemy import Row
 from domain.discounts import Candidate, Discount, DiscountKind
 from domain.kernel.moments import FIRST, LAST
 from domain.pricing import PricingRules
-from domain.taxes import TaxRate, TaxRounding
+from domain.tax_quotes import KeptQuote
+from domain.taxes import TaxRate, TaxRounding, TaxSource
 
 DISCOUNT_COLUMNS = """d.id, d.kind, d.name, d.code, d.basis_points, d.amount_minor, d.buy_quantity,
                    d.get_quantity, d.minimum_subtotal_minor, d.skus, d.starts_at, d.ends_at, d.usage_limit,
@@ -26,11 +27,14 @@ def candidate_sql(customer: str) -> str:
     return f"json_build_array({_USED_BY.format(customer=customer)}, {DISCOUNT_COLUMNS})"
 
 
-def rules_sql(channel: str, customer: str, *, cart: str | None, address: str | None) -> str:
+def rules_sql(
+    channel: str, customer: str, *, cart: str | None, address: str | None, quote: str = "CAST(NULL AS jsonb)"
+) -> str:
     """Return columns that gather what a cart is priced by; `rules_of` reads them.
 
     `channel` is the alias of its channel, `customer`, `cart` and `address` are expressions for the e-mail
-    address, the cart's id and where it goes. They cost an index probe each where a channel has none.
+    address, the cart's id and where it goes, `quote` for what a tax service has said of it. They cost an
+    index probe each where a channel has none.
     """
     automatic = f"d.channel_id = {channel}.id AND d.code IS NULL AND d.active"
     found = (
@@ -49,7 +53,7 @@ def rules_sql(channel: str, customer: str, *, cart: str | None, address: str | N
           FROM tax_rates t WHERE t.channel_id = {channel}.id AND t.country = {address} ->> 'country')"""
     )
     return f"""
-       {channel}.prices_include_tax, {channel}.tax_rounding,
+       {channel}.prices_include_tax, {channel}.tax_rounding, {channel}.tax_source, {quote} AS tax_quote,
        (SELECT json_agg({candidate_sql(customer)})
           FROM ({found}) d) AS discounts,
        {rates} AS tax_rates"""
@@ -57,11 +61,15 @@ def rules_sql(channel: str, customer: str, *, cart: str | None, address: str | N
 
 def rules_of(row: Row[*tuple[Any, ...]]) -> PricingRules:
     """Return what `rules_sql` gathered."""
+    source = TaxSource(row.tax_source)
+    asked = source is TaxSource.SERVICE and row.tax_quote
     return PricingRules(
         tuple(candidate_of(record) for record in row.discounts or ()),
         tuple(_tax_rate(record) for record in row.tax_rates or ()),
         row.prices_include_tax,
         TaxRounding(row.tax_rounding),
+        source,
+        KeptQuote.from_json(row.tax_quote) if asked else None,
     )
 
 

@@ -13,7 +13,7 @@ from domain.carts import CartLimits
 from domain.inventory import HoldPolicy
 from domain.kernel.events import Event
 from domain.ledger import Entry
-from domain.ports import Clock, CreditCheck, PaymentProviders
+from domain.ports import Clock, CreditCheck, PaymentProviders, TaxService
 from persistence import event_log, idempotency
 from persistence.database import Database
 from services.access import Actor
@@ -52,6 +52,9 @@ class Environment:
     # Who knows what business customers may owe, and how long it may take to answer.
     credit_check: CreditCheck | None = None
     credit_check_seconds: float = 3.0
+    # Who computes the taxes of channels that have no table of rates, and how long it may take.
+    tax_service: TaxService | None = None
+    tax_service_seconds: float = 5.0
     # Told after each commit that appended events: a stamper in the same process wakes up.
     committed: Callable[[], None] = lambda: None
 

@@ -21,11 +21,9 @@ class CompanySystem:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer requests of one connection until it ends."""
-        while head := await _head(reader):
-            lines = head.decode().split("\r\n")
-            headers = dict(line.lower().split(": ", 1) for line in lines[1:] if line)
-            body = json.loads(await reader.readexactly(int(headers["content-length"])))
-            self.asked.append({"line": lines[0], "authorization": headers.get("authorization"), **body})
+        while request := await read_request(reader):
+            line, headers, body = request
+            self.asked.append({"line": line, "authorization": headers.get("authorization"), **body})
             await asyncio.sleep(self.delay_seconds)
             status, text = self._answer(headers, body)
             writer.write(f"HTTP/1.1 {status} -\r\ncontent-length: {len(text)}\r\n\r\n{text}".encode())
@@ -52,8 +50,14 @@ async def company_system() -> AsyncIterator[CompanySystem]:
         server.close()
 
 
-async def _head(reader: asyncio.StreamReader) -> bytes:
+async def read_request(
+    reader: asyncio.StreamReader,
+) -> tuple[str, dict[str, str], dict[str, Any]] | None:
+    """Return the line, the headers (in small letters) and the JSON body of the next request, if any."""
     try:
-        return await reader.readuntil(b"\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
     except (asyncio.IncompleteReadError, ConnectionError):
-        return b""
+        return None
+    lines = head.decode().split("\r\n")
+    headers = dict(line.lower().split(": ", 1) for line in lines[1:] if line)
+    return lines[0], headers, json.loads(await reader.readexactly(int(headers["content-length"])))

@@ -24,6 +24,13 @@ TaxRounding = strawberry.enum(
 )
 
 
+TaxSource = strawberry.enum(
+    taxes.TaxSource,
+    description="Who knows the taxes: the channel's table of rates, or the company's tax service, which "
+    "cartTaxCalculate asks.",
+)
+
+
 @strawberry.type
 class Channel(Node):
     """A place of selling with one currency."""
@@ -72,6 +79,7 @@ class ChannelSettings:
     capture_policy: CapturePolicy  # type: ignore[valid-type]
     prices_include_tax: bool
     tax_rounding: TaxRounding  # type: ignore[valid-type]
+    tax_source: TaxSource  # type: ignore[valid-type]
 
     hold_unpaid: bool = strawberry.field(
         description="Whether what is paid later is not worked on before the money has come."
@@ -92,6 +100,7 @@ class ChannelSettings:
             capture_policy=settings.capture_policy,
             prices_include_tax=settings.prices_include_tax,
             tax_rounding=settings.tax_rounding,
+            tax_source=settings.tax_source,
             hold_unpaid=settings.hold_unpaid,
             payment_terms_days=settings.payment_terms_days,
         )
@@ -129,6 +138,7 @@ class ChannelUpdateInput:
         description="Whether tax is a part of the prices; carts that are open are priced anew."
     )
     tax_rounding: strawberry.Maybe[TaxRounding]  # type: ignore[valid-type]
+    tax_source: strawberry.Maybe[TaxSource]  # type: ignore[valid-type]
     hold_unpaid: strawberry.Maybe[bool] = strawberry.field(
         description="Whether what is paid later is not worked on before the money has come."
     )
@@ -147,6 +157,7 @@ class ChannelUpdateInput:
             capture_policy=given(self.capture_policy),
             prices_include_tax=given(self.prices_include_tax),
             tax_rounding=given(self.tax_rounding),
+            tax_source=given(self.tax_source),
             hold_unpaid=given(self.hold_unpaid),
             payment_terms_days=given(self.payment_terms_days),
         )

@@ -113,6 +113,10 @@ class Totals:
     discount: Money
     total: Money
     tax_included: bool
+    tax_pending: bool = strawberry.field(
+        description="Whether a cart's tax is still to be asked for with cartTaxCalculate: then none is in "
+        "the amounts, and the cart cannot be ordered. Never of an order."
+    )
     row: strawberry.Private[DomainTotals]
     explanation: strawberry.Private[domain.Explanation | None]
     order_id: strawberry.Private[UUID | None]
@@ -133,6 +137,7 @@ class Totals:
             discount=Money.of_minor(totals.discount_minor, currency),
             total=Money.of_minor(totals.total_minor, currency),
             tax_included=totals.tax_included,
+            tax_pending=totals.tax_missing,
             row=totals,
             explanation=explanation,
             order_id=order_id,

@@ -105,6 +105,12 @@ class CartIncomplete(DomainError):
         self.missing = tuple(missing)
 
 
+class TaxNotQuoted(DomainError):
+    """The tax service has not said what the tax is: to be asked again later."""
+
+    code = "TAX_UNAVAILABLE"
+
+
 class VariantUnavailable(DomainError):
     """A line's variant is no longer sold in the cart's channel; `sku` names the line, one a variant."""
 

@@ -16,6 +16,8 @@ class Totals:
     tax_minor: int = 0
     discount_minor: int = 0
     tax_included: bool = False
+    tax_missing: bool = False
+    """Whether tax is still to be asked for: then none is in these amounts."""
 
     @property
     def total_minor(self) -> int:

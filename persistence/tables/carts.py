@@ -39,6 +39,8 @@ carts = Table(
     Column("order_id", Uuid),
     # False for a draft that takes no stock off sale until it is paid for.
     Column("holds_stock", Boolean, nullable=False, server_default="true"),
+    # What the tax service has said of it, and a hash of what it was asked: as KeptQuote has it.
+    Column("tax_quote", JSON),
     moment("created_at"),
     moment("active_at"),
     moment("abandoned_at", optional=True),

@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey, Integer, Table, Text, Uuid
 
 from domain.channels import CapturePolicy
-from domain.taxes import TaxRounding
+from domain.taxes import TaxRounding, TaxSource
 from persistence.tables.base import currency_code, key, metadata, moment, one_of, text_column
 
 channels = Table(
@@ -21,6 +21,7 @@ channels = Table(
     Column("capture_policy", Text, nullable=False, server_default="AT_SHIPMENT"),
     Column("prices_include_tax", Boolean, nullable=False, server_default="false"),
     Column("tax_rounding", Text, nullable=False, server_default=TaxRounding.LINE.value),
+    Column("tax_source", Text, nullable=False, server_default=TaxSource.RATES.value),
     # Whether orders whose money has not come wait for it.
     Column("hold_unpaid", Boolean, nullable=False, server_default="false"),
     # How many days after an order is placed what is billed is due; null: it has no date.
@@ -34,6 +35,7 @@ channels = Table(
     CheckConstraint("payment_terms_days BETWEEN 0 AND 365", name="payment_terms"),
     one_of("capture_policy", CapturePolicy),
     one_of("tax_rounding", TaxRounding),
+    one_of("tax_source", TaxSource),
 )
 
 channel_locations = Table(

@@ -5,38 +5,19 @@ POST to the configured address with `Authorization: Bearer SECRET` and the JSON 
 answer is 200 with `{"available": "1250.00", "currency": "EUR"}`, or 404 for a customer it does not know.
 """
 
-from decimal import Decimal, InvalidOperation
-from types import TracebackType
-from typing import Any, Self
+from decimal import InvalidOperation
+from typing import Any
 
 import httpx
 
 from domain.kernel.errors import InvalidInput
 from domain.kernel.money import Money
 from domain.ports import CreditUnavailable
+from providers.company_http import CompanyHttp, NoAnswer, exact_money
 
 
-class CompanyCredit:
-    """Asks one address, over connections that are kept open."""
-
-    def __init__(self, url: str, secret: str, *, time_limit_seconds: float) -> None:
-        """Prepare; nothing is asked before somebody wants to know."""
-        self._url = url
-        # No proxies or passwords of the environment: this is a system of the company's own.
-        self._http = httpx.AsyncClient(
-            headers={"authorization": f"Bearer {secret}"},
-            timeout=time_limit_seconds,
-            follow_redirects=False,
-            trust_env=False,
-        )
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._http.aclose()
+class CompanyCredit(CompanyHttp):
+    """The system that knows what business customers may owe."""
 
     async def available_credit(self, customer: str, currency: str) -> Money | None:
         """Return how much more a customer may owe; None for one the system does not know.
@@ -44,9 +25,9 @@ class CompanyCredit:
         Raises CreditUnavailable when it cannot be reached, refuses, or answers what is no such amount.
         """
         try:
-            answer = await self._http.post(self._url, json={"customer": customer, "currency": currency})
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise CreditUnavailable(f"no answer ({type(error).__name__})") from error
+            answer = await self.post({"customer": customer, "currency": currency})
+        except NoAnswer as error:
+            raise CreditUnavailable(str(error)) from error
         if answer.status_code == httpx.codes.NOT_FOUND:
             return None
         if answer.status_code != httpx.codes.OK:
@@ -57,10 +38,6 @@ class CompanyCredit:
 def _money(answer: httpx.Response) -> Money:
     try:
         body: Any = answer.json()
-        # As text, or as a whole number: a binary fraction is no exact amount.
-        amount = body["available"]
-        if not isinstance(amount, (str, int)) or isinstance(amount, bool):
-            raise CreditUnavailable("answered an amount that is neither text nor whole")
-        return Money.from_decimal(Decimal(amount), str(body["currency"]))
+        return exact_money(body["available"], body["currency"])
     except (ValueError, KeyError, TypeError, InvalidOperation, InvalidInput) as error:
         raise CreditUnavailable(f"answered what is no amount ({type(error).__name__})") from error

@@ -72,6 +72,7 @@ def test_the_environment_sets_and_the_command_line_wins(monkeypatch: pytest.Monk
             "CREDIT_CHECK_URL and .*CREDIT_CHECK_SECRET go together",
         ),
         ({"CREDIT_CHECK_SECRET": "s"}, "CREDIT_CHECK_URL and .*CREDIT_CHECK_SECRET go together"),
+        ({"TAX_SERVICE_SECRET": "s"}, "TAX_SERVICE_URL and .*TAX_SERVICE_SECRET go together"),
         (
             {"CREDIT_CHECK_URL": "ftp://erp", "CREDIT_CHECK_SECRET": "s"},
             "ORDERTIDE_CREDIT_CHECK_URL: write it as https://",

@@ -1,0 +1,1 @@
+"""Services that compute taxes, behind `domain.ports.TaxService`."""
