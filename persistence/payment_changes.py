@@ -125,6 +125,10 @@ class LockedPayments:
         """Return one of the payments, known to be among them."""
         return next(one for one in self.payments if one.id == payment_id)
 
+    def is_settled(self, transaction_id: UUID) -> bool:
+        """Say whether the outcome of one of the transactions is recorded."""
+        return any(one.id == transaction_id and one.settled_at is not None for one in self.transactions)
+
     def transactions_of(self, payment_id: UUID) -> list[PaymentTransaction]:
         """Return the transactions of one payment, oldest first."""
         return [one for one in self.transactions if one.payment_id == payment_id]

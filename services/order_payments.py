@@ -94,7 +94,7 @@ async def conclude(
     """Record what a provider answered, unless somebody did before; what waited for the money goes on."""
     async with context.transaction() as transaction:
         locked = await rows.lock(transaction.connection, order_id=order_id)
-        if locked is None or _is_settled(locked, request.id):
+        if locked is None or locked.is_settled(request.id):
             return
         concluded = _concluded(context, transaction, locked, request, answer)
         if concluded is None:
@@ -118,7 +118,7 @@ async def give_up(context: ServiceContext, order_id: UUID, request: PaymentTrans
     void = why is GivenUp.NO_ANSWER
     async with context.transaction() as transaction:
         locked = await rows.lock(transaction.connection, order_id=order_id)
-        if locked is None or _is_settled(locked, request.id):
+        if locked is None or locked.is_settled(request.id):
             return
         payment = locked.payment(request.payment_id)
         concluded = decide.give_up(payment, request, why, transaction.now, void=void)
@@ -225,10 +225,6 @@ async def _now(context: ServiceContext, order_id: UUID, stored: dict[str, Any]) 
 
 def _facts(payment: Payment, request: PaymentTransaction) -> dict[str, Any]:
     return {"payment": str(payment.id), "request": str(request.id)}
-
-
-def _is_settled(locked: LockedPayments, transaction_id: UUID) -> bool:
-    return any(one.id == transaction_id and one.settled_at is not None for one in locked.transactions)
 
 
 def _event(

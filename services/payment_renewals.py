@@ -14,7 +14,6 @@ from domain.payment_changes import Change, replaced
 from domain.payments import Payment, PaymentTransaction, TransactionKind, TransactionStatus
 from domain.ports import PaymentProvider, PaymentRequest, ProviderAnswer
 from persistence import payment_changes as rows
-from persistence.payment_changes import LockedPayments
 from services import payment_calls, payment_facts, payments
 from services.context import Environment, ServiceContext, Transaction
 
@@ -66,7 +65,7 @@ async def conclude(
     changes: list[Change] = []
     async with context.transaction() as transaction:
         locked = await rows.lock(transaction.connection, order_id=order_id)
-        if locked is None or _is_settled(locked, intent.id):
+        if locked is None or locked.is_settled(intent.id):
             return
         payment = locked.payment(intent.payment_id)
         after, moved = decide.conclude(locked.order, payment, intent, answer, transaction.now)
@@ -91,10 +90,6 @@ async def _intend(
         order = await payment_facts.write(context, transaction, locked.order, locked.payments, [change])
         transaction.emit(_event(transaction, order, change))
     return order, payment, change.transaction
-
-
-def _is_settled(locked: LockedPayments, transaction_id: UUID) -> bool:
-    return any(one.id == transaction_id and one.settled_at is not None for one in locked.transactions)
 
 
 _KINDS = {
