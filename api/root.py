@@ -16,7 +16,6 @@ from api.resolvers.catalog_changes import CatalogChangesMutation
 from api.resolvers.channels import ChannelsMutation, ChannelsQuery
 from api.resolvers.discounts import DiscountsMutation, DiscountsQuery
 from api.resolvers.event_feed import EventFeedQuery
-from api.resolvers.fulfillment import FulfillmentSubscription
 from api.resolvers.inventory import InventoryMutation, InventoryQuery
 from api.resolvers.ledger import LedgerQuery
 from api.resolvers.locations import LocationsMutation, LocationsQuery
@@ -31,6 +30,7 @@ from api.resolvers.orders import OrdersMutation, OrdersQuery, OrdersSubscription
 from api.resolvers.payment_callbacks import PaymentCallbacksMutation, PaymentCallbacksQuery
 from api.resolvers.payments import PaymentsMutation
 from api.resolvers.reconciliation import ReconciliationMutation, ReconciliationQuery
+from api.resolvers.shipments import ShipmentsSubscription
 from api.resolvers.shipping import ShippingMutation, ShippingQuery
 from api.resolvers.stock_watch import StockWatchSubscription
 from api.resolvers.stored_values import StoredValuesMutation, StoredValuesQuery
@@ -95,7 +95,7 @@ class Mutation(
 class Subscription(
     AvailabilitySubscription,
     CartsSubscription,
-    FulfillmentSubscription,
+    ShipmentsSubscription,
     OrderListsSubscription,
     OrdersSubscription,
     StockWatchSubscription,

@@ -1,10 +1,8 @@
-"""Fulfillment orders and shipments: their statuses."""
+"""Fulfillment orders: what one location has to send of an order, and what keeps it from doing so."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
 
@@ -20,19 +18,23 @@ class FulfillmentOrderStatus(StrEnum):
     CANCELED = "CANCELED"
 
 
-class ShipmentStatus(StrEnum):
-    """Where a parcel is."""
+class FulfillmentWork(StrEnum):
+    """How far the work inside a location has come, of one that is OPEN or IN_PROGRESS."""
 
-    LABEL_CREATED = "LABEL_CREATED"
-    PRE_TRANSIT = "PRE_TRANSIT"
-    IN_TRANSIT = "IN_TRANSIT"
-    OUT_FOR_DELIVERY = "OUT_FOR_DELIVERY"
-    AVAILABLE_FOR_PICKUP = "AVAILABLE_FOR_PICKUP"
-    DELIVERED = "DELIVERED"
-    FAILED_ATTEMPT = "FAILED_ATTEMPT"
-    EXCEPTION = "EXCEPTION"
-    RETURN_TO_SENDER = "RETURN_TO_SENDER"
-    CANCELED = "CANCELED"
+    ALLOCATED = "ALLOCATED"
+    PICKING = "PICKING"
+    PICKED = "PICKED"
+    PACKED = "PACKED"
+    LABELED = "LABELED"
+
+
+class DeliveryMethod(StrEnum):
+    """How the units get to the customer."""
+
+    SHIPPING = "SHIPPING"
+    """A carrier brings them."""
+    PICKUP = "PICKUP"
+    """The customer collects them at the location."""
 
 
 class HoldKind(StrEnum):
@@ -89,38 +91,16 @@ class FulfillmentOrder:
     lines: tuple[FulfillmentOrderLine, ...] = ()
     holds: tuple[FulfillmentHold, ...] = ()
     """The holds not released yet, but for what lacks_units says."""
+    delivery_method: DeliveryMethod = DeliveryMethod.SHIPPING
+    work: FulfillmentWork = FulfillmentWork.ALLOCATED
+    scheduled_for: datetime | None = None
+    """When a SCHEDULED one opens; None where it waits for stock instead."""
+    promised_from: datetime | None = None
+    promised_until: datetime | None = None
+    """What the customer was told of the arrival, None where nothing."""
+    version: int = 1
 
     @property
     def lacks_units(self) -> bool:
         """Whether units to be sent were lost: then it is on hold (INVENTORY_OUT_OF_STOCK)."""
         return any(line.quantity_short for line in self.lines)
-
-
-@dataclass(frozen=True, slots=True)
-class ShipmentLine:
-    """Units of one SKU in a parcel."""
-
-    sku: str
-    quantity: int
-
-
-@dataclass(frozen=True, slots=True)
-class Shipment:
-    """One parcel on its way."""
-
-    id: UUID
-    order_id: UUID
-    status: ShipmentStatus
-    carrier: str
-    service: str | None
-    tracking_number: str | None
-    tracking_url: str | None
-    shipped_at: datetime | None
-    delivered_at: datetime | None
-    lines: tuple[ShipmentLine, ...] = ()
-
-
-def shipment_told(facts: Mapping[str, Any]) -> UUID | None:
-    """Return the parcel that an event of an order tells of, if it does: such events name it by shipmentId."""
-    named = facts.get("shipmentId")
-    return None if named is None else UUID(named)

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from uuid import UUID
 
 from domain.addresses import Address, check
@@ -11,6 +12,13 @@ from domain.kernel.quantities import require_text
 
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 MAX_NAME_LENGTH = 200
+
+
+class LocationKind(StrEnum):
+    """What sort of place it is."""
+
+    WAREHOUSE = "WAREHOUSE"
+    STORE = "STORE"
 
 
 @dataclass(frozen=True, slots=True)

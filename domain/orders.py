@@ -8,13 +8,14 @@ from typing import Any
 from uuid import UUID
 
 from domain.addresses import Address
-from domain.fulfillment import FulfillmentOrder, FulfillmentOrderStatus, ShipmentStatus
+from domain.fulfillment import FulfillmentOrder, FulfillmentOrderStatus
 from domain.kernel.changes import check_version
 from domain.kernel.errors import IllegalTransition
 from domain.kernel.quantities import require_text
 from domain.kernel.totals import Totals
 from domain.kernel.transitions import check_transition
 from domain.payments import Payment, PaymentStatus
+from domain.shipments import ShipmentStatus
 
 MAX_REASON_LENGTH = 500
 """Longest reason for a cancellation or rejection, in characters."""

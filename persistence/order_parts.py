@@ -10,17 +10,17 @@ from sqlalchemy import ARRAY, Row, Uuid, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.fulfillment import (
+    DeliveryMethod,
     FulfillmentHold,
     FulfillmentOrder,
     FulfillmentOrderLine,
     FulfillmentOrderStatus,
+    FulfillmentWork,
     HoldKind,
-    Shipment,
-    ShipmentLine,
-    ShipmentStatus,
 )
 from domain.orders import OrderLine
 from domain.payments import Payment, PaymentStatus
+from domain.shipments import LabelState, ParcelSize, Shipment, ShipmentLine, ShipmentStatus
 from persistence.tables.orders import order_lines
 
 _LINES = (
@@ -49,13 +49,19 @@ PARTS_SQL = """
                    FROM fulfillment_order_lines l WHERE l.fulfillment_order_id = f.id),
                 (SELECT jsonb_agg(jsonb_build_array(h.id, h.kind, h.of_review, h.code, h.note, h.created_by,
                                                     h.created_at) ORDER BY h.created_at, h.id)
-                   FROM order_holds h WHERE h.fulfillment_order_id = f.id AND h.released_at IS NULL))
+                   FROM order_holds h WHERE h.fulfillment_order_id = f.id AND h.released_at IS NULL),
+                f.delivery_method, f.work, f.scheduled_for, f.promised_from, f.promised_until, f.version)
                 ORDER BY f.id)
        FROM fulfillment_orders f WHERE f.order_id = o.id) AS fulfillment_orders,
     (SELECT jsonb_agg(jsonb_build_array(s.id, s.status, s.carrier, s.service, s.tracking_number,
                 s.tracking_url, s.shipped_at, s.delivered_at,
-                (SELECT jsonb_agg(jsonb_build_array(l.sku, l.quantity) ORDER BY l.sku)
-                   FROM shipment_lines l WHERE l.shipment_id = s.id)) ORDER BY s.id)
+                (SELECT jsonb_agg(jsonb_build_array(l.sku, l.quantity, l.order_line_id)
+                                  ORDER BY l.sku, l.order_line_id)
+                   FROM shipment_lines l WHERE l.shipment_id = s.id),
+                s.fulfillment_order_id, s.location_id, s.provider, s.provider_reference, s.label_state,
+                jsonb_build_array(s.weight_grams, s.length_mm, s.width_mm, s.height_mm), s.box,
+                s.promised_from, s.promised_until, s.estimated_at, s.token_generation, s.version)
+                ORDER BY s.id)
        FROM shipments s WHERE s.order_id = o.id) AS shipments,
     (SELECT jsonb_agg(jsonb_build_array(p.id, p.provider, p.method, p.status, p.currency, p.amount_minor,
                 p.authorized_minor, p.captured_minor, p.refunded_minor, p.provider_reference,
@@ -117,7 +123,7 @@ def parts(row: Row[*tuple[Any, ...]]) -> OrderParts:
 
 
 def _fulfillment_order(order_id: UUID, record: Sequence[Any]) -> FulfillmentOrder:
-    part_id, location_id, status, lines, holds = record
+    part_id, location_id, status, lines, holds, method, work, *moments, version = record
     return FulfillmentOrder(
         UUID(part_id),
         order_id,
@@ -128,6 +134,10 @@ def _fulfillment_order(order_id: UUID, record: Sequence[Any]) -> FulfillmentOrde
             for line_id, order_line_id, variant_id, sku, *counts in lines or ()
         ),
         tuple(_hold(hold) for hold in holds or ()),
+        DeliveryMethod(method),
+        FulfillmentWork(work),
+        *_moments(moments),
+        version,
     )
 
 
@@ -145,7 +155,8 @@ def _hold(record: Sequence[Any]) -> FulfillmentHold:
 
 
 def _shipment(order_id: UUID, record: Sequence[Any]) -> Shipment:
-    shipment_id, status, carrier, service, number, url, shipped_at, delivered_at, lines = record
+    shipment_id, status, carrier, service, number, url, shipped_at, delivered_at, lines = record[:9]
+    part_id, location_id, provider, reference, label, size, box, *promised, generation, version = record[9:]
     return Shipment(
         UUID(shipment_id),
         order_id,
@@ -154,10 +165,29 @@ def _shipment(order_id: UUID, record: Sequence[Any]) -> Shipment:
         service,
         number,
         url,
-        datetime.fromisoformat(shipped_at) if shipped_at else None,
-        datetime.fromisoformat(delivered_at) if delivered_at else None,
-        tuple(ShipmentLine(sku, quantity) for sku, quantity in lines or ()),
+        _moment(shipped_at),
+        _moment(delivered_at),
+        tuple(ShipmentLine(sku, quantity, UUID(line_id)) for sku, quantity, line_id in lines or ()),
+        UUID(part_id) if part_id else None,
+        UUID(location_id) if location_id else None,
+        provider,
+        reference,
+        LabelState(label),
+        ParcelSize(*size),
+        box,
+        *_moments(promised),
+        generation,
+        version,
     )
+
+
+def _moments(told: Sequence[str | None]) -> tuple[datetime | None, datetime | None, datetime | None]:
+    first, second, third = told
+    return _moment(first), _moment(second), _moment(third)
+
+
+def _moment(told: str | None) -> datetime | None:
+    return datetime.fromisoformat(told) if told else None
 
 
 def _payment(order_id: UUID, record: Sequence[Any]) -> Payment:
@@ -179,7 +209,7 @@ def _payment(order_id: UUID, record: Sequence[Any]) -> Payment:
         voiding,
         refunding,
         charged_back,
-        datetime.fromisoformat(expires_at) if expires_at else None,
+        _moment(expires_at),
         buyer,
-        datetime.fromisoformat(due_at) if due_at else None,
+        _moment(due_at),
     )

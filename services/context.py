@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.carrier_ports import Carriers
 from domain.carts import CartLimits
 from domain.inventory import HoldPolicy
 from domain.kernel.events import Event
@@ -36,6 +37,7 @@ class Environment:
     tokens: TokenSigner
     holds: HoldPolicy
     payment_providers: PaymentProviders = field(default_factory=dict)
+    carriers: Carriers = field(default_factory=dict)
     clock: Clock = field(default_factory=SystemClock)
     # How long a payment provider may take to answer before its outcome counts as unknown.
     payment_time_limit_seconds: float = 10.0

@@ -11,10 +11,11 @@ from api.scalars import read_id
 from api.schema.carts import Cart
 from api.schema.catalog import Product, ProductVariant
 from api.schema.channels import Channel
-from api.schema.fulfillment import FulfillmentOrder, Shipment
+from api.schema.fulfillment import FulfillmentOrder
 from api.schema.locations import Location
 from api.schema.orders import Order
 from api.schema.payments import Payment
+from api.schema.shipments import Shipment
 from api.schema.shipping import DeliveryRate
 from api.schema.stored_values import GiftCard, StoreCredit
 from api.schema.values import Node

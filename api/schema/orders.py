@@ -9,9 +9,10 @@ from api.context import Info
 from api.errors import UserError
 from api.scalars import decode_id, encode_id
 from api.schema.channels import Channel
-from api.schema.fulfillment import FulfillmentOrder, Shipment
+from api.schema.fulfillment import FulfillmentOrder
 from api.schema.order_reviews import OrderReview
 from api.schema.payments import Payment, PaymentTransaction
+from api.schema.shipments import Shipment
 from api.schema.values import Address, Adjustment, Money, MoneyInput, Node, Totals
 from domain import orders as domain
 from persistence.order_parts import OrderParts

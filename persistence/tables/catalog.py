@@ -1,6 +1,7 @@
 """Products, their variants, and a price per variant and channel."""
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     CheckConstraint,
     Column,
@@ -54,6 +55,8 @@ variants = Table(
     Column("width_mm", Integer),
     Column("height_mm", Integer),
     Column("tax_class", Text, nullable=False, server_default=STANDARD),
+    # What a location has to be fit for to handle it ("hazmat").
+    Column("tags", ARRAY(Text), nullable=False, server_default="{}"),
     Column("position", Integer, nullable=False, server_default="0"),
     Column("version", Integer, nullable=False, server_default="1"),
     moment("created_at"),

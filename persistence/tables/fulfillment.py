@@ -1,4 +1,4 @@
-"""Fulfillment orders (what one location has to send) and shipments (what left)."""
+"""Fulfillment orders: what one location has to send of an order."""
 
 from sqlalchemy import (
     CheckConstraint,
@@ -12,7 +12,7 @@ from sqlalchemy import (
     Uuid,
 )
 
-from domain.fulfillment import FulfillmentOrderStatus, ShipmentStatus
+from domain.fulfillment import DeliveryMethod, FulfillmentOrderStatus, FulfillmentWork
 from persistence.tables.base import key, metadata, moment, one_of, text_column
 
 fulfillment_orders = Table(
@@ -22,9 +22,26 @@ fulfillment_orders = Table(
     Column("order_id", Uuid, ForeignKey("orders.id"), nullable=False, index=True),
     Column("location_id", Uuid, ForeignKey("locations.id"), nullable=False, index=True),
     text_column("status"),
+    Column("delivery_method", Text, nullable=False, server_default=DeliveryMethod.SHIPPING.value),
+    Column("work", Text, nullable=False, server_default=FulfillmentWork.ALLOCATED.value),
+    # When a SCHEDULED one opens; null where it waits for stock instead.
+    moment("scheduled_for", optional=True),
+    # What the customer was told of the arrival.
+    moment("promised_from", optional=True),
+    moment("promised_until", optional=True),
     Column("version", Integer, nullable=False, server_default="1"),
     moment("created_at"),
     one_of("status", FulfillmentOrderStatus),
+    one_of("delivery_method", DeliveryMethod),
+    one_of("work", FulfillmentWork),
+    # What a location has to do, the oldest first.
+    Index(
+        "ix_fulfillment_orders_open",
+        "location_id",
+        "created_at",
+        "id",
+        postgresql_where="status IN ('SCHEDULED', 'OPEN', 'IN_PROGRESS', 'ON_HOLD')",
+    ),
 )
 
 fulfillment_order_lines = Table(
@@ -54,30 +71,4 @@ fulfillment_order_lines = Table(
         "variant_id",
         postgresql_where="quantity_short > 0",
     ),
-)
-
-shipments = Table(
-    "shipments",
-    metadata,
-    key(),
-    Column("order_id", Uuid, ForeignKey("orders.id"), nullable=False, index=True),
-    Column("fulfillment_order_id", Uuid, ForeignKey("fulfillment_orders.id"), index=True),
-    text_column("status"),
-    text_column("carrier"),
-    Column("service", Text),
-    Column("tracking_number", Text),
-    Column("tracking_url", Text),
-    moment("shipped_at", optional=True),
-    moment("delivered_at", optional=True),
-    one_of("status", ShipmentStatus),
-)
-
-shipment_lines = Table(
-    "shipment_lines",
-    metadata,
-    Column("shipment_id", Uuid, ForeignKey("shipments.id"), primary_key=True),
-    Column("order_line_id", Uuid, ForeignKey("order_lines.id"), primary_key=True),
-    text_column("sku"),
-    Column("quantity", Integer, nullable=False),
-    CheckConstraint("quantity > 0", name="quantity"),
 )

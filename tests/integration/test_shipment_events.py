@@ -13,13 +13,13 @@ from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.scalars import encode_id
-from domain.fulfillment import ShipmentStatus
 from domain.kernel.events import Event
 from domain.kernel.ids import new_id
 from domain.orders import Order
+from domain.shipments import ShipmentStatus
 from persistence import event_log, order_parts
 from persistence.database import Database
-from persistence.tables.fulfillment import shipment_lines, shipments
+from persistence.tables.shipments import shipment_lines, shipments
 from services import orders
 from services.access import ANONYMOUS, Actor, Permission
 from services.orders import OrderRef

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from domain.addresses import Address
 from domain.carts import CartStatus
 from domain.checkouts import Checkout, CheckoutLine, is_secured
-from domain.fulfillment import FulfillmentOrder, FulfillmentOrderLine, FulfillmentOrderStatus, ShipmentStatus
+from domain.fulfillment import FulfillmentOrder, FulfillmentOrderLine, FulfillmentOrderStatus
 from domain.order_placement import Allocation, place, unsecured
 from domain.orders import (
     OrderFulfillmentStatus,
@@ -20,6 +20,7 @@ from domain.orders import (
     payment_status,
 )
 from domain.payments import Payment, PaymentStatus
+from domain.shipments import ShipmentStatus
 from domain.shipping import DeliveryRate
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Use cases of fulfillment: whose parcels may be followed."""
+"""Use cases of shipments: whose parcels may be followed."""
 
 from uuid import UUID
 

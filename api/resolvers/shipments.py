@@ -7,17 +7,17 @@ import strawberry
 from api.context import Info
 from api.resolvers.root_fields import TOKEN, subscription
 from api.scalars import decode_id
-from api.schema.fulfillment import ShipmentEvent
 from api.schema.orders import OrderRef
+from api.schema.shipments import ShipmentEvent
 from api.sharing import Scope
-from domain.fulfillment import shipment_told
+from domain.shipments import shipment_told
 from realtime.events import FeedEvent
 from realtime.patience import patiently
-from services import fulfillment, orders
+from services import orders, shipments
 
 
 @strawberry.type
-class FulfillmentSubscription:
+class ShipmentsSubscription:
     """Subscriptions to parcels."""
 
     @subscription(TOKEN, Scope.PERMISSIONS)
@@ -31,7 +31,7 @@ class FulfillmentSubscription:
         """The parcels of one order, or the one with this id, for whoever holds its token or may see it."""
         service, named = info.context.service, ref.to_domain("ref")
         wanted = None if id is None else decode_id("Shipment", id, "id")
-        order = await fulfillment.followed(service, named, wanted)
+        order = await shipments.followed(service, named, wanted)
 
         def tells(event: FeedEvent) -> bool:
             told = shipment_told(event.payload)

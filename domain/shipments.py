@@ -1,0 +1,103 @@
+"""Shipments: one parcel each, from the moment it is packed until it is with the customer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+
+class ShipmentStatus(StrEnum):
+    """Where a parcel is."""
+
+    LABEL_PENDING = "LABEL_PENDING"
+    """Packed; its label is not there yet."""
+    LABEL_CREATED = "LABEL_CREATED"
+    PRE_TRANSIT = "PRE_TRANSIT"
+    """Handed over: its units have left our stock, the carrier has not told of it yet."""
+    IN_TRANSIT = "IN_TRANSIT"
+    OUT_FOR_DELIVERY = "OUT_FOR_DELIVERY"
+    AVAILABLE_FOR_PICKUP = "AVAILABLE_FOR_PICKUP"
+    DELIVERED = "DELIVERED"
+    FAILED_ATTEMPT = "FAILED_ATTEMPT"
+    EXCEPTION = "EXCEPTION"
+    RETURN_TO_SENDER = "RETURN_TO_SENDER"
+    CANCELED = "CANCELED"
+
+
+NOT_LEFT = frozenset({ShipmentStatus.LABEL_PENDING, ShipmentStatus.LABEL_CREATED})
+"""A parcel whose units are still committed at its location; it can be canceled."""
+
+
+class LabelState(StrEnum):
+    """What became of buying the label of a parcel from its carrier."""
+
+    NONE = "NONE"
+    """None is bought through us: a person typed the tracking number, or there is none."""
+    REQUESTED = "REQUESTED"
+    PURCHASED = "PURCHASED"
+    FAILED = "FAILED"
+    VOIDED = "VOIDED"
+
+
+@dataclass(frozen=True, slots=True)
+class ParcelSize:
+    """Outer measures of a parcel: grams and millimetres; None where nobody measured."""
+
+    weight_grams: int | None = None
+    length_mm: int | None = None
+    width_mm: int | None = None
+    height_mm: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ShipmentLine:
+    """Units of one SKU in a parcel."""
+
+    sku: str
+    quantity: int
+    order_line_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shipment:
+    """One parcel on its way.
+
+    `provider` names the carrier's port (None: nobody is asked about it), `provider_reference` its own name
+    of the parcel. `promised_*` is what the customer was told, `estimated_at` what the carrier says now.
+    """
+
+    id: UUID
+    order_id: UUID
+    status: ShipmentStatus
+    carrier: str
+    service: str | None
+    tracking_number: str | None
+    tracking_url: str | None
+    shipped_at: datetime | None
+    delivered_at: datetime | None
+    lines: tuple[ShipmentLine, ...] = ()
+    fulfillment_order_id: UUID | None = None
+    location_id: UUID | None = None
+    provider: str | None = None
+    provider_reference: str | None = None
+    label_state: LabelState = LabelState.NONE
+    size: ParcelSize = ParcelSize()
+    box: str | None = None
+    promised_from: datetime | None = None
+    promised_until: datetime | None = None
+    estimated_at: datetime | None = None
+    token_generation: int = 1
+    version: int = 1
+
+    @property
+    def has_left(self) -> bool:
+        """Whether its units have left our stock."""
+        return self.status not in NOT_LEFT and self.status is not ShipmentStatus.CANCELED
+
+
+def shipment_told(facts: Mapping[str, Any]) -> UUID | None:
+    """Return the parcel that an event of an order tells of, if it does: such events name it by shipmentId."""
+    named = facts.get("shipmentId")
+    return None if named is None else UUID(named)

@@ -1,0 +1,71 @@
+"""Shipments: parcels, and what is in each."""
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    Table,
+    Text,
+    Uuid,
+    func,
+)
+
+from domain.shipments import LabelState, ShipmentStatus
+from persistence.tables.base import key, metadata, moment, one_of, text_column
+
+shipments = Table(
+    "shipments",
+    metadata,
+    key(),
+    Column("order_id", Uuid, ForeignKey("orders.id"), nullable=False, index=True),
+    Column("fulfillment_order_id", Uuid, ForeignKey("fulfillment_orders.id"), index=True),
+    text_column("status"),
+    text_column("carrier"),
+    Column("service", Text),
+    Column("tracking_number", Text),
+    Column("tracking_url", Text),
+    moment("shipped_at", optional=True),
+    moment("delivered_at", optional=True),
+    Column("location_id", Uuid, ForeignKey("locations.id")),
+    # The carrier's port that is asked about it; null: nobody is.
+    Column("provider", Text),
+    Column("provider_reference", Text),
+    Column("label_state", Text, nullable=False, server_default=LabelState.NONE.value),
+    Column("weight_grams", Integer),
+    Column("length_mm", Integer),
+    Column("width_mm", Integer),
+    Column("height_mm", Integer),
+    Column("box", Text),
+    # What the customer was told of the arrival, and what the carrier says now.
+    moment("promised_from", optional=True),
+    moment("promised_until", optional=True),
+    moment("estimated_at", optional=True),
+    Column("token_generation", Integer, nullable=False, server_default="1"),
+    Column("version", Integer, nullable=False, server_default="1"),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    one_of("status", ShipmentStatus),
+    one_of("label_state", LabelState),
+    CheckConstraint("weight_grams > 0", name="weight"),
+    CheckConstraint("length_mm > 0 AND width_mm > 0 AND height_mm > 0", name="measures"),
+    Index("ix_shipments_tracking_number", "tracking_number"),
+    Index(
+        "uq_shipments_provider",
+        "provider",
+        "provider_reference",
+        unique=True,
+        postgresql_where="provider_reference IS NOT NULL",
+    ),
+)
+
+shipment_lines = Table(
+    "shipment_lines",
+    metadata,
+    Column("shipment_id", Uuid, ForeignKey("shipments.id"), primary_key=True),
+    Column("order_line_id", Uuid, ForeignKey("order_lines.id"), primary_key=True),
+    text_column("sku"),
+    Column("quantity", Integer, nullable=False),
+    CheckConstraint("quantity > 0", name="quantity"),
+)
