@@ -36,6 +36,7 @@ from api.resolvers.stock_watch import StockWatchSubscription
 from api.resolvers.stored_values import StoredValuesMutation, StoredValuesQuery
 from api.resolvers.tax_quotes import TaxQuotesMutation
 from api.resolvers.taxes import TaxesMutation, TaxesQuery
+from api.resolvers.transfers import TransfersMutation, TransfersQuery
 
 
 @strawberry.type
@@ -56,6 +57,7 @@ class Query(
     ReconciliationQuery,
     ShippingQuery,
     TaxesQuery,
+    TransfersQuery,
     StoredValuesQuery,
 ):
     """Everything that can be read."""
@@ -82,6 +84,7 @@ class Mutation(
     ReconciliationMutation,
     ShippingMutation,
     TaxesMutation,
+    TransfersMutation,
     TaxQuotesMutation,
     StoredValuesMutation,
 ):

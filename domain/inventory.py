@@ -17,7 +17,7 @@ MAX_ON_HAND = 1_000_000_000
 
 
 class StockState(StrEnum):
-    """Where a unit is. The last four lie outside our locations."""
+    """Where a unit is. The last five lie outside our locations."""
 
     AVAILABLE = "available"
     HELD = "held"
@@ -30,9 +30,19 @@ class StockState(StrEnum):
     CUSTOMER = "customer"
     ADJUSTMENT = "adjustment"
     SCRAP = "scrap"
+    TRANSFER = "transfer"
+    """On its way between two of our locations, and incoming at one of them."""
 
 
-OUTSIDE = frozenset({StockState.SUPPLIER, StockState.CUSTOMER, StockState.ADJUSTMENT, StockState.SCRAP})
+OUTSIDE = frozenset(
+    {
+        StockState.SUPPLIER,
+        StockState.CUSTOMER,
+        StockState.ADJUSTMENT,
+        StockState.SCRAP,
+        StockState.TRANSFER,
+    }
+)
 """States that are not counted at any location."""
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, select, text, update
+from sqlalchemy import ARRAY, Row, Uuid, bindparam, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -22,6 +22,11 @@ _COLUMNS = (
 )
 _BY_IDS = select(*_COLUMNS).where(locations.c.id.in_(bindparam("ids", expanding=True)))
 _IN_USE = locations.c.archived_at.is_(None)
+_ID_OF_CODE = select(locations.c.id).where(locations.c.code == bindparam("code"), _IN_USE)
+# Who moves units there must not miss that it is archived.
+_SHARE = text(
+    "SELECT id FROM locations WHERE id = ANY (:ids) AND archived_at IS NULL ORDER BY id FOR SHARE"
+).bindparams(bindparam("ids", type_=ARRAY(Uuid)))
 _ALL = select(*_COLUMNS).where(_IN_USE).order_by(locations.c.code)
 _LOCK = (
     select(*_COLUMNS)
@@ -86,6 +91,17 @@ async def serve_open_channels(connection: AsyncConnection, location_id: UUID) ->
 async def by_ids(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, Location]:
     """Return locations by id, archived ones too (old orders name them)."""
     return {row.id: location(row) for row in await connection.execute(_BY_IDS, {"ids": list(ids)})}
+
+
+async def id_of_code(connection: AsyncConnection, code: str) -> UUID | None:
+    """Return the id of the location in use that has this code."""
+    found: UUID | None = await connection.scalar(_ID_OF_CODE, {"code": code})
+    return found
+
+
+async def share(connection: AsyncConnection, ids: Sequence[UUID]) -> set[UUID]:
+    """Keep locations from being archived until the commit; returns those that are in use."""
+    return {row.id for row in await connection.execute(_SHARE, {"ids": list(ids)})}
 
 
 async def list_all(connection: AsyncConnection) -> list[Location]:

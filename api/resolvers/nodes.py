@@ -18,12 +18,13 @@ from api.schema.payments import Payment
 from api.schema.shipments import Shipment
 from api.schema.shipping import DeliveryRate
 from api.schema.stored_values import GiftCard, StoreCredit
+from api.schema.transfers import Transfer
 from api.schema.values import Node
 from domain import catalog as domain
 from domain.kernel.errors import InvalidInput
 from domain.stored_values import StoredValueKind
 from persistence.order_parts import OrderParts
-from services import nodes
+from services import nodes, transfers
 
 
 @strawberry.type
@@ -111,6 +112,11 @@ async def _store_credit(info: Info, row_id: UUID) -> Node | None:
     return StoreCredit.of(value) if value and value.kind is StoredValueKind.STORE_CREDIT else None
 
 
+async def _transfer(info: Info, row_id: UUID) -> Node | None:
+    found = await transfers.find(info.context.service, row_id)
+    return Transfer.of(found) if found else None
+
+
 async def _parts(info: Info, type_name: str, row_id: UUID) -> OrderParts:
     order_id = await nodes.order_of(info.context.service, type_name, row_id)
     found = await info.context.loaders.order_parts().load(order_id) if order_id else None
@@ -130,4 +136,5 @@ _LOADERS: Mapping[str, Callable[[Info, UUID], Awaitable[Node | None]]] = {
     "ProductVariant": _variant,
     "Shipment": _shipment,
     "StoreCredit": _store_credit,
+    "Transfer": _transfer,
 }

@@ -56,7 +56,7 @@ class StockLevel:
 
 strawberry.enum(AdjustReason, name="StockAdjustReason", description="Why a count was changed.")
 strawberry.enum(
-    StockState, name="StockState", description="Where units are; the last four are outside the locations."
+    StockState, name="StockState", description="Where units are; the last five are outside the locations."
 )
 
 
