@@ -9,6 +9,7 @@ from strawberry.schema.config import StrawberryConfig
 from api.errors import USER_ERROR_TYPES
 from api.resolvers.approvals import ApprovalsMutation, ApprovalsQuery
 from api.resolvers.availability import AvailabilitySubscription
+from api.resolvers.backorders import BackordersMutation
 from api.resolvers.cart_discounts import CartDiscountsMutation
 from api.resolvers.carts import CartsMutation, CartsQuery, CartsSubscription
 from api.resolvers.catalog import CatalogMutation, CatalogQuery
@@ -67,6 +68,7 @@ class Query(
 class Mutation(
     CartDiscountsMutation,
     ApprovalsMutation,
+    BackordersMutation,
     CartsMutation,
     CatalogChangesMutation,
     CatalogMutation,

@@ -10,9 +10,9 @@ from domain.backorders import BackorderPolicy
 
 
 @strawberry.input(
-    description="allowed: carts may have more units than are in stock; the rest of an order waits for stock and "
-    "opens by itself. limit: most units that wait at once; null: any number. availableFrom: what waits is not "
-    "sent before."
+    description="allowed: carts may have more units than are in stock; the rest of an order waits for it and "
+    "opens by itself. limit: most units that wait at once; null: any number. availableFrom: what waits is "
+    "not sent before."
 )
 class VariantBackorderSetInput:
     """How a variant is sold beyond its stock."""

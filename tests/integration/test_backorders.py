@@ -20,7 +20,7 @@ from services.order_placement import place
 from services.orders import OrderRef
 from tests.cart_flows import run_sql
 from tests.checkouts import ADDRESS, LaterClock, Shop, events, levels, make_stocked_shop, till
-from tests.factories import give_stock, make_context
+from tests.factories import data_of, give_stock, make_context
 from tests.payments import check_sums, staff
 from tests.shipping import check_units, fulfill, order_of, part_at, parts_of, shown
 from tests.statements import count_statements
@@ -156,3 +156,29 @@ async def test_a_policy_is_checked(database: Database) -> None:
         await backorder_policies.set_policy(
             make_context(database), VariantRef(sku="nothing"), BackorderPolicy(True)
         )
+
+
+async def test_staff_allow_it_and_the_shopper_sees_what_would_wait(database: Database) -> None:
+    shop = await make_stocked_shop(database, 2)
+    document = """mutation ($input: VariantBackorderSetInput!) { variantBackorderSet(input: $input) {
+        variant { sku backorder version } userErrors { code path } } }"""
+    given = {"variant": {"sku": shop.variant.sku}, "allowed": True, "limit": 50}
+    made = (await data_of(database, document, {"input": given}))["variantBackorderSet"]
+    assert made == {
+        "variant": {"sku": shop.variant.sku, "backorder": True, "version": 2},
+        "userErrors": [],
+    }
+    refused = (await data_of(database, document, {"input": {**given, "limit": -1}}))["variantBackorderSet"]
+    assert refused["userErrors"] == [{"code": "INVALID_INPUT", "path": ["limit"]}]
+    create = """mutation ($input: CartCreateInput!) { cartCreate(input: $input) {
+        cart { lines { quantity backordered holdExpiresAt variant {
+            availability { available backorderable availableFrom } } } } userErrors { code } } }"""
+    lines = [{"variant": {"sku": shop.variant.sku}, "quantity": 5}]
+    wanted = {"channel": shop.channel.slug, "lines": lines, "idempotencyKey": str(uuid4())}
+    [line] = (await data_of(database, create, {"input": wanted}))["cartCreate"]["cart"]["lines"]
+    assert (line["quantity"], line["backordered"]) == (5, 3)
+    assert line["variant"]["availability"] == {
+        "available": 0,
+        "backorderable": True,
+        "availableFrom": None,
+    }
