@@ -9,6 +9,7 @@ from strawberry.schema.config import StrawberryConfig
 from api.errors import USER_ERROR_TYPES
 from api.resolvers.approvals import ApprovalsMutation, ApprovalsQuery
 from api.resolvers.availability import AvailabilitySubscription
+from api.resolvers.backorders import BackordersMutation
 from api.resolvers.cart_discounts import CartDiscountsMutation
 from api.resolvers.carts import CartsMutation, CartsQuery, CartsSubscription
 from api.resolvers.catalog import CatalogMutation, CatalogQuery
@@ -16,6 +17,7 @@ from api.resolvers.catalog_changes import CatalogChangesMutation
 from api.resolvers.channels import ChannelsMutation, ChannelsQuery
 from api.resolvers.discounts import DiscountsMutation, DiscountsQuery
 from api.resolvers.event_feed import EventFeedQuery
+from api.resolvers.fulfillment import FulfillmentMutation, FulfillmentQuery
 from api.resolvers.inventory import InventoryMutation, InventoryQuery
 from api.resolvers.ledger import LedgerQuery
 from api.resolvers.locations import LocationsMutation, LocationsQuery
@@ -30,7 +32,7 @@ from api.resolvers.orders import OrdersMutation, OrdersQuery, OrdersSubscription
 from api.resolvers.payment_callbacks import PaymentCallbacksMutation, PaymentCallbacksQuery
 from api.resolvers.payments import PaymentsMutation
 from api.resolvers.reconciliation import ReconciliationMutation, ReconciliationQuery
-from api.resolvers.shipments import ShipmentsSubscription
+from api.resolvers.shipments import ShipmentsMutation, ShipmentsSubscription
 from api.resolvers.shipping import ShippingMutation, ShippingQuery
 from api.resolvers.stock_watch import StockWatchSubscription
 from api.resolvers.stored_values import StoredValuesMutation, StoredValuesQuery
@@ -47,6 +49,7 @@ class Query(
     ChannelsQuery,
     DiscountsQuery,
     EventFeedQuery,
+    FulfillmentQuery,
     InventoryQuery,
     LedgerQuery,
     LocationsQuery,
@@ -67,11 +70,13 @@ class Query(
 class Mutation(
     CartDiscountsMutation,
     ApprovalsMutation,
+    BackordersMutation,
     CartsMutation,
     CatalogChangesMutation,
     CatalogMutation,
     ChannelsMutation,
     DiscountsMutation,
+    FulfillmentMutation,
     InventoryMutation,
     LocationsMutation,
     OrderEditsMutation,
@@ -82,6 +87,7 @@ class Mutation(
     PaymentCallbacksMutation,
     PaymentsMutation,
     ReconciliationMutation,
+    ShipmentsMutation,
     ShippingMutation,
     TaxesMutation,
     TransfersMutation,
