@@ -24,7 +24,7 @@ def shared_data(name: str) -> Path | None:
 
 
 def random_problem(draw: np.random.Generator, most_sites: int = 7, most_skus: int = 6) -> Problem:
-    """A small order: costs by distance, any, by zone with many ties, or free parcels; stock is often short."""
+    """A small order: costs by distance, any, by zone with many ties, free parcels; stock is often short."""
     sites, skus = int(draw.integers(1, most_sites + 1)), int(draw.integers(1, most_skus + 1))
     demand = draw.integers(1, draw.choice([2, 4, 13]), skus)
     supply = draw.integers(1, 13, (skus, sites)) * (draw.random((skus, sites)) < draw.choice([0.3, 0.6, 0.9]))
