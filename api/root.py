@@ -17,6 +17,7 @@ from api.resolvers.channels import ChannelsMutation, ChannelsQuery
 from api.resolvers.discounts import DiscountsMutation, DiscountsQuery
 from api.resolvers.event_feed import EventFeedQuery
 from api.resolvers.inventory import InventoryMutation, InventoryQuery
+from api.resolvers.labels import LabelsMutation
 from api.resolvers.ledger import LedgerQuery
 from api.resolvers.locations import LocationsMutation, LocationsQuery
 from api.resolvers.nodes import NodesQuery
@@ -81,6 +82,7 @@ class Mutation(
     PaymentsMutation,
     ReconciliationMutation,
     ShipmentsMutation,
+    LabelsMutation,
     ShippingMutation,
     TaxesMutation,
     TaxQuotesMutation,

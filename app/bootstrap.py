@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from api.asgi import build_app
 from api.auth import Authenticator
 from api.execution import Engine
+from api.files import Files
 from api.health import Health
 from api.hooks import Hooks
 from api.http import GraphQLHttp, HttpOptions
@@ -160,6 +161,7 @@ async def _application(settings: Settings, live: _Live) -> AsyncIterator[ASGIApp
             Ide(enabled=settings.ide),
             health,
             hooks=Hooks(environment, limiter),
+            files=Files(environment, authenticator),
             origins=settings.allowed_origins,
         )
 
