@@ -51,14 +51,14 @@ async def test_a_packed_parcel_gets_its_label_by_itself(database: Database) -> N
     assert sold.tracking_number in words_of(document.content)
 
 
-async def test_buying_a_label_takes_eight_statements(database: Database) -> None:
+async def test_buying_a_label_takes_seven_statements(database: Database) -> None:
     await packed_parcels(database)
     context = desk(database)
     with count_statements(database) as statements:
         await label_calls.buy_due(context)
 
     ours = [one for one in statements if "sandbox_" not in one and "FROM parcel" not in one]
-    assert len(ours) <= 8, ours
+    assert len(ours) <= 7, ours
 
 
 async def test_many_labels_are_bought_side_by_side(database: Database) -> None:
