@@ -19,6 +19,7 @@ from api.resolvers.discounts import DiscountsMutation, DiscountsQuery
 from api.resolvers.event_feed import EventFeedQuery
 from api.resolvers.fulfillment import FulfillmentMutation, FulfillmentQuery
 from api.resolvers.inventory import InventoryMutation, InventoryQuery
+from api.resolvers.labels import LabelsMutation
 from api.resolvers.ledger import LedgerQuery
 from api.resolvers.locations import LocationsMutation, LocationsQuery
 from api.resolvers.nodes import NodesQuery
@@ -88,6 +89,7 @@ class Mutation(
     PaymentsMutation,
     ReconciliationMutation,
     ShipmentsMutation,
+    LabelsMutation,
     ShippingMutation,
     TaxesMutation,
     TransfersMutation,

@@ -11,12 +11,14 @@ from api.context import Info
 from api.errors import UserError
 from api.scalars import decode_id, encode_id
 from api.schema.fulfillment import FulfillmentOrder
+from api.schema.labels import ShipmentLabel
 from api.schema.values import Node, given
 from domain import shipments as domain
 from domain.kernel.errors import InvalidInput, under
 from domain.parcels import Carriage, ParcelDraft, TrackingChanges
 from persistence.order_parts import OrderParts
 from realtime.events import FeedEvent
+from services.access import Permission
 
 if TYPE_CHECKING:
     from api.schema.orders import Order
@@ -44,6 +46,14 @@ class Shipment(Node):
     lines: list[ShipmentLine]
     shipped_at: datetime | None
     delivered_at: datetime | None
+
+    @strawberry.field(description="Its label, for staff (fulfillment.read); null for anybody else.")  # type: ignore[untyped-decorator]
+    async def label(self, info: Info) -> ShipmentLabel | None:
+        """Return what is known of its label."""
+        if not info.context.actor.may(Permission.FULFILLMENT_READ):
+            return None
+        facts = await info.context.loaders.labels().load(decode_id("Shipment", self.id))
+        return ShipmentLabel.of(facts) if facts else None
 
     @classmethod
     def of(cls, shipment: domain.Shipment) -> "Shipment":
