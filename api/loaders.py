@@ -20,6 +20,7 @@ from domain.payments import Payment, PaymentTransaction
 from domain.pricing import Explanation
 from domain.shipping import DeliveryRate
 from domain.stored_values import Applied, StoredValue
+from domain.tracking import TrackingFact
 from persistence import (
     availability,
     backorders,
@@ -37,6 +38,7 @@ from persistence import (
     shipping,
     stored_value_tenders,
     stored_values,
+    tracking,
 )
 from persistence.order_parts import OrderParts
 from persistence.stored_values import Movement
@@ -149,6 +151,10 @@ class Loaders:
     def order_parts(self) -> DataLoader[UUID, OrderParts | None]:
         """Fulfillment orders, shipments and payments by their order's id."""
         return self.over("order_parts", order_parts.parts_of)
+
+    def tracking(self) -> DataLoader[UUID, list[TrackingFact] | None]:
+        """What was told of parcels, the newest first, by their id."""
+        return self.over("tracking", tracking.history)
 
     def labels(self) -> DataLoader[UUID, LabelFacts | None]:
         """What is known of labels, by their parcel's id."""

@@ -39,6 +39,7 @@ from api.resolvers.stock_watch import StockWatchSubscription
 from api.resolvers.stored_values import StoredValuesMutation, StoredValuesQuery
 from api.resolvers.tax_quotes import TaxQuotesMutation
 from api.resolvers.taxes import TaxesMutation, TaxesQuery
+from api.resolvers.tracking import TrackingMutation, TrackingQuery
 from api.resolvers.transfers import TransfersMutation, TransfersQuery
 
 
@@ -61,6 +62,7 @@ class Query(
     ReconciliationQuery,
     ShippingQuery,
     TaxesQuery,
+    TrackingQuery,
     TransfersQuery,
     StoredValuesQuery,
 ):
@@ -92,6 +94,7 @@ class Mutation(
     LabelsMutation,
     ShippingMutation,
     TaxesMutation,
+    TrackingMutation,
     TransfersMutation,
     TaxQuotesMutation,
     StoredValuesMutation,

@@ -132,6 +132,12 @@ class Shipment:
     estimated_at: datetime | None = None
     token_generation: int = 1
     version: int = 1
+    position: str | None = None
+    """The last place that was told of it."""
+    told_at: datetime | None = None
+    """When the last happened that was told of it."""
+    late_told_for: datetime | None = None
+    """The promise whose delay was told."""
 
     @property
     def has_left(self) -> bool:

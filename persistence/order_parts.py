@@ -64,7 +64,8 @@ PARTS_SQL = f"""
                    FROM shipment_lines l WHERE l.shipment_id = s.id),
                 s.fulfillment_order_id, s.location_id, s.provider, s.provider_reference, s.label_state,
                 jsonb_build_array(s.weight_grams, s.length_mm, s.width_mm, s.height_mm), s.box,
-                s.promised_from, s.promised_until, s.estimated_at, s.token_generation, s.version)
+                s.promised_from, s.promised_until, s.estimated_at, s.token_generation, s.version,
+                s.position, s.told_at, s.late_told_for)
                 ORDER BY s.id)
        FROM shipments s WHERE s.order_id = o.id) AS shipments,
     (SELECT jsonb_agg(jsonb_build_array(p.id, p.provider, p.method, p.status, p.currency, p.amount_minor,
@@ -171,7 +172,8 @@ def _hold(record: Sequence[Any]) -> FulfillmentHold:
 
 def _shipment(order_id: UUID, record: Sequence[Any]) -> Shipment:
     shipment_id, status, carrier, service, number, url, shipped_at, delivered_at, lines = record[:9]
-    part_id, location_id, provider, reference, label, size, box, *promised, generation, version = record[9:]
+    part_id, location_id, provider, reference, label, size, box, *promised = record[9:19]
+    generation, version, position, told_at, late_told_for = record[19:]
     return Shipment(
         UUID(shipment_id),
         order_id,
@@ -193,6 +195,9 @@ def _shipment(order_id: UUID, record: Sequence[Any]) -> Shipment:
         *_moments(promised),
         generation,
         version,
+        position,
+        _moment(told_at),
+        _moment(late_told_for),
     )
 
 

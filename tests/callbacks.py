@@ -15,6 +15,7 @@ from api.health import Health
 from api.hooks import Hooks
 from api.ide import Ide
 from api.rate_limit import RateLimiter
+from domain.carrier_ports import Carriers
 from domain.kernel.money import Money
 from domain.payments import TransactionKind
 from domain.ports import Outcome, ProviderAnswer, ProviderEvent, ProviderTimeout
@@ -56,13 +57,15 @@ def callback(**changes: Any) -> Callback:
 
 
 @asynccontextmanager
-async def hooked(database: Database, limiter: RateLimiter = _UNLIMITED) -> AsyncIterator[httpx.AsyncClient]:
+async def hooked(
+    database: Database, limiter: RateLimiter = _UNLIMITED, carriers: Carriers | None = None
+) -> AsyncIterator[httpx.AsyncClient]:
     """Open a client of the product's routes, with a sandbox whose callbacks are signed with SECRET."""
     providers = {
         "sandbox": SandboxPayments(database.engine, callback_secret=SECRET),
         "manual": ManualPayments(),
     }
-    environment = till(database, payment_providers=providers).environment
+    environment = till(database, payment_providers=providers, carriers=carriers or {}).environment
     app = build_app(Router([]), None, Ide(enabled=False), Health({}), hooks=Hooks(environment, limiter))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop") as client:
         yield client

@@ -13,6 +13,7 @@ from services import (
     reconciliation,
     stock_losses,
     stored_value_sweeps,
+    tracking,
 )
 from worker import payment_callbacks
 from worker.schedule import Job
@@ -27,6 +28,11 @@ JOBS = (
     Job("settle_payments", 1.0, payment_sweep.settle_due),
     # A label whose carrier gave no answer is bought within seconds of its return; canceled ones go back.
     Job("buy_labels", 1.0, label_calls.buy_due),
+    # Phones and staff see where a parcel is within a second of its carrier's word.
+    Job("apply_tracking", 0.5, tracking.apply_due),
+    Job("poll_carriers", 30.0, tracking.poll_due),
+    # Promises are days: a minute does not matter.
+    Job("tell_late_parcels", 60.0, tracking.tell_late),
     # Before what they build on is known they wait; staff and shoppers see the rest within a second.
     Job("apply_payment_callbacks", 0.5, payment_callbacks.apply),
     # They lapse days ahead; minutes do not matter.

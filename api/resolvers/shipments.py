@@ -29,7 +29,7 @@ from domain.parcels import Carriage
 from domain.shipments import shipment_told
 from realtime.events import FeedEvent
 from realtime.patience import patiently
-from services import orders, shipment_changes, shipments
+from services import shipment_changes, tracking_views
 from services.access import Permission
 from services.shipment_changes import Fulfillment, Outcome, Sent
 
@@ -42,23 +42,25 @@ class ShipmentsSubscription:
     async def shipment_updated(
         self,
         info: Info,
-        ref: OrderRef,
+        ref: OrderRef | None = None,
         id: strawberry.ID | None = None,  # noqa: A002
+        tracking_token: str | None = None,
         after: str | None = None,
     ) -> AsyncGenerator[ShipmentEvent]:
-        """The parcels of one order, or the one with this id, for whoever holds its token or may see it."""
-        service, named = info.context.service, ref.to_domain("ref")
+        """The parcels of an order, or the one with this id, for whoever may see the order; or the token's."""
+        service = info.context.service
+        named = None if ref is None else ref.to_domain("ref")
         wanted = None if id is None else decode_id("Shipment", id, "id")
-        order = await shipments.followed(service, named, wanted)
+        order_id, wanted = await tracking_views.followed(service, named, wanted, tracking_token)
 
         def tells(event: FeedEvent) -> bool:
             told = shipment_told(event.payload)
             return told is not None and wanted in {None, told}
 
-        async with info.context.events(after, aggregate="order", aggregate_id=order.id, only=tells) as events:
+        async with info.context.events(after, aggregate="order", aggregate_id=order_id, only=tells) as events:
             async for event in events:
                 # The token may have been revoked since.
-                await patiently(lambda: orders.get(service, named))
+                await patiently(lambda: tracking_views.followed(service, named, wanted, tracking_token))
                 yield ShipmentEvent.of(event)
 
 

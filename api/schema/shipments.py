@@ -12,18 +12,19 @@ from api.errors import UserError
 from api.scalars import decode_id, encode_id
 from api.schema.fulfillment import FulfillmentOrder
 from api.schema.labels import ShipmentLabel
+from api.schema.tracking import ShipmentStatus, TrackingEvent
 from api.schema.values import Node, given
 from domain import shipments as domain
+from domain import tracking
 from domain.kernel.errors import InvalidInput, under
 from domain.parcels import Carriage, ParcelDraft, TrackingChanges
 from persistence.order_parts import OrderParts
 from realtime.events import FeedEvent
 from services.access import Permission
+from services.tracking_views import TRACKING_TOKEN
 
 if TYPE_CHECKING:
     from api.schema.orders import Order
-
-ShipmentStatus = strawberry.enum(domain.ShipmentStatus, description="Where a parcel is.")
 
 
 @strawberry.type
@@ -46,6 +47,30 @@ class Shipment(Node):
     lines: list[ShipmentLine]
     shipped_at: datetime | None
     delivered_at: datetime | None
+    promised_from: datetime | None
+    promised_until: datetime | None
+    estimated_at: datetime | None = strawberry.field(description="When its carrier now says it arrives.")
+    position: str | None = strawberry.field(description="The last place that was told of it.")
+    row: strawberry.Private[domain.Shipment]
+
+    @strawberry.field(description="Whether it came, or will come, later than was promised.")  # type: ignore[untyped-decorator]
+    def is_late(self, info: Info) -> bool:
+        """Say whether the promise is broken."""
+        return tracking.is_late(self.row, info.context.service.now())
+
+    @strawberry.field(  # type: ignore[untyped-decorator]
+        description="A secret that shows this parcel and nothing else: for a link or a phone."
+    )
+    def tracking_token(self, info: Info) -> str:
+        """Return the token; whoever may see the parcel may hand it on."""
+        tokens = info.context.service.environment.tokens
+        return tokens.sign(TRACKING_TOKEN, self.row.id, self.row.token_generation)
+
+    @strawberry.field(description="What was told of it, the newest first.")  # type: ignore[untyped-decorator]
+    async def history(self, info: Info) -> list[TrackingEvent]:
+        """Return what was told of it."""
+        told = await info.context.loaders.tracking().load(self.row.id)
+        return [TrackingEvent.of(fact) for fact in told or ()]
 
     @strawberry.field(description="Its label, for staff (fulfillment.read); null for anybody else.")  # type: ignore[untyped-decorator]
     async def label(self, info: Info) -> ShipmentLabel | None:
@@ -68,6 +93,11 @@ class Shipment(Node):
             lines=[ShipmentLine(sku=line.sku, quantity=line.quantity) for line in shipment.lines],
             shipped_at=shipment.shipped_at,
             delivered_at=shipment.delivered_at,
+            promised_from=shipment.promised_from,
+            promised_until=shipment.promised_until,
+            estimated_at=shipment.estimated_at,
+            position=shipment.position,
+            row=shipment,
         )
 
 

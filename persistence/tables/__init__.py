@@ -27,6 +27,7 @@ from persistence.tables import (
     shipping,
     stored_values,
     taxes,
+    tracking,
     transfers,
 )
 from persistence.tables.base import metadata
@@ -59,5 +60,6 @@ __all__ = [
     "shipping",
     "stored_values",
     "taxes",
+    "tracking",
     "transfers",
 ]

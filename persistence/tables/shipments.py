@@ -17,6 +17,10 @@ from sqlalchemy import (
 from domain.shipments import LabelState, ShipmentStatus
 from persistence.tables.base import JSON, key, metadata, moment, one_of, text_column
 
+UNDER_WAY = """status IN ('PRE_TRANSIT', 'IN_TRANSIT', 'OUT_FOR_DELIVERY', 'AVAILABLE_FOR_PICKUP',
+ 'FAILED_ATTEMPT', 'EXCEPTION')""".replace("\n", "")
+"""Parcels that have left and not arrived."""
+
 shipments = Table(
     "shipments",
     metadata,
@@ -59,6 +63,12 @@ shipments = Table(
     moment("promised_from", optional=True),
     moment("promised_until", optional=True),
     moment("estimated_at", optional=True),
+    # The last place that was told, when the last happened, and the promise whose delay was told.
+    Column("position", Text),
+    moment("told_at", optional=True),
+    moment("late_told_for", optional=True),
+    # When the carrier is asked where it is, if it does not tell before.
+    moment("next_poll_at", optional=True),
     Column("token_generation", Integer, nullable=False, server_default="1"),
     Column("version", Integer, nullable=False, server_default="1"),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
@@ -77,6 +87,10 @@ shipments = Table(
         " OR (label_state = 'PURCHASED' AND status = 'CANCELED' AND label_kept_at IS NULL)",
     ),
     Index("ix_shipments_tracking_number", "tracking_number"),
+    # Parcels under way: whom to ask about, and what is late.
+    Index("ix_shipments_next_poll_at", "next_poll_at", "id", postgresql_where=UNDER_WAY),
+    Index("ix_shipments_promised_until", "promised_until", "id", postgresql_where=UNDER_WAY),
+    Index("ix_shipments_shipped_at", "shipped_at", "id", postgresql_where=UNDER_WAY),
     Index(
         "uq_shipments_provider",
         "provider",

@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 from domain.transfers import TRANSITIONS, TransferStatus
 from persistence.database import Database
@@ -16,7 +17,8 @@ async def test_the_examples_of_transfers_run(database: Database) -> None:
     await make_location(database, code="LEEDS")
     await give_stock(database, await make_variant(database, sku="MUG-BLUE"), london, 10)
     ids: dict[str, str] = {}
-    statuses = []
+    statuses: list[str] = []
+    answer: dict[str, Any] = {}
 
     for document, variables in re.findall(r"```graphql\n(.*?)```(?:\s*```json\n(.*?)```)?", PAGE, re.DOTALL):
         for name, value in ids.items():

@@ -1,0 +1,306 @@
+"""SQL of tracking: what was told is stored first, finds its parcel, and is applied under its order's lock."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, DateTime, Row, Text, Uuid, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.carrier_ports import TrackingUpdate
+from domain.kernel.ids import new_id
+from domain.orders import Order
+from domain.shipments import Shipment, ShipmentStatus
+from domain.tracking import TrackingFact
+from persistence.json_text import json_text
+
+_MOMENT = DateTime(timezone=True)
+_NOW = bindparam("now", type_=_MOMENT)
+_IDS = bindparam("ids", type_=ARRAY(Uuid))
+_FACT = "e.id, e.status, e.occurred_at, e.code, e.description, e.place, e.estimated_at"
+
+_STORE = text(
+    """
+    INSERT INTO tracking_events (id, provider, event_id, reference, tracking_number, status, code,
+           description, place, occurred_at, estimated_at, received_at, state, next_attempt_at)
+    SELECT id, :provider, event_id, reference, tracking_number, status, code, description, place,
+           occurred_at, estimated_at, :now, 'RECEIVED', :now
+      FROM jsonb_to_recordset(CAST(:events AS jsonb)) AS u (id uuid, event_id text, reference text,
+           tracking_number text, status text, code text, description text, place text,
+           occurred_at timestamptz, estimated_at timestamptz)
+    ON CONFLICT (provider, event_id) DO NOTHING
+    RETURNING id
+    """
+).bindparams(_NOW)
+# By the carrier's own name of the parcel, or else by its number; one that was typed in names no provider.
+_LEASE = text(
+    """
+    WITH due AS (
+        SELECT * FROM tracking_events WHERE state = 'RECEIVED' AND next_attempt_at <= :now
+         ORDER BY next_attempt_at, id LIMIT :most FOR NO KEY UPDATE SKIP LOCKED
+    ), found AS (
+        SELECT due.id, coalesce(due.shipment_id, named.id, numbered.id) AS shipment_id
+          FROM due
+          LEFT JOIN LATERAL (
+                SELECT s.id FROM shipments s
+                 WHERE s.provider = due.provider AND s.provider_reference = due.reference) named ON true
+          LEFT JOIN LATERAL (
+                SELECT s.id FROM shipments s
+                 WHERE s.tracking_number = due.tracking_number
+                   AND (s.provider = due.provider OR s.provider IS NULL)
+                 ORDER BY s.provider NULLS LAST, s.id DESC LIMIT 1) numbered ON true
+    )
+    UPDATE tracking_events e SET attempts = e.attempts + 1, next_attempt_at = :leased_until
+      FROM found WHERE e.id = found.id
+    RETURNING e.id, found.shipment_id, e.received_at
+    """
+).bindparams(_NOW, bindparam("leased_until", type_=_MOMENT))
+# What is new of `ids`, and what was applied before: a statement does not see its own writes.
+_APPLY = text(
+    f"""
+    WITH applied AS (
+        UPDATE tracking_events e SET state = 'APPLIED', shipment_id = :shipment_id
+         WHERE e.id = ANY (:ids) AND e.state = 'RECEIVED'
+        RETURNING {_FACT}
+    )
+    SELECT true AS new, e.* FROM applied e
+     UNION ALL
+    SELECT false, {_FACT} FROM tracking_events e WHERE e.shipment_id = :shipment_id AND e.state = 'APPLIED'
+    """
+).bindparams(_IDS, bindparam("shipment_id", type_=Uuid()))
+_SET_ASIDE = text(
+    """
+    UPDATE tracking_events SET state = 'SET_ASIDE', reason = :reason,
+           shipment_id = coalesce(shipment_id, :shipment_id)
+     WHERE id = ANY (:ids) AND state = 'RECEIVED'
+    """
+).bindparams(_IDS, bindparam("shipment_id", type_=Uuid()))
+_POSTPONE = text(
+    "UPDATE tracking_events SET next_attempt_at = :until WHERE id = ANY (:ids) AND state = 'RECEIVED'"
+).bindparams(_IDS, bindparam("until", type_=_MOMENT))
+_SAVE = text(
+    """
+    WITH parcel AS (
+        UPDATE shipments SET status = :status, delivered_at = :delivered_at, estimated_at = :estimated_at,
+               position = :position, told_at = :told_at, late_told_for = :late_told_for, version = :version
+         WHERE id = :id
+    )
+    UPDATE orders SET fulfillment_status = :fulfillment_status, version = :order_version
+     WHERE id = :order_id
+    """
+).bindparams(
+    bindparam("position", type_=Text()),
+    *(
+        bindparam(name, type_=_MOMENT)
+        for name in ("delivered_at", "estimated_at", "told_at", "late_told_for")
+    ),
+)
+_HISTORY = text(
+    f"""
+    SELECT e.shipment_id, {_FACT} FROM tracking_events e
+     WHERE e.shipment_id = ANY (:ids) AND e.state = 'APPLIED' ORDER BY e.occurred_at DESC, e.id DESC
+    """
+).bindparams(_IDS)
+_UNDER_WAY = """s.status IN ('PRE_TRANSIT', 'IN_TRANSIT', 'OUT_FOR_DELIVERY', 'AVAILABLE_FOR_PICKUP',
+                     'FAILED_ATTEMPT', 'EXCEPTION')"""
+_LATE = text(
+    f"""
+    SELECT s.id FROM shipments s
+     WHERE {_UNDER_WAY} AND s.promised_until < :now
+       AND s.late_told_for IS DISTINCT FROM s.promised_until
+     ORDER BY s.promised_until, s.id LIMIT :most
+    """
+).bindparams(_NOW)
+# The carriers that can be asked are named: another process may know others.
+_POLL = text(
+    f"""
+    WITH due AS (
+        SELECT s.id FROM shipments s
+         WHERE {_UNDER_WAY} AND s.provider = ANY (:providers) AND s.tracking_number IS NOT NULL
+           AND (s.next_poll_at <= :now OR (s.next_poll_at IS NULL AND s.shipped_at <= :shipped_until))
+         ORDER BY s.next_poll_at NULLS FIRST, s.id LIMIT :most FOR NO KEY UPDATE SKIP LOCKED
+    )
+    UPDATE shipments s SET next_poll_at = :leased_until FROM due WHERE s.id = due.id
+    RETURNING s.id, s.provider, s.provider_reference, s.tracking_number, s.shipped_at
+    """
+).bindparams(
+    _NOW,
+    bindparam("providers", type_=ARRAY(Text)),
+    *(bindparam(name, type_=_MOMENT) for name in ("shipped_until", "leased_until")),
+)
+_POLLED = text("UPDATE shipments SET next_poll_at = :next_poll_at WHERE id = :id").bindparams(
+    bindparam("next_poll_at", type_=_MOMENT)
+)
+_PROBLEMS = text(
+    f"""
+    SELECT s.id, s.order_id, s.created_at FROM shipments s
+     WHERE (s.status IN ('EXCEPTION', 'FAILED_ATTEMPT', 'RETURN_TO_SENDER')
+            OR ({_UNDER_WAY} AND (greatest(:now, s.estimated_at) > s.promised_until
+                                  OR greatest(s.told_at, s.shipped_at) < :silent_since)))
+       AND (CAST(:after_id AS uuid) IS NULL OR (s.created_at, s.id) > (:after_at, :after_id))
+     ORDER BY s.created_at, s.id LIMIT :limit
+    """
+).bindparams(
+    _NOW,
+    bindparam("after_id", type_=Uuid()),
+    *(bindparam(name, type_=_MOMENT) for name in ("silent_since", "after_at")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Something that was told and is not applied yet; the parcel is None while none has the number."""
+
+    id: UUID
+    shipment_id: UUID | None
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """A parcel whose carrier is to be asked where it is."""
+
+    id: UUID
+    provider: str
+    reference: str | None
+    tracking_number: str
+    shipped_at: datetime
+
+
+async def store(
+    connection: AsyncConnection, provider: str, updates: Sequence[TrackingUpdate], *, now: datetime
+) -> list[UUID]:
+    """Write what was told, each event of a provider once; returns our ids of those that are new."""
+    records = [
+        {
+            "id": new_id(),
+            "event_id": one.id,
+            "reference": one.reference,
+            "tracking_number": one.tracking_number,
+            "status": one.status,
+            "code": one.code,
+            "description": one.description,
+            "place": one.place,
+            "occurred_at": one.occurred_at,
+            "estimated_at": one.estimated_at,
+        }
+        for one in updates
+    ]
+    values = {"provider": provider, "events": json_text(records), "now": now}
+    return [row.id for row in await connection.execute(_STORE, values)]
+
+
+async def lease_due(
+    connection: AsyncConnection, *, most: int, now: datetime, leased_until: datetime
+) -> list[Told]:
+    """Take what is due to be applied, each for one at a time, with the parcel that it is of."""
+    values = {"most": most, "now": now, "leased_until": leased_until}
+    return [Told(*row) for row in await connection.execute(_LEASE, values)]
+
+
+async def apply(
+    connection: AsyncConnection, shipment_id: UUID, ids: Sequence[UUID]
+) -> tuple[list[TrackingFact], list[TrackingFact]]:
+    """Count facts as told of a parcel whose order is locked; returns the new ones, and those before."""
+    found = (await connection.execute(_APPLY, {"shipment_id": shipment_id, "ids": list(ids)})).all()
+    return [_fact(row) for row in found if row.new], [_fact(row) for row in found if not row.new]
+
+
+async def set_aside(
+    connection: AsyncConnection, ids: Sequence[UUID], reason: str, shipment_id: UUID | None = None
+) -> None:
+    """Leave what was told to a person."""
+    await connection.execute(_SET_ASIDE, {"ids": list(ids), "reason": reason, "shipment_id": shipment_id})
+
+
+async def postpone(connection: AsyncConnection, ids: Sequence[UUID], until: datetime) -> None:
+    """Look at what was told again later."""
+    await connection.execute(_POSTPONE, {"ids": list(ids), "until": until})
+
+
+async def save(connection: AsyncConnection, order: Order, shipment: Shipment) -> None:
+    """Write where a parcel is, and the order's axis with it; the order is locked."""
+    await connection.execute(
+        _SAVE,
+        {
+            "id": shipment.id,
+            "status": shipment.status.value,
+            "delivered_at": shipment.delivered_at,
+            "estimated_at": shipment.estimated_at,
+            "position": shipment.position,
+            "told_at": shipment.told_at,
+            "late_told_for": shipment.late_told_for,
+            "version": shipment.version,
+            "order_id": order.id,
+            "order_version": order.version,
+            "fulfillment_status": order.fulfillment_status.value,
+        },
+    )
+
+
+async def history(
+    connection: AsyncConnection, shipment_ids: Sequence[UUID]
+) -> dict[UUID, list[TrackingFact]]:
+    """Return what was told of parcels, the newest first, by parcel."""
+    found: dict[UUID, list[TrackingFact]] = {one: [] for one in shipment_ids}
+    for row in await connection.execute(_HISTORY, {"ids": list(shipment_ids)}):
+        found[row.shipment_id].append(_fact(row))
+    return found
+
+
+async def late(connection: AsyncConnection, *, now: datetime, most: int) -> list[UUID]:
+    """Return parcels under way whose promise has passed untold, the oldest promise first."""
+    return [row.id for row in await connection.execute(_LATE, {"now": now, "most": most})]
+
+
+async def lease_polls(
+    connection: AsyncConnection, providers: Sequence[str], *, now: datetime, lease: timedelta, most: int
+) -> list[Polled]:
+    """Take parcels whose carrier is to be asked about them, each for one at a time."""
+    values = {
+        "providers": list(providers),
+        "now": now,
+        "shipped_until": now - timedelta(hours=1),
+        "leased_until": now + lease,
+        "most": most,
+    }
+    return [Polled(*row) for row in await connection.execute(_POLL, values)]
+
+
+async def polled(connection: AsyncConnection, shipment_id: UUID, next_poll_at: datetime) -> None:
+    """Write when a carrier is asked next about a parcel."""
+    await connection.execute(_POLLED, {"id": shipment_id, "next_poll_at": next_poll_at})
+
+
+async def problems(
+    connection: AsyncConnection,
+    *,
+    now: datetime,
+    silent_since: datetime,
+    limit: int,
+    after: tuple[datetime, UUID] | None,
+) -> list[tuple[UUID, UUID, datetime]]:
+    """Return parcels that need a person, the oldest first: id, order, and when it was packed."""
+    after_at, after_id = after or (None, None)
+    values = {
+        "now": now,
+        "silent_since": silent_since,
+        "after_at": after_at,
+        "after_id": after_id,
+        "limit": limit,
+    }
+    return [(row.id, row.order_id, row.created_at) for row in await connection.execute(_PROBLEMS, values)]
+
+
+def _fact(row: Row[*tuple[Any, ...]]) -> TrackingFact:
+    return TrackingFact(
+        row.id,
+        ShipmentStatus(row.status),
+        row.occurred_at,
+        row.code,
+        row.description,
+        row.place,
+        row.estimated_at,
+    )

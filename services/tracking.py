@@ -1,0 +1,212 @@
+"""Use cases of tracking: what is told of parcels is stored, then applied; who does not tell is asked."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+
+from domain import tracking as decide
+from domain.carrier_ports import CarrierRefused, CarrierUnavailable, TrackingReader, TrackingUpdate
+from domain.fulfillment_events import shipment_event
+from domain.kernel.errors import DomainError, NotFound
+from domain.kernel.events import Event
+from domain.orders import Order
+from domain.shipment_changes import LockedFulfillment
+from domain.shipments import Shipment, ShipmentStatus
+from domain.tracking import EVENT_KINDS, TrackingFact
+from persistence import tracking as rows
+from persistence.tracking import Polled, Told
+from services import shipments
+from services.context import ServiceContext, Transaction
+from services.shipments import HandedOver
+
+MOST_AT_ONCE = 50
+"""Events taken at once; a run goes on until fewer are due."""
+UNKNOWN_PARCEL, CANCELED_PARCEL = "UNKNOWN_PARCEL", "CANCELED_PARCEL"
+_LEASE = timedelta(seconds=30)
+_LOOK_AGAIN = timedelta(seconds=10)
+_POLLS_AT_ONCE = 8
+
+_log = structlog.get_logger(__name__)
+
+
+async def receive(
+    context: ServiceContext, provider: str, headers: Mapping[str, str], body: bytes
+) -> tuple[int, int]:
+    """Store what a carrier calls back with, each event once; returns how many events, and how many new.
+
+    Nothing else is done before it has its answer. Raises NotFound for a carrier that does not exist or does
+    not call back, CallbackRefused for what is not from it, and ValueError for what is and cannot be read.
+    """
+    carrier: object = context.environment.carriers.get(provider)
+    if not isinstance(carrier, TrackingReader):
+        raise NotFound("no such carrier calls back")
+    now = context.now()
+    updates = [decide.check_readable(one) for one in carrier.read_tracking(headers, body, now)]
+    if not updates:
+        return 0, 0
+    async with context.read() as connection:
+        return len(updates), len(await rows.store(connection, provider, updates, now=now))
+
+
+async def apply_due(context: ServiceContext) -> int:
+    """Apply what was told and is due; returns how much was taken.
+
+    Safe beside another run: what is due is leased, and applied once, under the lock of its order.
+    """
+    taken, last = 0, MOST_AT_ONCE
+    while last == MOST_AT_ONCE:
+        now = context.now()
+        async with context.read() as connection:
+            due = await rows.lease_due(connection, most=MOST_AT_ONCE, now=now, leased_until=now + _LEASE)
+        by_parcel: dict[UUID | None, list[Told]] = {}
+        for one in due:
+            by_parcel.setdefault(one.shipment_id, []).append(one)
+        for shipment_id, some in by_parcel.items():
+            if shipment_id is None:
+                await _wait_for_parcel(context, some, now)
+            else:
+                await apply(context, shipment_id, [one.id for one in some])
+        last = len(due)
+        taken += last
+    return taken
+
+
+async def apply(context: ServiceContext, shipment_id: UUID, ids: Sequence[UUID]) -> Shipment | None:
+    """Apply what was told of a parcel, and return it; None where a person has to look.
+
+    A parcel that a carrier has although nobody said that it left has left: it is handed over by this.
+    """
+    handed: HandedOver | None = None
+    try:
+        async with context.transaction() as transaction:
+            found = await shipments.locked(transaction, shipment_id=shipment_id)
+            shipment = found.shipment(shipment_id)
+            if shipment.status is ShipmentStatus.CANCELED:
+                await rows.set_aside(transaction.connection, ids, CANCELED_PARCEL, shipment_id)
+                return None
+            new, before = await rows.apply(transaction.connection, shipment_id, ids)
+            if not new:
+                return shipment
+            if not shipment.has_left and decide.says_it_left(new):
+                handed = await shipments.hand_over(context, transaction, found, [shipment_id])
+                found = handed.found
+            shipment = await _track(transaction, found, shipment_id, new, before)
+    except DomainError as error:
+        _log.warning("tracking_does_not_fit", shipment=str(shipment_id), reason=error.message)
+        async with context.read() as connection:
+            await rows.set_aside(connection, ids, error.code, shipment_id)
+        return None
+    if handed is not None:
+        await shipments.take_money(context, handed)
+    return shipment
+
+
+async def poll_due(context: ServiceContext) -> int:
+    """Ask carriers where parcels are that were long not told of; returns how many were asked about."""
+    carriers = context.environment.carriers
+    now = context.now()
+    async with context.read() as connection:
+        due = await rows.lease_polls(connection, list(carriers), now=now, lease=_LEASE * 4, most=MOST_AT_ONCE)
+    gate = asyncio.Semaphore(_POLLS_AT_ONCE)
+    answers = await asyncio.gather(*(_ask(context, gate, one) for one in due))
+    for one, updates in zip(due, answers, strict=True):
+        async with context.read() as connection:
+            if updates:
+                await rows.store(connection, one.provider, updates, now=now)
+            await rows.polled(connection, one.id, decide.next_poll(one.shipped_at, now))
+    return len(due)
+
+
+async def tell_late(context: ServiceContext) -> int:
+    """Tell of parcels whose promise has passed, once for each promise; returns how many."""
+    async with context.read() as connection:
+        late = await rows.late(connection, now=context.now(), most=MOST_AT_ONCE)
+    for shipment_id in late:
+        async with context.transaction() as transaction:
+            found = await shipments.locked(transaction, shipment_id=shipment_id)
+            shipment = found.shipment(shipment_id)
+            if decide.must_be_told_late(shipment, transaction.now):
+                await _save(transaction, found, shipment, [])
+    return len(late)
+
+
+async def _ask(context: ServiceContext, gate: asyncio.Semaphore, one: Polled) -> list[TrackingUpdate]:
+    try:
+        async with gate, asyncio.timeout(context.environment.carrier_time_limit_seconds):
+            told = await context.environment.carriers[one.provider].track(one.reference, one.tracking_number)
+        return [decide.check_readable(update) for update in told]
+    except (CarrierUnavailable, CarrierRefused, TimeoutError, ValueError) as error:
+        _log.info("carrier_did_not_tell", provider=one.provider, reason=type(error).__name__)
+        return []
+
+
+async def _wait_for_parcel(context: ServiceContext, told: Sequence[Told], now: datetime) -> None:
+    """Leave what is of no parcel of ours for later, its label may just be bought; in the end to a person."""
+    grace = timedelta(seconds=context.environment.callback_grace_seconds)
+    old = [one.id for one in told if now - one.received_at > grace]
+    young = [one.id for one in told if now - one.received_at <= grace]
+    async with context.read() as connection:
+        if old:
+            await rows.set_aside(connection, old, UNKNOWN_PARCEL)
+        if young:
+            await rows.postpone(connection, young, now + _LOOK_AGAIN)
+
+
+async def _track(
+    transaction: Transaction,
+    found: LockedFulfillment,
+    shipment_id: UUID,
+    new: Sequence[TrackingFact],
+    before: Sequence[TrackingFact],
+) -> Shipment:
+    """Move a parcel to where all that was told has it, telling of each step that brought it further."""
+    shipment = found.shipment(shipment_id)
+    if not shipment.has_left:
+        return shipment
+    told: list[tuple[str, TrackingFact]] = []
+    at, known = decide.tracked(shipment, before), list(before)
+    for fact in sorted(new, key=lambda one: one.when):
+        known.append(fact)
+        after = decide.tracked(shipment, known)
+        if after.status is not at.status:
+            told.append((EVENT_KINDS[after.status], fact))
+        elif (after.position, after.estimated_at) != (at.position, at.estimated_at):
+            told.append(("ShipmentUpdated", fact))
+        at = after
+    if at == shipment and not decide.must_be_told_late(at, transaction.now):
+        return shipment
+    return await _save(transaction, found, at, told)
+
+
+async def _save(
+    transaction: Transaction,
+    found: LockedFulfillment,
+    shipment: Shipment,
+    told: Sequence[tuple[str, TrackingFact]],
+) -> Shipment:
+    late = decide.must_be_told_late(shipment, transaction.now)
+    if late:
+        shipment = replace(shipment, late_told_for=shipment.promised_until)
+    after = found.with_shipments(shipment).order
+    order = replace(after, version=after.version + 1)
+    await rows.save(transaction.connection, order, shipment)
+    transaction.emit(*(_event(kind, order, shipment, fact, transaction.now) for kind, fact in told))
+    if late:
+        facts = {"promisedUntil": shipment.promised_until, "estimatedAt": shipment.estimated_at}
+        plain = {name: moment.isoformat() if moment else None for name, moment in facts.items()}
+        transaction.emit(shipment_event("ShipmentDelayed", order, shipment, transaction.now, **plain))
+    return shipment
+
+
+def _event(kind: str, order: Order, shipment: Shipment, fact: TrackingFact, now: datetime) -> Event:
+    facts = {
+        "shipmentStatus": fact.status.value,
+        "place": fact.place,
+        "description": fact.description,
+        "toldAt": fact.occurred_at.isoformat(),
+    }
+    return shipment_event(kind, order, shipment, now, **facts)

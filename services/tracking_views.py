@@ -1,0 +1,133 @@
+"""Use cases around tracking: a parcel by its own token, those that need a person, what staff know of one."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from domain import tracking as decide
+from domain.carrier_ports import TrackingUpdate
+from domain.kernel.errors import IllegalTransition, InvalidInput, NotFound
+from domain.kernel.keys import check_key
+from domain.kernel.moments import in_utc
+from domain.kernel.quantities import require_text
+from domain.orders import Order
+from domain.shipments import ON_ITS_WAY, Shipment, ShipmentStatus
+from domain.tracking import Problem
+from persistence import order_parts, orders
+from persistence import tracking as rows
+from services import shipments, tracking
+from services.access import Permission, require
+from services.context import ServiceContext
+from services.orders import OrderRef
+
+TRACKING_TOKEN = "shipment"  # noqa: S105 - the kind of token, not one
+STAFF = "staff"
+"""The provider of what staff tell themselves."""
+_LONGEST_WORDS = 255
+_TOLD_BY_STAFF = ON_ITS_WAY | {ShipmentStatus.DELIVERED, ShipmentStatus.RETURN_TO_SENDER}
+
+
+@dataclass(frozen=True, slots=True)
+class ShipmentInTrouble:
+    """A parcel that needs a person, with its order, why, and when it was packed."""
+
+    shipment: Shipment
+    order: Order
+    problems: tuple[Problem, ...]
+    packed_at: datetime
+
+
+async def by_token(context: ServiceContext, token: str) -> Shipment:
+    """Return the parcel that a tracking token names; raises NotFound."""
+    subject = context.environment.tokens.read(TRACKING_TOKEN, token)
+    if subject is None:
+        raise NotFound("no shipment has this token", "trackingToken")
+    shipment = await _find(context, subject.id)
+    if shipment is None or shipment.token_generation != subject.generation:
+        raise NotFound("no shipment has this token", "trackingToken")
+    return shipment
+
+
+async def followed(
+    context: ServiceContext, ref: OrderRef | None, shipment_id: UUID | None, token: str | None
+) -> tuple[UUID, UUID | None]:
+    """Return the order whose parcels somebody may follow, and the one parcel if it is only one.
+
+    Raises NotFound, and InvalidInput unless either an order or a tracking token is named.
+    """
+    if (ref is None) == (token is None):
+        raise InvalidInput("name an order or a tracking token, one of them", "ref")
+    if ref is not None:
+        return (await shipments.followed(context, ref, shipment_id)).id, shipment_id
+    parcel = await by_token(context, token or "")
+    if shipment_id not in {None, parcel.id}:
+        raise NotFound("the token is not of this shipment", "id")
+    return parcel.order_id, parcel.id
+
+
+async def trouble(
+    context: ServiceContext, size: int, after: tuple[datetime, UUID] | None
+) -> list[ShipmentInTrouble]:
+    """Return parcels that need a person, the oldest first, one more than the page has if there are more."""
+    require(context.actor, Permission.FULFILLMENT_READ)
+    now = context.now()
+    async with context.read() as connection:
+        found = await rows.problems(
+            connection, now=now, silent_since=now - decide.SILENT_AFTER, limit=size + 1, after=after
+        )
+        order_ids = list({order_id for _, order_id, _ in found})
+        parts = await order_parts.parts_of(connection, order_ids)
+        of_id = await orders.by_ids(connection, order_ids)
+    parcels = {one.id: one for part in parts.values() for one in part.shipments}
+    return [
+        ShipmentInTrouble(
+            parcels[shipment_id],
+            of_id[order_id],
+            decide.problems(parcels[shipment_id], now),
+            packed_at,
+        )
+        for shipment_id, order_id, packed_at in found
+    ]
+
+
+async def add_event(context: ServiceContext, shipment_id: UUID, told: TrackingUpdate, key: str) -> Shipment:
+    """Record what staff know of a parcel, as if its carrier had told it; the same key records it once.
+
+    Raises NotFound, InvalidInput naming the field, and IllegalTransition for a parcel that has not left.
+    """
+    require(context.actor, Permission.FULFILLMENT_WRITE)
+    told = _checked(context, shipment_id, told, check_key(key))
+    before = await _find(context, shipment_id)
+    if before is None:
+        raise NotFound("there is no such shipment", "id")
+    if not before.has_left:
+        raise IllegalTransition("the shipment has not left", before.status.value, (), "id")
+    async with context.read() as connection:
+        ids = await rows.store(connection, STAFF, [told], now=context.now())
+    after = await tracking.apply(context, shipment_id, ids) if ids else before
+    return after or before
+
+
+def _checked(context: ServiceContext, shipment_id: UUID, told: TrackingUpdate, key: str) -> TrackingUpdate:
+    if told.status not in _TOLD_BY_STAFF:
+        raise InvalidInput("is nothing that is told of a parcel on its way", "status")
+    now = context.now()
+    occurred_at = in_utc(told.occurred_at)
+    if occurred_at > now:
+        raise InvalidInput("lies in the future", "occurredAt")
+    return TrackingUpdate(
+        id=f"{context.actor.label}/{key}",
+        status=told.status,
+        occurred_at=occurred_at,
+        reference=str(shipment_id),
+        description=told.description and require_text(told.description, _LONGEST_WORDS, "description"),
+        place=told.place and require_text(told.place, _LONGEST_WORDS, "place"),
+        estimated_at=in_utc(told.estimated_at) if told.estimated_at else None,
+    )
+
+
+async def _find(context: ServiceContext, shipment_id: UUID) -> Shipment | None:
+    async with context.read() as connection:
+        order_id = await order_parts.order_of_shipment(connection, shipment_id)
+        parts = await order_parts.parts_of(connection, [order_id]) if order_id else {}
+    return next((one for part in parts.values() for one in part.shipments if one.id == shipment_id), None)
