@@ -39,13 +39,15 @@ class Wire(asyncio.Protocol):
             f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
             f"Sec-WebSocket-Protocol: {SUBPROTOCOL}\r\n\r\n"
         )
-        self._init = {"type": "connection_init", "payload": {"authorization": f"Bearer {token}"}}
+        self._init: dict[str, Any] = {"type": "connection_init"}
+        if token:
+            self._init["payload"] = {"authorization": f"Bearer {token}"}
 
     @classmethod
     async def open(
         cls, url: str, token: str, take: Callable[[Any], None], *, small_buffers: bool = False
     ) -> Self:
-        """Connect to the server at `url` (http://…) with an app's token.
+        """Connect to the server at `url` (http://…) with an app's token; with "" as anybody.
 
         With `small_buffers` the system keeps little of what is not read. Loopback would otherwise take
         megabytes before the server notices.
