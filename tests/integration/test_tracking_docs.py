@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 from api.scalars import encode_id
 from domain.shipments import ShipmentStatus
@@ -18,7 +19,8 @@ PAGE = (Path(__file__).parents[2] / "docs" / "features" / "tracking.md").read_te
 async def test_the_examples_of_tracking_run(database: Database) -> None:
     shipment = await sent_parcel(database)
     known = {"trackingToken": tracking_token(shipment.id), "shipmentId": encode_id("Shipment", shipment.id)}
-    seen = []
+    seen: list[dict[str, Any]] = []
+    answer: dict[str, Any] = {}
     examples = re.findall(r"```graphql\n(.*?)```(?:\s*```json\n(.*?)```)?", PAGE, re.DOTALL)
     assert len(examples) == 4
     for document, written in examples:
