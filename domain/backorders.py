@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
+from domain.carts import Cart
 from domain.fulfillment import FulfillmentOrder, FulfillmentOrderLine, FulfillmentOrderStatus
 from domain.kernel.errors import InvalidInput
 from domain.kernel.ids import new_id
@@ -91,6 +92,14 @@ def with_waiting(
     every = (*placement.fulfillment_orders, *made)
     order = replace(placement.order, fulfillment_status=fulfillment_status(every, ()))
     return replace(placement, order=order, fulfillment_orders=every)
+
+
+def with_fewer_held(cart: Cart, units: Mapping[UUID, int]) -> Cart:
+    """Return the cart whose named lines hold only so many units: the rest waits for stock."""
+    return replace(
+        cart,
+        lines=tuple(replace(line, held=min(line.held, units.get(line.id, line.held))) for line in cart.lines),
+    )
 
 
 def divided(placement: Placement) -> tuple[Placement, Sequence[FulfillmentOrder]]:
