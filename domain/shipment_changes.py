@@ -11,8 +11,13 @@ from datetime import datetime
 from uuid import UUID
 
 from domain.channels import CapturePolicy
-from domain.fulfillment import TRANSITIONS as PART_TRANSITIONS
-from domain.fulfillment import WORKED_ON, FulfillmentOrder, FulfillmentOrderStatus, FulfillmentWork
+from domain.fulfillment import (
+    WORKED_ON,
+    FulfillmentOrder,
+    FulfillmentOrderStatus,
+    FulfillmentWork,
+    with_status,
+)
 from domain.inventory import Movement, StockState
 from domain.kernel.changes import kept
 from domain.kernel.errors import DomainError, IllegalTransition, InvalidInput, NotFound, under
@@ -383,5 +388,4 @@ def _unpacked(part: FulfillmentOrder) -> IllegalTransition:
 
 
 def _moved(part: FulfillmentOrder, wanted: FulfillmentOrderStatus) -> FulfillmentOrder:
-    check_transition(PART_TRANSITIONS, part.status, wanted, "the fulfillment order")
-    return replace(part, status=wanted, version=part.version + 1)
+    return replace(with_status(part, wanted), version=part.version + 1)

@@ -68,6 +68,14 @@ async def test_buying_a_label_takes_seven_statements(database: Database) -> None
     assert len(ours) <= 7, ours
 
 
+async def test_a_sweep_buys_however_many_labels_are_due(database: Database) -> None:
+    await packed_parcels(database, *([1] * 20))
+    await packed_parcels(database, *([1] * 5))
+
+    assert await label_calls.buy_due(desk(database)) == 25
+    assert len(await parcels(database.engine)) == 25
+
+
 async def test_many_labels_are_bought_side_by_side(database: Database) -> None:
     _order_id, ids = await packed_parcels(database, *([1] * 12))
 
