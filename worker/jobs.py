@@ -10,6 +10,7 @@ from services import (
     payment_sweep,
     payment_terms,
     reconciliation,
+    shipment_sweeps,
     stock_losses,
     stored_value_sweeps,
 )
@@ -34,6 +35,8 @@ JOBS = (
     Job("release_paid_orders", 5.0, order_holds.release_paid),
     # Orders that wait for units get what came in since, before carts take it.
     Job("refill_orders", 1.0, stock_losses.refill),
+    # Most are by their last parcel or payment; nobody waits for the others.
+    Job("complete_orders", 60.0, shipment_sweeps.complete),
     # Parts of orders that were put off open within seconds of their moment.
     Job("open_scheduled_parts", 5.0, fulfillment.release_due),
     # Once a day for each day, some hours after its end; looked for more often than that.
