@@ -2,19 +2,22 @@
 
 import asyncio
 from contextlib import suppress
+from typing import cast
 from uuid import uuid4
 
 import pytest
 
+from domain.carrier_ports import Carrier
 from domain.fulfillment import FulfillmentOrderStatus, FulfillmentWork
 from domain.kernel.errors import IllegalTransition, InvalidInput, NotFound, VersionConflict
 from domain.orders import OrderFulfillmentStatus, OrderPaymentStatus, OrderStatus
-from domain.parcels import TrackingChanges
-from domain.shipments import ShipmentStatus
+from domain.parcels import Carriage, TrackingChanges
+from domain.shipments import LabelState, ShipmentStatus
 from persistence.database import Database
 from services import orders, payment_changes, shipment_changes
 from services.orders import OrderRef
 from services.payment_sweep import settle_due
+from tests.cart_flows import run_sql
 from tests.checkouts import events, later, levels, make_stocked_shop
 from tests.payments import (
     Dies,
@@ -254,3 +257,25 @@ async def test_what_was_taken_before_counts_as_paid_of_what_is_shipped(database:
     for _ in range(2):
         await fulfill(staff(database), await part_at(database, order.id), 1)
     assert [one[2] for one in await transactions(database, payment.id)] == [2500, 900, 600, 1000]
+
+
+async def test_a_parcel_waits_for_its_label_until_somebody_types_a_number(database: Database) -> None:
+    order = await placed_order(database)
+    context = staff(database, carriers={"silent": cast("Carrier", object())})
+    carriage = Carriage("Silent", "Standard", "silent")
+    packed = await pack(context, await part_at(database, order.id), 2, carriage=carriage)
+    [parcel] = packed.shipments
+    assert (parcel.status, parcel.label_state) == (ShipmentStatus.LABEL_PENDING, LabelState.REQUESTED)
+    assert packed.parts[0].work is FulfillmentWork.PACKED
+    with pytest.raises(IllegalTransition, match="LABEL_PENDING"):
+        await hand_over(context, parcel.id)
+    typed = TrackingChanges(tracking_number="1Z")
+    with pytest.raises(IllegalTransition, match="being bought"):
+        await shipment_changes.update_tracking(context, parcel.id, typed, None)
+    refused = "UPDATE shipments SET label_state = 'FAILED' WHERE id = :id RETURNING id"
+    await run_sql(database, refused, id=parcel.id)
+    after = await shipment_changes.update_tracking(context, parcel.id, typed, None)
+    assert after.shipments[0].status is ShipmentStatus.LABEL_CREATED
+    assert (await part_at(database, order.id)).work is FulfillmentWork.LABELED
+    assert (await events(database, order.id))[-1] == ("ShipmentLabelCreated", 3)
+    assert (await hand_over(context, parcel.id)).order.status is OrderStatus.COMPLETED
