@@ -322,14 +322,6 @@ def with_holds(cart: Cart, expiries: Mapping[UUID, datetime | None]) -> Cart:
     )
 
 
-def with_fewer_held(cart: Cart, units: Mapping[UUID, int]) -> Cart:
-    """Return the cart whose named lines hold only so many units: the rest waits for stock."""
-    return replace(
-        cart,
-        lines=tuple(replace(line, held=min(line.held, units.get(line.id, line.held))) for line in cart.lines),
-    )
-
-
 def fill(
     cart: Cart, wanted: Iterable[tuple[Offer | None, int]], most_units: int = MAX_UNITS
 ) -> tuple[Cart, dict[UUID, int]]:

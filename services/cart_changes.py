@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from domain import carts as decide
+from domain.backorders import with_fewer_held
 from domain.carts import Cart, CartLine, CartStatus
 from domain.kernel.errors import DomainError, InsufficientStock, InvalidInput, Several
 from domain.kernel.events import Event
@@ -87,7 +88,7 @@ async def secure(
     )
     _check_enough(held, lines, paths or {})
     cart = decide.with_holds(cart, {one.line_id: one.expires_at for one in held})
-    return decide.with_fewer_held(cart, {one.line_id: one.wanted for one in held})
+    return with_fewer_held(cart, {one.line_id: one.wanted for one in held})
 
 
 def creation_events(cart: Cart, now: datetime) -> list[Event]:
