@@ -1,6 +1,7 @@
 """Which jobs there are and how often each runs: the one place to look for what happens by itself."""
 
 from services import (
+    backorder_sweeps,
     cart_sweeps,
     fulfillment,
     idempotency,
@@ -44,6 +45,7 @@ JOBS = (
     Job("release_paid_orders", 5.0, order_holds.release_paid),
     # Orders that wait for units get what came in since, before carts take it.
     Job("refill_orders", 1.0, stock_losses.refill),
+    Job("release_backorders", 1.0, backorder_sweeps.release_elsewhere),
     # Most are by their last parcel or payment; nobody waits for the others.
     Job("complete_orders", 60.0, shipment_sweeps.complete),
     # Parts of orders that were put off open within seconds of their moment.
