@@ -9,11 +9,14 @@ from strawberry.schema.config import StrawberryConfig
 from api.errors import USER_ERROR_TYPES
 from api.resolvers.approvals import ApprovalsMutation, ApprovalsQuery
 from api.resolvers.availability import AvailabilitySubscription
+from api.resolvers.boxes import BoxesMutation, BoxesQuery
 from api.resolvers.cart_discounts import CartDiscountsMutation
 from api.resolvers.carts import CartsMutation, CartsQuery, CartsSubscription
 from api.resolvers.catalog import CatalogMutation, CatalogQuery
 from api.resolvers.catalog_changes import CatalogChangesMutation
 from api.resolvers.channels import ChannelsMutation, ChannelsQuery
+from api.resolvers.delivery_services import DeliveryServicesMutation, DeliveryServicesQuery
+from api.resolvers.delivery_zones import DeliveryZonesMutation, DeliveryZonesQuery
 from api.resolvers.discounts import DiscountsMutation, DiscountsQuery
 from api.resolvers.event_feed import EventFeedQuery
 from api.resolvers.inventory import InventoryMutation, InventoryQuery
@@ -54,6 +57,9 @@ class Query(
     OrdersQuery,
     PaymentCallbacksQuery,
     ReconciliationQuery,
+    BoxesQuery,
+    DeliveryServicesQuery,
+    DeliveryZonesQuery,
     ShippingQuery,
     TaxesQuery,
     StoredValuesQuery,
@@ -80,6 +86,9 @@ class Mutation(
     PaymentCallbacksMutation,
     PaymentsMutation,
     ReconciliationMutation,
+    BoxesMutation,
+    DeliveryServicesMutation,
+    DeliveryZonesMutation,
     ShippingMutation,
     TaxesMutation,
     TaxQuotesMutation,

@@ -23,8 +23,8 @@ MAX_SERVICES = 50
 
 MAX_PROVIDER_LENGTH = 40
 MAX_CODE_LENGTH = 100
-MAX_MARKUP_PPM = 10_000_000
-"""Ten times the carrier's price."""
+MAX_MARKUP_PPM = 1_000_000
+"""As much again as the carrier asks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ def from_json(provider: str, stored: Mapping[str, Any]) -> DeliveryRate:
 def check(service: DeliveryService) -> DeliveryService:
     """Return the service cleaned; raises InvalidInput naming the field."""
     if not 0 <= service.markup_ppm <= MAX_MARKUP_PPM:
-        raise InvalidInput("must be between 0 and 1000", "markupPercent")
+        raise InvalidInput("must be between 0 and 100", "markupPercent")
     if not 0 <= service.handling_days <= MAX_DAYS:
         raise InvalidInput(f"must be between 0 and {MAX_DAYS}", "handlingDays")
     if not -MAX_POSITION <= service.position <= MAX_POSITION:
