@@ -9,6 +9,7 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.routing import BaseRoute, Route, Router, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.files import Files
 from api.health import Health
 from api.hooks import Hooks
 from api.ide import Ide
@@ -25,6 +26,7 @@ def build_app(
     health: Health,
     *,
     hooks: Hooks | None = None,
+    files: Files | None = None,
     origins: Collection[str] = (),
 ) -> ASGIApp:
     """Return the ASGI application; `websocket` is the transport of subscriptions, on the same path.
@@ -40,6 +42,8 @@ def build_app(
     ]
     if hooks is not None:
         routes += hooks.routes()
+    if files is not None:
+        routes += files.routes()
     if websocket is not None:
         routes.append(WebSocketRoute("/graphql", websocket))
     front = _Front(graphql, ide, ExceptionMiddleware(Router(routes)))

@@ -45,6 +45,7 @@ class UserErrorCode(Enum):
     AMOUNT_TOO_LARGE = "AMOUNT_TOO_LARGE"
     DISCOUNT_NOT_APPLICABLE = "DISCOUNT_NOT_APPLICABLE"
     TAX_UNAVAILABLE = "TAX_UNAVAILABLE"
+    LABEL_REFUSED = "LABEL_REFUSED"
 
 
 @strawberry.interface(
@@ -152,6 +153,13 @@ class DiscountNotApplicableError(UserError):
     reason: DiscountRefusal  # type: ignore[valid-type]
 
 
+@strawberry.type(description="The carrier does not sell the label; refusal is its own word, for programs.")
+class LabelRefusedError(UserError):
+    """A label was refused: correct the parcel and ask again, or type a tracking number."""
+
+    refusal: str
+
+
 USER_ERROR_TYPES: tuple[type[UserError], ...] = (
     GeneralError,
     InvalidInputError,
@@ -166,6 +174,7 @@ USER_ERROR_TYPES: tuple[type[UserError], ...] = (
     GiftCardUnusableError,
     AmountTooLargeError,
     DiscountNotApplicableError,
+    LabelRefusedError,
 )
 """Types only reachable through the interface: the schema has to be told of them."""
 
@@ -270,6 +279,10 @@ def _no_discount(
     )
 
 
+def _no_label(error: domain.LabelRefused, code: UserErrorCode, path: list[str] | None) -> UserError:
+    return LabelRefusedError(code=code, message=error.message, path=path, refusal=error.refusal)
+
+
 _BUILDERS: dict[type[domain.DomainError], Callable[..., UserError]] = {
     domain.InvalidInput: _invalid,
     domain.NotFound: _not_found,
@@ -283,4 +296,5 @@ _BUILDERS: dict[type[domain.DomainError], Callable[..., UserError]] = {
     domain.GiftCardUnusable: _unusable,
     domain.AmountTooLarge: _too_large,
     domain.DiscountNotApplicable: _no_discount,
+    domain.LabelRefused: _no_label,
 }

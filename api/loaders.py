@@ -11,6 +11,7 @@ from domain.carts import Cart
 from domain.catalog import Product, Variant
 from domain.channels import Channel, ChannelSettings
 from domain.kernel.money import Money
+from domain.labels import LabelFacts
 from domain.locations import Location
 from domain.order_reviews import OrderReview
 from domain.orders import Order, OrderLine
@@ -23,6 +24,7 @@ from persistence import (
     carts,
     catalog,
     channels,
+    labels,
     locations,
     order_adjustments,
     order_parts,
@@ -141,6 +143,10 @@ class Loaders:
     def order_parts(self) -> DataLoader[UUID, OrderParts | None]:
         """Fulfillment orders, shipments and payments by their order's id."""
         return self.over("order_parts", order_parts.parts_of)
+
+    def labels(self) -> DataLoader[UUID, LabelFacts | None]:
+        """What is known of labels, by their parcel's id."""
+        return self.over("labels", labels.facts_of)
 
     def order_reviews(self) -> DataLoader[UUID, OrderReview | None]:
         """Reviews by their order's id."""

@@ -15,11 +15,13 @@ from api.resolvers.carts import CartsMutation, CartsQuery, CartsSubscription
 from api.resolvers.catalog import CatalogMutation, CatalogQuery
 from api.resolvers.catalog_changes import CatalogChangesMutation
 from api.resolvers.channels import ChannelsMutation, ChannelsQuery
+from api.resolvers.delivery_quotes import DeliveryQuotesMutation
 from api.resolvers.delivery_services import DeliveryServicesMutation, DeliveryServicesQuery
 from api.resolvers.delivery_zones import DeliveryZonesMutation, DeliveryZonesQuery
 from api.resolvers.discounts import DiscountsMutation, DiscountsQuery
 from api.resolvers.event_feed import EventFeedQuery
 from api.resolvers.inventory import InventoryMutation, InventoryQuery
+from api.resolvers.labels import LabelsMutation
 from api.resolvers.ledger import LedgerQuery
 from api.resolvers.locations import LocationsMutation, LocationsQuery
 from api.resolvers.nodes import NodesQuery
@@ -33,7 +35,7 @@ from api.resolvers.orders import OrdersMutation, OrdersQuery, OrdersSubscription
 from api.resolvers.payment_callbacks import PaymentCallbacksMutation, PaymentCallbacksQuery
 from api.resolvers.payments import PaymentsMutation
 from api.resolvers.reconciliation import ReconciliationMutation, ReconciliationQuery
-from api.resolvers.shipments import ShipmentsSubscription
+from api.resolvers.shipments import ShipmentsMutation, ShipmentsSubscription
 from api.resolvers.shipping import ShippingMutation, ShippingQuery
 from api.resolvers.stock_watch import StockWatchSubscription
 from api.resolvers.stored_values import StoredValuesMutation, StoredValuesQuery
@@ -87,8 +89,11 @@ class Mutation(
     PaymentsMutation,
     ReconciliationMutation,
     BoxesMutation,
+    DeliveryQuotesMutation,
     DeliveryServicesMutation,
     DeliveryZonesMutation,
+    ShipmentsMutation,
+    LabelsMutation,
     ShippingMutation,
     TaxesMutation,
     TaxQuotesMutation,

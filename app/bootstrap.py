@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from api.asgi import build_app
 from api.auth import Authenticator
 from api.execution import Engine
+from api.files import Files
 from api.health import Health
 from api.hooks import Hooks
 from api.http import GraphQLHttp, HttpOptions
@@ -20,6 +21,7 @@ from api.limits import Limits
 from api.rate_limit import RateLimiter
 from api.root import build_schema
 from app import readiness
+from app.carriers import carrier_jobs, carriers_of
 from app.config import PREFIX, ConfigurationError, Settings
 from app.live import live_transports
 from app.sandbox import sandbox_jobs, sandbox_provider
@@ -103,7 +105,7 @@ async def _live(settings: Settings, *, working: bool) -> AsyncIterator[_Live]:
                 Dispatcher(database, feed, CONSUMERS),
                 direct_url,
                 lambda request_id: ServiceContext(environment, SYSTEM, request_id),
-                sandbox_jobs(settings, database.engine),
+                (*sandbox_jobs(settings, database.engine), *carrier_jobs(settings, database.engine)),
             )
             _beside(stack, background.run(), "background")
         outbox = OutboxWatch(database)
@@ -159,6 +161,7 @@ async def _application(settings: Settings, live: _Live) -> AsyncIterator[ASGIApp
             Ide(enabled=settings.ide),
             health,
             hooks=Hooks(environment, limiter),
+            files=Files(environment, authenticator),
             origins=settings.allowed_origins,
         )
 
@@ -176,6 +179,10 @@ def make_environment(
         tokens=TokenSigner(settings.signing_key()),
         holds=HoldPolicy(settings.cart_hold_seconds, settings.cart_hold_max_seconds),
         payment_providers=_payment_providers(settings, database),
+        carriers=carriers_of(settings, database.engine),
+        carrier_quote_seconds=settings.carrier_quote_seconds,
+        delivery_quote_seconds=settings.delivery_quote_seconds,
+        carrier_time_limit_seconds=settings.carrier_time_limit_seconds,
         payment_time_limit_seconds=settings.payment_time_limit_seconds,
         payment_give_up_seconds=settings.payment_give_up_seconds,
         callback_grace_seconds=settings.payment_callback_grace_seconds,

@@ -10,6 +10,7 @@ import orjson
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app import cli_sandbox_carrier
 from app.bootstrap import opened_database
 from app.config import load_settings
 from app.sandbox import sandbox_desk
@@ -23,6 +24,8 @@ from providers.payments.sandbox_desk import SandboxDesk
 cli = typer.Typer(
     help="The sandbox payment provider: its record, and what is done there.", no_args_is_help=True
 )
+
+cli.add_typer(cli_sandbox_carrier.cli, name="carrier")
 
 _Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, amounts in minor units.")]
 _Reference = Annotated[str, typer.Argument(help="The charge, as `ordertide sandbox charges` names it.")]

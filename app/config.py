@@ -25,6 +25,7 @@ PREFIX = "ORDERTIDE_"
 
 _SECRET_KEY_BYTES = 32
 _DAY_SECONDS = 24 * 60 * 60
+_CARRIERS = ("table_rate", "sandbox", "easypost")
 _BUS_SCHEMES = ("memory", "postgres", "postgresql", "redis", "rediss")
 
 
@@ -80,6 +81,12 @@ def _proxies(value: str) -> str:
 
 def _faults(value: str) -> str:
     Faults.parse(value)
+    return value
+
+
+def _carriers(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not set(value) <= set(_CARRIERS):
+        raise ValueError(f"name carriers of {', '.join(_CARRIERS)}, with commas between")
     return value
 
 
@@ -214,6 +221,39 @@ class Settings(BaseSettings):
     tax_service_seconds: float = Field(default=5, gt=0)
     """How long it may take to answer; then the shopper is told to try again."""
 
+    carriers: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_carriers)] = (
+        "table_rate",
+        "sandbox",
+    )
+    """Carriers that may be asked, comma separated, of table_rate, sandbox and easypost."""
+
+    carrier_time_limit_seconds: float = Field(default=10, gt=0)
+    """How long a carrier may take to answer; then the outcome is found out later."""
+
+    carrier_quote_seconds: float = Field(default=2, gt=0)
+    """How long a carrier may take to say what a cart's delivery costs; then it is left out."""
+
+    delivery_quote_seconds: float = Field(default=1800, gt=0)
+    """How long a cart may be delivered for what a carrier has quoted."""
+
+    carrier_label_name: str = "Own delivery"
+    """What stands on the labels of table_rate as the carrier's name."""
+
+    sandbox_carrier_day_seconds: float = Field(default=0, ge=0)
+    """How long a day of the sandbox carrier's parcels takes; at 0 they move only when told to."""
+
+    sandbox_carrier_callback_url: HttpUrl | None = None
+    """Where the background work posts what the sandbox carrier tells of parcels; nowhere without it."""
+
+    easypost_api_key: SecretStr | None = None
+    """The key of an EasyPost account; with it the carrier `easypost` may be named in ORDERTIDE_CARRIERS."""
+
+    easypost_webhook_secret: SecretStr | None = None
+    """What EasyPost signs its webhooks to us with; without it every one is refused."""
+
+    easypost_api_base: str = "https://api.easypost.com/v2"
+    """Where EasyPost's API is: elsewhere only for a stand-in."""
+
     sandbox_payments: bool = True
     """Whether the provider `sandbox` may be paid with: turn it off where real orders are taken."""
 
@@ -267,6 +307,10 @@ class Settings(BaseSettings):
                 raise ValueError(
                     f"{PREFIX}{name}_URL and {PREFIX}{name}_SECRET go together: set both, or neither"
                 )
+        if "easypost" in self.carriers and self.easypost_api_key is None:
+            raise ValueError(
+                f"{PREFIX}EASYPOST_API_KEY is needed for the carrier easypost of {PREFIX}CARRIERS: set it too"
+            )
         if not self.embedded and self.secret_key is None:
             raise ValueError(
                 f"{PREFIX}SECRET_KEY is needed with {PREFIX}DATABASE_URL, the same for every process: make "

@@ -21,7 +21,7 @@ def sandbox_provider(settings: Settings, engine: AsyncEngine) -> SandboxPayments
         engine,
         answer_delay_seconds=settings.sandbox_answer_delay_seconds,
         faults=Faults.parse(settings.sandbox_faults),
-        callback_secret=_secret(settings),
+        callback_secret=sandbox_secret(settings),
     )
 
 
@@ -34,7 +34,7 @@ def sandbox_jobs(settings: Settings, engine: AsyncEngine) -> tuple[Job, ...]:
     """Return the job that posts the sandbox's callbacks; none where no address is set."""
     if settings.sandbox_callback_url is None:
         return ()
-    deliverer = SandboxDeliverer(engine, settings.sandbox_callback_url, _secret(settings))
+    deliverer = SandboxDeliverer(engine, settings.sandbox_callback_url, sandbox_secret(settings))
 
     async def deliver(_context: ServiceContext) -> int:
         return await deliverer.deliver_due()
@@ -42,7 +42,7 @@ def sandbox_jobs(settings: Settings, engine: AsyncEngine) -> tuple[Job, ...]:
     return (Job("deliver_sandbox_callbacks", _SECONDS_BETWEEN_DELIVERIES, deliver),)
 
 
-def _secret(settings: Settings) -> str | bytes:
+def sandbox_secret(settings: Settings) -> str | bytes:
     """Return the key of callbacks: the one that is set, or one that every process makes the same."""
     if settings.sandbox_callback_secret is not None:
         secret = settings.sandbox_callback_secret.get_secret_value()

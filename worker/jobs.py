@@ -3,6 +3,7 @@
 from services import (
     cart_sweeps,
     idempotency,
+    label_calls,
     order_holds,
     order_sweeps,
     payment_renewals,
@@ -23,6 +24,8 @@ JOBS = (
     Job("expire_carts", 60.0, cart_sweeps.expire_abandoned),
     # A payment whose answer never came is found out within seconds of its provider's recovery.
     Job("settle_payments", 1.0, payment_sweep.settle_due),
+    # A label whose carrier gave no answer is bought within seconds of its return; canceled ones go back.
+    Job("buy_labels", 1.0, label_calls.buy_due),
     # Before what they build on is known they wait; staff and shoppers see the rest within a second.
     Job("apply_payment_callbacks", 0.5, payment_callbacks.apply),
     # They lapse days ahead; minutes do not matter.

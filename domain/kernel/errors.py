@@ -182,6 +182,16 @@ class DiscountNotApplicable(DomainError):
         self.reason = reason
 
 
+class LabelRefused(DomainError):
+    """A carrier does not sell the label; `refusal` is its word."""
+
+    code = "LABEL_REFUSED"
+
+    def __init__(self, refusal: str, message: str, *path: str) -> None:
+        super().__init__(message, *path)
+        self.refusal = refusal
+
+
 class AccessDenied(Exception):
     """The actor may not ask for this at all (GraphQL error UNAUTHENTICATED or FORBIDDEN)."""
 

@@ -1,6 +1,7 @@
 """Shipments: parcels, and what is in each."""
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     Column,
     DateTime,
@@ -14,7 +15,7 @@ from sqlalchemy import (
 )
 
 from domain.shipments import LabelState, ShipmentStatus
-from persistence.tables.base import key, metadata, moment, one_of, text_column
+from persistence.tables.base import JSON, key, metadata, moment, one_of, text_column
 
 shipments = Table(
     "shipments",
@@ -34,6 +35,21 @@ shipments = Table(
     Column("provider", Text),
     Column("provider_reference", Text),
     Column("label_state", Text, nullable=False, server_default=LabelState.NONE.value),
+    # The carrier's own name of the service, and whereto instead of the order's address.
+    Column("service_code", Text),
+    Column("label_recipient", JSON),
+    # Counts what was asked for anew after a refusal: each under a key of its own.
+    Column("label_generation", Integer, nullable=False, server_default="1"),
+    Column("label_attempts", Integer, nullable=False, server_default="0"),
+    moment("label_requested_at", optional=True),
+    # When the carrier is asked next; null: at once.
+    moment("label_next_attempt_at", optional=True),
+    Column("label_price_minor", BigInteger),
+    Column("label_currency", Text),
+    Column("label_error_code", Text),
+    Column("label_error", Text),
+    # When the carrier did not take the label of a canceled parcel back.
+    moment("label_kept_at", optional=True),
     Column("weight_grams", Integer),
     Column("length_mm", Integer),
     Column("width_mm", Integer),
@@ -50,6 +66,16 @@ shipments = Table(
     one_of("label_state", LabelState),
     CheckConstraint("weight_grams > 0", name="weight"),
     CheckConstraint("length_mm > 0 AND width_mm > 0 AND height_mm > 0", name="measures"),
+    CheckConstraint("label_generation > 0", name="label_generation"),
+    CheckConstraint("(label_price_minor IS NULL) = (label_currency IS NULL)", name="label_price"),
+    # Labels to be bought, and those to be given back: few among many.
+    Index(
+        "ix_shipments_label_due",
+        "label_next_attempt_at",
+        "id",
+        postgresql_where="label_state = 'REQUESTED'"
+        " OR (label_state = 'PURCHASED' AND status = 'CANCELED' AND label_kept_at IS NULL)",
+    ),
     Index("ix_shipments_tracking_number", "tracking_number"),
     Index(
         "uq_shipments_provider",

@@ -1,0 +1,40 @@
+"""The wiring of carriers: which may be asked, and who posts the sandbox's callbacks."""
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.config import Settings
+from app.sandbox import sandbox_secret
+from domain.carrier_ports import Carrier, Carriers
+from providers.carriers.sandbox import SandboxCarrier
+from providers.carriers.sandbox_tracking import TrackingDeliverer
+from providers.carriers.table_rate import TableRateCarrier
+from services.context import ServiceContext
+from worker.schedule import Job
+
+_SECONDS_BETWEEN_DELIVERIES = 0.25
+
+
+def carriers_of(settings: Settings, engine: AsyncEngine) -> Carriers:
+    """Return the carriers that the settings name."""
+    carriers: dict[str, Carrier] = {}
+    if "table_rate" in settings.carriers:
+        carriers["table_rate"] = TableRateCarrier(settings.carrier_label_name)
+    if "sandbox" in settings.carriers:
+        carriers["sandbox"] = SandboxCarrier(
+            engine,
+            day_seconds=settings.sandbox_carrier_day_seconds,
+            callback_secret=sandbox_secret(settings),
+        )
+    return carriers
+
+
+def carrier_jobs(settings: Settings, engine: AsyncEngine) -> tuple[Job, ...]:
+    """Return the job that posts the sandbox carrier's callbacks; none where no address is set."""
+    if settings.sandbox_carrier_callback_url is None:
+        return ()
+    deliverer = TrackingDeliverer(engine, settings.sandbox_carrier_callback_url, sandbox_secret(settings))
+
+    async def deliver(_context: ServiceContext) -> int:
+        return await deliverer.deliver_due()
+
+    return (Job("deliver_sandbox_tracking", _SECONDS_BETWEEN_DELIVERIES, deliver),)

@@ -1,0 +1,1 @@
+"""Carriers: one file per real system, plus the sandbox."""

@@ -1,0 +1,64 @@
+"""The shop's own delivery, or a carrier nobody can ask: our label, no tracking, and a person moves it on.
+
+What it costs stands in the shop's rate tables, so it offers no rates of its own.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Final
+
+from domain.carrier_ports import (
+    Label,
+    LabelFormat,
+    LabelRequest,
+    Manifest,
+    RateQuote,
+    RateRequest,
+    TrackingUpdate,
+)
+from providers.carriers.label_document import label_pdf, manifest_pdf
+
+_DIGITS: Final = 14
+
+
+class TableRateCarrier:
+    """Prints labels. It keeps no record: everything follows from the key, so asking again is the same."""
+
+    def __init__(self, name: str) -> None:
+        """Print `name` as the carrier's."""
+        self._name = name
+
+    async def rates(self, request: RateRequest) -> Sequence[RateQuote]:
+        """Return nothing: the rate tables have the prices."""
+        return []
+
+    async def buy_label(self, key: str, request: LabelRequest) -> Label:
+        """Print the label of one parcel; its number follows from the key."""
+        number = number_of(key)
+        document = label_pdf(
+            self._name, request.service_code, number, request.sender, request.recipient, request.reference
+        )
+        return Label(key, number, document, LabelFormat.PDF)
+
+    async def find_label(self, key: str) -> Label | None:
+        """Return nothing: what was printed before is printed the same again."""
+        return None
+
+    async def void_label(self, reference: str) -> bool:
+        """Throw the paper away."""
+        return True
+
+    async def track(self, reference: str | None, tracking_number: str) -> Sequence[TrackingUpdate]:
+        """Return nothing: whoever delivers it tells us."""
+        return []
+
+    async def close_out(self, key: str, references: Sequence[str]) -> Manifest:
+        """Print the list of what the driver takes."""
+        document = manifest_pdf(self._name, key, [number_of(one) for one in references])
+        return Manifest(key, document, LabelFormat.PDF)
+
+
+def number_of(key: str) -> str:
+    """Return the number of the parcel with this key: OD and fourteen digits, the same each time."""
+    digest = hashlib.sha256(f"parcel:{key}".encode()).digest()
+    return f"OD{int.from_bytes(digest[:8], 'big') % 10**_DIGITS:0{_DIGITS}d}"

@@ -1,0 +1,170 @@
+"""Asking carriers for labels: after the intent is committed, before its outcome is."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+
+from domain import labels as decide
+from domain import shipment_changes
+from domain.carrier_ports import Carrier, CarrierRefused, CarrierUnavailable, Label
+from domain.fulfillment_events import shipment_event
+from domain.kernel.errors import LabelRefused
+from domain.labels import LabelAsk
+from domain.shipments import LabelState
+from persistence import labels as rows
+from persistence import shipments as shipment_rows
+from services import shipments
+from services.context import Environment, ServiceContext
+
+MOST_AT_ONCE = 20
+"""Labels one sweep takes; the next takes the rest."""
+# Finding and buying, each within its limit, and a second to record what came of it.
+_CALLS = 2
+_TO_RECORD = timedelta(seconds=1)
+
+_log = structlog.get_logger(__name__)
+
+
+async def buy_due(context: ServiceContext) -> int:
+    """Buy labels that nobody is asking for now, and give those of canceled parcels back.
+
+    Returns how many were looked at. Safe beside other sweeps and beside requests that wait for their answer:
+    labels are leased, carriers are asked under the same key again, and the outcome is recorded once.
+    """
+    now = context.now()
+    async with context.read() as connection:
+        due = await rows.lease_due(
+            connection, most=MOST_AT_ONCE, now=now, leased_until=_leased_until(context.environment, now)
+        )
+    await _settle_all(context, due)
+    return len(due)
+
+
+async def buy(context: ServiceContext, shipment_ids: Sequence[UUID]) -> None:
+    """Buy the labels of these parcels now, after the commit that asked for them; the sweep does the rest."""
+    now = context.now()
+    async with context.read() as connection:
+        due = await rows.lease(
+            connection, shipment_ids, now=now, leased_until=_leased_until(context.environment, now)
+        )
+    for first in range(0, len(due), MOST_AT_ONCE):
+        await _settle_all(context, due[first : first + MOST_AT_ONCE])
+
+
+async def _settle_all(context: ServiceContext, due: Sequence[LabelAsk]) -> None:
+    # Side by side, so that one carrier that hangs does not keep the others' labels waiting.
+    ends = await asyncio.gather(*(_settle(context, one) for one in due), return_exceptions=True)
+    for error in ends:
+        if isinstance(error, BaseException):
+            raise error
+
+
+async def _settle(context: ServiceContext, ask: LabelAsk) -> None:
+    """Find out what becomes of one label, and record it; what gets no answer is asked again later."""
+    carrier = context.environment.carriers.get(ask.provider or "")
+    try:
+        if carrier is None:
+            raise _missing(ask)
+        if ask.canceled:
+            await _give_back(context, carrier, ask)
+        else:
+            await _conclude(context, ask, await _bought(context.environment, carrier, ask))
+    except (CarrierUnavailable, TimeoutError):
+        _log.info("label_outcome_unknown", provider=ask.provider, shipment_id=str(ask.shipment_id))
+        await _ask_later(context, ask)
+    except CarrierRefused as refused:
+        await _refuse(context, ask, LabelRefused(refused.code, refused.message, "id"))
+    except LabelRefused as refused:
+        await _refuse(context, ask, refused)
+
+
+def _missing(ask: LabelAsk) -> Exception:
+    """Return what to raise where nobody is there to be asked; one who was asked before may come back."""
+    _log.error("carrier_missing", provider=ask.provider, shipment_id=str(ask.shipment_id))
+    if ask.was_asked_before or ask.canceled:
+        return CarrierUnavailable()
+    return LabelRefused("carrier_missing", f"the carrier {ask.provider} is not set up", "id")
+
+
+async def _bought(environment: Environment, carrier: Carrier, ask: LabelAsk) -> Label:
+    """Return the label, bought once: whoever was asked before is asked first what became of that."""
+    if ask.was_asked_before:
+        async with asyncio.timeout(environment.carrier_time_limit_seconds):
+            found = await carrier.find_label(ask.key)
+        if found is not None:
+            return found
+    request = ask.request()
+    async with asyncio.timeout(environment.carrier_time_limit_seconds):
+        return await carrier.buy_label(ask.key, request)
+
+
+async def _give_back(context: ServiceContext, carrier: Carrier, ask: LabelAsk) -> None:
+    """Give the label of a canceled parcel back, also one that nobody recorded; wait for one on its way."""
+    limit, reference = context.environment.carrier_time_limit_seconds, ask.reference
+    if ask.state is LabelState.REQUESTED:
+        async with asyncio.timeout(limit):
+            found = await carrier.find_label(ask.key)
+        may_come = ask.was_asked_before and context.now() - ask.requested_at < decide.NEVER_ARRIVED_AFTER
+        if found is None and may_come:
+            raise CarrierUnavailable
+        if found is not None:
+            await _conclude(context, ask, found)
+        reference = found.reference if found else None
+    taken = True
+    if reference is not None:
+        async with asyncio.timeout(limit):
+            taken = await carrier.void_label(reference)
+    async with context.transaction() as transaction:
+        if taken:
+            await rows.record_void(transaction.connection, ask)
+        else:
+            message = "the carrier does not take the label back: it is paid for"
+            await rows.record_kept(transaction.connection, ask, message, transaction.now)
+
+
+async def _conclude(context: ServiceContext, ask: LabelAsk, label: Label) -> None:
+    """Record a label that was bought, in one transaction; one that is recorded is left alone."""
+    async with context.transaction() as transaction:
+        found = await shipments.locked(transaction, shipment_id=ask.shipment_id)
+        if not await rows.keep(transaction.connection, ask, label, transaction.now):
+            return
+        shipment = decide.purchased(found.shipment(ask.shipment_id), label)
+        after = found.with_shipments(shipment)
+        order = replace(after.order, version=found.order.version + 1)
+        parts = shipment_changes.labeled(after, shipment)
+        await shipment_rows.save(
+            transaction.connection, order, parts=parts, shipments=[shipment], now=transaction.now
+        )
+        told = {"provider": shipment.provider, "trackingNumber": shipment.tracking_number}
+        transaction.emit(shipment_event("ShipmentLabelCreated", order, shipment, transaction.now, **told))
+
+
+async def _refuse(context: ServiceContext, ask: LabelAsk, refused: LabelRefused) -> None:
+    """Record that a label was refused, or (of a canceled parcel) could not be given back."""
+    async with context.transaction() as transaction:
+        if ask.canceled:
+            await rows.record_kept(transaction.connection, ask, refused.message, transaction.now)
+            return
+        found = await shipments.locked(transaction, shipment_id=ask.shipment_id)
+        if not await rows.fail(transaction.connection, ask, refused):
+            return
+        shipment = decide.failed(found.shipment(ask.shipment_id))
+        order = replace(found.order, version=found.order.version + 1)
+        await shipment_rows.save(transaction.connection, order, shipments=[shipment], now=transaction.now)
+        told = {"provider": ask.provider, "code": refused.refusal, "message": refused.message}
+        transaction.emit(shipment_event("ShipmentLabelFailed", order, shipment, transaction.now, **told))
+
+
+async def _ask_later(context: ServiceContext, ask: LabelAsk) -> None:
+    async with context.transaction() as transaction:
+        await rows.postpone(
+            transaction.connection, ask, next_attempt_at=transaction.now + decide.pause_after(ask.attempts)
+        )
+
+
+def _leased_until(environment: Environment, now: datetime) -> datetime:
+    return now + _CALLS * timedelta(seconds=environment.carrier_time_limit_seconds) + _TO_RECORD
