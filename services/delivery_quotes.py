@@ -1,8 +1,8 @@
 """Use case of delivery quotes: carriers are asked what a cart's delivery costs, and the cart keeps it.
 
-Carriers are asked all at once, each within its time, between a read and a short transaction: never inside one,
-never while a cart is only looked at, and never while an order is placed. Who does not answer in time is left
-out, and asked again the next time.
+Carriers are asked all at once, each within its time, between a read and a short transaction: never inside
+one, never while a cart is only looked at, and never while an order is placed. Who does not answer in time is
+left out, and asked again the next time.
 """
 
 import asyncio
@@ -156,19 +156,18 @@ async def _ask_all(
 async def _ask(environment: Environment, provider: str, request: RateRequest) -> Sequence[RateQuote] | None:
     carrier = environment.carriers.get(provider)
     if carrier is None:
-        return _left_out(provider, "not set up")
-    try:
-        async with asyncio.timeout(environment.carrier_quote_seconds):
-            return await carrier.rates(request)
-    except TimeoutError:
-        return _left_out(provider, "too slow")
-    except CarrierUnavailable:
-        return _left_out(provider, "unavailable")
-    except CarrierRefused as refused:
-        _log.info("carrier_does_not_quote", provider=provider, code=refused.code)
-        return []
-
-
-def _left_out(provider: str, reason: str) -> None:
+        reason = "not set up"
+    else:
+        try:
+            async with asyncio.timeout(environment.carrier_quote_seconds):
+                return await carrier.rates(request)
+        except TimeoutError:
+            reason = "too slow"
+        except CarrierUnavailable:
+            reason = "unavailable"
+        except CarrierRefused as refused:
+            _log.info("carrier_does_not_quote", provider=provider, code=refused.code)
+            return []
     _log.warning("carrier_left_out", provider=provider, reason=reason)
     _LEFT_OUT.labels(provider, reason).inc()
+    return None
