@@ -22,7 +22,7 @@ _SAVE = text(
     WITH gone AS (
         DELETE FROM delivery_quotes WHERE (cart_id, provider) IN
             (SELECT cart_id, provider FROM delivery_quotes
-              WHERE expires_at < :old AND cart_id <> :cart_id LIMIT 20 FOR UPDATE SKIP LOCKED)
+              WHERE expires_at < :old AND cart_id <> :cart_id LIMIT 20 FOR NO KEY UPDATE SKIP LOCKED)
     )
     INSERT INTO delivery_quotes (cart_id, provider, fingerprint, offers, asked_at, expires_at)
     SELECT :cart_id, provider, fingerprint, offers, :now, expires_at

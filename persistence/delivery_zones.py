@@ -11,11 +11,11 @@ from domain.delivery_zones import DeliveryZone, PostcodeRule
 from persistence.archivable import ArchivableRows
 from persistence.tables.delivery_zones import delivery_zones
 
-# A zone that rates are of keeps them company: locked, so that none is added meanwhile.
 _RATES = text("SELECT count(*) FROM delivery_rates WHERE zone_id = :zone_id AND archived_at IS NULL")
+# Shared, so that the zone is not archived meanwhile.
 _IN_CHANNEL = text(
     "SELECT id FROM delivery_zones WHERE id = :zone_id AND channel_id = :channel_id AND archived_at IS NULL"
-    " FOR KEY SHARE"
+    " FOR SHARE"
 )
 
 

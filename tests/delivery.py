@@ -45,7 +45,8 @@ async def make_rate(database: Database, shop: Shop, price: str, **changes: Any) 
 
 async def make_box(database: Database, *sides: int, own: int = 0, most: int | None = None) -> ShippingBox:
     """Add a box to the shop."""
-    given = BoxChanges(f"Box {sides}", *sides, own_weight_grams=own, max_weight_grams=most)
+    length, width, height = sides
+    given = BoxChanges(f"Box {sides}", length, width, height, own, most)
     return await boxes.create(make_context(database), given)
 
 

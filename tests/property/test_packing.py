@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from domain.boxes import ShippingBox
 from domain.catalog import Box
-from domain.packing import MAX_PACKED_UNITS, Block, Goods, Packing, Sides, pack
+from domain.packing import MAX_PACKED_UNITS, Block, Goods, Loose, Packing, Parcel, Sides, pack
 
 SIDES = st.integers(1, 60)
 GOODS = st.lists(
@@ -39,11 +39,17 @@ def overlap(one: tuple[Sides, Sides], other: tuple[Sides, Sides]) -> bool:
     )
 
 
+def contents(parcel: Parcel) -> list[Block | Loose]:
+    """Return what is in a parcel, in space and by weight."""
+    found: list[Block | Loose] = [*parcel.blocks]
+    return [*found, *parcel.loose]
+
+
 def count(packed: Packing) -> Counter[str]:
     """Return how many units of each kind are in parcels."""
     units: Counter[str] = Counter()
     for parcel in packed.parcels:
-        for one in (*parcel.blocks, *parcel.loose):
+        for one in contents(parcel):
             units[one.key] += one.quantity
     return units
 
@@ -87,9 +93,9 @@ def test_a_parcel_weighs_what_is_in_it_and_no_more_than_its_box_may(
 ) -> None:
     weight_of = {one.key: one.weight_grams for one in goods}
     for parcel in pack(goods, boxes).parcels:
-        contents = sum(weight_of[one.key] * one.quantity for one in (*parcel.blocks, *parcel.loose))
+        inside = sum(weight_of[one.key] * one.quantity for one in contents(parcel))
         own = 0 if parcel.box is None else parcel.box.own_weight_grams
-        assert parcel.weight_grams == contents + own
+        assert parcel.weight_grams == inside + own
         if parcel.box is not None and parcel.box.max_weight_grams is not None:
             assert parcel.weight_grams <= parcel.box.max_weight_grams
 

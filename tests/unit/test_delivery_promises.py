@@ -124,7 +124,7 @@ def test_a_place_has_the_clock_and_the_week_of_its_region(
     country: str, region: str | None, zone: str, working: set[int]
 ) -> None:
     found = calendar_of(to(country, region))
-    assert (found.time_zone, found.working_days) == (zone, working)
+    assert (found.time_zone, set(found.working_days)) == (zone, working)
 
 
 def test_every_country_has_a_calendar_that_can_be_used() -> None:
@@ -132,4 +132,4 @@ def test_every_country_has_a_calendar_that_can_be_used() -> None:
     for country in from_codes:
         found = calendar_of(to(country))
         assert found.add_working_days(date(2026, 12, 3), 1) > date(2026, 12, 3)
-        assert found.day_ends(date(2026, 12, 3))
+        assert found.day_ends(date(2026, 12, 3)).tzinfo is UTC
