@@ -1,5 +1,8 @@
 """GraphQL types of delivery rates."""
 
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import strawberry
@@ -9,8 +12,10 @@ from api.scalars import decode_id, encode_id
 from api.schema.channels import Channel
 from api.schema.values import Money, MoneyInput, Node, given, given_domain
 from domain.channels import Channel as DomainChannel
+from domain.delivery_promises import promise_of_facts
 from domain.kernel.changes import KEEP, Keep
 from domain.shipping import DeliveryRate as DomainDeliveryRate
+from domain.shipping import rate_of_facts
 from services.shipping import RateChanges
 
 ZONE = "DeliveryZone"
@@ -81,6 +86,29 @@ class DeliveryRate(Node):
             if rate.free_from_minor is None
             else Money.of_minor(rate.free_from_minor, currency),
             dimensional_divisor=rate.dimensional_divisor,
+        )
+
+
+@strawberry.type(description="How an order is delivered, as it was chosen, and when it was said to arrive.")
+class OrderDelivery:
+    """What an order keeps of its delivery."""
+
+    carrier: str
+    service: str
+    price: Money
+    earliest: datetime | None
+    latest: datetime | None
+
+    @classmethod
+    def of(cls, kept: Mapping[str, Any], currency: str) -> "OrderDelivery":
+        """Return the GraphQL form of what an order keeps."""
+        rate, told = rate_of_facts(kept), promise_of_facts(kept)
+        return cls(
+            carrier=rate.carrier,
+            service=rate.service,
+            price=Money.of_minor(rate.price_minor, currency),
+            earliest=told.earliest,
+            latest=told.latest,
         )
 
 
