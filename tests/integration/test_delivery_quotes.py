@@ -18,7 +18,9 @@ from providers.carriers.sandbox_desk import CarrierDesk
 from providers.payments.sandbox import SandboxPayments
 from services.access import ANONYMOUS
 from tests import cart_flows as flow
+from tests import drafts
 from tests.checkouts import LaterClock
+from tests.checkouts import Shop as Stocked
 from tests.delivery import BRITISH, GERMAN, amount, make_box, make_rate, offer_service, prices
 from tests.factories import Shop, data_of, make_shop
 from tests.statements import count_statements
@@ -29,7 +31,8 @@ REFRESH = f"""mutation ($input: CartDeliveryOptionsRefreshInput!) {{
         cart {flow.CART} complete
         userErrors {{ __typename path ... on CartIncompleteError {{ missing }} }} }} }}"""
 PLACE = """mutation ($input: OrderPlaceInput!) { orderPlace(input: $input) {
-    order { id totals { shipping { amount } total { amount } } }
+    order { id delivery { carrier service price { amount } earliest latest }
+            totals { shipping { amount } total { amount } } }
     userErrors { code ... on CartIncompleteError { missing } } } }"""
 
 
@@ -170,12 +173,17 @@ async def test_a_carrier_that_hangs_is_left_out_in_time_and_named_to_staff(
     assert REGISTRY.get_sample_value("ordertide_carrier_quotes_left_out_total", labels) == before + 1
 
 
-async def test_a_carrier_that_was_down_is_asked_again(database: Database, shop: Shop) -> None:
+async def test_while_a_carrier_is_down_the_others_are_ordered_by_and_it_is_asked_again(
+    database: Database, shop: Shop
+) -> None:
     token = await a_cart(database, shop)
     desk = CarrierDesk(database.engine)
     await desk.set_faults(down_for_seconds=60)
     down = await refresh(database, token)
     assert (down["complete"], services(down["cart"])) == (False, {"Standard": "0.00"})
+    other = await a_cart(database, shop)
+    await flow.select(database, other, option(await flow.read(database, other), "Standard"))
+    assert (await place(database, other))["userErrors"] == []
     await desk.set_faults(down_for_seconds=0)
     assert (await refresh(database, token))["complete"] is True
 
@@ -224,6 +232,9 @@ async def test_a_quote_is_chosen_like_a_rate_and_kept_by_the_order(database: Dat
     assert placed["userErrors"] == []
     assert placed["order"]["totals"]["shipping"]["amount"] == "11.72"
     assert len(sent) <= 15, sent
+    delivery = placed["order"]["delivery"]
+    assert (delivery["service"], delivery["price"]["amount"]) == ("Express", "11.72")
+    assert delivery["earliest"] < delivery["latest"]
     (row,) = await flow.run_sql(database, "SELECT delivery FROM orders")
     assert row.delivery | {"earliest": 0, "latest": 0, "rateId": 0} == {
         "rateId": 0,
@@ -235,6 +246,24 @@ async def test_a_quote_is_chosen_like_a_rate_and_kept_by_the_order(database: Dat
         "earliest": 0,
         "latest": 0,
     }
+
+
+async def test_a_quote_chosen_for_an_offer_of_the_shop_survives_a_change_by_staff(
+    database: Database, shop: Shop
+) -> None:
+    lines = [{"variant": {"sku": shop.variant.sku}, "quantity": 1}]
+    made = await drafts.create(
+        database, Stocked(shop.channel, shop.variant, [shop.location]), lines, shippingAddress=GERMAN
+    )
+    token = made["cartToken"]
+    chosen = option((await refresh(database, token))["cart"], "Express")
+    assert (await flow.select(database, token, chosen))["userErrors"] == []
+    draft = await drafts.read(database, made["order"])
+    dearer = await drafts.update(database, draft, shippingPrice={"amount": "20.00", "currency": "USD"})
+    assert dearer["userErrors"] == []
+    cart = await flow.read(database, token)
+    assert cart["deliveryOption"] == {"id": chosen, "price": {"amount": "20.00"}}
+    assert dearer["order"]["totals"]["shipping"]["amount"] == "20.00"
 
 
 async def test_an_option_of_another_cart_cannot_be_chosen(database: Database, shop: Shop) -> None:
