@@ -153,11 +153,13 @@ class DiscountNotApplicableError(UserError):
     reason: DiscountRefusal  # type: ignore[valid-type]
 
 
-@strawberry.type(description="The carrier does not sell the label; refusal is its own word, for programs.")
+@strawberry.type(
+    description="The carrier does not sell the label; refusalCode is its own word, for programs."
+)
 class LabelRefusedError(UserError):
     """A label was refused: correct the parcel and ask again, or type a tracking number."""
 
-    refusal: str
+    refusal_code: str
 
 
 USER_ERROR_TYPES: tuple[type[UserError], ...] = (
@@ -280,7 +282,7 @@ def _no_discount(
 
 
 def _no_label(error: domain.LabelRefused, code: UserErrorCode, path: list[str] | None) -> UserError:
-    return LabelRefusedError(code=code, message=error.message, path=path, refusal=error.refusal)
+    return LabelRefusedError(code=code, message=error.message, path=path, refusal_code=error.refusal)
 
 
 _BUILDERS: dict[type[domain.DomainError], Callable[..., UserError]] = {

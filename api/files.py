@@ -7,8 +7,10 @@ in an archive where they are not all PDFs. They name customers: no cache keeps t
 import asyncio
 import io
 import re
+import threading
 import zipfile
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import closing
 from uuid import UUID
 
 import orjson
@@ -41,6 +43,9 @@ _PRIVATE = {
 _STATUSES = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403, "RATE_LIMITED": 429}
 _LONGEST_LIST = 10_000
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+# The library serves one thread at a time.
+_PDFIUM = threading.Lock()
 
 log = structlog.get_logger(__name__)
 
@@ -87,7 +92,11 @@ class Files:
         ]
         found = await labels.labels_of(context, ids)
         if all(one.format is LabelFormat.PDF for one in found):
-            return _file(await asyncio.to_thread(merged, found), _MEDIA[LabelFormat.PDF], "labels.pdf")
+            try:
+                return _file(await asyncio.to_thread(merged, found), _MEDIA[LabelFormat.PDF], "labels.pdf")
+            except pypdfium2.PdfiumError:
+                # What a carrier sold as a PDF cannot be read by everybody: it is handed on as it is.
+                log.warning("label_not_readable", shipments=len(found))
         return _file(await asyncio.to_thread(archived, found), "application/zip", "labels.zip")
 
     async def _answered(
@@ -112,15 +121,13 @@ class Files:
 
 
 def merged(documents: Sequence[Document]) -> bytes:
-    """Return PDFs as one, their pages in the order they are named."""
-    whole = pypdfium2.PdfDocument.new()
-    for one in documents:
-        part = pypdfium2.PdfDocument(one.content)
-        whole.import_pages(part)
-        part.close()
+    """Return PDFs as one, their pages in the order they are named; raises PdfiumError for what is none."""
     written = io.BytesIO()
-    whole.save(written)
-    whole.close()
+    with _PDFIUM, closing(pypdfium2.PdfDocument.new()) as whole:
+        for one in documents:
+            with closing(pypdfium2.PdfDocument(one.content)) as part:
+                whole.import_pages(part)
+        whole.save(written)
     return written.getvalue()
 
 

@@ -5,6 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.config import Settings
 from app.sandbox import sandbox_secret
 from domain.carrier_ports import Carrier, Carriers
+from providers.carriers.easypost import EasyPostCarrier
 from providers.carriers.sandbox import SandboxCarrier
 from providers.carriers.sandbox_tracking import TrackingDeliverer
 from providers.carriers.table_rate import TableRateCarrier
@@ -24,6 +25,14 @@ def carriers_of(settings: Settings, engine: AsyncEngine) -> Carriers:
             engine,
             day_seconds=settings.sandbox_carrier_day_seconds,
             callback_secret=sandbox_secret(settings),
+        )
+    if "easypost" in settings.carriers and settings.easypost_api_key is not None:
+        secret = settings.easypost_webhook_secret
+        carriers["easypost"] = EasyPostCarrier(
+            settings.easypost_api_key.get_secret_value(),
+            webhook_secret=secret.get_secret_value() if secret else None,
+            api_base=settings.easypost_api_base,
+            time_limit_seconds=settings.carrier_time_limit_seconds,
         )
     return carriers
 

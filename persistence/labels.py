@@ -80,14 +80,15 @@ _REQUEST = text(
     bindparam("now", type_=_MOMENT),
     *(bindparam(name, type_=Text()) for name in ("service_code", "recipient")),
 )
-# Who asked for another generation, or got there first, has made this answer void.
+# Who asked for another generation, or got there first, has made this answer void. A label that was bought
+# is a fact, also where somebody else was refused it under the same key.
 _PURCHASED = text(
     """
     WITH bought AS (
         UPDATE shipments
            SET label_price_minor = :price_minor, label_currency = :currency, estimated_at = :estimated_at,
                label_next_attempt_at = NULL, label_error_code = NULL, label_error = NULL
-         WHERE id = :id AND label_state = 'REQUESTED' AND label_generation = :generation
+         WHERE id = :id AND label_state IN ('REQUESTED', 'FAILED') AND label_generation = :generation
         RETURNING id
     ), kept AS (
         INSERT INTO shipment_documents (id, shipment_id, kind, format, bytes, created_at)

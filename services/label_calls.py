@@ -22,8 +22,9 @@ from services.context import Environment, ServiceContext
 
 MOST_AT_ONCE = 20
 """Labels one sweep takes; the next takes the rest."""
-# Finding and buying, each within its limit, and a second to record what came of it.
-_CALLS = 2
+# Finding and buying, each within its limit, what a call goes on when nobody waits for it any more, and a
+# second to record what came of it.
+_CALLS = 3
 _TO_RECORD = timedelta(seconds=1)
 
 _log = structlog.get_logger(__name__)

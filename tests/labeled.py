@@ -67,7 +67,8 @@ async def packed_parcels(
     if address:
         await run_sql(database, _ADDRESS)
     part = await part_at(database, order.id)
-    sent = await pack(desk(database), part, *units, carriage=carriage)
+    packer = desk(database, carriers={str(carriage.provider): TableRateCarrier("Anybody")})
+    sent = await pack(packer, part, *units, carriage=carriage)
     return order.id, [one.id for one in sent.shipments]
 
 

@@ -1,26 +1,33 @@
 """Labels are bought once, whatever happens in between; what a carrier refuses is for staff to correct."""
 
 import asyncio
+from base64 import b64decode
+from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from domain.kernel.errors import IllegalTransition, InvalidInput, NotFound, VersionConflict
+from api.scalars import encode_id
+from domain.kernel.errors import IllegalTransition, InvalidInput, LabelRefused, NotFound, VersionConflict
 from domain.labels import Correction
 from domain.parcels import Carriage, TrackingChanges
 from domain.shipments import LabelState, ParcelSize, ShipmentStatus
+from persistence import labels as rows
 from persistence.database import Database
+from providers.carriers.sandbox import SandboxCarrier
 from providers.carriers.sandbox_desk import CarrierDesk
 from providers.carriers.sandbox_record import parcels
 from services import label_calls, labels, shipment_changes
 from services.access import Permission
 from tests.cart_flows import run_sql
 from tests.checkouts import events
-from tests.factories import make_app
+from tests.factories import data_of, make_app
 from tests.labeled import (
     BY_SANDBOX,
     Died,
     Interrupted,
+    carriers_of,
     desk,
     let_it_be_due,
     packed_parcels,
@@ -51,14 +58,14 @@ async def test_a_packed_parcel_gets_its_label_by_itself(database: Database) -> N
     assert sold.tracking_number in words_of(document.content)
 
 
-async def test_buying_a_label_takes_eight_statements(database: Database) -> None:
+async def test_buying_a_label_takes_seven_statements(database: Database) -> None:
     await packed_parcels(database)
     context = desk(database)
     with count_statements(database) as statements:
         await label_calls.buy_due(context)
 
     ours = [one for one in statements if "sandbox_" not in one and "FROM parcel" not in one]
-    assert len(ours) <= 8, ours
+    assert len(ours) <= 7, ours
 
 
 async def test_many_labels_are_bought_side_by_side(database: Database) -> None:
@@ -217,6 +224,25 @@ async def test_a_location_without_an_address_sends_nothing(database: Database) -
     assert (await parcel(database, order_id, shipment_id)).label_state is LabelState.FAILED
 
 
+async def test_a_label_that_was_bought_counts_more_than_a_refusal_under_the_same_key(
+    database: Database,
+) -> None:
+    """Two ask where a lease has run out: one is told no, the other gets the label."""
+    order_id, (shipment_id,) = await packed_parcels(database)
+    context, now = desk(database), datetime.now(UTC)
+    async with context.read() as connection:
+        (ask,) = await rows.lease(connection, [shipment_id], now=now, leased_until=now)
+    label = await SandboxCarrier(database.engine).buy_label(ask.key, ask.request())
+    await label_calls._refuse(context, ask, LabelRefused("no", "not now"))
+    assert (await parcel(database, order_id, shipment_id)).label_state is LabelState.FAILED
+
+    await label_calls._conclude(context, ask, label)
+    await label_calls._refuse(context, ask, LabelRefused("no", "not now"))
+
+    after = await parcel(database, order_id, shipment_id)
+    assert (after.label_state, after.tracking_number) == (LabelState.PURCHASED, label.tracking_number)
+
+
 async def test_a_number_typed_by_hand_stands_for_a_label_that_was_refused(database: Database) -> None:
     order_id, (shipment_id,) = await packed_parcels(database, carriage=Carriage("S", "Overnight", "sandbox"))
     context = desk(database)
@@ -226,80 +252,6 @@ async def test_a_number_typed_by_hand_stands_for_a_label_that_was_refused(databa
     after = await parcel(database, order_id, shipment_id)
     assert (after.status, after.label_state) == (ShipmentStatus.LABEL_CREATED, LabelState.NONE)
     assert await label_calls.buy_due(context) == 0
-
-
-async def test_the_label_of_a_canceled_parcel_is_given_back(database: Database) -> None:
-    order_id, (shipment_id,) = await packed_parcels(database)
-    context = desk(database)
-    await label_calls.buy_due(context)
-    await shipment_changes.cancel(context, shipment_id, None, str(uuid4()))
-
-    assert await label_calls.buy_due(context) == 1
-    assert await label_calls.buy_due(context) == 0
-    (sold,) = await parcels(database.engine)
-    assert sold.voided_at is not None
-    assert (await parcel(database, order_id, shipment_id)).label_state is LabelState.VOIDED
-
-
-async def test_a_parcel_canceled_before_it_was_asked_for_buys_nothing(database: Database) -> None:
-    order_id, (shipment_id,) = await packed_parcels(database)
-    context = desk(database)
-    await shipment_changes.cancel(context, shipment_id, None, str(uuid4()))
-
-    await label_calls.buy_due(context)
-
-    assert await parcels(database.engine) == []
-    assert (await parcel(database, order_id, shipment_id)).label_state is LabelState.VOIDED
-
-
-async def test_a_label_bought_while_its_parcel_was_canceled_is_given_back(database: Database) -> None:
-    order_id, (shipment_id,) = await packed_parcels(database)
-    context = desk(database)
-    with pytest.raises(Died):
-        await label_calls.buy_due(desk(database, carriers={"sandbox": Interrupted(database, after=1)}))
-    await shipment_changes.cancel(context, shipment_id, None, str(uuid4()))
-    await let_it_be_due(database)
-
-    await label_calls.buy_due(context)
-
-    (sold,) = await parcels(database.engine)
-    assert sold.voided_at is not None
-    after = await parcel(database, order_id, shipment_id)
-    assert (after.status, after.label_state) == (ShipmentStatus.CANCELED, LabelState.VOIDED)
-
-
-async def test_a_canceled_parcel_waits_for_a_label_that_may_still_be_sold(database: Database) -> None:
-    order_id, (shipment_id,) = await packed_parcels(database)
-    context = desk(database)
-    with pytest.raises(Died):
-        await label_calls.buy_due(desk(database, carriers={"sandbox": Interrupted(database, before=1)}))
-    await shipment_changes.cancel(context, shipment_id, None, str(uuid4()))
-    await let_it_be_due(database)
-    await label_calls.buy_due(context)
-    assert (await parcel(database, order_id, shipment_id)).label_state is LabelState.REQUESTED
-
-    await run_sql(database, "UPDATE shipments SET label_requested_at = now() - interval '3 minutes'")
-    await let_it_be_due(database)
-    await label_calls.buy_due(context)
-    assert (await parcel(database, order_id, shipment_id)).label_state is LabelState.VOIDED
-
-
-async def test_a_label_the_carrier_does_not_take_back_is_told_to_staff(database: Database) -> None:
-    order_id, (shipment_id,) = await packed_parcels(database)
-    context = desk(database)
-    await label_calls.buy_due(context)
-    number = (await parcel(database, order_id, shipment_id)).tracking_number
-    assert number is not None
-    await CarrierDesk(database.engine).advance(number, "IN_TRANSIT")
-    await shipment_changes.cancel(context, shipment_id, None, str(uuid4()))
-
-    await label_calls.buy_due(context)
-    assert await label_calls.buy_due(context) == 0
-
-    (row,) = await run_sql(database, "SELECT label_state, label_kept_at, label_error FROM shipments")
-    assert row.label_state == "PURCHASED"
-    assert row.label_kept_at is not None
-    assert "does not take" in row.label_error
 
 
 async def test_the_shops_own_delivery_prints_the_same_label_each_time(database: Database) -> None:
@@ -361,3 +313,52 @@ async def test_labels_are_for_staff_alone(database: Database) -> None:
         await labels.purchase(reader, shipment_id, Correction(), None, "a")
     with pytest.raises(Exception, match=r"fulfillment\.read"):
         await labels.labels_of(desk(database, make_app(Permission.ORDERS_READ)), [shipment_id])
+
+
+_PURCHASE = """mutation ($input: ShipmentLabelPurchaseInput!) { shipmentLabelPurchase(input: $input) {
+    shipment { status trackingNumber label { state format url attempts price { amount currency }
+        refusal { code message } contentBase64 } }
+    userErrors { __typename code path ... on LabelRefusedError { refusalCode } } } }"""
+
+
+async def test_staff_buy_a_label_and_read_why_it_was_refused(database: Database) -> None:
+    _, (shipment_id,) = await packed_parcels(database, carriage=Carriage("S", "Overnight", "sandbox"))
+    carriers = carriers_of(database)
+
+    async def purchase(**changes: Any) -> dict[str, Any]:
+        given = {"id": encode_id("Shipment", shipment_id), "idempotencyKey": str(uuid4()), **changes}
+        done = await data_of(database, _PURCHASE, {"input": given}, carriers=carriers)
+        return dict(done["shipmentLabelPurchase"])
+
+    refused = await purchase()
+    assert refused["userErrors"] == [
+        {
+            "__typename": "LabelRefusedError",
+            "code": "LABEL_REFUSED",
+            "path": ["id"],
+            "refusalCode": "unknown_service",
+        }
+    ]
+    assert refused["shipment"]["label"]["refusal"]["code"] == "unknown_service"
+    recipient = {"name": "A", "line1": "B 1", "city": "Berlin", "country": "DE", "postalCode": "1"}
+    wrong = await purchase(recipient=recipient)
+    assert [one["path"] for one in wrong["userErrors"]] == [["recipient", "postalCode"]]
+
+    done = await purchase(serviceCode="EXPRESS", recipient={**recipient, "postalCode": "10115"})
+
+    assert done["userErrors"] == []
+    label = done["shipment"]["label"]
+    assert (label["state"], label["format"], label["refusal"]) == ("PURCHASED", "PDF", None)
+    assert done["shipment"]["trackingNumber"] in words_of(b64decode(label["contentBase64"]))
+
+
+async def test_a_label_is_not_shown_to_who_may_not_see_it(database: Database) -> None:
+    order_id, _ = await packed_parcels(database)
+    query = """query ($id: ID!) { order(ref: { id: $id }) { shipments { status label { state } } } }"""
+    given = {"id": encode_id("Order", order_id)}
+
+    shown = await data_of(database, query, given, make_app(Permission.ORDERS_READ))
+    assert shown["order"]["shipments"] == [{"status": "LABEL_PENDING", "label": None}]
+    both = make_app(Permission.ORDERS_READ, Permission.FULFILLMENT_READ)
+    shown = await data_of(database, query, given, both)
+    assert shown["order"]["shipments"][0]["label"] == {"state": "REQUESTED"}

@@ -1,0 +1,1 @@
+"""A stand-in for EasyPost over HTTP, which refuses what EasyPost's documentation does not describe."""
