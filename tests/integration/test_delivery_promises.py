@@ -8,7 +8,9 @@ import pytest
 
 from persistence.database import Database
 from services.access import ANONYMOUS
+from services.payment_sweep import settle_due
 from tests import cart_flows as flow
+from tests.checkouts import later
 from tests.delivery import GERMAN, make_rate, option_id, set_calendar
 from tests.factories import Shop, data_of, give_stock, make_location, make_shop
 from tests.integration.test_delivery_quotes import place
@@ -97,3 +99,18 @@ async def test_the_promise_is_kept_by_the_order_and_each_of_its_parts(database: 
     )
     assert told == (part.promised_from, part.promised_until)
     assert order.placed_at < told[0] < told[1]
+
+
+async def test_a_late_order_keeps_what_was_promised_when_it_was_paid_for(
+    database: Database, shop: Shop
+) -> None:
+    rate = await make_rate(database, shop, "4.90", min_days=1, max_days=2)
+    token = await a_cart(database, shop)
+    await flow.select(database, token, option_id(rate))
+    assert (await place(database, token, "timeout"))["order"] is None
+    (attempt,) = await flow.run_sql(database, "SELECT placement -> 'delivery' AS delivery FROM payments")
+    await flow.run_sql(database, "UPDATE delivery_rates SET min_days = 30, max_days = 40 RETURNING id")
+    assert await settle_due(later(database)) == 1
+    (order,) = await flow.run_sql(database, "SELECT delivery FROM orders")
+    assert order.delivery == attempt.delivery
+    assert {"earliest", "latest"} <= order.delivery.keys()

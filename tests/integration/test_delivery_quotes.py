@@ -64,11 +64,11 @@ async def refresh(database: Database, token: str, **environment: Any) -> dict[st
     return dict(data["cartDeliveryOptionsRefresh"])
 
 
-async def place(database: Database, token: str, **environment: Any) -> dict[str, Any]:
+async def place(database: Database, token: str, method: str = "ok", **environment: Any) -> dict[str, Any]:
     """Order a cart through the sandbox payments."""
     given = {
         "cartToken": token,
-        "payment": {"provider": "sandbox", "method": "ok"},
+        "payment": {"provider": "sandbox", "method": method},
         "idempotencyKey": str(uuid4()),
     }
     providers = {"sandbox": SandboxPayments(database.engine)}
