@@ -7,6 +7,8 @@ What carriers have quoted applies as long as it was asked for the same goods to 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
+from uuid import UUID
 
 from domain.addresses import Address
 from domain.boxes import ShippingBox
@@ -69,11 +71,8 @@ def applicable(
 
     `discounted_minor` says what the goods cost after discounts; it is only asked where a rate may be free.
     """
-    found = [
-        priced
-        for rate in rates
-        if (priced := offered(rate, rules, consignment, discounted_minor)) is not None
-    ]
+    facts = _facts(rules, consignment, discounted_minor)
+    found = [priced for rate in rates if (priced := _offered(rate, facts)) is not None]
     return [*found, *quoted(rules.quotes, consignment, now)]
 
 
@@ -81,17 +80,7 @@ def offered(
     rate: DeliveryRate, rules: DeliveryRules, consignment: Consignment, discounted_minor: Callable[[], int]
 ) -> DeliveryRate | None:
     """Return a rate of the table at the price it has for a consignment; None where it does not apply."""
-    address = consignment.address
-    if rate.zone_id is not None:
-        zone = zone_of(rules.zones, address)
-        if zone is None or zone.id != rate.zone_id:
-            return None
-    weight_grams = consignment.packing(rules).billable_grams(rate.dimensional_divisor)
-    country = None if address is None else address.country
-    if not rate.applies(country, weight_grams, consignment.value_minor, consignment.volume_ml):
-        return None
-    goods_minor = None if rate.free_from_minor is None else discounted_minor()
-    return replace(rate, price_minor=rate.price_for(weight_grams, goods_minor))
+    return _offered(rate, _facts(rules, consignment, discounted_minor))
 
 
 def quoted(quotes: Sequence[QuotesOfProvider], consignment: Consignment, now: datetime) -> list[DeliveryRate]:
@@ -100,3 +89,38 @@ def quoted(quotes: Sequence[QuotesOfProvider], consignment: Consignment, now: da
         return []
     print_of = consignment.fingerprint
     return [rate for one in quotes if fresh(one, print_of, now) for rate in one.offers]
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What every rate of a table is compared with: found once, however many there are."""
+
+    country: str | None
+    zone_id: UUID | None
+    packing: Packing
+    volume_ml: int
+    value_minor: int
+    discounted_minor: Callable[[], int]
+
+
+def _facts(rules: DeliveryRules, consignment: Consignment, discounted_minor: Callable[[], int]) -> _Facts:
+    address = consignment.address
+    zone = zone_of(rules.zones, address)
+    return _Facts(
+        None if address is None else address.country,
+        None if zone is None else zone.id,
+        consignment.packing(rules),
+        consignment.volume_ml,
+        consignment.value_minor,
+        cache(discounted_minor),
+    )
+
+
+def _offered(rate: DeliveryRate, facts: _Facts) -> DeliveryRate | None:
+    if rate.zone_id is not None and rate.zone_id != facts.zone_id:
+        return None
+    weight_grams = facts.packing.billable_grams(rate.dimensional_divisor)
+    if not rate.applies(facts.country, weight_grams, facts.value_minor, facts.volume_ml):
+        return None
+    goods_minor = None if rate.free_from_minor is None else facts.discounted_minor()
+    return replace(rate, price_minor=rate.price_for(weight_grams, goods_minor))
