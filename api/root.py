@@ -10,11 +10,15 @@ from api.errors import USER_ERROR_TYPES
 from api.resolvers.approvals import ApprovalsMutation, ApprovalsQuery
 from api.resolvers.availability import AvailabilitySubscription
 from api.resolvers.backorders import BackordersMutation
+from api.resolvers.boxes import BoxesMutation, BoxesQuery
 from api.resolvers.cart_discounts import CartDiscountsMutation
 from api.resolvers.carts import CartsMutation, CartsQuery, CartsSubscription
 from api.resolvers.catalog import CatalogMutation, CatalogQuery
 from api.resolvers.catalog_changes import CatalogChangesMutation
 from api.resolvers.channels import ChannelsMutation, ChannelsQuery
+from api.resolvers.delivery_quotes import DeliveryQuotesMutation
+from api.resolvers.delivery_services import DeliveryServicesMutation, DeliveryServicesQuery
+from api.resolvers.delivery_zones import DeliveryZonesMutation, DeliveryZonesQuery
 from api.resolvers.discounts import DiscountsMutation, DiscountsQuery
 from api.resolvers.event_feed import EventFeedQuery
 from api.resolvers.fulfillment import FulfillmentMutation, FulfillmentQuery
@@ -60,6 +64,9 @@ class Query(
     OrdersQuery,
     PaymentCallbacksQuery,
     ReconciliationQuery,
+    BoxesQuery,
+    DeliveryServicesQuery,
+    DeliveryZonesQuery,
     ShippingQuery,
     TaxesQuery,
     TrackingQuery,
@@ -90,6 +97,10 @@ class Mutation(
     PaymentCallbacksMutation,
     PaymentsMutation,
     ReconciliationMutation,
+    BoxesMutation,
+    DeliveryQuotesMutation,
+    DeliveryServicesMutation,
+    DeliveryZonesMutation,
     ShipmentsMutation,
     LabelsMutation,
     ShippingMutation,

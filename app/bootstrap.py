@@ -180,6 +180,8 @@ def make_environment(
         holds=HoldPolicy(settings.cart_hold_seconds, settings.cart_hold_max_seconds),
         payment_providers=_payment_providers(settings, database),
         carriers=carriers_of(settings, database.engine),
+        carrier_quote_seconds=settings.carrier_quote_seconds,
+        delivery_quote_seconds=settings.delivery_quote_seconds,
         carrier_time_limit_seconds=settings.carrier_time_limit_seconds,
         payment_time_limit_seconds=settings.payment_time_limit_seconds,
         payment_give_up_seconds=settings.payment_give_up_seconds,

@@ -230,6 +230,12 @@ class Settings(BaseSettings):
     carrier_time_limit_seconds: float = Field(default=10, gt=0)
     """How long a carrier may take to answer; then the outcome is found out later."""
 
+    carrier_quote_seconds: float = Field(default=2, gt=0)
+    """How long a carrier may take to say what a cart's delivery costs; then it is left out."""
+
+    delivery_quote_seconds: float = Field(default=1800, gt=0)
+    """How long a cart may be delivered for what a carrier has quoted."""
+
     carrier_label_name: str = "Own delivery"
     """What stands on the labels of table_rate as the carrier's name."""
 

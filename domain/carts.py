@@ -7,19 +7,19 @@ from enum import StrEnum
 from functools import cached_property
 from uuid import UUID
 
-from domain import addresses
 from domain.addresses import Address
 from domain.catalog import Variant
 from domain.channels import Channel
+from domain.delivery_options import NO_DELIVERY_RULES, Consignment, DeliveryRules, applicable
 from domain.discounts import Candidate
-from domain.kernel.emails import check_email
 from domain.kernel.errors import CartClosed, InvalidInput, NotFound, under
 from domain.kernel.ids import new_id
 from domain.kernel.money import MAX_AMOUNT_MINOR
 from domain.kernel.totals import Totals
 from domain.kernel.transitions import check_transition
+from domain.packing import Goods
 from domain.pricing import NO_RULES, Price, PricedLine, PricingRules, plain, price
-from domain.shipping import DeliveryRate, options
+from domain.shipping import DeliveryRate
 
 MAX_LINES = 1_500
 """Most lines of one cart."""
@@ -122,8 +122,11 @@ class Cart:
     shipping_address: Address | None = None
     billing_address: Address | None = None
     delivery_rate_id: UUID | None = None
+    """The delivery option chosen: a rate of the table, or what a carrier has quoted."""
     rates: tuple[DeliveryRate, ...] = ()
     """The channel's rate table, of which some apply."""
+    delivery_rules: DeliveryRules = NO_DELIVERY_RULES
+    """What else its delivery is decided by, its carriers' quotes among it."""
     channel_archived: bool = False
     rules: PricingRules = NO_RULES
     """Discounts that could apply, those of its codes among them, and the tax rates where it goes."""
@@ -147,17 +150,26 @@ class Cart:
         return sum(line.total_minor for line in self.lines)
 
     @cached_property
-    def weight_grams(self) -> int:
-        """Weight of all units; a variant without a weight counts nothing."""
-        return sum(line.quantity * (line.variant.weight_grams or 0) for line in self.lines)
+    def consignment(self) -> Consignment:
+        """What is to be delivered; a variant without a weight weighs nothing."""
+        goods = tuple(
+            Goods(str(one.variant.id), one.quantity, one.variant.weight_grams or 0, one.variant.box)
+            for one in self.lines
+        )
+        return Consignment(self.shipping_address, goods, self.subtotal_minor)
 
     @cached_property
     def applicable_rates(self) -> list[DeliveryRate]:
         """The delivery rates the shopper may choose from; none for an empty cart."""
         if not self.lines:
             return []
-        country = self.shipping_address.country if self.shipping_address else None
-        found = options(self.rates, country, self.weight_grams, self.subtotal_minor)
+        found = applicable(
+            self.rates,
+            self.delivery_rules,
+            self.consignment,
+            self.priced_at or self.active_at,
+            self._discounted_minor,
+        )
         own = self.delivery_price_minor
         if own is None:
             return found
@@ -171,8 +183,16 @@ class Cart:
     @cached_property
     def price(self) -> Price:
         """What the cart costs, and why."""
-        rate, rules = self.delivery_rate, self.rules
-        shipping_minor = rate.price_minor if rate else 0
+        rate = self.delivery_rate
+        return self._priced(rate.price_minor if rate else 0)
+
+    def _discounted_minor(self) -> int:
+        """What the goods cost after discounts: as they are where nothing is asked for delivery."""
+        price = self._priced(0)
+        return self.subtotal_minor - sum(price.part_of(line.id).discount_minor for line in self.lines)
+
+    def _priced(self, shipping_minor: int) -> Price:
+        rules = self.rules
         if rules.are_empty:
             included = rules.prices_include_tax
             return plain(self.subtotal_minor, shipping_minor, self.currency, tax_included=included)
@@ -214,16 +234,6 @@ class Cart:
             if line.id == line_id:
                 return line
         raise NotFound("the cart has no such line", "lineId")
-
-
-@dataclass(frozen=True, slots=True)
-class Details:
-    """What cartUpdate sets; a field that `names` does not list stays as it is."""
-
-    names: frozenset[str]
-    email: str | None = None
-    shipping_address: Address | None = None
-    billing_address: Address | None = None
 
 
 def check_changeable(cart: Cart) -> None:
@@ -380,17 +390,3 @@ def _checked(cart: Cart) -> Cart:
     if cart.subtotal_minor > MAX_AMOUNT_MINOR:
         raise InvalidInput("the cart's total would be too large", "quantity")
     return cart
-
-
-def checked_details(details: Details) -> Details:
-    """Return details that can be stored; raises InvalidInput naming the field."""
-
-    def checked(address: addresses.Address | None, name: str) -> addresses.Address | None:
-        return None if address is None else addresses.check(address, name)
-
-    return replace(
-        details,
-        email=None if details.email is None else check_email(details.email, "email"),
-        shipping_address=checked(details.shipping_address, "shippingAddress"),
-        billing_address=checked(details.billing_address, "billingAddress"),
-    )

@@ -1,6 +1,6 @@
 """Carts at the till: what a checkout needs, what it costs, and what is kept of that until it is paid."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,7 +9,10 @@ from uuid import UUID
 from domain.addresses import Address
 from domain.approvals import ApprovalRule
 from domain.carts import CHANGEABLE, CartStatus
+from domain.catalog import Box
 from domain.channels import CapturePolicy
+from domain.delivery_options import NO_DELIVERY_RULES, Consignment, DeliveryRules, offered, quoted
+from domain.delivery_promises import NO_PROMISE, Promise, promise, promise_of_facts
 from domain.discounts import DiscountRefusal
 from domain.kernel.errors import (
     CartClosed,
@@ -21,6 +24,7 @@ from domain.kernel.errors import (
 from domain.kernel.money import Money
 from domain.order_reviews import CartFacts, History
 from domain.orders import OrderStatus
+from domain.packing import Goods
 from domain.payments import Payment, PaymentStatus
 from domain.pricing import (
     NO_RULES,
@@ -32,7 +36,7 @@ from domain.pricing import (
     price,
     thaw,
 )
-from domain.shipping import DeliveryRate
+from domain.shipping import DeliveryRate, rate_of_facts
 from domain.taxes import STANDARD
 
 HOLD_MARGIN_SECONDS = 120
@@ -56,6 +60,7 @@ class CheckoutLine:
     held: int
     hold_expires_at: datetime | None
     tax_class: str = STANDARD
+    box: Box | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,7 @@ class Checkout:
     shipping_address: Address | None
     billing_address: Address | None
     delivery: DeliveryRate | None
+    """The rate chosen as the table has it; once `priced`, what was chosen at its price for this cart."""
     review_from_minor: int | None
     lines: tuple[CheckoutLine, ...]
     has_stored_values: bool = False
@@ -94,6 +100,13 @@ class Checkout:
     """Stands for the address it is ordered from, where orders are counted by that."""
     hold_unpaid: bool = False
     """Whether what is paid later waits for the money."""
+    delivery_rules: DeliveryRules = NO_DELIVERY_RULES
+    delivery_quote_id: UUID | None = None
+    """What was chosen of what carriers have quoted, if it is not a rate of the table."""
+    delivery_price_minor: int | None = None
+    """What staff ask for delivery instead."""
+    promise: Promise = NO_PROMISE
+    """When it was said to arrive, once that is decided: `priced` or `as_frozen` says."""
     payment_terms_days: int | None = None
     """How many days after it is placed what is billed is due; None: it has no date."""
 
@@ -134,12 +147,41 @@ class Checkout:
         return self.total_minor - sum(tender.amount_minor for tender in self.tenders)
 
     @property
-    def deliverable(self) -> bool:
-        """Whether the selected rate takes this parcel to this address."""
-        if self.delivery is None or self.shipping_address is None:
-            return False
-        weight_grams = sum(line.weight_grams * line.quantity for line in self.lines)
-        return self.delivery.applies(self.shipping_address.country, weight_grams, self.subtotal_minor)
+    def consignment(self) -> Consignment:
+        """What is to be delivered."""
+        goods = tuple(
+            Goods(str(one.variant_id), one.quantity, one.weight_grams, one.box) for one in self.lines
+        )
+        return Consignment(self.shipping_address, goods, self.subtotal_minor)
+
+    @property
+    def delivery_facts(self) -> dict[str, object] | None:
+        """What an order keeps of its delivery, the promise among it."""
+        return None if self.delivery is None else self.delivery.facts() | self.promise.facts()
+
+
+def delivered(
+    checkout: Checkout, now: datetime, discounted_minor: Callable[[], int] = lambda: 0
+) -> Checkout | None:
+    """Return the checkout with the way of delivery chosen at its price for this cart, and its promise.
+
+    None where that does not take these goods to this address, or a carrier's quote holds no more.
+    `discounted_minor` says what the goods cost after discounts.
+    """
+    rules, consignment = checkout.delivery_rules, checkout.consignment
+    if checkout.shipping_address is None:
+        return None
+    if checkout.delivery is not None:
+        found = offered(checkout.delivery, rules, consignment, discounted_minor)
+    else:
+        holding = quoted(rules.quotes, consignment, now)
+        found = next((one for one in holding if one.id == checkout.delivery_quote_id), None)
+    if found is None:
+        return None
+    if checkout.delivery_price_minor is not None:
+        found = replace(found, price_minor=checkout.delivery_price_minor)
+    told = promise(found, rules.origins, checkout.shipping_address, now)
+    return replace(checkout, delivery=found, promise=told)
 
 
 def cart_facts(checkout: Checkout) -> CartFacts:
@@ -150,7 +192,7 @@ def cart_facts(checkout: Checkout) -> CartFacts:
     return CartFacts(checkout.total, checkout.shipping_address.country, billing, checkout.history)
 
 
-def check_ready(checkout: Checkout) -> None:
+def check_ready(checkout: Checkout, now: datetime) -> None:
     """Raise unless the cart can be ordered as it is.
 
     CartClosed when it or its channel takes no order, CartIncomplete naming what it still needs, and
@@ -168,7 +210,7 @@ def check_ready(checkout: Checkout) -> None:
         "lines": checkout.lines,
         "email": checkout.email,
         "shippingAddress": checkout.shipping_address,
-        "deliveryOption": checkout.deliverable,
+        "deliveryOption": delivered(checkout, now),
     }
     missing = [field for field, value in needed.items() if not value]
     if missing:
@@ -185,23 +227,14 @@ def priced(checkout: Checkout, now: datetime) -> Checkout:
     pays more than they were shown. A code that others beat stays, and takes nothing off. Raises
     CartIncomplete naming tax where a tax service has to be asked for it first.
     """
+    checkout = delivered(checkout, now, lambda: _discounted_minor(checkout, now)) or checkout
     if checkout.rules.are_empty:
         included = checkout.rules.prices_include_tax
         made = plain(
             checkout.subtotal_minor, checkout.shipping_minor, checkout.currency, tax_included=included
         )
         return replace(checkout, price=made)
-    made = price(
-        [
-            PricedLine(line.id, line.sku, line.quantity, line.unit_price_minor, line.tax_class)
-            for line in checkout.lines
-        ],
-        checkout.shipping_minor,
-        checkout.rules,
-        currency=checkout.currency,
-        address=checkout.shipping_address,
-        now=now,
-    )
+    made = _computed(checkout, checkout.shipping_minor, now)
     gone = [
         DiscountNotApplicable(one.name, one.code, reason, "cartToken")
         for one in (candidate.discount for candidate in checkout.rules.discounts)
@@ -215,13 +248,36 @@ def priced(checkout: Checkout, now: datetime) -> Checkout:
     return replace(checkout, price=made)
 
 
+def _computed(checkout: Checkout, shipping_minor: int, now: datetime) -> Price:
+    lines = [
+        PricedLine(line.id, line.sku, line.quantity, line.unit_price_minor, line.tax_class)
+        for line in checkout.lines
+    ]
+    return price(
+        lines,
+        shipping_minor,
+        checkout.rules,
+        currency=checkout.currency,
+        address=checkout.shipping_address,
+        now=now,
+    )
+
+
+def _discounted_minor(checkout: Checkout, now: datetime) -> int:
+    """Return what the goods cost after discounts: as they are where nothing is asked for delivery."""
+    if checkout.rules.are_empty:
+        return checkout.subtotal_minor
+    made = _computed(checkout, 0, now)
+    return checkout.subtotal_minor - sum(made.part_of(line.id).discount_minor for line in checkout.lines)
+
+
 def frozen(checkout: Checkout) -> dict[str, object]:
     """Return what may change while the payment's answer is awaited, as it is when it is asked for.
 
     Nothing else of the price can: a cart in CHECKOUT takes no changes, and its lines carry their price.
     """
     facts: dict[str, object] = {
-        "delivery": checkout.delivery.facts() if checkout.delivery else None,
+        "delivery": checkout.delivery_facts,
         "price": freeze(checkout.final_price),
     }
     if checkout.tenders:
@@ -237,8 +293,7 @@ def as_frozen(checkout: Checkout, facts: Mapping[str, Any]) -> Checkout:
     checkout = replace(checkout, tenders=tuple(_tender(one) for one in facts.get("tenders", ())))
     kept = facts.get("delivery")
     if kept is not None:
-        delivery = DeliveryRate(UUID(kept["rateId"]), kept["carrier"], kept["service"], kept["priceMinor"])
-        checkout = replace(checkout, delivery=delivery)
+        checkout = replace(checkout, delivery=rate_of_facts(kept), promise=promise_of_facts(kept))
     made = thaw(facts.get("price") or {}, checkout.subtotal_minor, checkout.shipping_minor, checkout.currency)
     return replace(checkout, price=made)
 

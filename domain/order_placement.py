@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from domain.checkouts import Checkout
+from domain.delivery_promises import Promise
 from domain.fulfillment import FulfillmentOrder, FulfillmentOrderLine, FulfillmentOrderStatus
 from domain.kernel.ids import new_id
 from domain.order_reviews import OrderReview
@@ -84,7 +85,7 @@ def place(
     waits = needs_review or (rule is not None and paid.total_minor >= rule)
     lines = _order_lines(checkout, paid)
     order_line_of = {line.id: made for line, made in zip(checkout.lines, lines, strict=True)}
-    parts = _split(order_id, allocations, order_line_of, waits=waits)
+    parts = _promised(_split(order_id, allocations, order_line_of, waits=waits), checkout.promise)
     payments = (payment, *(replace(tender, order_id=order_id) for tender in checkout.tenders))
     order = Order(
         id=order_id,
@@ -99,7 +100,7 @@ def place(
         currency=checkout.currency,
         shipping_address=checkout.shipping_address,
         billing_address=checkout.billing_address,
-        delivery=checkout.delivery.facts() if checkout.delivery else None,
+        delivery=checkout.delivery_facts,
         subtotal_minor=checkout.subtotal_minor,
         shipping_minor=checkout.shipping_minor,
         tax_minor=paid.totals.tax_minor,
@@ -162,6 +163,11 @@ def _split(
         )
         for location_id, here in units.items()
     )
+
+
+def _promised(parts: Sequence[FulfillmentOrder], told: Promise) -> tuple[FulfillmentOrder, ...]:
+    """Return the parts with what the customer was told of their arrival."""
+    return tuple(replace(part, promised_from=told.earliest, promised_until=told.latest) for part in parts)
 
 
 def _part(line: OrderLine, quantity: int) -> FulfillmentOrderLine:

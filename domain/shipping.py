@@ -1,8 +1,9 @@
-"""Delivery rates: what a channel offers to which country, for which weights and values."""
+"""Delivery rates: what a channel offers to which places, for which weights and values, at which price."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from domain.addresses import is_country
@@ -14,6 +15,8 @@ MAX_NAME_LENGTH = 100
 MAX_WEIGHT_GRAMS = 1_000_000_000
 MAX_DAYS = 365
 MAX_POSITION = 1_000_000
+MAX_VOLUME_ML = 1_000_000_000
+MAX_DIVISOR = 100_000
 MAX_RATES = 250
 """Most rates a channel may have, so that a cart's options stay a bounded list."""
 
@@ -22,7 +25,9 @@ MAX_RATES = 250
 class DeliveryRate:
     """One row of the rate table; bands are [min, max), a max of None is open.
 
-    Weights are grams, values minor units of the channel's currency, days whole days from now.
+    Weights are grams, volumes millilitres, values minor units of the channel's currency. Days are working
+    days on the way, from when it leaves. `price_minor` is what everything up to `included_weight_grams`
+    costs; each kilogram begun above that costs `per_kilogram_minor` more.
     """
 
     id: UUID
@@ -39,23 +44,61 @@ class DeliveryRate:
     max_days: int | None = None
     position: int = 0
     version: int = 1
+    zone_id: UUID | None = None
+    """The zone it is for, which then says where; None: the countries do."""
+    min_volume_ml: int = 0
+    max_volume_ml: int | None = None
+    included_weight_grams: int = 0
+    per_kilogram_minor: int = 0
+    free_from_minor: int | None = None
+    """From what the goods must cost after discounts for it to be free; None: it never is."""
+    dimensional_divisor: int | None = None
+    """Cubic centimetres that the carrier takes for a kilogram; None: it does not charge for space."""
+    handling_days: int = 0
+    """Working days the goods stay with us before they leave."""
+    provider: str | None = None
+    """The carrier's port that has quoted it; None: it is a row of the table."""
+    code: str | None = None
+    """That carrier's own name of the service."""
 
     def facts(self) -> dict[str, object]:
-        """Return what an order keeps of the rate it is delivered by."""
-        return {
+        """Return what an order keeps of the way it is delivered."""
+        facts: dict[str, object] = {
             "rateId": str(self.id),
             "carrier": self.carrier,
             "service": self.service,
             "priceMinor": self.price_minor,
         }
+        if self.provider is not None:
+            facts |= {"provider": self.provider, "code": self.code}
+        return facts
 
-    def applies(self, country: str | None, weight_grams: int, value_minor: int) -> bool:
-        """Say whether a parcel can go by this rate; an unknown country takes worldwide rates only."""
+    def applies(self, country: str | None, weight_grams: int, value_minor: int, volume_ml: int = 0) -> bool:
+        """Say whether parcels can go by this rate; an unknown country takes worldwide rates only.
+
+        Whether the place is in the rate's zone is not looked at.
+        """
         if self.countries is not None and country not in self.countries:
             return False
-        return _within(weight_grams, self.min_weight_grams, self.max_weight_grams) and _within(
-            value_minor, self.min_value_minor, self.max_value_minor
+        return (
+            _within(weight_grams, self.min_weight_grams, self.max_weight_grams)
+            and _within(value_minor, self.min_value_minor, self.max_value_minor)
+            and _within(volume_ml, self.min_volume_ml, self.max_volume_ml)
         )
+
+    def price_for(self, weight_grams: int, goods_minor: int | None) -> int:
+        """Return what it costs for so much weight; `goods_minor` is what the goods cost after discounts.
+
+        A kilogram begun counts whole. None for `goods_minor`: nobody asks whether it is free.
+        """
+        if (
+            self.free_from_minor is not None
+            and goods_minor is not None
+            and goods_minor >= self.free_from_minor
+        ):
+            return 0
+        above_grams = max(0, weight_grams - self.included_weight_grams)
+        return min(self.price_minor + -(-above_grams // 1000) * self.per_kilogram_minor, MAX_AMOUNT_MINOR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +113,24 @@ class DeliveryOption:
     latest: datetime | None
 
 
-def options(
-    rates: Iterable[DeliveryRate], country: str | None, weight_grams: int, value_minor: int
-) -> list[DeliveryRate]:
-    """Return the rates that apply, in the order of the rate table."""
-    return [rate for rate in rates if rate.applies(country, weight_grams, value_minor)]
+def rate_of_facts(kept: Mapping[str, Any]) -> DeliveryRate:
+    """Return the rate that an order or a payment keeps the facts of."""
+    return DeliveryRate(
+        UUID(kept["rateId"]),
+        kept["carrier"],
+        kept["service"],
+        kept["priceMinor"],
+        provider=kept.get("provider"),
+        code=kept.get("code"),
+    )
 
 
-def offer(rate: DeliveryRate, currency: str, now: datetime) -> DeliveryOption:
+def offer(
+    rate: DeliveryRate, currency: str, earliest: datetime | None, latest: datetime | None
+) -> DeliveryOption:
     """Return what a client is shown of a rate that applies."""
     return DeliveryOption(
-        rate.id,
-        rate.carrier,
-        rate.service,
-        Money(rate.price_minor, currency),
-        _after(now, rate.min_days),
-        _after(now, rate.max_days),
+        rate.id, rate.carrier, rate.service, Money(rate.price_minor, currency), earliest, latest
     )
 
 
@@ -93,7 +138,14 @@ def check(rate: DeliveryRate) -> DeliveryRate:
     """Return the rate cleaned, its countries in capitals; raises InvalidInput naming the field."""
     _check_band("WeightGrams", rate.min_weight_grams, rate.max_weight_grams, MAX_WEIGHT_GRAMS)
     _check_band("Value", rate.min_value_minor, rate.max_value_minor, MAX_AMOUNT_MINOR)
+    _check_band("VolumeMl", rate.min_volume_ml, rate.max_volume_ml, MAX_VOLUME_ML)
     _check_days(rate.min_days, rate.max_days)
+    if not 0 <= rate.included_weight_grams <= MAX_WEIGHT_GRAMS:
+        raise InvalidInput(f"must be between 0 and {MAX_WEIGHT_GRAMS}", "includedWeightGrams")
+    if rate.dimensional_divisor is not None and not 1 <= rate.dimensional_divisor <= MAX_DIVISOR:
+        raise InvalidInput(f"must be between 1 and {MAX_DIVISOR}", "dimensionalDivisor")
+    if rate.zone_id is not None and rate.countries is not None:
+        raise InvalidInput("the zone says where the rate is for: name no countries", "countries")
     if not -MAX_POSITION <= rate.position <= MAX_POSITION:
         raise InvalidInput(f"must be between {-MAX_POSITION} and {MAX_POSITION}", "position")
     return replace(
@@ -137,7 +189,3 @@ def _check_countries(countries: frozenset[str] | None) -> frozenset[str] | None:
 
 def _within(amount: int, least: int, limit: int | None) -> bool:
     return amount >= least and (limit is None or amount < limit)
-
-
-def _after(now: datetime, days: int | None) -> datetime | None:
-    return None if days is None else now + timedelta(days=days)

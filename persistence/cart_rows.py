@@ -13,16 +13,8 @@ from domain.addresses import Address
 from domain.carts import Cart, CartLine, CartStatus, Offer
 from domain.catalog import Box, Variant
 from domain.channels import Channel
-from domain.shipping import DeliveryRate
+from persistence import delivery_rules
 from persistence.pricing import rules_of
-
-RATES_OF_CHANNEL = """
-       (SELECT json_agg(json_build_array(
-                   r.id, r.carrier, r.service, r.price_minor, r.countries, r.min_weight_grams,
-                   r.max_weight_grams, r.min_value_minor, r.max_value_minor, r.min_days, r.max_days)
-                   ORDER BY r.position, r.price_minor, r.id)
-          FROM delivery_rates r WHERE r.channel_id = ch.id AND r.archived_at IS NULL) AS rates"""
-"""The rate table of a channel `ch`."""
 
 
 def cart_of(row: Row[*tuple[Any, ...]]) -> Cart:
@@ -40,11 +32,12 @@ def cart_of(row: Row[*tuple[Any, ...]]) -> Cart:
         lines=tuple(_line(record) for record in row.lines or ()),
         shipping_address=_address(row.shipping_address),
         billing_address=_address(row.billing_address),
-        delivery_rate_id=row.delivery_rate_id,
+        delivery_rate_id=row.delivery_rate_id or row.delivery_quote_id,
         delivery_price_minor=row.delivery_price_minor,
         order_id=row.order_id,
         holds_stock=row.holds_stock,
-        rates=rates_of(row.rates),
+        rates=delivery_rules.rates_of(row.rates),
+        delivery_rules=delivery_rules.rules_of(row),
         rules=rules_of(row),
         priced_at=row.read_at,
     )
@@ -92,14 +85,6 @@ def _variant(record: list[Any]) -> Variant:
     archived = archived_at is not None
     return Variant(
         UUID(one), UUID(product), sku, name, barcode, weight, box, position, version, archived, tax_class
-    )
-
-
-def rates_of(packed: list[list[Any]] | None) -> tuple[DeliveryRate, ...]:
-    """Return a channel's rate table, as RATES_OF_CHANNEL packed it."""
-    return tuple(
-        DeliveryRate(UUID(one), carrier, service, price, frozenset(countries) if countries else None, *bands)
-        for one, carrier, service, price, countries, *bands in packed or ()
     )
 
 

@@ -17,19 +17,23 @@ from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.addresses import Address
-from domain.carts import Cart, CartLine, Details, Offer
+from domain.cart_details import Details
+from domain.carts import Cart, CartLine, Offer
 from domain.catalog import VariantRef
 from domain.channels import Channel
+from domain.delivery_options import DeliveryRules
 from domain.discounts import Candidate
 from domain.inventory import HoldPolicy
 from domain.pricing import PricingRules
 from domain.shipping import DeliveryRate
 from domain.tax_quotes import KeptQuote
-from persistence.cart_rows import RATES_OF_CHANNEL, cart_of, offer_of, rates_of
+from persistence import delivery_rules
+from persistence.cart_rows import cart_of, offer_of
 from persistence.catalog import VARIANT_COLUMNS
 from persistence.pricing import candidate_of, candidate_sql, rules_of, rules_sql
 
 _RULES = rules_sql("ch", "c.email", cart="c.id", address="c.shipping_address", quote="c.tax_quote")
+_DELIVERY = f"{delivery_rules.RATES_OF_CHANNEL},{delivery_rules.rules_sql('ch', 'c')}"
 
 
 def _loading(cart: str, *, expiry: str = "h.expires_at", extra: str = "") -> TextClause:
@@ -38,7 +42,8 @@ def _loading(cart: str, *, expiry: str = "h.expires_at", extra: str = "") -> Tex
         f"""
 WITH cart AS ({cart})
 SELECT c.id, c.status, c.version, c.token_generation, c.created_at, c.active_at, c.email,
-       c.shipping_address, c.billing_address, c.delivery_rate_id, c.delivery_price_minor, c.order_id,
+       c.shipping_address, c.billing_address, c.delivery_rate_id, c.delivery_quote_id,
+       c.delivery_price_minor, c.order_id,
        c.holds_stock,
        seen.version AS seen_version, ch.id AS channel_id, ch.slug, ch.name, ch.currency,
        ch.version AS channel_version, ch.archived_at IS NOT NULL AS channel_archived,
@@ -50,7 +55,7 @@ SELECT c.id, c.status, c.version, c.token_generation, c.created_at, c.active_at,
           LEFT JOIN (SELECT h.cart_line_id, sum(h.quantity) AS held, min({expiry}) AS expires
                        FROM holds h WHERE h.cart_id = c.id AND h.status = 'HELD'
                       GROUP BY h.cart_line_id) h ON h.cart_line_id = l.id
-         WHERE l.cart_id = c.id) AS lines,{RATES_OF_CHANNEL},{_RULES}, now() AS read_at{extra}
+         WHERE l.cart_id = c.id) AS lines,{_DELIVERY},{_RULES}, now() AS read_at{extra}
   FROM cart c JOIN carts seen ON seen.id = c.id JOIN channels ch ON ch.id = c.channel_id"""
     )
 
@@ -74,9 +79,14 @@ _DETAILS = """,
     billing_address = CASE WHEN :sets_billing THEN CAST(:billing AS jsonb) ELSE billing_address END"""
 
 # What staff ask for delivery is for the rate they chose.
-_OWN_PRICE = "delivery_price_minor = CASE WHEN delivery_rate_id = :rate THEN delivery_price_minor END"
+_OWN_PRICE = """delivery_price_minor = CASE WHEN coalesce(delivery_rate_id, delivery_quote_id) = :rate
+                                THEN delivery_price_minor END"""
+# What is no rate is what a carrier quoted for the cart; whether there is such is seen from the quotes.
+_CHOSEN = f"""delivery_rate_id = (SELECT id FROM delivery_rates WHERE id = :rate),
+    delivery_quote_id = (SELECT CAST(:rate AS uuid)
+                          WHERE NOT EXISTS (SELECT FROM delivery_rates WHERE id = :rate)), {_OWN_PRICE}"""
 _RATE = f""",
-    delivery_rate_id = (SELECT id FROM delivery_rates WHERE id = :rate), {_OWN_PRICE}"""
+    {_CHOSEN}"""
 
 _READ = _loading("SELECT * FROM carts WHERE id = ANY (:ids)")
 _READ_AGAIN = _loading("SELECT * FROM carts WHERE id = :id" + _RENEW, expiry=_RENEWED)
@@ -93,7 +103,8 @@ _TOUCH_WITH_RATE = _loading(
 )
 _OFFERS = text(
     f"""
-SELECT ch.id, ch.slug, ch.name, ch.currency, ch.version,{RATES_OF_CHANNEL},
+SELECT ch.id, ch.slug, ch.name, ch.currency, ch.version,{delivery_rules.RATES_OF_CHANNEL},
+       {delivery_rules.rules_sql("ch", None)},
        {rules_sql("ch", "CAST(:email AS text)", cart=None, address=None)},
        (SELECT json_agg(json_build_array(p.amount_minor, {VARIANT_COLUMNS}))
           FROM variants v LEFT JOIN prices p ON p.variant_id = v.id AND p.channel_id = ch.id
@@ -122,7 +133,7 @@ _REMOVE_LINE = text("DELETE FROM cart_lines WHERE id = :id")
 _KEEP_QUOTE = text("UPDATE carts SET tax_quote = CAST(:quote AS jsonb) WHERE id = :id")
 _SETTLE = text(
     f"""
-    UPDATE carts SET status = :status, delivery_rate_id = :rate, {_OWN_PRICE},
+    UPDATE carts SET status = :status, {_CHOSEN},
            abandoned_at = CASE WHEN :status = 'ABANDONED' THEN abandoned_at END
      WHERE id = :id
     """
@@ -156,6 +167,7 @@ class Shelf:
 
     channel: Channel
     rates: tuple[DeliveryRate, ...]
+    delivery_rules: DeliveryRules
     rules: PricingRules
     offers: dict[VariantRef, Offer]
 
@@ -243,7 +255,8 @@ async def shelf(
     by_ref = {VariantRef(id=offer.variant.id): offer for offer in found}
     by_ref |= {VariantRef(sku=offer.variant.sku): offer for offer in found}
     channel = Channel(row.id, row.slug, row.name, row.currency, row.version)
-    return Shelf(channel, rates_of(row.rates), rules_of(row), by_ref)
+    rates, delivery = delivery_rules.rates_of(row.rates), delivery_rules.rules_of(row)
+    return Shelf(channel, rates, delivery, rules_of(row), by_ref)
 
 
 async def create(connection: AsyncConnection, cart: Cart, address_number: int | None = None) -> None:

@@ -11,14 +11,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.addresses import Address
 from domain.approvals import RuleKind, has_kind
 from domain.carts import CartStatus
+from domain.catalog import Box
 from domain.channels import CapturePolicy
 from domain.checkouts import Checkout, CheckoutLine
 from domain.orders import OrderStatus
-from domain.shipping import DeliveryRate
-from persistence import checkout_risk
+from persistence import checkout_risk, delivery_rules
 from persistence.pricing import rules_of, rules_sql
 
 _RULES = rules_sql("h", "c.email", cart="c.id", address="c.shipping_address", quote="c.tax_quote")
+_DELIVERY = delivery_rules.rules_sql("h", "c")
 # A row that another transaction had locked is read anew after the wait, but the subqueries are as
 # of the statement's start: `seen_version` tells, and then the statement is run again.
 _LOAD = text(
@@ -26,10 +27,10 @@ _LOAD = text(
     SELECT c.id, c.channel_id, c.status, c.version, c.token_generation, c.currency, c.email,
            c.customer_id, c.shipping_address, c.billing_address,
            h.review_from_minor, h.capture_policy, h.archived_at IS NOT NULL AS channel_archived,
-           h.payment_terms_days, r.id AS rate_id, r.carrier, r.service,
-           coalesce(c.delivery_price_minor, r.price_minor) AS price_minor, r.countries,
+           h.payment_terms_days, c.delivery_quote_id, c.delivery_price_minor,
            d.id AS draft_id, d.status AS draft_status, d.version AS draft_version,
-           r.min_weight_grams, r.max_weight_grams, r.min_value_minor, r.max_value_minor,
+           (SELECT {delivery_rules.RATE_JSON} FROM delivery_rates r
+             WHERE r.id = c.delivery_rate_id AND r.archived_at IS NULL) AS rate,{_DELIVERY},
            EXISTS (SELECT FROM cart_stored_values a WHERE a.cart_id = c.id) AS has_stored_values,
            (SELECT k.version FROM carts k WHERE k.id = c.id) AS seen_version,{checkout_risk.RISK_SQL},
            {_RULES},
@@ -38,7 +39,8 @@ _LOAD = text(
                        CASE WHEN v.name IN ('', p.name) THEN p.name ELSE p.name || ', ' || v.name END,
                        l.quantity, l.unit_price_minor, l.position, coalesce(v.weight_grams, 0),
                        v.archived_at IS NULL AND s.variant_id IS NOT NULL, coalesce(o.held, 0),
-                       extract(epoch FROM o.expires_at), v.tax_class) ORDER BY l.position, l.id)
+                       extract(epoch FROM o.expires_at), v.tax_class, v.length_mm, v.width_mm,
+                       v.height_mm) ORDER BY l.position, l.id)
               FROM cart_lines l
               JOIN variants v ON v.id = l.variant_id
               JOIN products p ON p.id = v.product_id
@@ -49,7 +51,6 @@ _LOAD = text(
              WHERE l.cart_id = c.id) AS lines
       FROM carts c
       JOIN channels h ON h.id = c.channel_id
-      LEFT JOIN delivery_rates r ON r.id = c.delivery_rate_id AND r.archived_at IS NULL
       LEFT JOIN orders d ON d.id = c.order_id
      WHERE c.id = :cart_id
        FOR NO KEY UPDATE OF c
@@ -86,7 +87,10 @@ def _checkout(row: Row[*tuple[Any, ...]]) -> Checkout:
         customer_id=row.customer_id,
         shipping_address=_address(row.shipping_address),
         billing_address=_address(row.billing_address),
-        delivery=_delivery(row) if row.rate_id else None,
+        delivery=delivery_rules.rate_of(row.rate) if row.rate else None,
+        delivery_rules=delivery_rules.rules_of(row),
+        delivery_quote_id=row.delivery_quote_id,
+        delivery_price_minor=row.delivery_price_minor,
         review_from_minor=row.review_from_minor,
         capture_policy=CapturePolicy(row.capture_policy),
         lines=_lines(row.lines or ()),
@@ -101,20 +105,6 @@ def _checkout(row: Row[*tuple[Any, ...]]) -> Checkout:
         hold_unpaid=row.hold_unpaid,
         payment_terms_days=row.payment_terms_days,
         has_stored_values=row.has_stored_values,
-    )
-
-
-def _delivery(row: Row[*tuple[Any, ...]]) -> DeliveryRate:
-    return DeliveryRate(
-        row.rate_id,
-        row.carrier,
-        row.service,
-        row.price_minor,
-        frozenset(row.countries) if row.countries is not None else None,
-        row.min_weight_grams,
-        row.max_weight_grams,
-        row.min_value_minor,
-        row.max_value_minor,
     )
 
 
@@ -133,6 +123,7 @@ def _lines(records: Sequence[Sequence[Any]]) -> tuple[CheckoutLine, ...]:
             held,
             datetime.fromtimestamp(expires, UTC) if expires is not None else None,
             tax_class,
+            None if length is None else Box(length, width, height),
         )
         for (
             line_id,
@@ -147,6 +138,9 @@ def _lines(records: Sequence[Sequence[Any]]) -> tuple[CheckoutLine, ...]:
             held,
             expires,
             tax_class,
+            length,
+            width,
+            height,
         ) in records
     )
 

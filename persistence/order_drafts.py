@@ -38,6 +38,9 @@ _CART_LINES = """
         INSERT INTO cart_lines (id, cart_id, variant_id, quantity, unit_price_minor, position, price_fixed)
         SELECT id, :cart_id, variant_id, quantity, unit_price_minor, position, price_fixed FROM given
 """
+# The option chosen is a rate of the table, or what a carrier has quoted.
+_RATE = "(SELECT r.id FROM delivery_rates r WHERE r.id = :rate_id)"
+_QUOTE = "(SELECT :rate_id WHERE NOT EXISTS (SELECT FROM delivery_rates r WHERE r.id = :rate_id))"
 _TYPES = (
     bindparam("id", type_=Uuid()),
     bindparam("cart_id", type_=Uuid()),
@@ -51,11 +54,11 @@ _CREATE = text(
     f"""
     WITH {_GIVEN}, cart AS (
         INSERT INTO carts (id, channel_id, status, version, currency, email, shipping_address,
-               billing_address, delivery_rate_id, delivery_price_minor, order_id, holds_stock, created_at,
-               active_at)
+               billing_address, delivery_rate_id, delivery_quote_id, delivery_price_minor, order_id,
+               holds_stock, created_at, active_at)
         VALUES (:cart_id, :channel_id, 'ACTIVE', 1, :currency, :email, CAST(:cart_address AS jsonb),
-                CAST(:billing_address AS jsonb), :rate_id, :delivery_price_minor, :id, :holds_stock, :now,
-                :now)
+                CAST(:billing_address AS jsonb), {_RATE}, {_QUOTE}, :delivery_price_minor, :id,
+                :holds_stock, :now, :now)
     ), cart_lines AS ({_CART_LINES}), order_lines AS ({_ORDER_LINES})
     INSERT INTO orders (id, number, channel_id, cart_id, status, payment_status, fulfillment_status, email,
            currency, shipping_address, billing_address, delivery, subtotal_minor, shipping_minor, tax_minor,
@@ -81,7 +84,8 @@ _SAVE = text(
     WITH {_GIVEN}, cart AS (
         UPDATE carts SET version = :cart_version, active_at = :now, email = :email,
                shipping_address = CAST(:cart_address AS jsonb),
-               billing_address = CAST(:billing_address AS jsonb), delivery_rate_id = :rate_id,
+               billing_address = CAST(:billing_address AS jsonb), delivery_rate_id = {_RATE},
+               delivery_quote_id = {_QUOTE},
                delivery_price_minor = :delivery_price_minor, holds_stock = :holds_stock
          WHERE id = :cart_id
     ), gone AS (

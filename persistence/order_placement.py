@@ -115,9 +115,11 @@ _SAVE = text(
           FROM jsonb_to_recordset(CAST(:adjustments AS jsonb)) AS a (position int, order_line_id uuid,
                kind text, source_id uuid, label text, code text, parts_per_million int, amount_minor bigint)
     ), {USED}, parts AS (
-        INSERT INTO fulfillment_orders (id, order_id, location_id, status, created_at)
-        SELECT id, :id, location_id, status, :now
-          FROM jsonb_to_recordset(CAST(:parts AS jsonb)) AS f (id uuid, location_id uuid, status text)
+        INSERT INTO fulfillment_orders (id, order_id, location_id, status, created_at, promised_from,
+               promised_until)
+        SELECT id, :id, location_id, status, :now, promised_from, promised_until
+          FROM jsonb_to_recordset(CAST(:parts AS jsonb)) AS f (id uuid, location_id uuid, status text,
+               promised_from timestamptz, promised_until timestamptz)
     ), part_lines AS (
         INSERT INTO fulfillment_order_lines (id, fulfillment_order_id, order_line_id, variant_id, sku,
                quantity)
@@ -284,7 +286,13 @@ def _children(placement: Placement) -> dict[str, str]:
         ),
         "parts": json_text(
             [
-                {"id": part.id, "location_id": part.location_id, "status": part.status}
+                {
+                    "id": part.id,
+                    "location_id": part.location_id,
+                    "status": part.status,
+                    "promised_from": part.promised_from,
+                    "promised_until": part.promised_until,
+                }
                 for part in placement.fulfillment_orders
             ]
         ),

@@ -26,6 +26,13 @@ _COLUMNS = (
     _T.max_days,
     _T.position,
     _T.version,
+    _T.zone_id,
+    _T.min_volume_ml,
+    _T.max_volume_ml,
+    _T.included_weight_grams,
+    _T.per_kilogram_minor,
+    _T.free_from_minor,
+    _T.dimensional_divisor,
 )
 _IN_USE = _T.archived_at.is_(None)
 _OF_CHANNEL = (
@@ -86,7 +93,7 @@ async def count(connection: AsyncConnection, channel_id: UUID) -> int:
 
 def _rate(row: Row[*tuple[Any, ...]]) -> DeliveryRate:
     countries = None if row.countries is None else frozenset(row.countries)
-    return DeliveryRate(row.id, row.carrier, row.service, row.price_minor, countries, *row[5:13])
+    return DeliveryRate(row.id, row.carrier, row.service, row.price_minor, countries, *row[5:20])
 
 
 def _values(rate: DeliveryRate) -> dict[str, Any]:
@@ -104,4 +111,11 @@ def _values(rate: DeliveryRate) -> dict[str, Any]:
         "max_days": rate.max_days,
         "position": rate.position,
         "version": rate.version,
+        "zone_id": rate.zone_id,
+        "min_volume_ml": rate.min_volume_ml,
+        "max_volume_ml": rate.max_volume_ml,
+        "included_weight_grams": rate.included_weight_grams,
+        "per_kilogram_minor": rate.per_kilogram_minor,
+        "free_from_minor": rate.free_from_minor,
+        "dimensional_divisor": rate.dimensional_divisor,
     }

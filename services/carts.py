@@ -7,7 +7,8 @@ from uuid import UUID
 
 from domain import cart_discounts
 from domain import carts as decide
-from domain.carts import Cart, CartStatus, Details
+from domain.cart_details import Details, checked_details
+from domain.carts import Cart, CartStatus
 from domain.catalog import MAX_SKU_LENGTH, VariantRef
 from domain.channels import is_slug
 from domain.discounts import is_code
@@ -153,7 +154,7 @@ async def update(context: ServiceContext, token: str, details: Details) -> Cart:
     Raises NotFound (cartToken), InvalidInput naming the field, CartClosed and InsufficientStock.
     """
     subject = subject_of(context, token)
-    details = decide.checked_details(details)
+    details = checked_details(details)
 
     async def change(transaction: Transaction) -> Change:
         touched = await rows.touch_with_details(
@@ -298,6 +299,7 @@ async def _create(
         now,
         email,
         rates=shelf.rates,
+        delivery_rules=shelf.delivery_rules,
         rules=shelf.rules,
         priced_at=now,
     )

@@ -59,8 +59,8 @@ async def start(
 
     Where rules turn the cart down, only that is written.
     """
-    decide.check_ready(checkout)
     now = transaction.now
+    decide.check_ready(checkout, now)
     checkout = decide.priced(checkout, now)
     found = order_reviews.before_payment(checkout)
     if found.decision is Decision.DECLINE:

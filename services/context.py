@@ -39,6 +39,9 @@ class Environment:
     payment_providers: PaymentProviders = field(default_factory=dict)
     carriers: Carriers = field(default_factory=dict)
     clock: Clock = field(default_factory=SystemClock)
+    # How long a carrier may take to say what a cart's delivery costs, and how long that holds.
+    carrier_quote_seconds: float = 2.0
+    delivery_quote_seconds: float = 1800.0
     # How long a carrier may take to answer before its outcome counts as unknown.
     carrier_time_limit_seconds: float = 10.0
     # How long a payment provider may take to answer before its outcome counts as unknown.

@@ -164,6 +164,7 @@ async def _create(
         now,
         now,
         rates=shelf.rates,
+        delivery_rules=shelf.delivery_rules,
         order_id=order_id,
         holds_stock=False,
     )

@@ -12,7 +12,7 @@ from domain.kernel.events import Event
 from domain.kernel.ids import new_id
 from domain.kernel.money import Amount
 from domain.shipping import DeliveryRate
-from persistence import channels
+from persistence import channels, delivery_zones
 from persistence import shipping as rows
 from services import audit
 from services.access import Permission, require
@@ -35,6 +35,13 @@ class RateChanges:
     min_days: int | Keep | None = KEEP
     max_days: int | Keep | None = KEEP
     position: int | Keep = KEEP
+    zone_id: UUID | Keep | None = KEEP
+    min_volume_ml: int | Keep = KEEP
+    max_volume_ml: int | Keep | None = KEEP
+    included_weight_grams: int | Keep = KEEP
+    per_kilogram: Amount | Keep | None = KEEP
+    free_from: Amount | Keep | None = KEEP
+    dimensional_divisor: int | Keep | None = KEEP
 
 
 async def list_rates(context: ServiceContext, channel: str) -> tuple[Channel, list[DeliveryRate]]:
@@ -58,6 +65,7 @@ async def create(context: ServiceContext, channel: str, given: RateChanges) -> t
         if await rows.count(transaction.connection, found.id) >= decide.MAX_RATES:
             raise InvalidInput(f"has {decide.MAX_RATES} rates, the most there may be", "channel")
         rate = _changed(DeliveryRate(new_id(), "", "", 0), given, found)
+        await _check_zone(transaction, rate, found)
         await rows.create(transaction.connection, rate, found.id, transaction.now)
         await _record(transaction, "DeliveryRateCreated", found, None, rate, rate.version)
     return found, rate
@@ -76,6 +84,7 @@ async def update(
         changed = _changed(rate, given, channel)
         if changed == rate:
             return channel, rate
+        await _check_zone(transaction, changed, channel)
         changed = replace(changed, version=rate.version + 1)
         await rows.save(transaction.connection, changed)
         await _record(transaction, "DeliveryRateUpdated", channel, rate, changed, changed.version)
@@ -123,8 +132,27 @@ def _changed(rate: DeliveryRate, given: RateChanges, channel: Channel) -> Delive
             min_days=kept(given.min_days, rate.min_days),
             max_days=kept(given.max_days, rate.max_days),
             position=kept(given.position, rate.position),
+            zone_id=kept(given.zone_id, rate.zone_id),
+            min_volume_ml=kept(given.min_volume_ml, rate.min_volume_ml),
+            max_volume_ml=kept(given.max_volume_ml, rate.max_volume_ml),
+            included_weight_grams=kept(given.included_weight_grams, rate.included_weight_grams),
+            per_kilogram_minor=0
+            if given.per_kilogram is None
+            else kept(_minor(channel, given.per_kilogram, "perKilogram"), rate.per_kilogram_minor),
+            free_from_minor=None
+            if given.free_from is None
+            else kept(_minor(channel, given.free_from, "freeFrom"), rate.free_from_minor),
+            dimensional_divisor=kept(given.dimensional_divisor, rate.dimensional_divisor),
         )
     )
+
+
+async def _check_zone(transaction: Transaction, rate: DeliveryRate, channel: Channel) -> None:
+    """Raise NotFound unless the rate's zone is one of the channel's; it stays in use meanwhile."""
+    zone_id = rate.zone_id
+    if zone_id is None or await delivery_zones.is_of_channel(transaction.connection, zone_id, channel.id):
+        return
+    raise NotFound("the channel has no such zone", "zoneId")
 
 
 def _minor(channel: Channel, amount: Amount | Keep, field: str) -> int | Keep:

@@ -22,7 +22,7 @@ from api.schema.carts import (
     CartUpdateInput,
 )
 from api.sharing import Scope
-from domain.carts import Details
+from domain.cart_details import Details
 from domain.kernel.errors import under
 from realtime.patience import patiently
 from services import carts

@@ -17,6 +17,7 @@ from api.schema.values import Address, AddressInput, Adjustment, Money, Node, To
 from domain import carts as domain
 from domain.cart_discounts import codes_of
 from domain.channels import Channel as DomainChannel
+from domain.delivery_promises import promise
 from domain.pricing import Price
 from domain.shipping import DeliveryRate, offer
 from domain.stored_values import StoredValueKind, Use, uses
@@ -87,7 +88,7 @@ class CartLine:
 
 @strawberry.type
 class DeliveryOption:
-    """A way to have the cart delivered; the times are estimates."""
+    """A way to have the cart delivered, and from when to when it is promised to arrive."""
 
     id: strawberry.ID
     carrier: str
@@ -97,9 +98,10 @@ class DeliveryOption:
     latest: datetime | None
 
     @classmethod
-    def of(cls, rate: DeliveryRate, currency: str, now: datetime) -> "DeliveryOption":
-        """Return the GraphQL form of a rate that applies."""
-        option = offer(rate, currency, now)
+    def of(cls, rate: DeliveryRate, cart: domain.Cart, now: datetime) -> "DeliveryOption":
+        """Return the GraphQL form of a rate that applies to a cart."""
+        told = promise(rate, cart.delivery_rules.origins, cart.shipping_address, now)
+        option = offer(rate, cart.currency, told.earliest, told.latest)
         return cls(
             id=encode_id(RATE, option.id),
             carrier=option.carrier,
@@ -155,13 +157,13 @@ class Cart(Node):
     def delivery_options(self, info: Info) -> list[DeliveryOption]:
         """The options to choose from, for its address, weight and value as they are."""
         now = info.context.service.now()
-        return [DeliveryOption.of(rate, self.row.currency, now) for rate in self.row.applicable_rates]
+        return [DeliveryOption.of(rate, self.row, now) for rate in self.row.applicable_rates]
 
     @strawberry.field
     def delivery_option(self, info: Info) -> DeliveryOption | None:
         """The option chosen, while it applies."""
         rate = self.row.delivery_rate
-        return DeliveryOption.of(rate, self.row.currency, info.context.service.now()) if rate else None
+        return DeliveryOption.of(rate, self.row, info.context.service.now()) if rate else None
 
     @strawberry.field
     def lines_fixed(self) -> bool:

@@ -13,6 +13,7 @@ from api.schema.fulfillment import FulfillmentOrder
 from api.schema.order_reviews import OrderReview
 from api.schema.payments import Payment, PaymentTransaction
 from api.schema.shipments import Shipment
+from api.schema.shipping import OrderDelivery
 from api.schema.values import Address, Adjustment, Money, MoneyInput, Node, Totals
 from domain import orders as domain
 from persistence.order_parts import OrderParts
@@ -144,6 +145,12 @@ class Order(Node):
     def billing_address(self) -> Address | None:
         """Who is billed; null: the shipping address."""
         return Address.of(self.row.billing_address) if self.row.billing_address else None
+
+    @strawberry.field
+    def delivery(self) -> OrderDelivery | None:
+        """How it is delivered; null where nobody has chosen, or another system did."""
+        kept = self.row.delivery
+        return OrderDelivery.of(kept, self.row.currency) if kept and "rateId" in kept else None
 
     @strawberry.field
     def totals(self) -> Totals:

@@ -33,6 +33,8 @@ carts = Table(
     Column("billing_address", JSON),
     # The delivery rate chosen; its price is the rate's until the order is placed.
     Column("delivery_rate_id", Uuid, ForeignKey("delivery_rates.id", ondelete="SET NULL")),
+    # The carrier's quote chosen instead of a rate; one that holds no more does not count.
+    Column("delivery_quote_id", Uuid),
     # What staff ask for that rate instead, for an order that they have made.
     Column("delivery_price_minor", BigInteger),
     # The order it became; a cart that staff made has it from the start, its order being a DRAFT.

@@ -8,21 +8,26 @@ from typing import Any
 from app.import_files import FileFormat, read_rows
 from domain.catalog_import import read_table
 from persistence.database import Database
-from services import catalog_import
+from providers.carriers.sandbox import SandboxCarrier
+from services import catalog_import, channels, locations
+from tests import cart_flows as flow
 from tests import factories
+from tests.delivery import BRITISH
 
 FEATURES = Path(__file__).parents[2] / "docs" / "features"
 _EXAMPLE = re.compile(r"```graphql\n(.*?)```(?:\s*```json\n(.*?)```)?", re.DOTALL)
 
 
-async def run_examples(database: Database, feature: str, known: dict[str, str]) -> list[Any]:
+async def run_examples(
+    database: Database, feature: str, known: dict[str, str], **environment: Any
+) -> list[Any]:
     """Run the examples of a document in their order; what has an id fills later `<kindId>`."""
     answers: list[Any] = []
     for document, variables in _EXAMPLE.findall((FEATURES / f"{feature}.md").read_text(encoding="utf-8")):
         for name, value in known.items():
             variables = variables.replace(f"<{name}>", value)
         assert "<" not in variables, variables
-        data = await factories.data_of(database, document, json.loads(variables or "{}"))
+        data = await factories.data_of(database, document, json.loads(variables or "{}"), **environment)
         (answer,) = data.values()
         assert answer is not None, document
         if isinstance(answer, dict):
@@ -39,6 +44,17 @@ async def standard_rate(database: Database) -> str:
     return str(listed["deliveryRates"][0]["id"])
 
 
+async def british_cart(database: Database) -> str:
+    """Create a cart with an address in the channel of the examples; returns its token."""
+    web = await channels.get(factories.make_context(database), "web")
+    mug = await factories.make_variant(database, web, price="12.50")
+    (leeds,) = await locations.list_all(factories.make_context(database))
+    await factories.give_stock(database, mug, leeds, 10)
+    token: str = (await flow.create_in(database, "web", [(mug.sku, 1)]))["cartToken"]
+    await flow.update(database, token, shippingAddress=BRITISH)
+    return token
+
+
 async def test_the_examples_run(database: Database, tmp_path: Path) -> None:
     channels = await run_examples(database, "channels", {})
     assert channels[1]["channel"]["settings"]["reviewFrom"] == {"amount": "500.00", "currency": "GBP"}
@@ -47,9 +63,18 @@ async def test_the_examples_run(database: Database, tmp_path: Path) -> None:
     assert locations[0]["location"]["address"]["postalCode"] == "LS10 1NA"
     assert [location["code"] for location in locations[2]] == ["LEEDS"]
 
-    rates = await run_examples(database, "shipping", {"standardRateId": await standard_rate(database)})
+    cart_token = await british_cart(database)
+    known = {"standardRateId": await standard_rate(database), "cartToken": cart_token}
+    carriers = {"sandbox": SandboxCarrier(database.engine)}
+    rates = await run_examples(database, "shipping", known, carriers=carriers)
     assert [rate["service"] for rate in rates[2]] == ["Standard", "Tracked 48", "Tracked 48"]
     assert rates[4]["deliveryRate"]["countries"] == ["GB", "IE"]
+    assert [one["service"] for one in rates[-1]["cart"]["deliveryOptions"]] == [
+        "Tracked 48",
+        "Mainland",
+        "Tomorrow",
+    ]
+    assert rates[-1]["complete"]
 
     catalog = await run_examples(database, "catalog", {})
     (found,) = catalog[1]["edges"]
