@@ -12,6 +12,7 @@ from domain.catalog import Product, Variant
 from domain.channels import Channel, ChannelSettings
 from domain.kernel.money import Money
 from domain.locations import Location
+from domain.notifications import Notification
 from domain.order_reviews import OrderReview
 from domain.orders import Order, OrderLine
 from domain.payments import Payment, PaymentTransaction
@@ -24,6 +25,7 @@ from persistence import (
     catalog,
     channels,
     locations,
+    notifications,
     order_adjustments,
     order_parts,
     order_reviews,
@@ -141,6 +143,10 @@ class Loaders:
     def order_parts(self) -> DataLoader[UUID, OrderParts | None]:
         """Fulfillment orders, shipments and payments by their order's id."""
         return self.over("order_parts", order_parts.parts_of)
+
+    def order_notifications(self) -> DataLoader[UUID, list[Notification] | None]:
+        """What customers were told, by their order's id."""
+        return self.over("order_notifications", notifications.of_orders)
 
     def order_reviews(self) -> DataLoader[UUID, OrderReview | None]:
         """Reviews by their order's id."""

@@ -20,6 +20,7 @@ from api.resolvers.inventory import InventoryMutation, InventoryQuery
 from api.resolvers.ledger import LedgerQuery
 from api.resolvers.locations import LocationsMutation, LocationsQuery
 from api.resolvers.nodes import NodesQuery
+from api.resolvers.notifications import NotificationsMutation, NotificationsQuery
 from api.resolvers.order_drafts import OrderDraftsMutation
 from api.resolvers.order_edits import OrderEditsMutation
 from api.resolvers.order_holds import OrderHoldsMutation
@@ -50,6 +51,7 @@ class Query(
     LedgerQuery,
     LocationsQuery,
     NodesQuery,
+    NotificationsQuery,
     OrderReviewsQuery,
     OrdersQuery,
     PaymentCallbacksQuery,
@@ -72,6 +74,7 @@ class Mutation(
     DiscountsMutation,
     InventoryMutation,
     LocationsMutation,
+    NotificationsMutation,
     OrderEditsMutation,
     OrderPaymentsMutation,
     OrderDraftsMutation,

@@ -19,6 +19,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from domain.carts import MAX_UNITS
+from domain.kernel.emails import check_email
+from domain.kernel.errors import InvalidInput
+from providers.messages.smtp import Server
 from providers.payments.sandbox_methods import Faults
 
 PREFIX = "ORDERTIDE_"
@@ -83,10 +86,24 @@ def _faults(value: str) -> str:
     return value
 
 
+def _mail_url(value: str) -> str:
+    Server.parse(value)
+    return value
+
+
+def _email(value: str) -> str:
+    try:
+        return check_email(value)
+    except InvalidInput as error:
+        raise ValueError(error.message) from None
+
+
 PostgresqlUrl = Annotated[str, AfterValidator(_postgresql_url)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 BusUrl = Annotated[str, AfterValidator(_bus_url)]
 Proxies = Annotated[str, AfterValidator(_proxies)]
+MailUrl = Annotated[str, AfterValidator(_mail_url)]
+Email = Annotated[str, AfterValidator(_email)]
 SandboxFaults = Annotated[str, AfterValidator(_faults)]
 
 
@@ -214,6 +231,15 @@ class Settings(BaseSettings):
     tax_service_seconds: float = Field(default=5, gt=0)
     """How long it may take to answer; then the shopper is told to try again."""
 
+    mail_url: MailUrl | None = None
+    """The mail server that messages to customers go to; without it they are only logged."""
+
+    mail_from: Email | None = None
+    """The address that they are from."""
+
+    mail_time_limit_seconds: float = Field(default=30, gt=0)
+    """How long one message may take; then it is tried again."""
+
     sandbox_payments: bool = True
     """Whether the provider `sandbox` may be paid with: turn it off where real orders are taken."""
 
@@ -267,6 +293,8 @@ class Settings(BaseSettings):
                 raise ValueError(
                     f"{PREFIX}{name}_URL and {PREFIX}{name}_SECRET go together: set both, or neither"
                 )
+        if (self.mail_url is None) != (self.mail_from is None):
+            raise ValueError(f"{PREFIX}MAIL_URL and {PREFIX}MAIL_FROM go together: set both, or neither")
         if not self.embedded and self.secret_key is None:
             raise ValueError(
                 f"{PREFIX}SECRET_KEY is needed with {PREFIX}DATABASE_URL, the same for every process: make "

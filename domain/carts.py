@@ -10,7 +10,7 @@ from uuid import UUID
 from domain import addresses
 from domain.addresses import Address
 from domain.catalog import Variant
-from domain.channels import Channel
+from domain.channels import Channel, check_locale
 from domain.discounts import Candidate
 from domain.kernel.emails import check_email
 from domain.kernel.errors import CartClosed, InvalidInput, NotFound, under
@@ -133,6 +133,7 @@ class Cart:
     """What staff ask for the delivery rate chosen, instead of its own price."""
     order_id: UUID | None = None
     """The order it became, or the draft that it stands behind."""
+    locale: str | None = None
     holds_stock: bool = True
     """False for a draft that takes nothing off sale before it is paid for."""
 
@@ -224,6 +225,7 @@ class Details:
     email: str | None = None
     shipping_address: Address | None = None
     billing_address: Address | None = None
+    locale: str | None = None
 
 
 def check_changeable(cart: Cart) -> None:
@@ -393,4 +395,5 @@ def checked_details(details: Details) -> Details:
         email=None if details.email is None else check_email(details.email, "email"),
         shipping_address=checked(details.shipping_address, "shippingAddress"),
         billing_address=checked(details.billing_address, "billingAddress"),
+        locale=None if details.locale is None else check_locale(details.locale),
     )
