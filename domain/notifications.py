@@ -198,6 +198,12 @@ def doubted(notification: Notification, reason: str, now: datetime) -> Notificat
     return replace(again, repeats=notification.repeats + 1)
 
 
+def lost(notification: Notification, now: datetime) -> Notification:
+    """Return a notification that somebody handed over who did not come back: it is due at once."""
+    found = doubted(notification, "nobody came back from sending it", now)
+    return replace(found, next_attempt_at=now)
+
+
 def failed(notification: Notification, reason: str, now: datetime) -> Notification:
     """Return a notification that will not be sent."""
     return replace(notification, state=NotificationState.FAILED, reason=reason, ended_at=now)

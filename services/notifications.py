@@ -70,8 +70,9 @@ async def send_due(context: ServiceContext) -> Counter[NotificationState]:
         leased_until = now + timedelta(seconds=2 * messaging.time_limit_seconds)
         async with context.read() as connection:
             claimed = await rows.claim(connection, most=MOST_AT_ONCE, now=now, leased_until=leased_until)
-        for lost in [one for one in claimed if one.state is NotificationState.SENDING]:
-            reached[await _save(context, decide.doubted(lost, "nobody came back from sending it", now))] += 1
+        for one in claimed:
+            if one.state is NotificationState.SENDING:
+                reached[await _save(context, decide.lost(one, now))] += 1
         due = iter(await _load(context, [one for one in claimed if one.state is NotificationState.PENDING]))
         begun_until = leased_until - timedelta(seconds=messaging.time_limit_seconds)
         for states in await asyncio.gather(

@@ -56,7 +56,7 @@ class Words:
             formats = Locale(language)
         return cls(language, formats, ZoneInfo(time_zone))
 
-    def say(self, section: str, name: str, **values: object) -> str:
+    def say(self, section: str, name: str, /, **values: object) -> str:
         """Return a text with its placeholders filled; raises KeyError for one that is missing."""
         return texts_of(self.language)[section][name].format_map(values)
 
