@@ -139,6 +139,8 @@ _OF_PARCELS = {
     "ShipmentFailedAttempt": NotificationKind.DELIVERY_FAILED,
     "ShipmentAvailableForPickup": NotificationKind.READY_FOR_PICKUP,
 }
+OF_PARCELS = frozenset(_OF_PARCELS.values())
+"""Kinds that tell of one parcel."""
 # What may rightly happen to one parcel again, though never twice a day.
 _DAILY = frozenset(
     {NotificationKind.OUT_FOR_DELIVERY, NotificationKind.DELAYED, NotificationKind.DELIVERY_FAILED}

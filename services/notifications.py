@@ -28,7 +28,7 @@ from domain.message_ports import (
     MessageSession,
     Messaging,
 )
-from domain.notifications import WAITS, Notification, NotificationState
+from domain.notifications import WAITS, Notification, NotificationKind, NotificationState
 from persistence import channels, order_parts, orders
 from persistence import notifications as rows
 from persistence.idempotency import claim_for
@@ -121,13 +121,30 @@ async def resend(context: ServiceContext, notification_id: UUID, email: str | No
     return again
 
 
-async def letter_of(context: ServiceContext, notification: Notification) -> Letter:
-    """Return what a notification says of its order, for whoever runs the machine; raises NotFound."""
+async def preview(context: ServiceContext, number: str, kind: NotificationKind, locale: str | None) -> Letter:
+    """Return what the customer of an order would be told, of its newest parcel where it is of one.
+
+    Nothing is written. Raises NotFound where there is no such order or no parcel, and InvalidInput for a
+    kind that tells what only an event knows.
+    """
     require(context.actor, Permission.ORDERS_READ)
-    due = await _load(context, [notification])
-    if not due:
-        raise NotFound("there is no such order")
-    return due[0].letter
+    if kind is NotificationKind.ORDER_REFUNDED:
+        raise InvalidInput("how much was refunded is not known without a refund: look at a sample")
+    async with context.read() as connection:
+        order = await orders.by_number(connection, number)
+        if order is None:
+            raise NotFound("no order has this number")
+        parcels = (await order_parts.parts_of(connection, [order.id]))[order.id].shipments
+        settings = (await channels.settings_of(connection, [order.channel_id]))[order.channel_id]
+    if kind in decide.OF_PARCELS and not parcels:
+        raise NotFound("the order has no parcel yet")
+    facts = {"shipmentId": str(parcels[-1].id)} if kind in decide.OF_PARCELS else {}
+    now = context.now()
+    shown = Notification(
+        order.id, order.id, kind, "", "", locale or settings.locale, NotificationState.PENDING, now, now, now,
+        facts,
+    )  # fmt: skip
+    return (await _load(context, [shown]))[0].letter
 
 
 async def _load(context: ServiceContext, claimed: Sequence[Notification]) -> list[_Due]:

@@ -87,7 +87,7 @@ def _given(letter: Letter, words: Words) -> dict[str, object]:
 def _line(line: LetterLine, words: Words) -> dict[str, str | None]:
     return {
         "name": shortened(line.name, LONGEST_NAME),
-        "quantity": words.say("labels", "quantity", count=line.quantity),
+        "quantity": words.say("labels", "quantity", count=words.number(line.quantity)),
         "price": words.money(line.price) if line.price else None,
     }
 

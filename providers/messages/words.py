@@ -64,7 +64,11 @@ class Words:
         """Return a text that counts something, in the plural form of the number (CLDR)."""
         forms = texts_of(self.language)[section]
         form = forms.get(str(self.formats.plural_form(number)), forms["other"])
-        return form.format(count=format_decimal(number, locale=self.formats))
+        return form.format(count=self.number(number))
+
+    def number(self, number: int) -> str:
+        """Return a whole number, its digits grouped."""
+        return format_decimal(number, locale=self.formats)
 
     def money(self, amount: Money) -> str:
         """Return an amount with the decimals that ISO 4217 gives the currency: CLDR has others for some."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import asyncpg
+import pytest
 from asyncpg import Connection
 
 from persistence.database import Database
@@ -37,6 +38,7 @@ _WAITS = f"SELECT pid FROM pg_locks WHERE classid = {_LOCKS} AND objid = $1 AND 
 _ROWS = "SELECT id, state, repeats FROM notifications ORDER BY created_at, id"
 
 
+@pytest.mark.slow
 async def test_a_worker_killed_at_any_commit_tells_each_customer_once(
     fresh_database_url: str, tmp_path: Path
 ) -> None:
@@ -93,7 +95,7 @@ class Workers:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for process, _ in self._running:
+        for process, _log in self._running:
             process.kill()
             process.wait()
         self._stack.close()
