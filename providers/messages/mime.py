@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from email.errors import MessageError as EmailError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
@@ -28,18 +29,25 @@ def mime_of(message: Message, from_address: str, *, utf8: bool) -> Mime:
     """Return a message as it is sent: the same bytes each time, so that one sent twice is one message.
 
     `utf8` says whether the server takes UTF-8 in addresses. Raises MessageRefused where it does not and
-    would have to.
+    would have to, and for what cannot be written.
     """
     sender, recipient = with_ascii_domain(from_address), with_ascii_domain(message.recipient)
     needs_utf8 = not (sender + recipient).isascii()
     if needs_utf8 and not utf8:
         raise MessageRefused("the mail server does not take addresses beyond ASCII (SMTPUTF8)")
-    policy = SMTPUTF8 if needs_utf8 else SMTP
-    made = EmailMessage(policy=policy)
-    made["From"] = Address(one_line(message.from_name), addr_spec=sender)
-    made["To"] = Address(addr_spec=recipient)
+    try:
+        made = _written(message, sender, recipient, utf8=needs_utf8)
+        return Mime(sender, recipient, made.as_bytes(), needs_utf8)
+    except (ValueError, EmailError) as error:
+        raise MessageRefused(f"cannot be written as a message: {type(error).__name__}: {error}") from error
+
+
+def _written(message: Message, sender: str, recipient: str, *, utf8: bool) -> EmailMessage:
+    made = EmailMessage(policy=SMTPUTF8 if utf8 else SMTP)
+    made["From"] = _address(sender, one_line(message.from_name))
+    made["To"] = _address(recipient)
     if message.reply_to:
-        made["Reply-To"] = Address(addr_spec=with_ascii_domain(message.reply_to))
+        made["Reply-To"] = _address(with_ascii_domain(message.reply_to))
     made["Subject"] = one_line(message.content.subject)
     made["Date"] = message.dated
     made["Message-ID"] = f"<{message.name}@{sender.rpartition('@')[2]}>"
@@ -49,7 +57,13 @@ def mime_of(message: Message, from_address: str, *, utf8: bool) -> Mime:
     made.add_alternative(message.content.html, subtype="html", cte="quoted-printable")
     made.set_boundary(f"=_{message.name}")
     made["Content-Language"] = message.content.language
-    return Mime(sender, recipient, made.as_bytes(), needs_utf8)
+    return made
+
+
+def _address(address: str, name: str = "") -> Address:
+    # Not as addr_spec, which takes fewer than mail servers do: a name beyond ASCII, or two dots in a row.
+    local, _, domain = address.rpartition("@")
+    return Address(name, local, domain)
 
 
 def one_line(text: str) -> str:
