@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from domain.kernel.transitions import check_transition
+from domain.kernel.errors import IllegalTransition
 
 OLDEST_NEWS = timedelta(days=2)
 """What happened longer ago is no news: a consumer that starts anew must not write to old customers."""
@@ -219,9 +219,10 @@ def sent(notification: Notification, sender: str, now: datetime) -> Notification
 def resent(notification: Notification, recipient: str, now: datetime) -> Notification:
     """Return a notification to be sent anew, as a message of its own.
 
-    Raises IllegalTransition while it is still to be sent by itself.
+    One that waits goes to the new address. Raises IllegalTransition while it is with the mail server.
     """
-    check_transition(TRANSITIONS, notification.state, NotificationState.PENDING, "the notification")
+    if notification.state is NotificationState.SENDING:
+        raise IllegalTransition("the notification is being sent just now", notification.state.value, ())
     return replace(
         notification,
         state=NotificationState.PENDING,

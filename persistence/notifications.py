@@ -10,8 +10,16 @@ from sqlalchemy import ARRAY, DateTime, Interval, Row, Text, Uuid, bindparam, te
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.kernel.ids import new_id
-from domain.notifications import OLDEST_NEWS, News, Notification, NotificationKind, NotificationState
+from domain.notifications import (
+    OLDEST_NEWS,
+    TRANSITIONS,
+    News,
+    Notification,
+    NotificationKind,
+    NotificationState,
+)
 from persistence.json_text import json_text
+from persistence.status_changes import changes_to
 
 _NOW = bindparam("now", type_=DateTime(timezone=True))
 _LATER = bindparam("later", type_=DateTime(timezone=True))
@@ -48,12 +56,13 @@ _CLAIM = text(
     RETURNING {_COLUMNS}
     """
 ).bindparams(_NOW, _LATER)
+_MAY_BE_SENT = changes_to(NotificationState.SENDING, TRANSITIONS, NotificationState.PENDING)
 # Whoever was thought dead has neither the newest claim nor, after staff had it sent anew, the generation.
 _MINE = "id = :id AND attempts = :attempts AND generation = :generation"
 _HAND_OVER = text(
     f"""
     UPDATE notifications SET state = 'SENDING', next_attempt_at = :later
-     WHERE {_MINE} AND state = 'PENDING' RETURNING id
+     WHERE {_MINE} AND state {_MAY_BE_SENT} RETURNING id
     """
 ).bindparams(_LATER)
 _SAVE = text(

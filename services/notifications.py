@@ -98,7 +98,8 @@ async def page(
 async def resend(context: ServiceContext, notification_id: UUID, email: str | None, key: str) -> Notification:
     """Have a notification sent anew, as a message of its own, to another address if one is named.
 
-    Raises NotFound, InvalidInput, and IllegalTransition for one that is still to be sent by itself.
+    One that waits only changes its address. Raises NotFound, InvalidInput, and IllegalTransition for one
+    that is with the mail server.
     """
     require(context.actor, Permission.ORDERS_WRITE)
     email = None if email is None else check_email(email, "email")

@@ -82,7 +82,7 @@ async def mail_server(tls: ssl.SSLContext | None = None) -> AsyncIterator[MailSe
             USER.encode(),
             PASSWORD.encode(),
         )
-        return AuthResult(success=known)
+        return AuthResult(success=known, handled=False)
 
     def make() -> SMTP:
         return SMTP(

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 from aiosmtplib import (
     SMTP,
     SMTPException,
+    SMTPHeloError,
     SMTPRecipientRefused,
     SMTPResponseException,
 )
@@ -119,6 +120,9 @@ class _SmtpSession:
         try:
             if not client.is_connected:
                 await client.connect()
+            if client.is_ehlo_or_helo_needed:
+                with suppress(SMTPHeloError):  # of a server so old that it only knows HELO, said below
+                    await client.ehlo()
             mime = mime_of(message, self._from_address, utf8=client.supports_extension("smtputf8"))
             await self._envelope(mime)
         except SMTPRecipientRefused as error:
