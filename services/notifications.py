@@ -75,9 +75,11 @@ async def send_due(context: ServiceContext) -> Counter[NotificationState]:
                 reached[await _save(context, decide.lost(one, now))] += 1
         due = iter(await _load(context, [one for one in claimed if one.state is NotificationState.PENDING]))
         begun_until = leased_until - timedelta(seconds=messaging.time_limit_seconds)
-        for states in await asyncio.gather(
-            *(_send_each(context, messaging, due, begun_until) for _ in range(min(LANES, len(claimed))))
-        ):
+        lanes = [_send_each(context, messaging, due, begun_until) for _ in range(min(LANES, len(claimed)))]
+        # One that fails keeps no other from what it has begun.
+        for states in await asyncio.gather(*lanes, return_exceptions=True):
+            if isinstance(states, BaseException):
+                raise states
             reached.update(states)
         taken = len(claimed)
     return reached
@@ -183,37 +185,57 @@ async def _send_each(
         for one in due:
             if context.now() > begun_until:
                 break  # the lease ends soon: left for the next claim
-            reached.append(await _send(context, messaging, session, one))
+            reached.append(await _Sending(context, messaging, session, one).run())
     return reached
 
 
-async def _send(
-    context: ServiceContext, messaging: Messaging, session: MessageSession, due: _Due
-) -> NotificationState:
-    claimed = due.notification
-    handed_over = False
+@dataclass(slots=True)
+class _Sending:
+    """One message on its way to the mail server."""
 
-    async def handing_over() -> None:
-        nonlocal handed_over
-        leased_until = context.now() + timedelta(seconds=2 * messaging.time_limit_seconds)
-        async with context.transaction() as transaction:
-            if not await rows.hand_over(transaction.connection, claimed, leased_until=leased_until):
+    context: ServiceContext
+    messaging: Messaging
+    session: MessageSession
+    due: _Due
+    handed_over: bool = False
+
+    async def run(self) -> NotificationState:
+        """Send it and write what became of it; one that is handed over comes to its end though we stop.
+
+        A server that is stopped for a new version would otherwise leave messages in doubt each time.
+        """
+        work = asyncio.create_task(self._send())
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            if not self.handed_over:
+                work.cancel()
+            await asyncio.wait([work])
+            raise
+
+    async def _send(self) -> NotificationState:
+        context, claimed = self.context, self.due.notification
+        try:
+            message = _message(self.messaging, self.due)
+            async with asyncio.timeout(self.messaging.time_limit_seconds):
+                await self.session.send(message, self._handing_over)
+        except _LostClaim:
+            _log.warning("notification_taken_over", notification_id=str(claimed.id))
+            return claimed.state
+        except MessageError as error:
+            return await _save(context, _unsent(claimed, error, context.now()), error.code)
+        except TimeoutError:
+            late = MessageDoubtful if self.handed_over else MessagePutOff
+            return await _save(context, _unsent(claimed, late("no answer in time"), context.now()))
+        return await _save(context, decide.sent(claimed, self.messaging.sender.name, context.now()))
+
+    async def _handing_over(self) -> None:
+        leased_until = self.context.now() + timedelta(seconds=2 * self.messaging.time_limit_seconds)
+        async with self.context.transaction() as transaction:
+            connection = transaction.connection
+            if not await rows.hand_over(connection, self.due.notification, leased_until=leased_until):
                 raise _LostClaim
-        handed_over = True
-
-    try:
-        message = _message(messaging, due)
-        async with asyncio.timeout(messaging.time_limit_seconds):
-            await session.send(message, handing_over)
-    except _LostClaim:
-        _log.warning("notification_taken_over", notification_id=str(claimed.id))
-        return claimed.state
-    except MessageError as error:
-        return await _save(context, _unsent(claimed, error, context.now()), error.code)
-    except TimeoutError:
-        said = MessageDoubtful("no answer in time") if handed_over else MessagePutOff("no answer in time")
-        return await _save(context, _unsent(claimed, said, context.now()))
-    return await _save(context, decide.sent(claimed, messaging.sender.name, context.now()))
+        self.handed_over = True
 
 
 def _message(messaging: Messaging, due: _Due) -> Message:

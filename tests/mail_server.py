@@ -27,6 +27,8 @@ class MailServer:
     """Answers to messages, each used once; "" closes the connection after the message was taken."""
     before_data: Callable[[], Awaitable[None]] | None = None
     """Awaited before a recipient is answered: the message cannot have been handed over yet."""
+    before_answer: Callable[[], Awaitable[None]] | None = None
+    """Awaited when a message was taken, before that is answered."""
     connections: int = 0
 
     @property
@@ -59,6 +61,8 @@ class MailServer:
         if answer[:1] in {"2", ""}:
             self.taken.append(envelope.content or b"")  # type: ignore[arg-type]
             self.recipients += envelope.rcpt_tos
+        if self.before_answer:
+            await self.before_answer()
         if not answer and isinstance(server.transport, asyncio.WriteTransport):
             server.transport.abort()
         return answer

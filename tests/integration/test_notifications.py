@@ -327,3 +327,44 @@ async def test_a_server_that_does_not_answer_in_time_is_left(database: Database)
 
 async def place_cart(database: Database, token: str) -> Placed:
     return await place(till(database), token, "sandbox", "ok", "placed once")
+
+
+async def test_a_worker_that_is_stopped_waits_for_what_it_has_handed_over(database: Database) -> None:
+    order = await make_order(database)
+    taken, stopped = asyncio.Event(), asyncio.Event()
+    async with mail_server() as server:
+
+        async def answer_late() -> None:
+            taken.set()
+            await stopped.wait()
+            await asyncio.sleep(0.2)
+
+        server.before_answer = answer_late
+        work = asyncio.create_task(notifications.send_due(post(database, server)))
+        await taken.wait()
+        work.cancel()
+        stopped.set()
+        await asyncio.wait([work])
+        assert work.cancelled()
+    assert await states(database, order) == [(K.ORDER_CONFIRMED, S.SENT)]
+
+
+async def test_a_worker_that_is_stopped_does_not_wait_for_what_it_has_not_handed_over(
+    database: Database,
+) -> None:
+    order = await make_order(database)
+    asked = asyncio.Event()
+    async with mail_server() as server:
+
+        async def never() -> None:
+            asked.set()
+            await asyncio.sleep(30)
+
+        server.before_data = never
+        work = asyncio.create_task(notifications.send_due(post(database, server, seconds=30)))
+        await asked.wait()
+        work.cancel()
+        async with asyncio.timeout(5):
+            await asyncio.wait([work])
+    assert server.taken == []
+    assert await states(database, order) == [(K.ORDER_CONFIRMED, S.PENDING)]

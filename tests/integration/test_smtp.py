@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from domain.message_ports import (
     Message,
@@ -17,6 +18,7 @@ from domain.message_ports import (
     MessageRefused,
     Rendered,
 )
+from providers.messages.log import LogSender
 from providers.messages.smtp import SmtpSender
 from tests.mail_server import ADDRESS, PASSWORD, USER, MailServer, mail_server
 
@@ -128,3 +130,19 @@ async def test_an_address_beyond_ascii_arrives_where_the_server_takes_it() -> No
     body = server.messages[0].get_body(("plain",))
     assert body is not None
     assert body.get_content().split() == [".", "Grüße", ".."], "lines of a dot are not the end"
+
+
+async def test_without_a_mail_server_it_is_logged_that_there_was_something_and_nothing_personal() -> None:
+    told = False
+
+    async def handing_over() -> None:
+        nonlocal told
+        told = True
+
+    with capture_logs() as logs:
+        async with LogSender().session() as session:
+            await session.send(message(), handing_over)
+    assert told
+    assert [(one["event"], one["message"]) for one in logs] == [("message_only_logged", "1")]
+    assert "ada" not in str(logs)
+    assert "Grüße" not in str(logs)
