@@ -150,9 +150,9 @@ _DAILY = frozenset(
 def news_of(kind: str, payload: Mapping[str, Any], sequence: int, occurred_at: datetime) -> News | None:
     """Return what an event of an order tells its customer; None for what is not theirs to know.
 
-    History from another system is no news.
+    History from another system is no news, and staff may have said that the customer is not to be written to.
     """
-    if payload.get("imported"):
+    if payload.get("imported") or payload.get("notifyCustomer") is False:
         return None
     if kind == "OrderPlaced":
         waits = payload.get("status") == "PENDING_APPROVAL"

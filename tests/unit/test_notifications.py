@@ -46,6 +46,7 @@ def test_an_event_tells_one_thing(
     ("kind", "payload"),
     [
         ("OrderPlaced", {"status": "OPEN", "imported": True}),
+        ("ShipmentShipped", {"shipmentId": PARCEL, "notifyCustomer": False}),
         ("OrderEdited", {}),
         ("NotificationFailed", {}),
         ("ShipmentShipped", {}),
