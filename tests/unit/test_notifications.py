@@ -11,7 +11,7 @@ from domain.notifications import GIVE_UP_AFTER, Notification, NotificationKind, 
 
 NOW = datetime(2026, 3, 4, 23, 59, tzinfo=UTC)
 K, S = NotificationKind, NotificationState
-PARCEL = str(uuid4())
+PARCEL = "0198c0de-0000-7000-8000-000000000001"
 
 
 def waiting(**changes: object) -> Notification:
