@@ -14,6 +14,7 @@ from domain.channels import Channel, ChannelSettings
 from domain.kernel.money import Money
 from domain.labels import LabelFacts
 from domain.locations import Location
+from domain.notifications import Notification
 from domain.order_reviews import OrderReview
 from domain.orders import Order, OrderLine
 from domain.payments import Payment, PaymentTransaction
@@ -29,6 +30,7 @@ from persistence import (
     channels,
     labels,
     locations,
+    notifications,
     order_adjustments,
     order_parts,
     order_reviews,
@@ -159,6 +161,10 @@ class Loaders:
     def labels(self) -> DataLoader[UUID, LabelFacts | None]:
         """What is known of labels, by their parcel's id."""
         return self.over("labels", labels.facts_of)
+
+    def order_notifications(self) -> DataLoader[UUID, list[Notification] | None]:
+        """What customers were told, by their order's id."""
+        return self.over("order_notifications", notifications.of_orders)
 
     def order_reviews(self) -> DataLoader[UUID, OrderReview | None]:
         """Reviews by their order's id."""

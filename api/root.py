@@ -27,6 +27,7 @@ from api.resolvers.labels import LabelsMutation
 from api.resolvers.ledger import LedgerQuery
 from api.resolvers.locations import LocationsMutation, LocationsQuery
 from api.resolvers.nodes import NodesQuery
+from api.resolvers.notifications import NotificationsMutation, NotificationsQuery
 from api.resolvers.order_drafts import OrderDraftsMutation
 from api.resolvers.order_edits import OrderEditsMutation
 from api.resolvers.order_holds import OrderHoldsMutation
@@ -60,6 +61,7 @@ class Query(
     LedgerQuery,
     LocationsQuery,
     NodesQuery,
+    NotificationsQuery,
     OrderReviewsQuery,
     OrdersQuery,
     PaymentCallbacksQuery,
@@ -89,6 +91,7 @@ class Mutation(
     FulfillmentMutation,
     InventoryMutation,
     LocationsMutation,
+    NotificationsMutation,
     OrderEditsMutation,
     OrderPaymentsMutation,
     OrderDraftsMutation,

@@ -24,6 +24,7 @@ from app import readiness
 from app.carriers import carrier_jobs, carriers_of
 from app.config import PREFIX, ConfigurationError, Settings
 from app.live import live_transports
+from app.messages import messaging
 from app.sandbox import sandbox_jobs, sandbox_provider
 from domain.carts import CartLimits
 from domain.inventory import HoldPolicy
@@ -194,6 +195,7 @@ def make_environment(
         credit_check_seconds=settings.credit_check_seconds,
         tax_service=tax_service,
         tax_service_seconds=settings.tax_service_seconds,
+        messaging=messaging(settings),
         committed=committed,
     )
 

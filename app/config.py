@@ -19,6 +19,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from domain.carts import MAX_UNITS
+from domain.kernel.emails import check_email
+from domain.kernel.errors import InvalidInput
+from providers.messages.smtp import Server
 from providers.payments.sandbox_methods import Faults
 
 PREFIX = "ORDERTIDE_"
@@ -90,10 +93,24 @@ def _carriers(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+def _mail_url(value: str) -> str:
+    Server.parse(value)
+    return value
+
+
+def _email(value: str) -> str:
+    try:
+        return check_email(value)
+    except InvalidInput as error:
+        raise ValueError(error.message) from None
+
+
 PostgresqlUrl = Annotated[str, AfterValidator(_postgresql_url)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 BusUrl = Annotated[str, AfterValidator(_bus_url)]
 Proxies = Annotated[str, AfterValidator(_proxies)]
+MailUrl = Annotated[str, AfterValidator(_mail_url)]
+Email = Annotated[str, AfterValidator(_email)]
 SandboxFaults = Annotated[str, AfterValidator(_faults)]
 
 
@@ -253,6 +270,14 @@ class Settings(BaseSettings):
 
     easypost_api_base: str = "https://api.easypost.com/v2"
     """Where EasyPost's API is: elsewhere only for a stand-in."""
+    mail_url: MailUrl | None = None
+    """The mail server that messages to customers go to; without it they are only logged."""
+
+    mail_from: Email | None = None
+    """The address that they are from."""
+
+    mail_time_limit_seconds: float = Field(default=30, gt=0)
+    """How long one message may take; then it is tried again."""
 
     sandbox_payments: bool = True
     """Whether the provider `sandbox` may be paid with: turn it off where real orders are taken."""
@@ -311,6 +336,8 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"{PREFIX}EASYPOST_API_KEY is needed for the carrier easypost of {PREFIX}CARRIERS: set it too"
             )
+        if (self.mail_url is None) != (self.mail_from is None):
+            raise ValueError(f"{PREFIX}MAIL_URL and {PREFIX}MAIL_FROM go together: set both, or neither")
         if not self.embedded and self.secret_key is None:
             raise ValueError(
                 f"{PREFIX}SECRET_KEY is needed with {PREFIX}DATABASE_URL, the same for every process: make "

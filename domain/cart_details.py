@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from domain import addresses
 from domain.addresses import Address
+from domain.channels import check_locale
 from domain.kernel.emails import check_email
 
 
@@ -15,6 +16,7 @@ class Details:
     email: str | None = None
     shipping_address: Address | None = None
     billing_address: Address | None = None
+    locale: str | None = None
 
 
 def checked_details(details: Details) -> Details:
@@ -28,4 +30,5 @@ def checked_details(details: Details) -> Details:
         email=None if details.email is None else check_email(details.email, "email"),
         shipping_address=checked(details.shipping_address, "shippingAddress"),
         billing_address=checked(details.billing_address, "billingAddress"),
+        locale=None if details.locale is None else check_locale(details.locale),
     )

@@ -136,6 +136,7 @@ class Cart:
     """What staff ask for the delivery rate chosen, instead of its own price."""
     order_id: UUID | None = None
     """The order it became, or the draft that it stands behind."""
+    locale: str | None = None
     holds_stock: bool = True
     """False for a draft that takes nothing off sale before it is paid for."""
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from babel import Locale, UnknownLocaleError
 
+from domain.channel_messages import check_muted, check_reply_to, check_storefront_url, check_time_zone
 from domain.kernel.changes import KEEP, Keep, kept
 from domain.kernel.errors import InvalidInput, under
 from domain.kernel.money import Amount, Money, exponent_of
@@ -62,6 +63,13 @@ class ChannelSettings:
     payment_terms_days: int | None = None
     """How many days after an order is placed what is billed is due; None: it has no date."""
     tax_source: TaxSource = TaxSource.RATES
+    storefront_url: str | None = None
+    """Where customers follow their order, with {number} and {token} in it; None: nowhere."""
+    reply_to: str | None = None
+    time_zone: str = "UTC"
+    """The zone (IANA) that customers are told dates in."""
+    muted_notifications: tuple[str, ...] = ()
+    """Kinds of notifications that customers do not get."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +89,10 @@ class ChannelChanges:
     hold_unpaid: bool | Keep = KEEP
     payment_terms_days: int | Keep | None = KEEP
     tax_source: TaxSource | Keep = KEEP
+    storefront_url: str | Keep | None = KEEP
+    reply_to: str | Keep | None = KEEP
+    time_zone: str | Keep = KEEP
+    muted_notifications: Sequence[str] | Keep = KEEP
 
 
 def check_new(slug: str, name: str, currency: str) -> tuple[str, str, str]:
@@ -124,6 +136,10 @@ def change(
         hold_unpaid=kept(changes.hold_unpaid, settings.hold_unpaid),
         payment_terms_days=check_terms(kept(changes.payment_terms_days, settings.payment_terms_days)),
         tax_source=kept(changes.tax_source, settings.tax_source),
+        storefront_url=check_storefront_url(kept(changes.storefront_url, settings.storefront_url)),
+        reply_to=check_reply_to(kept(changes.reply_to, settings.reply_to)),
+        time_zone=check_time_zone(kept(changes.time_zone, settings.time_zone)),
+        muted_notifications=check_muted(kept(changes.muted_notifications, settings.muted_notifications)),
     )
     if (name, after) == (channel.name, settings):
         return channel, settings

@@ -29,6 +29,7 @@ def cart_of(row: Row[*tuple[Any, ...]]) -> Cart:
         created_at=row.created_at,
         active_at=row.active_at,
         email=row.email,
+        locale=row.locale,
         lines=tuple(_line(record) for record in row.lines or ()),
         shipping_address=_address(row.shipping_address),
         billing_address=_address(row.billing_address),

@@ -41,7 +41,7 @@ def _loading(cart: str, *, expiry: str = "h.expires_at", extra: str = "") -> Tex
     return text(
         f"""
 WITH cart AS ({cart})
-SELECT c.id, c.status, c.version, c.token_generation, c.created_at, c.active_at, c.email,
+SELECT c.id, c.status, c.version, c.token_generation, c.created_at, c.active_at, c.email, c.locale,
        c.shipping_address, c.billing_address, c.delivery_rate_id, c.delivery_quote_id,
        c.delivery_price_minor, c.order_id,
        c.holds_stock,
@@ -75,6 +75,7 @@ _FOUND = f""",
        ) AS found"""
 _DETAILS = """,
     email = CASE WHEN :sets_email THEN :email ELSE email END,
+    locale = CASE WHEN :sets_locale THEN :locale ELSE locale END,
     shipping_address = CASE WHEN :sets_shipping THEN CAST(:shipping AS jsonb) ELSE shipping_address END,
     billing_address = CASE WHEN :sets_billing THEN CAST(:billing AS jsonb) ELSE billing_address END"""
 
@@ -122,10 +123,10 @@ _SAVE_LINES = """
 _SAVE = text(_SAVE_LINES)
 _CREATE = text(
     """WITH cart AS (
-    INSERT INTO carts (id, channel_id, status, version, token_generation, currency, email,
+    INSERT INTO carts (id, channel_id, status, version, token_generation, currency, email, locale,
                        address_number, created_at, active_at)
-    VALUES (:cart, :channel, :status, :version, :generation, :currency, :email, :address_number, :now,
-            :now))"""
+    VALUES (:cart, :channel, :status, :version, :generation, :currency, :email, :locale, :address_number,
+            :now, :now))"""
     + _SAVE_LINES
 )
 _GENERATION = text("SELECT token_generation FROM carts WHERE id = :id")
@@ -212,6 +213,8 @@ async def touch_with_details(connection: AsyncConnection, change: Touch, details
     values = change.values(
         sets_email="email" in details.names,
         email=details.email,
+        sets_locale="locale" in details.names,
+        locale=details.locale,
         sets_shipping="shippingAddress" in details.names,
         shipping=_address_json(details.shipping_address),
         sets_billing="billingAddress" in details.names,
@@ -268,6 +271,7 @@ async def create(connection: AsyncConnection, cart: Cart, address_number: int | 
         "generation": cart.token_generation,
         "currency": cart.currency,
         "email": cart.email,
+        "locale": cart.locale,
         "address_number": address_number,
         "now": cart.created_at,
     }

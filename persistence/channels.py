@@ -40,7 +40,8 @@ _LOCATIONS_BY_CODE = text(
 _SETTINGS = """
     SELECT c.id, c.slug, c.name, c.currency, c.version, c.locale, c.review_from_minor, c.capture_policy,
            c.serves_all_locations, c.prices_include_tax, c.tax_rounding, c.hold_unpaid,
-           c.payment_terms_days, c.tax_source,
+           c.payment_terms_days, c.tax_source, c.storefront_url, c.reply_to, c.time_zone,
+           c.muted_notifications,
            ARRAY(SELECT l.code FROM channel_locations s JOIN locations l ON l.id = s.location_id
                   WHERE s.channel_id = c.id ORDER BY s.rank, l.code) AS codes
       FROM channels c
@@ -53,7 +54,8 @@ _SAVE = text(
            capture_policy = :capture_policy, serves_all_locations = :serves_all_locations,
            prices_include_tax = :prices_include_tax, tax_rounding = :tax_rounding,
            hold_unpaid = :hold_unpaid, payment_terms_days = :payment_terms_days,
-           tax_source = :tax_source, version = :version
+           tax_source = :tax_source, storefront_url = :storefront_url, reply_to = :reply_to,
+           time_zone = :time_zone, muted_notifications = :muted_notifications, version = :version
      WHERE id = :id
     """
 )
@@ -167,6 +169,10 @@ async def save(connection: AsyncConnection, channel: Channel, settings: ChannelS
         "hold_unpaid": settings.hold_unpaid,
         "payment_terms_days": settings.payment_terms_days,
         "tax_source": settings.tax_source.value,
+        "storefront_url": settings.storefront_url,
+        "reply_to": settings.reply_to,
+        "time_zone": settings.time_zone,
+        "muted_notifications": list(settings.muted_notifications),
     }
     await connection.execute(_SAVE, values)
 
@@ -194,6 +200,10 @@ def _settings(row: Row[*tuple[Any, ...]]) -> ChannelSettings:
         row.hold_unpaid,
         row.payment_terms_days,
         TaxSource(row.tax_source),
+        row.storefront_url,
+        row.reply_to,
+        row.time_zone,
+        tuple(row.muted_notifications),
     )
 
 

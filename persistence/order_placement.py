@@ -76,14 +76,14 @@ _SAVE = text(
         INSERT INTO orders (id, number, channel_id, cart_id, customer_id, status, payment_status,
                fulfillment_status, email, client_number, currency, shipping_address, billing_address,
                delivery, subtotal_minor, shipping_minor, tax_minor, discount_minor, total_minor, placed_at,
-               tax_included)
+               tax_included, locale)
         VALUES (:id, coalesce((SELECT o.number FROM orders o WHERE o.id = :id),
                               nextval('order_numbers')::text), :channel_id, :cart_id, :customer_id, :status,
                :payment_status, :fulfillment_status, :email, :client_number, :currency,
                CAST(:shipping_address AS jsonb),
                CAST(:billing_address AS jsonb), CAST(:delivery AS jsonb), :subtotal_minor, :shipping_minor,
                :tax_minor, :discount_minor, :total_minor, :now,
-               :tax_included)
+               :tax_included, (SELECT k.locale FROM carts k WHERE k.id = :cart_id))
         ON CONFLICT (id) DO UPDATE
            SET status = excluded.status, payment_status = excluded.payment_status,
                fulfillment_status = excluded.fulfillment_status, email = excluded.email,
@@ -92,7 +92,8 @@ _SAVE = text(
                billing_address = excluded.billing_address, delivery = excluded.delivery,
                subtotal_minor = excluded.subtotal_minor, shipping_minor = excluded.shipping_minor,
                tax_minor = excluded.tax_minor, discount_minor = excluded.discount_minor,
-               total_minor = excluded.total_minor, tax_included = excluded.tax_included, placed = true,
+               total_minor = excluded.total_minor, tax_included = excluded.tax_included,
+               locale = excluded.locale, placed = true,
                placed_at = excluded.placed_at,
                version = orders.version + 1
          WHERE orders.status = 'DRAFT'

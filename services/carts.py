@@ -10,7 +10,7 @@ from domain import carts as decide
 from domain.cart_details import Details, checked_details
 from domain.carts import Cart, CartStatus
 from domain.catalog import MAX_SKU_LENGTH, VariantRef
-from domain.channels import is_slug
+from domain.channels import check_locale, is_slug
 from domain.discounts import is_code
 from domain.kernel.changes import check_version
 from domain.kernel.emails import check_email
@@ -45,6 +45,7 @@ async def create(
     lines: Sequence[Wanted] = (),
     email: str | None = None,
     key: str | None = None,
+    locale: str | None = None,
 ) -> tuple[Cart, str]:
     """Create a cart, its stock held from now on; returns it and its secret token.
 
@@ -52,15 +53,16 @@ async def create(
     Raises InvalidInput, NotFound (channel, lines.N.variant) and InsufficientStock.
     """
     email = None if email is None else check_email(email, "email")
+    locale = None if locale is None else check_locale(locale)
     if len(lines) > decide.MAX_LINES:
         raise InvalidInput(f"a cart has at most {decide.MAX_LINES} lines", "lines")
     if not is_slug(channel_slug):
         raise _unknown_channel()
     lines = [replace(line, ref=findable(line.ref)) for line in lines]
-    claim = _creation_claim(context, channel_slug, lines, email, key)
+    claim = _creation_claim(context, channel_slug, lines, [email, locale] if locale else [email], key)
 
     async def write(transaction: Transaction) -> Cart:
-        return await _create(context, transaction, channel_slug, lines, email)
+        return await _create(context, transaction, channel_slug, lines, email, locale)
 
     cart = await _once(context, claim, write)
     return cart, token_of(context, cart)
@@ -284,6 +286,7 @@ async def _create(
     slug: str,
     lines: Sequence[Wanted],
     email: str | None,
+    locale: str | None,
 ) -> Cart:
     shelf = await rows.shelf(transaction.connection, slug, [wanted.ref for wanted in lines], email)
     if shelf is None:
@@ -302,6 +305,7 @@ async def _create(
         delivery_rules=shelf.delivery_rules,
         rules=shelf.rules,
         priced_at=now,
+        locale=locale,
     )
     offered = ((shelf.offers.get(wanted.ref), wanted.quantity) for wanted in lines)
     cart, origins = decide.fill(empty, offered, context.environment.cart_limits.units)
@@ -369,14 +373,14 @@ def _changeable(cart: Cart | None, expected_version: int | None = None, *, lines
 
 
 def _creation_claim(
-    context: ServiceContext, slug: str, lines: Sequence[Wanted], email: str | None, key: str | None
+    context: ServiceContext, slug: str, lines: Sequence[Wanted], buyer: Sequence[str | None], key: str | None
 ) -> Claim | None:
     if key is None:
         return None
     anonymous = context.actor.kind is ActorKind.ANONYMOUS
     key = check_secret_key(key) if anonymous else check_key(key)
     wanted = [[line.ref.id, line.ref.sku, line.quantity] for line in lines]
-    return claim_for(f"cartCreate:{context.actor.label}", key, [slug, wanted, email])
+    return claim_for(f"cartCreate:{context.actor.label}", key, [slug, wanted, *buyer])
 
 
 def _claim(operation: str, subject: TokenSubject, key: str | None, request: Any) -> Claim | None:

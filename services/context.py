@@ -14,6 +14,7 @@ from domain.carts import CartLimits
 from domain.inventory import HoldPolicy
 from domain.kernel.events import Event
 from domain.ledger import Entry
+from domain.message_ports import Messaging
 from domain.ports import Clock, CreditCheck, PaymentProviders, TaxService
 from persistence import event_log, idempotency
 from persistence.database import Database
@@ -62,6 +63,8 @@ class Environment:
     # Who computes the taxes of channels that have no table of rates, and how long it may take.
     tax_service: TaxService | None = None
     tax_service_seconds: float = 5.0
+    # How customers are written to; None: nobody writes to them here.
+    messaging: Messaging | None = None
     # Told after each commit that appended events: a stamper in the same process wakes up.
     committed: Callable[[], None] = lambda: None
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from realtime.events import FeedEvent
+from worker import notifications
 
 Handle = Callable[[AsyncConnection, Sequence[FeedEvent]], Awaitable[None]]
 """Reacts to events in the transaction that also moves the cursor: both happen, or neither."""
@@ -30,5 +31,5 @@ class Consumer:
         return not self.streams or event.aggregate in self.streams
 
 
-CONSUMERS: tuple[Consumer, ...] = ()
-"""Every consumer; notifications, webhooks, automation and reports will stand here."""
+CONSUMERS: tuple[Consumer, ...] = (Consumer("notifications", notifications.note, frozenset({"order"})),)
+"""Every consumer; webhooks, automation and reports will stand here."""

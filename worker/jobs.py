@@ -17,7 +17,7 @@ from services import (
     stored_value_sweeps,
     tracking,
 )
-from worker import payment_callbacks
+from worker import notifications, payment_callbacks
 from worker.schedule import Job
 
 JOBS = (
@@ -37,6 +37,8 @@ JOBS = (
     Job("tell_late_parcels", 60.0, tracking.tell_late),
     # Before what they build on is known they wait; staff and shoppers see the rest within a second.
     Job("apply_payment_callbacks", 0.5, payment_callbacks.apply),
+    # Within a second or two of what they tell.
+    Job("send_notifications", 1.0, notifications.send),
     # They lapse days ahead; minutes do not matter.
     Job("renew_authorizations", 60.0, payment_renewals.renew_expiring),
     # Terms are days: minutes do not matter.

@@ -53,7 +53,12 @@ class CartsMutation:
             with under("lines", str(index)):
                 lines.append(Wanted(line.variant.to_domain("variant"), line.quantity))
         cart, token = await carts.create(
-            info.context.service, input.channel, lines, input.email, input.idempotency_key
+            info.context.service,
+            input.channel,
+            lines,
+            input.email,
+            input.idempotency_key,
+            input.locale,
         )
         return CartCreatePayload(cart=Cart.of(cart), cart_token=token)
 
@@ -101,12 +106,14 @@ class CartsMutation:
             "email": input.email,
             "shippingAddress": input.shipping_address,
             "billingAddress": input.billing_address,
+            "locale": input.locale,
         }
         details = Details(
             names=frozenset(name for name, value in given.items() if value is not strawberry.UNSET),
             email=input.email if input.email is not strawberry.UNSET else None,
             shipping_address=input.shipping_address.to_domain() if input.shipping_address else None,
             billing_address=input.billing_address.to_domain() if input.billing_address else None,
+            locale=input.locale if input.locale is not strawberry.UNSET else None,
         )
         return CartPayload(cart=Cart.of(await carts.update(info.context.service, input.cart_token, details)))
 

@@ -120,6 +120,9 @@ class Cart(Node):
     status: CartStatus  # type: ignore[valid-type]
     version: int
     email: str | None
+    locale: str | None = strawberry.field(
+        description="The buyer's own, in whose language messages are; null: the channel's."
+    )
 
     @classmethod
     def of(cls, cart: domain.Cart) -> "Cart":
@@ -130,6 +133,7 @@ class Cart(Node):
             status=cart.status,
             version=cart.version,
             email=cart.email,
+            locale=cart.locale,
         )
 
     @strawberry.field
@@ -270,6 +274,9 @@ class CartCreateInput:
     lines: list[CartLineInput] | None = None
     email: str | None = None
     idempotency_key: str | None = None
+    locale: str | None = strawberry.field(
+        default=None, description="The buyer's own, as in de-AT; the channel's where left out."
+    )
 
 
 @strawberry.input(description="A variant that is in the cart already gets more units.")
@@ -311,6 +318,9 @@ class CartUpdateInput:
     email: str | None = strawberry.UNSET
     shipping_address: AddressInput | None = strawberry.UNSET
     billing_address: AddressInput | None = strawberry.UNSET
+    locale: str | None = strawberry.field(
+        default=strawberry.UNSET, description="The buyer's own, as in de-AT; null: the channel's."
+    )
 
 
 @strawberry.input

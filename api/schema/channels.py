@@ -7,7 +7,7 @@ from api.errors import UserError
 from api.scalars import encode_id
 from api.schema.values import Money, MoneyInput, Node, given, given_domain
 from domain import channels as domain
-from domain import taxes
+from domain import notifications, taxes
 from domain.channels import Channel as DomainChannel
 from domain.channels import ChannelChanges
 from domain.channels import ChannelSettings as DomainChannelSettings
@@ -29,6 +29,8 @@ TaxSource = strawberry.enum(
     description="Who knows the taxes: the channel's table of rates, or the company's tax service, which "
     "cartTaxCalculate asks.",
 )
+
+NotificationKind = strawberry.enum(notifications.NotificationKind, description="What a customer is told.")
 
 
 @strawberry.type
@@ -87,6 +89,14 @@ class ChannelSettings:
     payment_terms_days: int | None = strawberry.field(
         description="Days after an order is placed in which what is billed is due; null: it has no date."
     )
+    storefront_url: str | None = strawberry.field(
+        description="Where customers follow their order, {number} and {token} standing for its own."
+    )
+    reply_to: str | None = strawberry.field(description="Where customers' answers to messages go.")
+    time_zone: str = strawberry.field(description="The time zone that customers are told dates in.")
+    muted_notifications: list[NotificationKind] = strawberry.field(  # type: ignore[valid-type]
+        description="What customers are not told."
+    )
 
     @classmethod
     def of(cls, settings: DomainChannelSettings, channel: DomainChannel) -> "ChannelSettings":
@@ -103,6 +113,10 @@ class ChannelSettings:
             tax_source=settings.tax_source,
             hold_unpaid=settings.hold_unpaid,
             payment_terms_days=settings.payment_terms_days,
+            storefront_url=settings.storefront_url,
+            reply_to=settings.reply_to,
+            time_zone=settings.time_zone,
+            muted_notifications=[NotificationKind(kind) for kind in settings.muted_notifications],
         )
 
 
@@ -145,6 +159,19 @@ class ChannelUpdateInput:
     payment_terms_days: strawberry.Maybe[int | None] = strawberry.field(
         description="0 to 365 days in which what is billed is due, of later orders; null: it has no date."
     )
+    storefront_url: strawberry.Maybe[str | None] = strawberry.field(
+        description="Where customers follow their order, as in https://shop.example/orders/{token}: {number} "
+        "and {token} stand for its own. Null: messages have no such link."
+    )
+    reply_to: strawberry.Maybe[str | None] = strawberry.field(
+        description="Where customers' answers to messages go; null: to whom they are from."
+    )
+    time_zone: strawberry.Maybe[str] = strawberry.field(
+        description="The IANA time zone that customers are told dates in, as in Europe/Berlin."
+    )
+    muted_notifications: strawberry.Maybe[list[NotificationKind]] = strawberry.field(  # type: ignore[valid-type]
+        description="What customers are not told from now on."
+    )
     expected_version: int | None = None
 
     def to_changes(self) -> ChannelChanges:
@@ -160,6 +187,10 @@ class ChannelUpdateInput:
             tax_source=given(self.tax_source),
             hold_unpaid=given(self.hold_unpaid),
             payment_terms_days=given(self.payment_terms_days),
+            storefront_url=given(self.storefront_url),
+            reply_to=given(self.reply_to),
+            time_zone=given(self.time_zone),
+            muted_notifications=given(self.muted_notifications),
         )
 
 

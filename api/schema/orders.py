@@ -10,6 +10,7 @@ from api.errors import UserError
 from api.scalars import decode_id, encode_id
 from api.schema.channels import Channel
 from api.schema.fulfillment import FulfillmentOrder
+from api.schema.notifications import Notification
 from api.schema.order_reviews import OrderReview
 from api.schema.payments import Payment, PaymentTransaction
 from api.schema.shipments import Shipment
@@ -179,6 +180,14 @@ class Order(Node):
             return None
         review = await info.context.loaders.order_reviews().load(self.row.id)
         return OrderReview.of(review, self) if review else None
+
+    @strawberry.field(description="What its customer was told; for staff, null to others.")  # type: ignore[untyped-decorator]
+    async def notifications(self, info: Info) -> list[Notification] | None:
+        """Return the notifications to staff, oldest first."""
+        if not info.context.actor.may(Permission.ORDERS_READ):
+            return None
+        found = await info.context.loaders.order_notifications().load(self.row.id)
+        return [Notification.of(one) for one in found or ()]
 
     async def _parts(self, info: Info) -> OrderParts:
         return await info.context.loaders.order_parts().load(self.row.id) or OrderParts()

@@ -28,6 +28,8 @@ carts = Table(
     Column("token_generation", Integer, nullable=False, server_default="1"),
     text_column("currency"),
     Column("email", Text),
+    # The buyer's own, as BCP 47 writes it; null: the channel's.
+    Column("locale", Text),
     Column("customer_id", Uuid),
     Column("shipping_address", JSON),
     Column("billing_address", JSON),

@@ -1,6 +1,17 @@
 """Sales channels and the locations that serve each, in order of preference."""
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey, Integer, Table, Text, Uuid
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Integer,
+    Table,
+    Text,
+    Uuid,
+)
 
 from domain.channels import CapturePolicy
 from domain.taxes import TaxRounding, TaxSource
@@ -26,6 +37,12 @@ channels = Table(
     Column("hold_unpaid", Boolean, nullable=False, server_default="false"),
     # How many days after an order is placed what is billed is due; null: it has no date.
     Column("payment_terms_days", Integer),
+    # What messages to customers need: where they follow their order, who reads their answers, in which
+    # zone (IANA) dates are told, and which kinds are not sent.
+    Column("storefront_url", Text),
+    Column("reply_to", Text),
+    Column("time_zone", Text, nullable=False, server_default="UTC"),
+    Column("muted_notifications", ARRAY(Text), nullable=False, server_default="{}"),
     Column("version", Integer, nullable=False, server_default="1"),
     moment("created_at"),
     moment("archived_at", optional=True),

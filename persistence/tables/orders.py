@@ -37,6 +37,8 @@ orders = Table(
     Column("version", Integer, nullable=False, server_default="1"),
     Column("token_generation", Integer, nullable=False, server_default="1"),
     Column("email", Text),
+    # The buyer's own, as BCP 47 writes it; null: the channel's.
+    Column("locale", Text),
     # Stands for the client address it was ordered from, where orders are counted by it.
     Column("client_number", BigInteger),
     text_column("currency"),

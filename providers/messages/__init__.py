@@ -1,0 +1,1 @@
+"""Ways to write to customers, and the words."""
