@@ -60,6 +60,10 @@ class Outlook:
             np.mean(self._profiles) if len(self._profiles) else 1.0
         )
         """(skus,) what a unit costs on average, over places and sites."""
+        units = sum(int(order.problem.demand.sum()) for order in past)
+        parcels = sum(float(opening.mean()) for opening in self._openings if len(opening))
+        self.parcel_share = parcels / max(units, 1)
+        """What a parcel costs on average, by the units of an order."""
 
     def draw(self, draw: np.random.Generator, expected: FloatArray, orders: int) -> list[TableOrder]:
         """Return orders that together ask for about the expected units (skus,), of about this number.

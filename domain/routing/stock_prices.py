@@ -16,9 +16,11 @@ from domain.routing.deciding import decide
 from domain.routing.outlook import Outlook, TableOrder
 from domain.routing.problem import FloatArray, IntArray
 
-_FIRST_ROUNDS, _LATER_ROUNDS = 40, 16
+_FIRST_ROUNDS, _LATER_ROUNDS = 60, 16
 _SLOWING = 10.0
 """Rounds after which steps are half as long."""
+_HEAD_START = 20
+"""Rounds that known prices are taken to have behind them: long steps would only unsettle them."""
 _AVERAGED = 0.6
 """Share of the rounds whose prices are averaged: single ones swing about the right price."""
 _CAUTION = 0.9
@@ -56,10 +58,11 @@ def price_stock(
         asked[order.rows] += order.problem.demand
     to_come = np.maximum(expected - asked, 0.0)
     held = np.maximum(stock.sum(axis=1), 1)[:, None]
+    worth = outlook.unit_costs[:, None] + outlook.parcel_share
     total, averaged = np.zeros(stock.shape), max(1, round(_AVERAGED * rounds))
     for number in range(rounds):
         orders = [*known, *outlook.draw(draw, to_come, orders_ahead)]
-        step = outlook.unit_costs[:, None] * _SLOWING / (_SLOWING + number)
+        step = worth * _SLOWING / (_SLOWING + number + (0 if start is None else _HEAD_START))
         prices = np.maximum(prices + step * (_wanted(orders, stock, prices) - stock) / held, 0.0)
         if number >= rounds - averaged:
             total += prices
