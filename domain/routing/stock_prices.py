@@ -73,9 +73,7 @@ def _wanted(orders: Sequence[TableOrder], stock: IntArray, prices: FloatArray) -
     """Return what the orders take at these prices if each has all the stock to itself."""
     wanted = np.zeros(stock.shape, np.int64)
     for order in orders:
-        supply = stock[order.rows]
-        if order.problem.supply.any():
-            supply = np.minimum(supply, order.problem.supply)
+        supply = np.minimum(stock[order.rows], order.problem.supply)
         alone = replace(order.problem, supply=supply, stock_price=prices[order.rows])
         wanted[order.rows] += decide(alone).allocation
     return wanted
