@@ -36,7 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--streams", type=int, default=2, help="how many streams to play at most")
+    parser.add_argument("--streams", type=int, default=10, help="how many streams to play at most")
     parser.add_argument("--large", type=int, default=2, help="how many orders of 200 lines over 200 sites")
     given, _ = parser.parse_known_args()
     folder = os.environ.get("ORDERTIDE_TEST_DATA")

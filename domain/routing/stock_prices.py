@@ -36,6 +36,7 @@ def price_stock(
     known: Sequence[TableOrder] = (),
     start: FloatArray | None = None,
     rounds: int | None = None,
+    most_drawn: int = 1_000,
     seed: int = 0,
 ) -> FloatArray:
     """Return (skus, sites) prices of a unit of this stock until the next delivery.
@@ -48,6 +49,7 @@ def price_stock(
         known: orders waiting to be decided.
         start: prices of an earlier time, to go on from; fewer rounds are enough then.
         rounds: how often orders are drawn; each costs about a third of a millisecond an order.
+        most_drawn: orders drawn in a round at most; of more to come a sample stands for all.
         seed: the same one gives the same prices.
     """
     draw = np.random.default_rng(seed)
@@ -60,10 +62,12 @@ def price_stock(
     held = np.maximum(stock.sum(axis=1), 1)[:, None]
     worth = outlook.unit_costs[:, None] + outlook.parcel_share
     total, averaged = np.zeros(stock.shape), max(1, round(_AVERAGED * rounds))
+    share = min(1.0, most_drawn / max(orders_ahead, 1))
     for number in range(rounds):
-        orders = [*known, *outlook.draw(draw, to_come, orders_ahead)]
+        sample = outlook.draw(draw, to_come * share, round(orders_ahead * share))
+        wanted = _wanted(known, stock, prices) + _wanted(sample, stock, prices) / share
         step = worth * _SLOWING / (_SLOWING + number + (0 if start is None else _HEAD_START))
-        prices = np.maximum(prices + step * (_wanted(orders, stock, prices) - stock) / held, 0.0)
+        prices = np.maximum(prices + step * (wanted - stock) / held, 0.0)
         if number >= rounds - averaged:
             total += prices
     return _CAUTION * total / averaged

@@ -34,6 +34,16 @@ def test_ample_stock_has_no_price_and_scarce_stock_that_of_going_farther() -> No
     assert scarce[0, 1] == 0
 
 
+def test_a_sample_of_the_orders_to_come_gives_about_the_same_prices_as_all() -> None:
+    outlook, stock = Outlook(PAST, 1), np.array([[50, 500]])
+
+    of_all = price_stock(outlook, stock, np.array([200.0]), 200)
+    of_some = price_stock(outlook, stock, np.array([200.0]), 200, most_drawn=40)
+
+    assert of_some[0, 0] == pytest.approx(of_all[0, 0], rel=0.3)
+    assert of_some[0, 1] == 0
+
+
 def test_the_same_seed_gives_the_same_prices() -> None:
     def prices() -> list[list[float]]:
         found = price_stock(Outlook(PAST, 1), np.array([[10, 30]]), np.array([40.0]), 40, seed=3)
