@@ -1,7 +1,7 @@
 """Delivery by zone, volume and parcel, boxes to pack into, and what carriers quote for a cart.
 
 Revision ID: 0029
-Revises: 0030
+Revises: 0028
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0029"
-down_revision = "0030"
+down_revision = "0028"
 branch_labels = None
 depends_on = None
 

@@ -1,7 +1,7 @@
 """Customers are told of their orders, in their language.
 
 Revision ID: 0034
-Revises: 0026
+Revises: 0033
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0034"
-down_revision = "0026"
+down_revision = "0033"
 branch_labels = None
 depends_on = None
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from domain.backorders import BackorderPolicy
-from domain.carts import Details
+from domain.cart_details import Details
 from domain.catalog import VariantRef
 from domain.kernel.errors import InsufficientStock, InvalidInput, NotFound
 from domain.kernel.ids import new_id
