@@ -9,6 +9,7 @@ from strawberry.schema.config import StrawberryConfig
 from api.errors import USER_ERROR_TYPES
 from api.resolvers.approvals import ApprovalsMutation, ApprovalsQuery
 from api.resolvers.availability import AvailabilitySubscription
+from api.resolvers.backorders import BackordersMutation
 from api.resolvers.boxes import BoxesMutation, BoxesQuery
 from api.resolvers.cart_discounts import CartDiscountsMutation
 from api.resolvers.carts import CartsMutation, CartsQuery, CartsSubscription
@@ -20,6 +21,7 @@ from api.resolvers.delivery_services import DeliveryServicesMutation, DeliverySe
 from api.resolvers.delivery_zones import DeliveryZonesMutation, DeliveryZonesQuery
 from api.resolvers.discounts import DiscountsMutation, DiscountsQuery
 from api.resolvers.event_feed import EventFeedQuery
+from api.resolvers.fulfillment import FulfillmentMutation, FulfillmentQuery
 from api.resolvers.inventory import InventoryMutation, InventoryQuery
 from api.resolvers.labels import LabelsMutation
 from api.resolvers.ledger import LedgerQuery
@@ -51,6 +53,7 @@ class Query(
     ChannelsQuery,
     DiscountsQuery,
     EventFeedQuery,
+    FulfillmentQuery,
     InventoryQuery,
     LedgerQuery,
     LocationsQuery,
@@ -73,11 +76,13 @@ class Query(
 class Mutation(
     CartDiscountsMutation,
     ApprovalsMutation,
+    BackordersMutation,
     CartsMutation,
     CatalogChangesMutation,
     CatalogMutation,
     ChannelsMutation,
     DiscountsMutation,
+    FulfillmentMutation,
     InventoryMutation,
     LocationsMutation,
     OrderEditsMutation,

@@ -4,11 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from domain.fulfillment import FulfillmentHold, FulfillmentOrder, FulfillmentOrderLine, FulfillmentOrderStatus
+from domain.fulfillment import (
+    FulfillmentHold,
+    FulfillmentOrder,
+    FulfillmentOrderLine,
+    FulfillmentOrderStatus,
+    with_status,
+)
 from domain.inventory import Movement, StockState
 from domain.kernel.errors import DomainError, InsufficientStock, Several
 from domain.kernel.ids import new_id
-from domain.order_edits import FREE, Need
+from domain.order_edits import Need, is_free
 from domain.order_holds import reopened
 from domain.orders import Order
 
@@ -37,7 +43,7 @@ def give_back(
     left = dict(taken)
     changed: list[FulfillmentOrder] = []
     movements: list[Movement] = []
-    for part in sorted((one for one in parts if one.status in FREE), key=_last_resort):
+    for part in sorted((one for one in parts if is_free(one)), key=_last_resort):
         lines: list[FulfillmentOrderLine] = []
         for line in part.lines:
             units = min(left.get(line.order_line_id, 0), line.quantity - line.quantity_shipped)
@@ -66,7 +72,7 @@ def secure(
     Locations that send something of the order anyway come first, then the channel's preference. Raises
     InsufficientStock for each need that is not covered.
     """
-    sending = {part.location_id for part in parts if part.status in FREE and part.lines}
+    sending = {part.location_id for part in parts if is_free(part) and part.lines}
     shelves = sorted(shelves, key=lambda one: (one.location_id not in sending, one.rank, one.location_id))
     left = {(one.variant_id, one.location_id): one.available for one in shelves}
     here: dict[UUID, dict[UUID, FulfillmentOrderLine]] = {}
@@ -110,7 +116,7 @@ def _last_resort(part: FulfillmentOrder) -> tuple[bool, int]:
 def _left_of(order: Order, part: FulfillmentOrder, lines: list[FulfillmentOrderLine]) -> FulfillmentOrder:
     after = replace(part, lines=tuple(lines))
     if not lines:
-        return replace(after, status=FulfillmentOrderStatus.CANCELED)
+        return with_status(after, FulfillmentOrderStatus.CANCELED)
     # Where it lacked units, what it waited for may have gone with them.
     return reopened(order, after)
 

@@ -5,7 +5,14 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from domain.fulfillment import FulfillmentHold, FulfillmentOrder, FulfillmentOrderStatus, HoldKind
+from domain.fulfillment import (
+    FulfillmentHold,
+    FulfillmentOrder,
+    FulfillmentOrderStatus,
+    FulfillmentWork,
+    HoldKind,
+    with_status,
+)
 from domain.kernel.errors import IllegalTransition, InvalidInput
 from domain.kernel.ids import new_id
 from domain.kernel.quantities import require_text
@@ -19,7 +26,9 @@ MAX_NOTE_LENGTH = 500
 UNPAID = "UNPAID"
 """What puts a hold on an order whose money has not come: it ends by itself when it has."""
 
-HOLDABLE = frozenset({FulfillmentOrderStatus.OPEN, FulfillmentOrderStatus.ON_HOLD})
+HOLDABLE = frozenset(
+    {FulfillmentOrderStatus.SCHEDULED, FulfillmentOrderStatus.OPEN, FulfillmentOrderStatus.ON_HOLD}
+)
 """From and to which status holds move a fulfillment order; what is being worked on is not stopped by one."""
 
 _LIVE = frozenset({OrderStatus.OPEN, OrderStatus.PENDING_APPROVAL})
@@ -84,7 +93,7 @@ def add(order: Order, part: FulfillmentOrder, hold: FulfillmentHold) -> Fulfillm
             (),
             "fulfillmentOrderId",
         )
-    return replace(part, holds=(*part.holds, hold), status=FulfillmentOrderStatus.ON_HOLD)
+    return replace(with_status(part, FulfillmentOrderStatus.ON_HOLD), holds=(*part.holds, hold))
 
 
 def release(order: Order, part: FulfillmentOrder, hold_id: UUID) -> FulfillmentOrder:
@@ -110,11 +119,16 @@ def approved(parts: Iterable[FulfillmentOrder], order: Order) -> list[Fulfillmen
 
 
 def reopened(order: Order, part: FulfillmentOrder) -> FulfillmentOrder:
-    """Return the part OPEN if it is on hold and nothing keeps it so any more."""
+    """Return the part as it was if it is on hold and nothing keeps it so any more.
+
+    That is OPEN, IN_PROGRESS where units of it are picked or sent, or SCHEDULED where its moment is to come.
+    """
     keeps = order.status is not OrderStatus.OPEN or part.lacks_units or part.holds
     if keeps or part.status is not FulfillmentOrderStatus.ON_HOLD:
         return part
-    return replace(part, status=FulfillmentOrderStatus.OPEN)
+    begun = part.work is not FulfillmentWork.ALLOCATED or any(line.quantity_shipped for line in part.lines)
+    waits = FulfillmentOrderStatus.SCHEDULED if part.scheduled_for else FulfillmentOrderStatus.OPEN
+    return with_status(part, FulfillmentOrderStatus.IN_PROGRESS if begun else waits)
 
 
 def check_note(note: str | None) -> str | None:

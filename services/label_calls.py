@@ -21,7 +21,8 @@ from services import shipments
 from services.context import Environment, ServiceContext
 
 MOST_AT_ONCE = 20
-"""Labels one sweep takes; the next takes the rest."""
+"""Labels that are asked for side by side; a sweep goes on until fewer are due."""
+_MOST_ROUNDS = 50
 # Finding and buying, each within its limit, what a call goes on when nobody waits for it any more, and a
 # second to record what came of it.
 _CALLS = 3
@@ -36,13 +37,18 @@ async def buy_due(context: ServiceContext) -> int:
     Returns how many were looked at. Safe beside other sweeps and beside requests that wait for their answer:
     labels are leased, carriers are asked under the same key again, and the outcome is recorded once.
     """
-    now = context.now()
-    async with context.read() as connection:
-        due = await rows.lease_due(
-            connection, most=MOST_AT_ONCE, now=now, leased_until=_leased_until(context.environment, now)
-        )
-    await _settle_all(context, due)
-    return len(due)
+    looked_at = 0
+    for _ in range(_MOST_ROUNDS):
+        now = context.now()
+        async with context.read() as connection:
+            due = await rows.lease_due(
+                connection, most=MOST_AT_ONCE, now=now, leased_until=_leased_until(context.environment, now)
+            )
+        await _settle_all(context, due)
+        looked_at += len(due)
+        if len(due) < MOST_AT_ONCE:
+            break
+    return looked_at
 
 
 async def buy(context: ServiceContext, shipment_ids: Sequence[UUID]) -> None:

@@ -2,6 +2,7 @@
 
 from services import (
     cart_sweeps,
+    fulfillment,
     idempotency,
     label_calls,
     order_holds,
@@ -10,6 +11,7 @@ from services import (
     payment_sweep,
     payment_terms,
     reconciliation,
+    shipment_sweeps,
     stock_losses,
     stored_value_sweeps,
 )
@@ -34,8 +36,12 @@ JOBS = (
     Job("tell_overdue_payments", 60.0, payment_terms.tell_overdue),
     Job("expire_waiting_orders", 60.0, order_sweeps.expire_waiting),
     Job("release_paid_orders", 5.0, order_holds.release_paid),
-    # Orders whose units were lost get what came in since.
-    Job("refill_orders", 5.0, stock_losses.refill),
+    # Orders that wait for units get what came in since, before carts take it.
+    Job("refill_orders", 1.0, stock_losses.refill),
+    # Most are by their last parcel or payment; nobody waits for the others.
+    Job("complete_orders", 60.0, shipment_sweeps.complete),
+    # Parts of orders that were put off open within seconds of their moment.
+    Job("open_scheduled_parts", 5.0, fulfillment.release_due),
     # Once a day for each day, some hours after its end; looked for more often than that.
     Job("reconcile_payments", 900.0, reconciliation.reconcile_due),
     # Nothing can be paid with what has expired, whether its balance was taken yet or not.

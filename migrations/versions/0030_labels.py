@@ -1,7 +1,7 @@
 """Labels are bought from carriers; the sandbox carrier keeps its own record.
 
 Revision ID: 0030
-Revises: 0026
+Revises: 0028
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0030"
-down_revision = "0026"
+down_revision = "0028"
 branch_labels = None
 depends_on = None
 

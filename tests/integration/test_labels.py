@@ -2,6 +2,7 @@
 
 import asyncio
 from base64 import b64decode
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -64,8 +65,35 @@ async def test_buying_a_label_takes_seven_statements(database: Database) -> None
     with count_statements(database) as statements:
         await label_calls.buy_due(context)
 
-    ours = [one for one in statements if "sandbox_" not in one and "FROM parcel" not in one]
-    assert len(ours) <= 7, ours
+    assert len(_ours(statements)) <= 7, statements
+
+
+async def test_asking_for_a_label_takes_few_statements_and_asking_for_many_not_many_more(
+    database: Database,
+) -> None:
+    _, (one,) = await packed_parcels(database)
+    _, many = await packed_parcels(database, *([1] * 3))
+    context = desk(database)
+    with count_statements(database) as first:
+        await labels.purchase(context, one, Correction(), None, "one")
+    with count_statements(database) as three:
+        await labels.purchase_many(context, many, "many")
+
+    assert len(_ours(first)) <= 16, _ours(first)
+    assert len(_ours(three)) <= 9 + 6 * 3, _ours(three)
+
+
+def _ours(statements: Sequence[str]) -> list[str]:
+    """Return what is not the sandbox's own."""
+    return [one for one in statements if "sandbox_" not in one and "FROM parcel" not in one]
+
+
+async def test_a_sweep_buys_however_many_labels_are_due(database: Database) -> None:
+    await packed_parcels(database, *([1] * 20))
+    await packed_parcels(database, *([1] * 5))
+
+    assert await label_calls.buy_due(desk(database)) == 25
+    assert len(await parcels(database.engine)) == 25
 
 
 async def test_many_labels_are_bought_side_by_side(database: Database) -> None:
