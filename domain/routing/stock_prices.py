@@ -16,12 +16,12 @@ from domain.routing.deciding import decide
 from domain.routing.outlook import Outlook, TableOrder
 from domain.routing.problem import FloatArray, IntArray
 
-_FIRST_ROUNDS, _LATER_ROUNDS = 80, 28
+_FIRST_ROUNDS, _LATER_ROUNDS = 60, 28
 _SLOWING = 10.0
 """Rounds after which steps are half as long."""
 _HEAD_START = 20
 """Rounds that known prices are taken to have behind them: long steps would only unsettle them."""
-_AVERAGED = 0.7
+_AVERAGED = 0.6
 """Share of the rounds whose prices are averaged: single ones swing about the right price."""
 _CAUTION = 0.9
 """What of a price is charged: what orders will come is a guess."""
