@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 from strawberry.dataloader import DataLoader
 
+from domain.backorders import BackorderPolicy
 from domain.carts import Cart
 from domain.catalog import Product, Variant
 from domain.channels import Channel, ChannelSettings
@@ -20,6 +21,7 @@ from domain.shipping import DeliveryRate
 from domain.stored_values import Applied, StoredValue
 from persistence import (
     availability,
+    backorders,
     carts,
     catalog,
     channels,
@@ -113,6 +115,10 @@ class Loaders:
             return await availability.units(connection, channel_id, ids)
 
         return self.over(("units", channel_id), batch)
+
+    def backorder_policies(self) -> DataLoader[str, BackorderPolicy | None]:
+        """How variants are sold beyond their stock, by SKU."""
+        return self.over("backorder_policies", backorders.policies)
 
     def carts(self) -> DataLoader[UUID, Cart | None]:
         """Carts by id."""

@@ -9,6 +9,7 @@ from strawberry.schema.config import StrawberryConfig
 from api.errors import USER_ERROR_TYPES
 from api.resolvers.approvals import ApprovalsMutation, ApprovalsQuery
 from api.resolvers.availability import AvailabilitySubscription
+from api.resolvers.backorders import BackordersMutation
 from api.resolvers.cart_discounts import CartDiscountsMutation
 from api.resolvers.carts import CartsMutation, CartsQuery, CartsSubscription
 from api.resolvers.catalog import CatalogMutation, CatalogQuery
@@ -16,6 +17,7 @@ from api.resolvers.catalog_changes import CatalogChangesMutation
 from api.resolvers.channels import ChannelsMutation, ChannelsQuery
 from api.resolvers.discounts import DiscountsMutation, DiscountsQuery
 from api.resolvers.event_feed import EventFeedQuery
+from api.resolvers.fulfillment import FulfillmentMutation, FulfillmentQuery
 from api.resolvers.inventory import InventoryMutation, InventoryQuery
 from api.resolvers.ledger import LedgerQuery
 from api.resolvers.locations import LocationsMutation, LocationsQuery
@@ -46,6 +48,7 @@ class Query(
     ChannelsQuery,
     DiscountsQuery,
     EventFeedQuery,
+    FulfillmentQuery,
     InventoryQuery,
     LedgerQuery,
     LocationsQuery,
@@ -65,11 +68,13 @@ class Query(
 class Mutation(
     CartDiscountsMutation,
     ApprovalsMutation,
+    BackordersMutation,
     CartsMutation,
     CatalogChangesMutation,
     CatalogMutation,
     ChannelsMutation,
     DiscountsMutation,
+    FulfillmentMutation,
     InventoryMutation,
     LocationsMutation,
     OrderEditsMutation,

@@ -110,7 +110,7 @@ class FulfillmentHold:
 class FulfillmentOrderLine:
     """How many units of one order line a location has to send, and has sent.
 
-    `quantity_short` of them are not committed: they were lost, and wait for stock.
+    `quantity_short` of them are not committed: they were lost or not there yet, and wait for stock.
     """
 
     id: UUID
@@ -144,5 +144,5 @@ class FulfillmentOrder:
 
     @property
     def lacks_units(self) -> bool:
-        """Whether units to be sent were lost: then it is on hold (INVENTORY_OUT_OF_STOCK)."""
+        """Whether units to be sent are not there: it is on hold (INVENTORY_OUT_OF_STOCK), or SCHEDULED."""
         return any(line.quantity_short for line in self.lines)

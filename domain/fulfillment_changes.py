@@ -226,6 +226,15 @@ def reschedule(
     )
 
 
+def released(part: FulfillmentOrder, now: datetime) -> FulfillmentOrder:
+    """Return a SCHEDULED part OPEN if it waits for nothing any more: neither for stock nor for its moment."""
+    waits = part.lacks_units or (part.scheduled_for is not None and part.scheduled_for > now)
+    if part.status is not FulfillmentOrderStatus.SCHEDULED or waits:
+        return part
+    check_transition(TRANSITIONS, part.status, FulfillmentOrderStatus.OPEN, "the fulfillment order")
+    return replace(part, status=FulfillmentOrderStatus.OPEN, scheduled_for=None)
+
+
 def held_for_staff(part: FulfillmentOrder, *holds: FulfillmentHold) -> FulfillmentOrder:
     """Return a part ON_HOLD: until staff move it or end its holds, or until what it lacks is there."""
     return replace(part, status=FulfillmentOrderStatus.ON_HOLD, holds=(*part.holds, *holds))

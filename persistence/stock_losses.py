@@ -68,7 +68,7 @@ _REFILLABLE = text(
     """
     SELECT f.order_id, min(f.created_at) AS placed
       FROM fulfillment_order_lines l
-      JOIN fulfillment_orders f ON f.id = l.fulfillment_order_id AND f.status = 'ON_HOLD'
+      JOIN fulfillment_orders f ON f.id = l.fulfillment_order_id AND f.status IN ('ON_HOLD', 'SCHEDULED')
       JOIN stock_levels s ON s.variant_id = l.variant_id AND s.location_id = f.location_id
      WHERE l.quantity_short > 0 AND s.available > 0
      GROUP BY f.order_id ORDER BY placed, f.order_id LIMIT :most

@@ -7,14 +7,16 @@ from typing import Any
 from uuid import UUID
 
 from domain import carts as decide
+from domain.backorders import with_fewer_held
 from domain.carts import Cart, CartLine, CartStatus
 from domain.kernel.errors import DomainError, InsufficientStock, InvalidInput, Several
 from domain.kernel.events import Event
 from domain.order_drafts import following, order_event
 from domain.orders import OrderStatus
-from persistence import cart_limits, inventory, order_drafts
+from persistence import cart_limits, order_drafts
 from persistence import carts as rows
 from persistence.inventory import HoldTarget, LineHold
+from services import backorders
 from services.access import ActorKind
 from services.context import ServiceContext, Transaction
 
@@ -81,17 +83,12 @@ async def secure(
     if not targets:
         return cart
     await _check_address(context, transaction, cart, lines, paths or {})
-    held = await inventory.hold(
-        transaction.connection,
-        cart.id,
-        cart.channel.id,
-        targets,
-        policy=context.environment.holds,
-        actor=transaction.actor,
-        now=transaction.now,
+    held = await backorders.hold(
+        transaction, cart.id, cart.channel.id, targets, context.environment.holds, counting=False
     )
     _check_enough(held, lines, paths or {})
-    return decide.with_holds(cart, {one.line_id: one.expires_at for one in held})
+    cart = decide.with_holds(cart, {one.line_id: one.expires_at for one in held})
+    return with_fewer_held(cart, {one.line_id: one.wanted for one in held})
 
 
 def creation_events(cart: Cart, now: datetime) -> list[Event]:

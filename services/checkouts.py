@@ -20,6 +20,7 @@ from persistence import order_placement as rows
 from persistence.discount_uses import reserve
 from persistence.idempotency import Claim
 from services import (
+    backorders,
     order_reviews,
     payments,
     stored_value_tenders,
@@ -140,15 +141,13 @@ async def hold(
     checkout: Checkout,
     targets: Sequence[inventory.HoldTarget],
 ) -> list[InsufficientStock]:
-    """Hold `targets`, all or none; return the shortages as the shopper is to be told of them."""
-    held = await inventory.hold(
-        transaction.connection,
-        checkout.cart_id,
-        checkout.channel_id,
-        targets,
-        policy=context.environment.holds.for_payment(),
-        actor=transaction.actor,
-        now=transaction.now,
+    """Hold `targets`, all or none; return the shortages as the shopper is to be told of them.
+
+    Of what is sold beyond its stock as much is held as there is, and nothing is short.
+    """
+    policy = context.environment.holds.for_payment()
+    held = await backorders.hold(
+        transaction, checkout.cart_id, checkout.channel_id, targets, policy, counting=True
     )
     lines = {line.id: line for line in checkout.lines}
     # What was committed a moment ago is the shopper's too, and asked for no more.

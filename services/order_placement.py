@@ -15,6 +15,7 @@ import structlog
 from domain import order_holds as holding
 from domain import order_placement as decide
 from domain import payment_terms
+from domain.backorders import divided
 from domain.checkouts import Checkout
 from domain.kernel.errors import InsufficientStock, NotFound, PaymentDeclined
 from domain.kernel.events import Event
@@ -31,6 +32,7 @@ from persistence import inventory
 from persistence import order_placement as rows
 from persistence.idempotency import Claim, claim_for
 from services import (
+    backorders,
     checkouts,
     ledger,
     order_holds,
@@ -211,6 +213,10 @@ async def _save(
     review = order_reviews.opened(context, order_id, attempt.found, now)
     waits = review is not None
     placement = decide.place(checkout, order_id, allocations, payment, needs_review=waits, now=now)
+    beyond = decide.unsecured(checkout, allocations)
+    if beyond:
+        at = {position: beyond[line.id] for position, line in enumerate(checkout.lines) if line.id in beyond}
+        placement = await backorders.add_waiting(transaction, placement, checkout.channel_id, at)
     placement = holding.place_on_hold(
         replace(placement, review=review),
         attempt.found.reasons,
@@ -218,9 +224,9 @@ async def _save(
         actor=transaction.actor,
         now=now,
     )
-    saved = await rows.save(
-        transaction.connection, checkout, placement, attempt.transaction_id, answer.reference
-    )
+    there, _ = divided(placement)
+    saved = await rows.save(transaction.connection, checkout, there, attempt.transaction_id, answer.reference)
+    await backorders.save_waiting(transaction, placement, saved.version)
     order = replace(
         placement.order,
         number=saved.number,

@@ -8,11 +8,14 @@ from uuid import UUID
 
 from domain import stock_losses as decide
 from domain.fulfillment import FulfillmentOrder, FulfillmentOrderLine, FulfillmentOrderStatus
+from domain.fulfillment_changes import released
+from domain.fulfillment_events import part_event
 from domain.inventory import Movement, StockLevel, StockState
 from domain.kernel.errors import InsufficientStock
 from domain.kernel.events import Event
 from domain.order_holds import reopened
 from domain.orders import Order, fulfillment_status
+from domain.shipments import Shipment
 from domain.stock_losses import HOLD_REASON, Loss
 from persistence import cart_sweeps, inventory, orders
 from persistence import stock_losses as rows
@@ -27,6 +30,8 @@ from services.context import ServiceContext, Transaction
 MOST_TRIES = 20
 MOST_REFILLED = 100
 """Orders one sweep makes good."""
+
+_WAITING = {FulfillmentOrderStatus.ON_HOLD, FulfillmentOrderStatus.SCHEDULED}
 
 Locked = Mapping[UUID, tuple[Order, OrderParts]]
 
@@ -78,10 +83,11 @@ async def record(context: ServiceContext, wanted: Change, sku: str, claim: Claim
 
 
 async def refill(context: ServiceContext) -> int:
-    """Commit stock that is on sale again to the orders that lack it, oldest first; returns how many.
+    """Commit stock that is on sale to the orders that lack it, oldest first; returns how many.
 
-    A fulfillment order that lacks nothing any more is OPEN again, unless its order waits for approval or
-    another hold keeps it.
+    They lost their units, or were placed when there were none: one way for both. A fulfillment order that
+    lacks nothing any more is OPEN, unless its order waits for approval, another hold keeps it, or its moment
+    is still to come.
     """
     async with context.read() as connection:
         waiting = await rows.refillable(connection, MOST_REFILLED)
@@ -204,7 +210,7 @@ async def _put_on_hold(transaction: Transaction, losses: Sequence[LevelLoss], lo
     for order_id in sorted(skus):
         order, parts = locked[order_id]
         changed = [_with_short(part, lost, +1) for part in parts.fulfillment_orders]
-        saved = await _save(transaction, order, changed)
+        saved = await _save(transaction, order, changed, parts.shipments)
         for sku, units in skus[order_id].items():
             transaction.emit(_order_event("FulfillmentOrderHeld", saved, transaction.now, sku, units))
 
@@ -220,7 +226,7 @@ async def _refill(transaction: Transaction, order_id: UUID) -> None:
             line.quantity_short, "REFILLED",
         ))
         for part in parts.fulfillment_orders
-        if part.status is FulfillmentOrderStatus.ON_HOLD
+        if part.status in _WAITING
         for line in part.lines
         if line.quantity_short
     ]  # fmt: skip
@@ -228,13 +234,19 @@ async def _refill(transaction: Transaction, order_id: UUID) -> None:
     filled = {line.id: units for (line, _), units in zip(lacking, got, strict=True) if units}
     if not filled:
         return
-    changed = [reopened(order, _with_short(part, filled, -1)) for part in parts.fulfillment_orders]
-    saved = await _save(transaction, order, changed)
+    changed = [
+        released(reopened(order, _with_short(part, filled, -1)), transaction.now)
+        for part in parts.fulfillment_orders
+    ]
+    saved = await _save(transaction, order, changed, parts.shipments)
     for line, _ in lacking:
         if line.id in filled:
             transaction.emit(
                 _order_event("FulfillmentOrderRefilled", saved, transaction.now, line.sku, filled[line.id])
             )
+    for before, part in zip(parts.fulfillment_orders, changed, strict=True):
+        if before.status is FulfillmentOrderStatus.SCHEDULED and part.status is FulfillmentOrderStatus.OPEN:
+            transaction.emit(part_event("FulfillmentOrderReleased", saved, part.id, transaction.now))
 
 
 async def _commit_what_is_there(
@@ -272,20 +284,27 @@ async def _move(
 
 
 def _with_short(part: FulfillmentOrder, units: Mapping[UUID, int], sign: int) -> FulfillmentOrder:
-    """Return the part with more (+1) or fewer (-1) units short, on hold while any line lacks some."""
+    """Return the part with more (+1) or fewer (-1) units short; it waits while any line lacks some."""
     if not any(line.id in units for line in part.lines):
         return part
     lines = tuple(_line(line, sign * units.get(line.id, 0)) for line in part.lines)
-    return replace(part, lines=lines, status=FulfillmentOrderStatus.ON_HOLD)
+    waits = part.status is FulfillmentOrderStatus.SCHEDULED
+    return replace(part, lines=lines, status=part.status if waits else FulfillmentOrderStatus.ON_HOLD)
 
 
 def _line(line: FulfillmentOrderLine, units: int) -> FulfillmentOrderLine:
     return replace(line, quantity_short=line.quantity_short + units)
 
 
-async def _save(transaction: Transaction, order: Order, parts: Iterable[FulfillmentOrder]) -> Order:
+async def _save(
+    transaction: Transaction,
+    order: Order,
+    parts: Iterable[FulfillmentOrder],
+    parcels: Iterable[Shipment],
+) -> Order:
     changed = list(parts)
-    saved = replace(order, fulfillment_status=fulfillment_status(changed, ()), version=order.version + 1)
+    status = fulfillment_status(changed, [one.status for one in parcels])
+    saved = replace(order, fulfillment_status=status, version=order.version + 1)
     short = {line.id: line.quantity_short for part in changed for line in part.lines}
     await rows.set_short(transaction.connection, short)
     await orders.save(transaction.connection, saved, changed)

@@ -4,6 +4,7 @@ from datetime import datetime
 
 import strawberry
 
+from api.context import Info
 from domain.availability import Availability as DomainAvailability
 
 
@@ -27,3 +28,19 @@ class Availability:
             available=availability.available,
             as_of=availability.as_of,
         )
+
+    @strawberry.field(  # type: ignore[untyped-decorator]
+        description="Whether it is sold beyond its stock: then an order waits for what is not there."
+    )
+    async def backorderable(self, info: Info) -> bool:
+        """Return whether more may be ordered than is available."""
+        policy = await info.context.loaders.backorder_policies().load(self.sku)
+        return policy is not None and policy.allowed
+
+    @strawberry.field(  # type: ignore[untyped-decorator]
+        description="Before then what is sold beyond the stock is not sent; null where it has no such day."
+    )
+    async def available_from(self, info: Info) -> datetime | None:
+        """Return the moment, of what is sold beyond its stock."""
+        policy = await info.context.loaders.backorder_policies().load(self.sku)
+        return policy.available_from if policy is not None and policy.allowed else None

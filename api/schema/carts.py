@@ -42,6 +42,7 @@ class CartLine:
     )
     row_id: strawberry.Private[UUID]
     price: strawberry.Private[Price]
+    unheld: strawberry.Private[int]
 
     @classmethod
     def of(cls, line: domain.CartLine, channel: DomainChannel, price: Price) -> "CartLine":
@@ -55,7 +56,18 @@ class CartLine:
             hold_expires_at=line.hold_expires_at if line.is_secured else None,
             row_id=line.id,
             price=price,
+            unheld=line.quantity - line.held,
         )
+
+    @strawberry.field(  # type: ignore[untyped-decorator]
+        description="Units of it that are not held and, being sold beyond the stock, would wait for it."
+    )
+    async def backordered(self, info: Info) -> int:
+        """Return the units that an order of the cart would wait for."""
+        if not self.unheld:
+            return 0
+        policy = await info.context.loaders.backorder_policies().load(self.variant.sku)
+        return self.unheld if policy is not None and policy.allowed else 0
 
     @strawberry.field
     def discount(self) -> Money:

@@ -110,6 +110,12 @@ class ProductVariant(Node):
         units = await info.context.loaders.units(self.channel.id).load(self.row_id)
         return Availability(sku=self.sku, channel=self.channel.slug, available=units or 0, as_of=as_of)
 
+    @strawberry.field(description="Whether it is sold beyond its stock.")  # type: ignore[untyped-decorator]
+    async def backorder(self, info: Info) -> bool:
+        """Return whether carts may have more units than are in stock."""
+        policy = await info.context.loaders.backorder_policies().load(self.sku)
+        return policy is not None and policy.allowed
+
 
 @strawberry.type
 class Product(Node):

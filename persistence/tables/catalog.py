@@ -3,6 +3,7 @@
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Computed,
@@ -61,6 +62,10 @@ variants = Table(
     Column("version", Integer, nullable=False, server_default="1"),
     moment("created_at"),
     moment("archived_at", optional=True),
+    # Whether it is sold beyond its stock, how many units at most (null: any), and when those are sent.
+    Column("backorder", Boolean, nullable=False, server_default="false"),
+    Column("backorder_limit", Integer),
+    moment("available_from", optional=True),
     # A SKU is searched by its beginning, in either case.
     Index(
         "ix_variants_sku_lower",
@@ -70,6 +75,7 @@ variants = Table(
     CheckConstraint("sku <> ''", name="sku"),
     CheckConstraint("tax_class ~ '^[a-z0-9][a-z0-9_-]{0,39}$'", name="tax_class"),
     CheckConstraint("weight_grams >= 0", name="weight"),
+    CheckConstraint("backorder_limit > 0", name="backorder_limit"),
     CheckConstraint("length_mm > 0 AND width_mm > 0 AND height_mm > 0", name="box"),
     CheckConstraint("num_nonnulls(length_mm, width_mm, height_mm) IN (0, 3)", name="whole_box"),
 )

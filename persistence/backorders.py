@@ -1,0 +1,89 @@
+"""SQL of backorders: what may be sold beyond its stock, how much of it waits, and where."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Boolean, DateTime, Integer, Text, Uuid, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.backorders import Backorder, BackorderPolicy
+from domain.catalog import VariantRef
+
+# Locked where a limit is counted: two that sell the last of it come one after the other.
+_FIND = """
+    SELECT v.id, v.backorder, v.backorder_limit, v.available_from,
+           (SELECT coalesce(sum(l.quantity_short), 0) FROM fulfillment_order_lines l
+             WHERE l.variant_id = v.id AND l.quantity_short > 0) AS waiting,
+           (SELECT c.location_id FROM channel_locations c
+              JOIN locations p ON p.id = c.location_id AND p.archived_at IS NULL
+              LEFT JOIN stock_levels s ON s.location_id = c.location_id AND s.variant_id = v.id
+             WHERE c.channel_id = :channel_id
+             ORDER BY coalesce(s.incoming, 0) = 0, c.rank LIMIT 1) AS location_id
+      FROM variants v WHERE v.id = ANY (:ids) AND v.backorder
+"""
+_TYPED = (bindparam("ids", type_=ARRAY(Uuid)), bindparam("channel_id", type_=Uuid()))
+_LOOK = text(_FIND).bindparams(*_TYPED)
+_LOCK = text("SELECT id FROM variants WHERE id = ANY (:ids) ORDER BY id FOR NO KEY UPDATE").bindparams(
+    bindparam("ids", type_=ARRAY(Uuid))
+)
+_POLICIES = text(
+    "SELECT sku, backorder, backorder_limit, available_from FROM variants WHERE sku = ANY (:skus)"
+).bindparams(bindparam("skus", type_=ARRAY(Text)))
+_SET = text(
+    """
+    UPDATE variants v SET backorder = :allowed, backorder_limit = :limit, available_from = :available_from,
+           version = version + 1
+     WHERE v.id = coalesce(CAST(:variant AS uuid), (SELECT id FROM variants WHERE sku = :sku))
+       AND v.archived_at IS NULL
+    RETURNING v.id, v.version, v.sku
+    """
+).bindparams(
+    bindparam("allowed", type_=Boolean()),
+    bindparam("limit", type_=Integer()),
+    bindparam("available_from", type_=DateTime(timezone=True)),
+    bindparam("variant", type_=Uuid()),
+    bindparam("sku", type_=Text()),
+)
+
+
+async def find(
+    connection: AsyncConnection, channel_id: UUID, variant_ids: Sequence[UUID], *, locking: bool
+) -> dict[UUID, Backorder]:
+    """Return the variants that are sold beyond their stock, by id.
+
+    `locking` lets nobody else sell of them so until the commit; lock the levels before.
+    """
+    ids = list(variant_ids)
+    if locking:
+        await connection.execute(_LOCK, {"ids": ids})
+    rows = await connection.execute(_LOOK, {"ids": ids, "channel_id": channel_id})
+    return {
+        row.id: Backorder(
+            row.id,
+            BackorderPolicy(row.backorder, row.backorder_limit, row.available_from),
+            row.waiting,
+            row.location_id,
+        )
+        for row in rows
+    }
+
+
+async def policies(connection: AsyncConnection, skus: Sequence[str]) -> dict[str, BackorderPolicy]:
+    """Return how variants are sold beyond their stock, by SKU."""
+    rows = await connection.execute(_POLICIES, {"skus": list(skus)})
+    return {row.sku: BackorderPolicy(row.backorder, row.backorder_limit, row.available_from) for row in rows}
+
+
+async def save(
+    connection: AsyncConnection, ref: VariantRef, policy: BackorderPolicy
+) -> tuple[UUID, int, str] | None:
+    """Write a variant's policy; returns its id, new version and SKU, None where there is no such variant."""
+    values = {
+        "allowed": policy.allowed,
+        "limit": policy.limit,
+        "available_from": policy.available_from,
+        "variant": ref.id,
+        "sku": ref.sku,
+    }
+    row = (await connection.execute(_SET, values)).first()
+    return None if row is None else (row.id, row.version, row.sku)
