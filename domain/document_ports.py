@@ -93,7 +93,7 @@ class Document:
 
 
 class Documents(Protocol):
-    """Who renders papers as PDF. Methods compute for some tenths of a second: call them off the event loop."""
+    """Who renders papers as PDF; each takes some tenths of a second: call them off the event loop."""
 
     def packing_slip(self, slip: PackingSlip) -> Document:
         """Return a packing slip over as many pages as it takes."""

@@ -25,6 +25,7 @@ from persistence.tables import (
     shipping,
     stored_values,
     taxes,
+    waves,
 )
 from persistence.tables.base import metadata
 
@@ -54,4 +55,5 @@ __all__ = [
     "shipping",
     "stored_values",
     "taxes",
+    "waves",
 ]

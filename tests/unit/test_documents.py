@@ -1,6 +1,6 @@
 """Papers in every script: what was given stands on them as text, and never as an empty box."""
 
-import pypdfium2
+import pypdfium2  # type: ignore[import-untyped]
 import pytest
 
 from domain.address_lines import address_lines
