@@ -10,12 +10,14 @@ from api.errors import USER_ERROR_TYPES
 from api.resolvers.approvals import ApprovalsMutation, ApprovalsQuery
 from api.resolvers.availability import AvailabilitySubscription
 from api.resolvers.backorders import BackordersMutation
+from api.resolvers.bins import BinsMutation, BinsQuery
 from api.resolvers.cart_discounts import CartDiscountsMutation
 from api.resolvers.carts import CartsMutation, CartsQuery, CartsSubscription
 from api.resolvers.catalog import CatalogMutation, CatalogQuery
 from api.resolvers.catalog_changes import CatalogChangesMutation
 from api.resolvers.channels import ChannelsMutation, ChannelsQuery
 from api.resolvers.discounts import DiscountsMutation, DiscountsQuery
+from api.resolvers.documents import DocumentsQuery
 from api.resolvers.event_feed import EventFeedQuery
 from api.resolvers.fulfillment import FulfillmentMutation, FulfillmentQuery
 from api.resolvers.inventory import InventoryMutation, InventoryQuery
@@ -38,6 +40,7 @@ from api.resolvers.stock_watch import StockWatchSubscription
 from api.resolvers.stored_values import StoredValuesMutation, StoredValuesQuery
 from api.resolvers.tax_quotes import TaxQuotesMutation
 from api.resolvers.taxes import TaxesMutation, TaxesQuery
+from api.resolvers.waves import WavesMutation, WavesQuery, WavesSubscription
 
 
 @strawberry.type
@@ -60,6 +63,9 @@ class Query(
     ShippingQuery,
     TaxesQuery,
     StoredValuesQuery,
+    WavesQuery,
+    BinsQuery,
+    DocumentsQuery,
 ):
     """Everything that can be read."""
 
@@ -90,6 +96,8 @@ class Mutation(
     TaxesMutation,
     TaxQuotesMutation,
     StoredValuesMutation,
+    WavesMutation,
+    BinsMutation,
 ):
     """Everything that can be changed.
 
@@ -105,6 +113,7 @@ class Subscription(
     OrderListsSubscription,
     OrdersSubscription,
     StockWatchSubscription,
+    WavesSubscription,
 ):
     """Everything that can be followed live.
 

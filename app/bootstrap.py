@@ -31,6 +31,7 @@ from persistence.embedded import EmbeddedServer, EmbeddedServerError
 from persistence.migrate import migrate
 from persistence.outages import why_unusable
 from providers.credit.company_system import CompanyCredit
+from providers.documents.pdf import PdfDocuments
 from providers.payments.manual import ManualPayments
 from providers.payments.stripe import StripePayments
 from providers.tax.http_service import HttpTaxService
@@ -176,6 +177,7 @@ def make_environment(
         tokens=TokenSigner(settings.signing_key()),
         holds=HoldPolicy(settings.cart_hold_seconds, settings.cart_hold_max_seconds),
         payment_providers=_payment_providers(settings, database),
+        documents=PdfDocuments(),
         payment_time_limit_seconds=settings.payment_time_limit_seconds,
         payment_give_up_seconds=settings.payment_give_up_seconds,
         callback_grace_seconds=settings.payment_callback_grace_seconds,

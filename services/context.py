@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.carrier_ports import Carriers
 from domain.carts import CartLimits
+from domain.document_ports import Documents
 from domain.inventory import HoldPolicy
 from domain.kernel.events import Event
 from domain.ledger import Entry
@@ -38,6 +39,8 @@ class Environment:
     holds: HoldPolicy
     payment_providers: PaymentProviders = field(default_factory=dict)
     carriers: Carriers = field(default_factory=dict)
+    # Who renders papers as PDF.
+    documents: Documents | None = None
     clock: Clock = field(default_factory=SystemClock)
     # How long a payment provider may take to answer before its outcome counts as unknown.
     payment_time_limit_seconds: float = 10.0

@@ -114,8 +114,8 @@ async def confirm(
         changed = decide.confirm(wave, scan.code, scan.quantity, scan.bin_code, scan.part_id)
         after = wave.with_picks(changed, transaction.now)
         await rows.save(transaction.connection, after, changed)
-        facts = {"sku": changed[0].sku, "quantity": scan.quantity}
-        transaction.emit(_event("WavePicked", after, transaction.now, **facts))
+        told = {"sku": changed[0].sku, "quantity": scan.quantity}
+        transaction.emit(_event("WavePicked", after, transaction.now, **told))
         after = await _finish(transaction, after, changed)
         transaction.answer({"wave": str(wave_id)})
         return after
