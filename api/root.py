@@ -31,6 +31,7 @@ from api.resolvers.order_lists import OrderListsSubscription
 from api.resolvers.order_payments import OrderPaymentsMutation
 from api.resolvers.order_reviews import OrderReviewsQuery
 from api.resolvers.orders import OrdersMutation, OrdersQuery, OrdersSubscription
+from api.resolvers.packing import PackingMutation
 from api.resolvers.payment_callbacks import PaymentCallbacksMutation, PaymentCallbacksQuery
 from api.resolvers.payments import PaymentsMutation
 from api.resolvers.reconciliation import ReconciliationMutation, ReconciliationQuery
@@ -98,6 +99,7 @@ class Mutation(
     StoredValuesMutation,
     WavesMutation,
     BinsMutation,
+    PackingMutation,
 ):
     """Everything that can be changed.
 

@@ -1,4 +1,4 @@
-"""Bins, waves and what is picked in them.
+"""Bins, waves and what is picked in them, and parcels being packed.
 
 Revision ID: 0032
 Revises: 0028
@@ -6,6 +6,7 @@ Revises: 0028
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0032"
 down_revision = "0028"
@@ -54,11 +55,12 @@ def upgrade() -> None:
     )
     op.create_index("ix_waves_location_id", "waves", ["location_id", "created_at", "id"])
     _picks()
+    _parcels()
 
 
 def downgrade() -> None:
     """Take them away, with what they hold."""
-    for table in ("wave_picks", "waves", "variant_bins", "bins"):
+    for table in ("open_parcels", "wave_picks", "waves", "variant_bins", "bins"):
         op.drop_table(table)
 
 
@@ -93,3 +95,32 @@ def _picks() -> None:
         ),
     )
     op.create_index(op.f("ix_wave_picks_fulfillment_order_id"), "wave_picks", ["fulfillment_order_id"])
+
+
+def _parcels() -> None:
+    op.create_table(
+        "open_parcels",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("fulfillment_order_id", sa.Uuid(), nullable=False),
+        sa.Column("lines", postgresql.JSONB(none_as_null=True), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False, server_default="1"),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True)),
+        sa.Column("shipment_id", sa.Uuid()),
+        sa.CheckConstraint("shipment_id IS NULL OR ended_at IS NOT NULL", name=op.f("ck_open_parcels_ended")),
+        sa.ForeignKeyConstraint(
+            ["fulfillment_order_id"],
+            ["fulfillment_orders.id"],
+            name=op.f("fk_open_parcels_fulfillment_order_id"),
+        ),
+        sa.ForeignKeyConstraint(["shipment_id"], ["shipments.id"], name=op.f("fk_open_parcels_shipment_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_open_parcels")),
+    )
+    op.create_index(op.f("ix_open_parcels_shipment_id"), "open_parcels", ["shipment_id"])
+    op.create_index(
+        "ix_open_parcels_open",
+        "open_parcels",
+        ["fulfillment_order_id"],
+        postgresql_where=sa.text("ended_at IS NULL"),
+    )

@@ -40,11 +40,15 @@ async def test_the_examples_of_warehouse_work_run(database: Database) -> None:
             answers[name] = answer
             if name == "waveCreate":
                 known["waveId"] = answer["wave"]["id"]
+            if name == "packScan":
+                known["parcelId"] = answer["parcel"]["id"]
     assert answers["waveCreate"]["wave"]["pickList"][0]["binCode"] == "A-01-3"
     assert answers["pickShort"]["wave"] == {
         "status": "PICKED",
         "pickList": [{"sku": shop.variant.sku, "quantityLeft": 0, "quantityShort": 1}],
     }
+    assert answers["packClose"]["shipment"]["lines"] == [{"sku": shop.variant.sku, "quantity": 2}]
+    assert answers["packClose"]["expected"] == []
     assert [edge["node"]["id"] for edge in answers["waves"]["edges"]] == [known["waveId"]]
     slip = text_of(answers["packingSlip"])
     assert all(word in slip for word in ("納品書", order.number, "LONDON", shop.variant.sku))
@@ -64,7 +68,8 @@ async def test_a_refused_scan_tells_what_was_expected(database: Database) -> Non
         made = await data_of(database, create, wanted, STAFF)
         scan = {"waveId": made["waveCreate"]["wave"]["id"], "code": "NOPE", "idempotencyKey": "s"}
         document = """mutation ($input: PickConfirmInput!) { pickConfirm(input: $input) { wave { id }
-            userErrors { code path ... on ScanRefusedError { scanRefusal scanned expected { sku quantity binCode } } } } }"""
+            userErrors { code path
+                ... on ScanRefusedError { scanRefusal scanned expected { sku quantity binCode } } } } }"""
         answer = await data_of(database, document, {"input": scan}, STAFF)
         [event] = await told.events(1)
     assert event == {"kind": "WaveCreated", "wave": {"status": "OPEN"}}
