@@ -23,6 +23,7 @@ from api.resolvers.fulfillment import FulfillmentMutation, FulfillmentQuery
 from api.resolvers.inventory import InventoryMutation, InventoryQuery
 from api.resolvers.ledger import LedgerQuery
 from api.resolvers.locations import LocationsMutation, LocationsQuery
+from api.resolvers.manifests import ManifestsMutation, ManifestsQuery
 from api.resolvers.nodes import NodesQuery
 from api.resolvers.order_drafts import OrderDraftsMutation
 from api.resolvers.order_edits import OrderEditsMutation
@@ -67,6 +68,7 @@ class Query(
     WavesQuery,
     BinsQuery,
     DocumentsQuery,
+    ManifestsQuery,
 ):
     """Everything that can be read."""
 
@@ -100,6 +102,7 @@ class Mutation(
     WavesMutation,
     BinsMutation,
     PackingMutation,
+    ManifestsMutation,
 ):
     """Everything that can be changed.
 

@@ -28,6 +28,7 @@ from domain.locations import Location
 from domain.orders import Order
 from domain.waves import Wave, pick_list
 from persistence import channels, locations, order_parts, orders
+from persistence import manifests as manifest_rows
 from persistence import waves as wave_rows
 from services.access import Permission, require
 from services.context import ServiceContext
@@ -125,6 +126,38 @@ def _pick_listing(wave: Wave, location_code: str) -> Listing:
         rows,
         ("Picked by",),
     )
+
+
+async def manifest_document(context: ServiceContext, manifest_id: UUID, page: PageSize) -> Document:
+    """Return a manifest to be signed, with the parcels that go or went; raises NotFound."""
+    require(context.actor, Permission.WAREHOUSE_WRITE)
+    async with context.read() as connection:
+        manifest = await manifest_rows.find(connection, manifest_id)
+        if manifest is None:
+            raise NotFound("there is no such manifest", "manifestId")
+        found = await locations.by_ids(connection, [manifest.location_id])
+    parcels = [one for one in manifest.parcels if one.error is None]
+    columns = (
+        Column("Order", 3),
+        Column("Tracking number", 5),
+        Column("To", 5),
+        Column("Units", 2, numbers=True),
+    )
+    listing = Listing(
+        "Manifest",
+        f"M-{manifest.id.hex[-12:]}",
+        [
+            ("Carrier", manifest.carrier),
+            ("From", found[manifest.location_id].name),
+            ("Made", f"{manifest.created_at:%Y-%m-%d %H:%M} UTC"),
+            ("Parcels", str(len(parcels))),
+        ],
+        columns,
+        [[one.order_number, one.tracking_number or "", one.destination, str(one.units)] for one in parcels],
+        ("Handed over by", "Taken over by, date and time"),
+        page,
+    )
+    return await _rendered(context, lambda documents: documents.listing(listing))
 
 
 async def _sent(context: ServiceContext, part_id: UUID) -> _Sent:

@@ -49,3 +49,14 @@ class DocumentsQuery:
         """The pick list of a wave, in the order of the walk."""
         found = decode_id("Wave", wave_id, "waveId")
         return PdfDocument.of(await documents.pick_list_document(info.context.service, found, page_size))
+
+    @query(Permission.WAREHOUSE_WRITE)
+    async def manifest_document(
+        self,
+        info: Info,
+        manifest_id: strawberry.ID,
+        page_size: PageSize = domain.PageSize.A4,  # type: ignore[valid-type]
+    ) -> PdfDocument | None:
+        """The list of a manifest's parcels, to be signed when they are handed over."""
+        found = decode_id("Manifest", manifest_id, "manifestId")
+        return PdfDocument.of(await documents.manifest_document(info.context.service, found, page_size))

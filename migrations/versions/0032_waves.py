@@ -1,4 +1,4 @@
-"""Bins, waves and what is picked in them, and parcels being packed.
+"""Bins, waves what is picked in them, parcels being packed, and manifests.
 
 Revision ID: 0032
 Revises: 0028
@@ -56,11 +56,20 @@ def upgrade() -> None:
     op.create_index("ix_waves_location_id", "waves", ["location_id", "created_at", "id"])
     _picks()
     _parcels()
+    _manifests()
 
 
 def downgrade() -> None:
     """Take them away, with what they hold."""
-    for table in ("open_parcels", "wave_picks", "waves", "variant_bins", "bins"):
+    for table in (
+        "manifest_shipments",
+        "manifests",
+        "open_parcels",
+        "wave_picks",
+        "waves",
+        "variant_bins",
+        "bins",
+    ):
         op.drop_table(table)
 
 
@@ -123,4 +132,53 @@ def _parcels() -> None:
         "open_parcels",
         ["fulfillment_order_id"],
         postgresql_where=sa.text("ended_at IS NULL"),
+    )
+
+
+def _manifests() -> None:
+    op.create_table(
+        "manifests",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("location_id", sa.Uuid(), nullable=False),
+        sa.Column("carrier", sa.Text(), nullable=False),
+        sa.Column("provider", sa.Text()),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False, server_default="1"),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("closed_at", sa.DateTime(timezone=True)),
+        sa.Column("closing", sa.Text(), nullable=False),
+        sa.Column("reference", sa.Text()),
+        sa.Column("message", sa.Text()),
+        sa.CheckConstraint("status IN ('OPEN', 'CLOSED')", name=op.f("ck_manifests_status")),
+        sa.CheckConstraint(
+            "closing IN ('NONE', 'REQUESTED', 'DONE', 'FAILED')", name=op.f("ck_manifests_closing")
+        ),
+        sa.CheckConstraint("(status = 'CLOSED') = (closed_at IS NOT NULL)", name=op.f("ck_manifests_closed")),
+        sa.ForeignKeyConstraint(["location_id"], ["locations.id"], name=op.f("fk_manifests_location_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_manifests")),
+    )
+    op.create_index(op.f("ix_manifests_location_id"), "manifests", ["location_id"])
+    op.create_index(
+        "ix_manifests_requested", "manifests", ["id"], postgresql_where=sa.text("closing = 'REQUESTED'")
+    )
+    op.create_table(
+        "manifest_shipments",
+        sa.Column("manifest_id", sa.Uuid(), nullable=False),
+        sa.Column("shipment_id", sa.Uuid(), nullable=False),
+        sa.Column("error", sa.Text()),
+        sa.ForeignKeyConstraint(
+            ["manifest_id"], ["manifests.id"], name=op.f("fk_manifest_shipments_manifest_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["shipment_id"], ["shipments.id"], name=op.f("fk_manifest_shipments_shipment_id")
+        ),
+        sa.PrimaryKeyConstraint("manifest_id", "shipment_id", name=op.f("pk_manifest_shipments")),
+    )
+    op.create_index(
+        "uq_manifest_shipments_shipment_id",
+        "manifest_shipments",
+        ["shipment_id"],
+        unique=True,
+        postgresql_where=sa.text("error IS NULL"),
     )

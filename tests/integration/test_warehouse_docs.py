@@ -40,6 +40,8 @@ async def test_the_examples_of_warehouse_work_run(database: Database) -> None:
             answers[name] = answer
             if name == "waveCreate":
                 known["waveId"] = answer["wave"]["id"]
+            if name == "manifestCreate":
+                known["manifestId"] = answer["manifest"]["id"]
             if name == "packScan":
                 known["parcelId"] = answer["parcel"]["id"]
     assert answers["waveCreate"]["wave"]["pickList"][0]["binCode"] == "A-01-3"
@@ -50,6 +52,13 @@ async def test_the_examples_of_warehouse_work_run(database: Database) -> None:
     assert answers["packClose"]["shipment"]["lines"] == [{"sku": shop.variant.sku, "quantity": 2}]
     assert answers["packClose"]["expected"] == []
     assert [edge["node"]["id"] for edge in answers["waves"]["edges"]] == [known["waveId"]]
+    assert answers["manifestClose"]["manifest"] == {
+        "status": "CLOSED",
+        "closing": "NONE",
+        "parcels": [{"error": None}],
+    }
+    listed = text_of(answers["manifestDocument"])
+    assert all(word in listed for word in ("Manifest", order.number, "Test Post", "London"))
     slip = text_of(answers["packingSlip"])
     assert all(word in slip for word in ("納品書", order.number, "LONDON", shop.variant.sku))
     walk = text_of(answers["pickListDocument"])
