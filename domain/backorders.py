@@ -11,7 +11,7 @@ from domain.kernel.errors import InvalidInput
 from domain.kernel.ids import new_id
 from domain.kernel.quantities import MAX_QUANTITY
 from domain.order_placement import Placement
-from domain.orders import fulfillment_status
+from domain.orders import OrderStatus, fulfillment_status
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def check_limit(limit: int | None) -> int | None:
 def with_waiting(
     placement: Placement, units: Mapping[int, int], known: Mapping[UUID, Backorder], now: datetime
 ) -> Placement:
-    """Return an order to be placed with SCHEDULED parts for the units that are not there.
+    """Return an order to be placed with SCHEDULED parts (ON_HOLD while it waits for approval) for the rest.
 
     `units` are those by the position of their line; each waits at the location that its variant is expected
     at, nothing of it committed.
@@ -78,12 +78,14 @@ def with_waiting(
                 new_id(), line.id, line.variant_id, line.sku, waiting, quantity_short=waiting
             )
         )
+    waits = placement.order.status is OrderStatus.PENDING_APPROVAL
+    status = FulfillmentOrderStatus.ON_HOLD if waits else FulfillmentOrderStatus.SCHEDULED
     made = tuple(
         FulfillmentOrder(
             new_id(),
             placement.order.id,
             location_id,
-            FulfillmentOrderStatus.SCHEDULED,
+            status,
             tuple(lines),
             scheduled_for=opens,
         )

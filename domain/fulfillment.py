@@ -1,10 +1,12 @@
 """Fulfillment orders: what one location has to send of an order, and what keeps it from doing so."""
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
+
+from domain.kernel.transitions import check_transition
 
 
 class FulfillmentOrderStatus(StrEnum):
@@ -146,3 +148,13 @@ class FulfillmentOrder:
     def lacks_units(self) -> bool:
         """Whether units to be sent are not there: it is on hold (INVENTORY_OUT_OF_STOCK), or SCHEDULED."""
         return any(line.quantity_short for line in self.lines)
+
+
+def with_status(part: FulfillmentOrder, wanted: FulfillmentOrderStatus) -> FulfillmentOrder:
+    """Return a part with another status, the one way to change it; repeating a change changes nothing.
+
+    Raises IllegalTransition.
+    """
+    if not check_transition(TRANSITIONS, part.status, wanted, "the fulfillment order"):
+        return part
+    return replace(part, status=wanted)

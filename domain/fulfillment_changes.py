@@ -11,17 +11,16 @@ from uuid import UUID
 
 from domain.fulfillment import (
     LIVE,
-    TRANSITIONS,
     FulfillmentHold,
     FulfillmentOrder,
     FulfillmentOrderLine,
     FulfillmentOrderStatus,
     FulfillmentWork,
+    with_status,
 )
 from domain.inventory import Movement, StockState
 from domain.kernel.errors import IllegalTransition, InvalidInput
 from domain.kernel.ids import new_id
-from domain.kernel.transitions import check_transition
 from domain.order_edits import FREE
 from domain.order_holds import reopened
 from domain.orders import Order, OrderStatus
@@ -59,7 +58,8 @@ class Moved:
 def start(order: Order, part: FulfillmentOrder) -> FulfillmentOrder | None:
     """Return the part IN_PROGRESS, which holds and edits do not stop any more; None where it is already."""
     check_workable(order, part)
-    return _moved_to(part, FulfillmentOrderStatus.IN_PROGRESS)
+    begun = with_status(part, FulfillmentOrderStatus.IN_PROGRESS)
+    return None if begun is part else replace(begun, version=part.version + 1)
 
 
 def divide(found: LockedFulfillment, part: FulfillmentOrder, units: Units | None) -> Divided:
@@ -137,16 +137,8 @@ def merge(
             raise InvalidInput("is of another location, delivery, status or hold", "ids", str(at))
         for line in other.lines:
             lines[line.order_line_id] = _joined(lines.get(line.order_line_id), line)
-        check_transition(TRANSITIONS, other.status, FulfillmentOrderStatus.CANCELED, "the fulfillment order")
-        canceled.append(
-            replace(
-                other,
-                lines=(),
-                holds=(),
-                status=FulfillmentOrderStatus.CANCELED,
-                version=other.version + 1,
-            )
-        )
+        gone = with_status(other, FulfillmentOrderStatus.CANCELED)
+        canceled.append(replace(gone, lines=(), holds=(), version=other.version + 1))
     return [replace(target, lines=tuple(lines.values()), version=target.version + 1), *canceled]
 
 
@@ -190,8 +182,7 @@ def ended(part: FulfillmentOrder, wanted: FulfillmentOrderStatus) -> Fulfillment
         FulfillmentOrderStatus.ON_HOLD,
     }:
         wanted = FulfillmentOrderStatus.CANCELED
-    check_transition(TRANSITIONS, part.status, wanted, "the fulfillment order")
-    return replace(part, status=wanted, holds=())
+    return replace(with_status(part, wanted), holds=())
 
 
 def give_up(
@@ -217,12 +208,17 @@ def reschedule(
     later = scheduled_for is not None and scheduled_for > now
     wanted = FulfillmentOrderStatus.SCHEDULED if later else FulfillmentOrderStatus.OPEN
     if part.status not in {FulfillmentOrderStatus.SCHEDULED, FulfillmentOrderStatus.OPEN}:
-        check_transition({}, part.status, wanted, "the fulfillment order")
+        allowed = [FulfillmentOrderStatus.OPEN.value, FulfillmentOrderStatus.SCHEDULED.value]
+        raise IllegalTransition(
+            f"the fulfillment order is {part.status.value}: it is not put off",
+            part.status.value,
+            allowed,
+            "id",
+        )
     if not later and part.lacks_units:
         wanted = FulfillmentOrderStatus.SCHEDULED
-    check_transition(TRANSITIONS, part.status, wanted, "the fulfillment order")
     return replace(
-        part, status=wanted, scheduled_for=scheduled_for if later else None, version=part.version + 1
+        with_status(part, wanted), scheduled_for=scheduled_for if later else None, version=part.version + 1
     )
 
 
@@ -231,13 +227,12 @@ def released(part: FulfillmentOrder, now: datetime) -> FulfillmentOrder:
     waits = part.lacks_units or (part.scheduled_for is not None and part.scheduled_for > now)
     if part.status is not FulfillmentOrderStatus.SCHEDULED or waits:
         return part
-    check_transition(TRANSITIONS, part.status, FulfillmentOrderStatus.OPEN, "the fulfillment order")
-    return replace(part, status=FulfillmentOrderStatus.OPEN, scheduled_for=None)
+    return replace(with_status(part, FulfillmentOrderStatus.OPEN), scheduled_for=None)
 
 
 def held_for_staff(part: FulfillmentOrder, *holds: FulfillmentHold) -> FulfillmentOrder:
     """Return a part ON_HOLD: until staff move it or end its holds, or until what it lacks is there."""
-    return replace(part, status=FulfillmentOrderStatus.ON_HOLD, holds=(*part.holds, *holds))
+    return replace(with_status(part, FulfillmentOrderStatus.ON_HOLD), holds=(*part.holds, *holds))
 
 
 def check_not_begun(found: LockedFulfillment, part: FulfillmentOrder) -> None:
@@ -316,7 +311,7 @@ def _opened(order: Order, part: FulfillmentOrder) -> FulfillmentOrder:
     """Return a part as one that has all its units: OPEN unless something keeps it."""
     whole = replace(part, lines=tuple(replace(line, quantity_short=0) for line in part.lines))
     if part.status is FulfillmentOrderStatus.SCHEDULED and part.scheduled_for is None:
-        return replace(whole, status=FulfillmentOrderStatus.OPEN)
+        return with_status(whole, FulfillmentOrderStatus.OPEN)
     return reopened(order, whole)
 
 
@@ -344,9 +339,3 @@ def _check_live(order: Order, part: FulfillmentOrder) -> None:
             sorted(status.value for status in LIVE),
             "id",
         )
-
-
-def _moved_to(part: FulfillmentOrder, wanted: FulfillmentOrderStatus) -> FulfillmentOrder | None:
-    if not check_transition(TRANSITIONS, part.status, wanted, "the fulfillment order"):
-        return None
-    return replace(part, status=wanted, version=part.version + 1)

@@ -4,7 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from domain.fulfillment import FulfillmentHold, FulfillmentOrder, FulfillmentOrderLine, FulfillmentOrderStatus
+from domain.fulfillment import (
+    FulfillmentHold,
+    FulfillmentOrder,
+    FulfillmentOrderLine,
+    FulfillmentOrderStatus,
+    with_status,
+)
 from domain.inventory import Movement, StockState
 from domain.kernel.errors import DomainError, InsufficientStock, Several
 from domain.kernel.ids import new_id
@@ -110,7 +116,7 @@ def _last_resort(part: FulfillmentOrder) -> tuple[bool, int]:
 def _left_of(order: Order, part: FulfillmentOrder, lines: list[FulfillmentOrderLine]) -> FulfillmentOrder:
     after = replace(part, lines=tuple(lines))
     if not lines:
-        return replace(after, status=FulfillmentOrderStatus.CANCELED)
+        return with_status(after, FulfillmentOrderStatus.CANCELED)
     # Where it lacked units, what it waited for may have gone with them.
     return reopened(order, after)
 

@@ -11,6 +11,7 @@ from domain.fulfillment import (
     FulfillmentOrderStatus,
     FulfillmentWork,
     HoldKind,
+    with_status,
 )
 from domain.kernel.errors import IllegalTransition, InvalidInput
 from domain.kernel.ids import new_id
@@ -25,7 +26,9 @@ MAX_NOTE_LENGTH = 500
 UNPAID = "UNPAID"
 """What puts a hold on an order whose money has not come: it ends by itself when it has."""
 
-HOLDABLE = frozenset({FulfillmentOrderStatus.OPEN, FulfillmentOrderStatus.ON_HOLD})
+HOLDABLE = frozenset(
+    {FulfillmentOrderStatus.SCHEDULED, FulfillmentOrderStatus.OPEN, FulfillmentOrderStatus.ON_HOLD}
+)
 """From and to which status holds move a fulfillment order; what is being worked on is not stopped by one."""
 
 _LIVE = frozenset({OrderStatus.OPEN, OrderStatus.PENDING_APPROVAL})
@@ -90,7 +93,7 @@ def add(order: Order, part: FulfillmentOrder, hold: FulfillmentHold) -> Fulfillm
             (),
             "fulfillmentOrderId",
         )
-    return replace(part, holds=(*part.holds, hold), status=FulfillmentOrderStatus.ON_HOLD)
+    return replace(with_status(part, FulfillmentOrderStatus.ON_HOLD), holds=(*part.holds, hold))
 
 
 def release(order: Order, part: FulfillmentOrder, hold_id: UUID) -> FulfillmentOrder:
@@ -125,7 +128,7 @@ def reopened(order: Order, part: FulfillmentOrder) -> FulfillmentOrder:
         return part
     begun = part.work is not FulfillmentWork.ALLOCATED or any(line.quantity_shipped for line in part.lines)
     waits = FulfillmentOrderStatus.SCHEDULED if part.scheduled_for else FulfillmentOrderStatus.OPEN
-    return replace(part, status=FulfillmentOrderStatus.IN_PROGRESS if begun else waits)
+    return with_status(part, FulfillmentOrderStatus.IN_PROGRESS if begun else waits)
 
 
 def check_note(note: str | None) -> str | None:

@@ -11,8 +11,14 @@ from datetime import datetime
 from uuid import UUID
 
 from domain.channels import CapturePolicy
-from domain.fulfillment import TRANSITIONS as PART_TRANSITIONS
-from domain.fulfillment import WORKED_ON, FulfillmentOrder, FulfillmentOrderStatus, FulfillmentWork
+from domain.fulfillment import (
+    LIVE,
+    WORKED_ON,
+    FulfillmentOrder,
+    FulfillmentOrderStatus,
+    FulfillmentWork,
+    with_status,
+)
 from domain.inventory import Movement, StockState
 from domain.kernel.changes import kept
 from domain.kernel.errors import DomainError, IllegalTransition, InvalidInput, NotFound, under
@@ -167,7 +173,7 @@ def pack(
     for at, draft in enumerate(drafts):
         with under(*(() if only_one else ("parcels", str(at)))):
             made.append(_parcel(part, draft, carriage, left))
-    worked = _moved(part, FulfillmentOrderStatus.IN_PROGRESS)
+    worked = moved(part, FulfillmentOrderStatus.IN_PROGRESS)
     after = found.with_shipments(*made)
     if not open_units(part, after.shipments):
         worked = replace(worked, work=work_of(part, after.shipments))
@@ -370,7 +376,7 @@ def _without(part: FulfillmentOrder, leaving: Sequence[Shipment]) -> tuple[Fulfi
     after = replace(part, lines=tuple(lines))
     all_gone = all(line.quantity_shipped == line.quantity for line in lines)
     wanted = FulfillmentOrderStatus.CLOSED if all_gone else FulfillmentOrderStatus.IN_PROGRESS
-    return _moved(after, wanted), movements
+    return moved(after, wanted), movements
 
 
 def _unpacked(part: FulfillmentOrder) -> IllegalTransition:
@@ -382,6 +388,11 @@ def _unpacked(part: FulfillmentOrder) -> IllegalTransition:
     )
 
 
-def _moved(part: FulfillmentOrder, wanted: FulfillmentOrderStatus) -> FulfillmentOrder:
-    check_transition(PART_TRANSITIONS, part.status, wanted, "the fulfillment order")
-    return replace(part, status=wanted, version=part.version + 1)
+def is_over(part: FulfillmentOrder) -> bool:
+    """Say whether all units of a part that nobody has closed have left."""
+    return part.status in LIVE and all(line.quantity == line.quantity_shipped for line in part.lines)
+
+
+def moved(part: FulfillmentOrder, wanted: FulfillmentOrderStatus) -> FulfillmentOrder:
+    """Return a part with another status, one version on; raises IllegalTransition."""
+    return replace(with_status(part, wanted), version=part.version + 1)

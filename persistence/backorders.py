@@ -1,6 +1,7 @@
 """SQL of backorders: what may be sold beyond its stock, how much of it waits, and where."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Boolean, DateTime, Integer, Text, Uuid, bindparam, text
@@ -45,6 +46,32 @@ _SET = text(
     bindparam("sku", type_=Text()),
 )
 
+_ELSEWHERE = text(
+    """
+    SELECT f.id, c.location_id FROM fulfillment_orders f
+      JOIN orders o ON o.id = f.order_id AND o.status = 'OPEN'
+      JOIN channel_locations c ON c.channel_id = o.channel_id AND c.location_id <> f.location_id
+      JOIN locations p ON p.id = c.location_id AND p.archived_at IS NULL AND p.ships
+     WHERE f.status = 'SCHEDULED' AND f.delivery_method = 'SHIPPING'
+       AND EXISTS (SELECT FROM fulfillment_order_lines l
+                    WHERE l.fulfillment_order_id = f.id AND l.quantity_short > 0)
+       AND NOT EXISTS (SELECT FROM fulfillment_order_lines l
+                         LEFT JOIN stock_levels s
+                           ON s.variant_id = l.variant_id AND s.location_id = c.location_id
+                        WHERE l.fulfillment_order_id = f.id
+                          AND coalesce(s.available, 0) < l.quantity - l.quantity_shipped)
+     ORDER BY f.created_at, f.id, c.rank LIMIT :most
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A part that waits for stock, and another location that has all of it."""
+
+    part_id: UUID
+    location_id: UUID
+
 
 async def find(
     connection: AsyncConnection, channel_id: UUID, variant_ids: Sequence[UUID], *, locking: bool
@@ -66,6 +93,11 @@ async def find(
         )
         for row in rows
     }
+
+
+async def elsewhere(connection: AsyncConnection, most: int) -> list[Elsewhere]:
+    """Return parts that wait for stock with the locations that have all their units, the oldest first."""
+    return [Elsewhere(*row) for row in await connection.execute(_ELSEWHERE, {"most": most})]
 
 
 async def policies(connection: AsyncConnection, skus: Sequence[str]) -> dict[str, BackorderPolicy]:

@@ -82,6 +82,17 @@ _SAVE = text(
     *(bindparam(name, type_=DateTime(timezone=True)) for name in ("now", "closed_at")),
 )
 
+# As `domain/orders.is_complete` has it.
+_COMPLETABLE = text(
+    """
+    SELECT o.id FROM orders o
+     WHERE o.status = 'OPEN' AND o.fulfillment_status IN ('FULFILLED', 'DELIVERED') AND NOT o.imported
+       AND o.total_minor <= (SELECT coalesce(sum(p.captured_minor), 0) FROM payments p
+                              WHERE p.order_id = o.id AND p.status NOT IN ('VOIDED', 'FAILED'))
+     ORDER BY o.id LIMIT :most
+    """
+)
+
 
 async def lock(
     connection: AsyncConnection,
@@ -140,6 +151,11 @@ async def save(
             ),
         },
     )
+
+
+async def completable(connection: AsyncConnection, most: int) -> list[UUID]:
+    """Return open orders of which all has left and is paid for, the oldest first."""
+    return [row.id for row in await connection.execute(_COMPLETABLE, {"most": most})]
 
 
 def _sent(line_id: UUID, line: Any) -> dict[str, Any]:

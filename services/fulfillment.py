@@ -136,7 +136,7 @@ async def move(
         facts = {"fromLocationId": str(part.location_id), "toLocationId": str(location_id)}
         told = ("FulfillmentOrderMoved", moved.part, facts)
         changed = await save(transaction, found, moved.parts, told)
-        await _move(transaction, changed.order, moved.movements, moved.part)
+        await move_units(transaction, changed.order, moved.movements, moved.part)
         return Changed(changed.found, (moved.part, *(one for one in moved.parts if one is not moved.part)))
 
     request = [location_code, None if units is None else _listed(units)]
@@ -333,7 +333,7 @@ async def _change(
         return changed
 
 
-async def _move(
+async def move_units(
     transaction: Transaction, order: Order, movements: Sequence[Movement], part: FulfillmentOrder
 ) -> None:
     """Make movements of which the location may lack units; raises InsufficientStock for each SKU."""

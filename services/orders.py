@@ -8,7 +8,7 @@ from uuid import UUID
 
 from domain import order_holds as holding
 from domain import orders as decide
-from domain.fulfillment import LIVE, FulfillmentOrder, FulfillmentOrderStatus
+from domain.fulfillment import LIVE, FulfillmentOrder, FulfillmentOrderStatus, with_status
 from domain.fulfillment_events import shipment_event
 from domain.inventory import Movement, StockState
 from domain.kernel.errors import NotFound
@@ -240,7 +240,7 @@ async def _undo(
     if check_transition(decide.TRANSITIONS, order.status, ending.status, "the order"):
         decide.check_nothing_shipped(order, parts.fulfillment_orders)
     ended_parts = [
-        replace(part, status=FulfillmentOrderStatus.CANCELED, holds=()) if part.status in LIVE else part
+        replace(with_status(part, FulfillmentOrderStatus.CANCELED), holds=()) if part.status in LIVE else part
         for part in parts.fulfillment_orders
     ]
     undone = undo(parts.payments, now)

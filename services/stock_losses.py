@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from domain import stock_losses as decide
-from domain.fulfillment import FulfillmentOrder, FulfillmentOrderLine, FulfillmentOrderStatus
+from domain.fulfillment import FulfillmentOrder, FulfillmentOrderLine, FulfillmentOrderStatus, with_status
 from domain.fulfillment_changes import released
 from domain.fulfillment_events import part_event
 from domain.inventory import Movement, StockLevel, StockState
@@ -288,8 +288,10 @@ def _with_short(part: FulfillmentOrder, units: Mapping[UUID, int], sign: int) ->
     if not any(line.id in units for line in part.lines):
         return part
     lines = tuple(_line(line, sign * units.get(line.id, 0)) for line in part.lines)
-    waits = part.status is FulfillmentOrderStatus.SCHEDULED
-    return replace(part, lines=lines, status=part.status if waits else FulfillmentOrderStatus.ON_HOLD)
+    after = replace(part, lines=lines)
+    if part.status is FulfillmentOrderStatus.SCHEDULED:
+        return after
+    return with_status(after, FulfillmentOrderStatus.ON_HOLD)
 
 
 def _line(line: FulfillmentOrderLine, units: int) -> FulfillmentOrderLine:

@@ -1,6 +1,7 @@
 """Which jobs there are and how often each runs: the one place to look for what happens by itself."""
 
 from services import (
+    backorder_sweeps,
     cart_sweeps,
     fulfillment,
     idempotency,
@@ -11,6 +12,7 @@ from services import (
     payment_sweep,
     payment_terms,
     reconciliation,
+    shipment_sweeps,
     stock_losses,
     stored_value_sweeps,
 )
@@ -33,8 +35,11 @@ JOBS = (
     Job("tell_overdue_payments", 60.0, payment_terms.tell_overdue),
     Job("expire_waiting_orders", 60.0, order_sweeps.expire_waiting),
     Job("release_paid_orders", 5.0, order_holds.release_paid),
-    # Orders whose units were lost get what came in since.
-    Job("refill_orders", 5.0, stock_losses.refill),
+    # Orders that wait for units get what came in since, before carts take it.
+    Job("refill_orders", 1.0, stock_losses.refill),
+    Job("release_backorders", 1.0, backorder_sweeps.release_elsewhere),
+    # Most are by their last parcel or payment; nobody waits for the others.
+    Job("complete_orders", 60.0, shipment_sweeps.complete),
     # Parts of orders that were put off open within seconds of their moment.
     Job("open_scheduled_parts", 5.0, fulfillment.release_due),
     # Once a day for each day, some hours after its end; looked for more often than that.

@@ -73,6 +73,12 @@ orders = Table(
     ),
     Index("ix_orders_external_id", "external_id", postgresql_where="external_id IS NOT NULL"),
     Index("ix_orders_waiting", "placed_at", "id", postgresql_where="status = 'PENDING_APPROVAL'"),
+    # What has left as a whole and is not over: it waits for its money.
+    Index(
+        "ix_orders_sent",
+        "id",
+        postgresql_where="status = 'OPEN' AND fulfillment_status IN ('FULFILLED', 'DELIVERED')",
+    ),
     Index("ix_orders_drafts", "placed_at", "id", postgresql_where="status = 'DRAFT'"),
     Index(
         "uq_orders_external",

@@ -14,7 +14,7 @@ from domain.kernel.errors import InsufficientStock, InvalidInput, NotFound
 from domain.kernel.ids import new_id
 from domain.orders import Order, OrderFulfillmentStatus, OrderStatus
 from persistence.database import Database
-from services import backorder_policies, carts, fulfillment, orders, stock_losses
+from services import backorder_policies, backorder_sweeps, carts, fulfillment, orders, stock_losses
 from services.carts import Wanted
 from services.order_placement import place
 from services.orders import OrderRef
@@ -182,3 +182,22 @@ async def test_staff_allow_it_and_the_shopper_sees_what_would_wait(database: Dat
         "backorderable": True,
         "availableFrom": None,
     }
+
+
+async def test_what_waits_goes_where_its_units_have_come(database: Database) -> None:
+    shop = await make_stocked_shop(database, 1, 0)
+    await allow(database, shop)
+    older, newer = await buy(database, shop, 4), await buy(database, shop, 3)
+    await give_stock(database, shop.variant, shop.locations[1], 2)
+    assert await backorder_sweeps.release_elsewhere(staff(database)) == 0
+    await give_stock(database, shop.variant, shop.locations[1], 3)
+    assert await backorder_sweeps.release_elsewhere(staff(database)) == 1
+    assert await shown(database, older.id, shop) == [(0, "OPEN", 1, 0), (1, "OPEN", 3, 0)]
+    assert await shown(database, newer.id, shop) == [(0, "SCHEDULED", 3, 3)]
+    assert [kind for kind, _ in await events(database, older.id)][-2:] == [
+        "FulfillmentOrderMoved",
+        "FulfillmentOrderReleased",
+    ]
+    assert await levels(database, shop) == [(0, 0, 1), (2, 0, 3)]
+    await check_units(database)
+    await assert_explained(database)

@@ -7,9 +7,11 @@ import pytest
 
 from domain.fulfillment import FulfillmentOrderStatus, HoldKind
 from domain.kernel.errors import IllegalTransition, InsufficientStock, InvalidInput, NotFound
+from domain.order_edits import NewQuantity
 from domain.orders import OrderFulfillmentStatus, OrderStatus
 from persistence.database import Database
-from services import fulfillment, order_holds
+from services import fulfillment, order_edits, order_holds, shipment_sweeps
+from services.order_edits import Wanted
 from tests.checkouts import LaterClock, events, levels, make_stocked_shop
 from tests.factories import make_location
 from tests.payments import check_sums, staff
@@ -218,3 +220,21 @@ async def test_a_part_that_is_put_off_opens_by_itself(database: Database) -> Non
         "FulfillmentOrderReleased",
     ]
     assert (await fulfill(context, part)).parts[0].status is CLOSED
+
+
+async def test_an_order_completes_when_the_rest_of_it_is_edited_away(database: Database) -> None:
+    shop = await make_stocked_shop(database, 3, 5)
+    order = await placed_order(database, shop=shop, quantity=3)
+    context, part = staff(database), await part_at(database, order.id)
+    sent = await fulfill(context, part, 2)
+    changed = await fulfillment.incomplete(context, part.id, None, "no hands", None, "key")
+    wanted = Wanted(order.id, [NewQuantity(part.lines[0].order_line_id, 2)])
+    assert changed.order.version > sent.order.version
+    await order_edits.commit(context, wanted, "two are enough", changed.order.version, "edit")
+    assert (await order_of(database, order.id)).status is OrderStatus.OPEN
+    assert await shipment_sweeps.complete(context) == 1
+    assert (await order_of(database, order.id)).status is OrderStatus.COMPLETED
+    assert (await events(database, order.id))[-1][0] == "OrderCompleted"
+    assert await shipment_sweeps.complete(context) == 0
+    await check_units(database)
+    await check_sums(database)

@@ -1,19 +1,34 @@
 """Shipments: what is packed stays, what is handed over has left, is paid for and is told once."""
 
+import asyncio
+from contextlib import suppress
+from typing import cast
 from uuid import uuid4
 
 import pytest
 
+from domain.carrier_ports import Carrier
 from domain.fulfillment import FulfillmentOrderStatus, FulfillmentWork
 from domain.kernel.errors import IllegalTransition, InvalidInput, NotFound, VersionConflict
 from domain.orders import OrderFulfillmentStatus, OrderPaymentStatus, OrderStatus
-from domain.parcels import TrackingChanges
-from domain.shipments import ShipmentStatus
+from domain.parcels import Carriage, TrackingChanges
+from domain.shipments import LabelState, ShipmentStatus
 from persistence.database import Database
 from services import orders, payment_changes, shipment_changes
 from services.orders import OrderRef
-from tests.checkouts import events, levels, make_stocked_shop
-from tests.payments import capture_at, check_sums, paid_order, staff, transactions
+from services.payment_sweep import settle_due
+from tests.cart_flows import run_sql
+from tests.checkouts import events, later, levels, make_stocked_shop
+from tests.payments import (
+    Dies,
+    Unreachable,
+    capture_at,
+    check_sums,
+    dollars,
+    paid_order,
+    staff,
+    transactions,
+)
 from tests.shipping import (
     check_units,
     customers_units,
@@ -215,3 +230,52 @@ async def test_nothing_is_taken_where_staff_take_it_and_then_it_completes(databa
     await payment_changes.capture(staff(database), payment.id, None, "key")
     assert (await order_of(database, order.id)).status is OrderStatus.COMPLETED
     assert (await events(database, order.id))[-1] == ("OrderCompleted", 4)
+
+
+@pytest.mark.parametrize("sandbox", [Dies, Unreachable])
+async def test_what_was_shipped_is_paid_for_by_the_sweep_where_the_provider_did_not_answer(
+    database: Database, sandbox: type[Dies | Unreachable]
+) -> None:
+    order, payment = await paid_order(database, captured=False)
+    part = await part_at(database, order.id)
+    with suppress(asyncio.CancelledError):
+        await fulfill(staff(database, sandbox(database.engine)), part)
+    shipped = await order_of(database, order.id)
+    assert (shipped.status, shipped.fulfillment_status) == (
+        OrderStatus.OPEN,
+        OrderFulfillmentStatus.FULFILLED,
+    )
+    assert await settle_due(later(database)) == 1
+    assert (await order_of(database, order.id)).status is OrderStatus.COMPLETED
+    assert (await transactions(database, payment.id))[1:] == [("CAPTURE", "SUCCEEDED", 2500)]
+    await check_sums(database)
+
+
+async def test_what_was_taken_before_counts_as_paid_of_what_is_shipped(database: Database) -> None:
+    order, payment = await paid_order(database, captured=False)
+    await payment_changes.capture(staff(database), payment.id, dollars("9"), "by hand")
+    for _ in range(2):
+        await fulfill(staff(database), await part_at(database, order.id), 1)
+    assert [one[2] for one in await transactions(database, payment.id)] == [2500, 900, 600, 1000]
+
+
+async def test_a_parcel_waits_for_its_label_until_somebody_types_a_number(database: Database) -> None:
+    order = await placed_order(database)
+    context = staff(database, carriers={"silent": cast("Carrier", object())})
+    carriage = Carriage("Silent", "Standard", "silent")
+    packed = await pack(context, await part_at(database, order.id), 2, carriage=carriage)
+    [parcel] = packed.shipments
+    assert (parcel.status, parcel.label_state) == (ShipmentStatus.LABEL_PENDING, LabelState.REQUESTED)
+    assert packed.parts[0].work is FulfillmentWork.PACKED
+    with pytest.raises(IllegalTransition, match="LABEL_PENDING"):
+        await hand_over(context, parcel.id)
+    typed = TrackingChanges(tracking_number="1Z")
+    with pytest.raises(IllegalTransition, match="being bought"):
+        await shipment_changes.update_tracking(context, parcel.id, typed, None)
+    refused = "UPDATE shipments SET label_state = 'FAILED' WHERE id = :id RETURNING id"
+    await run_sql(database, refused, id=parcel.id)
+    after = await shipment_changes.update_tracking(context, parcel.id, typed, None)
+    assert after.shipments[0].status is ShipmentStatus.LABEL_CREATED
+    assert (await part_at(database, order.id)).work is FulfillmentWork.LABELED
+    assert (await events(database, order.id))[-1] == ("ShipmentLabelCreated", 3)
+    assert (await hand_over(context, parcel.id)).order.status is OrderStatus.COMPLETED

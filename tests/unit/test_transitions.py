@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain import carts, orders, payments
+from domain import carts, fulfillment, orders, payments, shipments
 from domain.carts import CartStatus
 from domain.kernel.errors import IllegalTransition
 from domain.kernel.transitions import check_transition
@@ -10,7 +10,13 @@ from domain.orders import OrderStatus
 from domain.payments import TransactionStatus
 from persistence.status_changes import changes_to
 
-TABLES = (carts.TRANSITIONS, orders.TRANSITIONS, payments.TRANSACTION_TRANSITIONS)
+TABLES = (
+    carts.TRANSITIONS,
+    fulfillment.TRANSITIONS,
+    orders.TRANSITIONS,
+    payments.TRANSACTION_TRANSITIONS,
+    shipments.TRANSITIONS,
+)
 
 
 def test_an_allowed_change_has_to_be_made() -> None:
