@@ -18,6 +18,7 @@ from tests.cart_flows import run_sql
 from tests.checkouts import Shop, events, make_stocked_shop
 from tests.payments import staff
 from tests.shipping import check_units, order_of, pack, part_at, parts_of, placed_order
+from tests.statements import count_statements
 from tests.stocked import assert_explained
 
 
@@ -61,11 +62,16 @@ async def test_a_parcel_that_may_not_leave_stays_with_the_reason_and_the_others_
     shop = await make_stocked_shop(database, 10)
     context = staff(database)
     made = await packed(database, shop, 2)
-    listed = await manifests.create(context, shop.locations[0].code, "Test Post", None, "key")
+    with count_statements(database) as statements:
+        listed = await manifests.create(context, shop.locations[0].code, "Test Post", None, "key")
+    assert len(statements) <= 8, statements
     assert (await manifests.create(context, shop.locations[0].code, "Test Post", None, "key")).id == listed.id
     canceled = made[0][1]
     await shipment_changes.cancel(context, canceled, None, str(uuid4()))
-    closed = await manifests.close(context, listed.id)
+    with count_statements(database) as statements:
+        closed = await manifests.close(context, listed.id)
+    # Eight for the one that leaves, as many for the one that may not.
+    assert len(statements) <= 26, statements
     assert {one.shipment_id: one.error is None for one in closed.parcels} == {
         canceled: False,
         made[1][1]: True,
