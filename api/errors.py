@@ -9,6 +9,7 @@ import strawberry
 from domain import discounts
 from domain.kernel import errors as domain
 from domain.kernel.money import Money
+from domain.kernel.scan_errors import ScanRefused
 
 DiscountRefusal = strawberry.enum(
     discounts.DiscountRefusal,
@@ -46,6 +47,7 @@ class UserErrorCode(Enum):
     DISCOUNT_NOT_APPLICABLE = "DISCOUNT_NOT_APPLICABLE"
     TAX_UNAVAILABLE = "TAX_UNAVAILABLE"
     LABEL_REFUSED = "LABEL_REFUSED"
+    SCAN_REFUSED = "SCAN_REFUSED"
 
 
 @strawberry.interface(
@@ -162,6 +164,33 @@ class LabelRefusedError(UserError):
     refusal_code: str
 
 
+@strawberry.enum(description="Why a scan is refused.")
+class ScanRefusal(Enum):
+    """What does not fit."""
+
+    WRONG_ITEM = "WRONG_ITEM"
+    SURPLUS = "SURPLUS"
+    WRONG_BIN = "WRONG_BIN"
+
+
+@strawberry.type
+class ExpectedScan:
+    """What may be scanned instead: units of a SKU, and the bin where that is known."""
+
+    sku: str
+    quantity: int
+    bin_code: str | None
+
+
+@strawberry.type
+class ScanRefusedError(UserError):
+    """What was scanned is not to be picked here, or not so many, or not from that bin."""
+
+    scan_refusal: ScanRefusal
+    scanned: str
+    expected: list[ExpectedScan]
+
+
 USER_ERROR_TYPES: tuple[type[UserError], ...] = (
     GeneralError,
     InvalidInputError,
@@ -177,6 +206,7 @@ USER_ERROR_TYPES: tuple[type[UserError], ...] = (
     AmountTooLargeError,
     DiscountNotApplicableError,
     LabelRefusedError,
+    ScanRefusedError,
 )
 """Types only reachable through the interface: the schema has to be told of them."""
 
@@ -285,6 +315,19 @@ def _no_label(error: domain.LabelRefused, code: UserErrorCode, path: list[str] |
     return LabelRefusedError(code=code, message=error.message, path=path, refusal_code=error.refusal)
 
 
+def _scan(error: ScanRefused, code: UserErrorCode, path: list[str] | None) -> UserError:
+    return ScanRefusedError(
+        code=code,
+        message=error.message,
+        path=path,
+        scan_refusal=ScanRefusal(error.reason),
+        scanned=error.scanned,
+        expected=[
+            ExpectedScan(sku=one.sku, quantity=one.quantity, bin_code=one.bin) for one in error.expected
+        ],
+    )
+
+
 _BUILDERS: dict[type[domain.DomainError], Callable[..., UserError]] = {
     domain.InvalidInput: _invalid,
     domain.NotFound: _not_found,
@@ -299,4 +342,5 @@ _BUILDERS: dict[type[domain.DomainError], Callable[..., UserError]] = {
     domain.AmountTooLarge: _too_large,
     domain.DiscountNotApplicable: _no_discount,
     domain.LabelRefused: _no_label,
+    ScanRefused: _scan,
 }

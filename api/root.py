@@ -10,6 +10,7 @@ from api.errors import USER_ERROR_TYPES
 from api.resolvers.approvals import ApprovalsMutation, ApprovalsQuery
 from api.resolvers.availability import AvailabilitySubscription
 from api.resolvers.backorders import BackordersMutation
+from api.resolvers.bins import BinsMutation, BinsQuery
 from api.resolvers.boxes import BoxesMutation, BoxesQuery
 from api.resolvers.cart_discounts import CartDiscountsMutation
 from api.resolvers.carts import CartsMutation, CartsQuery, CartsSubscription
@@ -20,12 +21,14 @@ from api.resolvers.delivery_quotes import DeliveryQuotesMutation
 from api.resolvers.delivery_services import DeliveryServicesMutation, DeliveryServicesQuery
 from api.resolvers.delivery_zones import DeliveryZonesMutation, DeliveryZonesQuery
 from api.resolvers.discounts import DiscountsMutation, DiscountsQuery
+from api.resolvers.documents import DocumentsQuery
 from api.resolvers.event_feed import EventFeedQuery
 from api.resolvers.fulfillment import FulfillmentMutation, FulfillmentQuery
 from api.resolvers.inventory import InventoryMutation, InventoryQuery
 from api.resolvers.labels import LabelsMutation
 from api.resolvers.ledger import LedgerQuery
 from api.resolvers.locations import LocationsMutation, LocationsQuery
+from api.resolvers.manifests import ManifestsMutation, ManifestsQuery
 from api.resolvers.nodes import NodesQuery
 from api.resolvers.notifications import NotificationsMutation, NotificationsQuery
 from api.resolvers.order_drafts import OrderDraftsMutation
@@ -35,6 +38,7 @@ from api.resolvers.order_lists import OrderListsSubscription
 from api.resolvers.order_payments import OrderPaymentsMutation
 from api.resolvers.order_reviews import OrderReviewsQuery
 from api.resolvers.orders import OrdersMutation, OrdersQuery, OrdersSubscription
+from api.resolvers.packing import PackingMutation
 from api.resolvers.payment_callbacks import PaymentCallbacksMutation, PaymentCallbacksQuery
 from api.resolvers.payments import PaymentsMutation
 from api.resolvers.reconciliation import ReconciliationMutation, ReconciliationQuery
@@ -46,6 +50,7 @@ from api.resolvers.tax_quotes import TaxQuotesMutation
 from api.resolvers.taxes import TaxesMutation, TaxesQuery
 from api.resolvers.tracking import TrackingMutation, TrackingQuery
 from api.resolvers.transfers import TransfersMutation, TransfersQuery
+from api.resolvers.waves import WavesMutation, WavesQuery, WavesSubscription
 
 
 @strawberry.type
@@ -74,6 +79,10 @@ class Query(
     TrackingQuery,
     TransfersQuery,
     StoredValuesQuery,
+    WavesQuery,
+    BinsQuery,
+    DocumentsQuery,
+    ManifestsQuery,
 ):
     """Everything that can be read."""
 
@@ -112,6 +121,10 @@ class Mutation(
     TransfersMutation,
     TaxQuotesMutation,
     StoredValuesMutation,
+    WavesMutation,
+    BinsMutation,
+    PackingMutation,
+    ManifestsMutation,
 ):
     """Everything that can be changed.
 
@@ -127,6 +140,7 @@ class Subscription(
     OrderListsSubscription,
     OrdersSubscription,
     StockWatchSubscription,
+    WavesSubscription,
 ):
     """Everything that can be followed live.
 

@@ -34,6 +34,7 @@ from persistence.embedded import EmbeddedServer, EmbeddedServerError
 from persistence.migrate import migrate
 from persistence.outages import why_unusable
 from providers.credit.company_system import CompanyCredit
+from providers.documents.pdf import PdfDocuments
 from providers.payments.manual import ManualPayments
 from providers.payments.stripe import StripePayments
 from providers.tax.http_service import HttpTaxService
@@ -184,6 +185,7 @@ def make_environment(
         carrier_quote_seconds=settings.carrier_quote_seconds,
         delivery_quote_seconds=settings.delivery_quote_seconds,
         carrier_time_limit_seconds=settings.carrier_time_limit_seconds,
+        documents=PdfDocuments(),
         payment_time_limit_seconds=settings.payment_time_limit_seconds,
         payment_give_up_seconds=settings.payment_give_up_seconds,
         callback_grace_seconds=settings.payment_callback_grace_seconds,

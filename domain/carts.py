@@ -8,6 +8,7 @@ from functools import cached_property
 from uuid import UUID
 
 from domain.addresses import Address
+from domain.cartonization import Goods
 from domain.catalog import Variant
 from domain.channels import Channel
 from domain.delivery_options import NO_DELIVERY_RULES, Consignment, DeliveryRules, applicable
@@ -17,7 +18,6 @@ from domain.kernel.ids import new_id
 from domain.kernel.money import MAX_AMOUNT_MINOR
 from domain.kernel.totals import Totals
 from domain.kernel.transitions import check_transition
-from domain.packing import Goods
 from domain.pricing import NO_RULES, Price, PricedLine, PricingRules, plain, price
 from domain.shipping import DeliveryRate
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from domain.addresses import Address
 from domain.approvals import ApprovalRule
+from domain.cartonization import Goods
 from domain.carts import CHANGEABLE, CartStatus
 from domain.catalog import Box
 from domain.channels import CapturePolicy
@@ -24,7 +25,6 @@ from domain.kernel.errors import (
 from domain.kernel.money import Money
 from domain.order_reviews import CartFacts, History
 from domain.orders import OrderStatus
-from domain.packing import Goods
 from domain.payments import Payment, PaymentStatus
 from domain.pricing import (
     NO_RULES,

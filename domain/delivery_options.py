@@ -13,9 +13,9 @@ from uuid import UUID
 from domain.addresses import Address
 from domain.boxes import ShippingBox
 from domain.calendars import WorkCalendar
+from domain.cartonization import Goods, Packing, pack
 from domain.delivery_quotes import QuotesOfProvider, fingerprint, fresh
 from domain.delivery_zones import DeliveryZone, zone_of
-from domain.packing import Goods, Packing, pack
 from domain.shipping import DeliveryRate
 
 _MM3_OF_ML = 1_000

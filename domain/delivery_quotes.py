@@ -12,10 +12,10 @@ import orjson
 
 from domain.addresses import Address
 from domain.carrier_ports import RateQuote
+from domain.cartonization import Goods
 from domain.kernel.errors import InvalidInput
 from domain.kernel.money import MAX_AMOUNT_MINOR
 from domain.kernel.quantities import require_text
-from domain.packing import Goods
 from domain.shipping import MAX_DAYS, MAX_NAME_LENGTH, MAX_POSITION, DeliveryRate
 
 MAX_SERVICES = 50

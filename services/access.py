@@ -21,6 +21,7 @@ class Permission(StrEnum):
     ORDERS_IMPORT = "orders.import"
     FULFILLMENT_READ = "fulfillment.read"
     FULFILLMENT_WRITE = "fulfillment.write"
+    WAREHOUSE_WRITE = "warehouse.write"
     PAYMENTS_READ = "payments.read"
     PAYMENTS_WRITE = "payments.write"
     SHIPPING_WRITE = "shipping.write"

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.carrier_ports import Carriers
 from domain.carts import CartLimits
+from domain.document_ports import Documents
 from domain.inventory import HoldPolicy
 from domain.kernel.events import Event
 from domain.ledger import Entry
@@ -39,6 +40,8 @@ class Environment:
     holds: HoldPolicy
     payment_providers: PaymentProviders = field(default_factory=dict)
     carriers: Carriers = field(default_factory=dict)
+    # Who renders papers as PDF.
+    documents: Documents | None = None
     clock: Clock = field(default_factory=SystemClock)
     # How long a carrier may take to say what a cart's delivery costs, and how long that holds.
     carrier_quote_seconds: float = 2.0

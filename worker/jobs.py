@@ -6,6 +6,7 @@ from services import (
     fulfillment,
     idempotency,
     label_calls,
+    manifests,
     order_holds,
     order_sweeps,
     payment_renewals,
@@ -56,6 +57,8 @@ JOBS = (
     Job("reconcile_payments", 900.0, reconciliation.reconcile_due),
     # Nothing can be paid with what has expired, whether its balance was taken yet or not.
     Job("expire_stored_values", 60.0, stored_value_sweeps.expire_due),
+    # A carrier that did not answer is told again of the parcels it took.
+    Job("settle_manifests", 60.0, manifests.settle),
     # Keys live for days, so that minutes do not matter; often enough that each run has little to do.
     Job("forget_idempotency_keys", 600.0, idempotency.forget_old),
 )

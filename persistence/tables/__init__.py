@@ -17,11 +17,13 @@ from persistence.tables import (
     labels,
     ledger,
     locations,
+    manifests,
     notifications,
     order_edits,
     order_holds,
     order_reviews,
     orders,
+    packing,
     payment_callbacks,
     payments,
     reconciliation,
@@ -33,6 +35,7 @@ from persistence.tables import (
     taxes,
     tracking,
     transfers,
+    waves,
 )
 from persistence.tables.base import metadata
 
@@ -53,12 +56,14 @@ __all__ = [
     "labels",
     "ledger",
     "locations",
+    "manifests",
     "metadata",
     "notifications",
     "order_edits",
     "order_holds",
     "order_reviews",
     "orders",
+    "packing",
     "payment_callbacks",
     "payments",
     "reconciliation",
@@ -70,4 +75,5 @@ __all__ = [
     "taxes",
     "tracking",
     "transfers",
+    "waves",
 ]

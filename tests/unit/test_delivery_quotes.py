@@ -7,6 +7,7 @@ import pytest
 
 from domain.addresses import Address
 from domain.carrier_ports import RateQuote
+from domain.cartonization import Goods
 from domain.catalog import Box
 from domain.delivery_quotes import (
     DeliveryService,
@@ -21,7 +22,6 @@ from domain.delivery_quotes import (
 )
 from domain.kernel.errors import InvalidInput
 from domain.kernel.money import Money
-from domain.packing import Goods
 
 CART = UUID(int=7)
 NOW = datetime(2026, 12, 3, 9, tzinfo=UTC)

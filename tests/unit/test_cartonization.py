@@ -3,8 +3,8 @@
 from uuid import UUID
 
 from domain.boxes import ShippingBox
+from domain.cartonization import MAX_PACKED_UNITS, Goods, Loose, pack
 from domain.catalog import Box
-from domain.packing import MAX_PACKED_UNITS, Goods, Loose, pack
 from domain.shipments import ParcelSize
 
 SMALL = ShippingBox(UUID(int=1), "S", 200, 150, 100, own_weight_grams=80, max_weight_grams=5_000)

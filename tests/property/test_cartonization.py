@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.boxes import ShippingBox
+from domain.cartonization import MAX_PACKED_UNITS, Block, Goods, Loose, Packing, Parcel, Sides, pack
 from domain.catalog import Box
-from domain.packing import MAX_PACKED_UNITS, Block, Goods, Loose, Packing, Parcel, Sides, pack
 
 SIDES = st.integers(1, 60)
 GOODS = st.lists(

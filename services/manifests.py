@@ -1,0 +1,189 @@
+"""Use cases of manifests: parcels that a carrier takes over together are listed, then handed over.
+
+Parcels are handed over order by order, each in a transaction of its own: whoever dies halfway closes the
+manifest again, and what has left already is left alone. The carrier is told after that, outside of any
+transaction, under a key made of the manifest's id; a sweep tells it again where no answer came.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from domain import manifests as decide
+from domain.carrier_ports import CarrierRefused, CarrierUnavailable, ManifestMaker
+from domain.kernel.errors import InvalidInput, NotFound
+from domain.kernel.events import Event
+from domain.kernel.ids import new_id
+from domain.kernel.keys import check_key
+from domain.kernel.quantities import is_storable
+from domain.kernel.transitions import check_transition
+from domain.manifests import CarrierClosing, Manifest, ManifestStatus
+from domain.parcels import text_of
+from domain.shipment_changes import sort_out
+from persistence import fulfillment
+from persistence import manifests as rows
+from persistence.idempotency import claim_for
+from services import shipments
+from services.access import Permission, require
+from services.context import ServiceContext, Transaction
+
+MOST_AT_ONCE = 20
+
+
+async def create(
+    context: ServiceContext, location_code: str, carrier: str, provider: str | None, key: str
+) -> Manifest:
+    """List the parcels of a carrier that have their label and are on no manifest yet, the oldest first.
+
+    Raises NotFound for the location, and InvalidInput where there is none.
+    """
+    require(context.actor, Permission.WAREHOUSE_WRITE)
+    carrier = text_of(carrier, "carrier") or ""
+    provider = text_of(provider, "provider")
+    scope = f"manifestCreate:{context.actor.label}"
+    claim = claim_for(scope, check_key(key), [location_code, carrier, provider])
+    async with context.transaction() as transaction:
+        stored = await transaction.replay(claim)
+        if stored is not None:
+            return await _locked(transaction, UUID(stored["manifest"]))
+        location_id = None
+        if is_storable(location_code):
+            location_id = await fulfillment.location_id(transaction.connection, location_code)
+        if location_id is None:
+            raise NotFound("no location in use has this code", "locationCode")
+        manifest_id = new_id()
+        count = await rows.add(
+            transaction.connection,
+            manifest_id,
+            location_id,
+            carrier,
+            provider,
+            transaction.actor,
+            transaction.now,
+            decide.MAX_PARCELS,
+        )
+        if not count:
+            raise InvalidInput("no parcel of it waits there with its label", "carrier")
+        manifest = await _locked(transaction, manifest_id)
+        transaction.emit(_event("ManifestCreated", manifest, transaction.now, parcels=count))
+        transaction.answer({"manifest": str(manifest_id)})
+        return manifest
+
+
+async def close(context: ServiceContext, manifest_id: UUID) -> Manifest:
+    """Hand all of its parcels over; those that may not leave stay, each with the reason.
+
+    A closed one is left alone. Raises NotFound.
+    """
+    require(context.actor, Permission.WAREHOUSE_WRITE)
+    manifest = await get(context, manifest_id)
+    if manifest is None:
+        raise NotFound("there is no such manifest", "id")
+    if manifest.status is ManifestStatus.OPEN:
+        of_order: dict[UUID, list[UUID]] = {}
+        for parcel in manifest.parcels:
+            if parcel.error is None:
+                of_order.setdefault(parcel.order_id, []).append(parcel.shipment_id)
+        for order_id, ids in of_order.items():
+            await _hand_over(context, manifest_id, order_id, ids)
+        await _close(context, manifest_id)
+        await _tell(context, manifest_id)
+    closed = await get(context, manifest_id)
+    assert closed is not None, "manifests are never deleted"  # noqa: S101
+    return closed
+
+
+async def get(context: ServiceContext, manifest_id: UUID) -> Manifest | None:
+    """Return a manifest; None when there is none."""
+    require(context.actor, Permission.WAREHOUSE_WRITE)
+    async with context.read() as connection:
+        return await rows.find(connection, manifest_id)
+
+
+async def settle(context: ServiceContext) -> int:
+    """Tell carriers again of manifests that they have not answered for; returns how many."""
+    require(context.actor, Permission.WAREHOUSE_WRITE)
+    async with context.read() as connection:
+        waiting = await rows.requested(connection, MOST_AT_ONCE)
+    for manifest_id in waiting:
+        await _tell(context, manifest_id)
+    return len(waiting)
+
+
+async def _hand_over(context: ServiceContext, manifest_id: UUID, order_id: UUID, ids: list[UUID]) -> None:
+    async with context.transaction() as transaction:
+        found = await shipments.locked(transaction, order_id=order_id)
+        leaving, refused = sort_out(found, ids, transaction.now)
+        handed = await shipments.hand_over(context, transaction, found, leaving)
+        if refused:
+            told = {one: error.message for one, error in refused.items()}
+            await rows.refuse(transaction.connection, manifest_id, told)
+    await shipments.take_money(context, handed)
+
+
+async def _close(context: ServiceContext, manifest_id: UUID) -> None:
+    async with context.transaction() as transaction:
+        manifest = await _locked(transaction, manifest_id)
+        if not check_transition(decide.TRANSITIONS, manifest.status, ManifestStatus.CLOSED, "the manifest"):
+            return
+        told = _maker(context, manifest) is not None and any(one.error is None for one in manifest.parcels)
+        closed = replace(
+            manifest,
+            status=ManifestStatus.CLOSED,
+            version=manifest.version + 1,
+            closed_at=transaction.now,
+            closing=CarrierClosing.REQUESTED if told else CarrierClosing.NONE,
+        )
+        await rows.save(transaction.connection, closed)
+        left = sum(one.error is not None for one in closed.parcels)
+        transaction.emit(_event("ManifestClosed", closed, transaction.now, refused=left))
+
+
+async def _tell(context: ServiceContext, manifest_id: UUID) -> None:
+    """Ask the carrier to close out, and write what it said; without an answer the sweep asks again."""
+    manifest = await get(context, manifest_id)
+    if manifest is None or manifest.closing is not CarrierClosing.REQUESTED:
+        return
+    maker = _maker(context, manifest)
+    if maker is None:
+        return
+    references = [
+        one.provider_reference for one in manifest.parcels if one.error is None and one.provider_reference
+    ]
+    reference: str | None = None
+    message: str | None = None
+    try:
+        reference = (await maker.close_out(f"manifest-{manifest_id}", references)).reference
+    except CarrierUnavailable:
+        return
+    except CarrierRefused as error:
+        message = f"{error.code}: {error.message}"[:500]
+    async with context.transaction() as transaction:
+        locked = await _locked(transaction, manifest_id)
+        if locked.closing is not CarrierClosing.REQUESTED:
+            return
+        closing = CarrierClosing.FAILED if reference is None else CarrierClosing.DONE
+        after = replace(
+            locked, closing=closing, reference=reference, message=message, version=locked.version + 1
+        )
+        await rows.save(transaction.connection, after)
+        kind = "ManifestRefused" if reference is None else "ManifestConfirmed"
+        transaction.emit(_event(kind, after, transaction.now))
+
+
+def _maker(context: ServiceContext, manifest: Manifest) -> ManifestMaker | None:
+    carrier: object = context.environment.carriers.get(manifest.provider or "")
+    return carrier if isinstance(carrier, ManifestMaker) else None
+
+
+async def _locked(transaction: Transaction, manifest_id: UUID) -> Manifest:
+    manifest = await rows.lock(transaction.connection, manifest_id)
+    if manifest is None:
+        raise NotFound("there is no such manifest", "id")
+    return manifest
+
+
+def _event(kind: str, manifest: Manifest, now: datetime, **facts: Any) -> Event:
+    payload = {"carrier": manifest.carrier, "status": manifest.status.value, **facts}
+    return Event(kind, "manifest", manifest.id, manifest.version, now, None, payload)
