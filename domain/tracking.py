@@ -12,7 +12,7 @@ repeat themselves, are late, and overtake themselves. So any order and repetitio
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -26,6 +26,7 @@ SILENT_AFTER = timedelta(days=5)
 """A parcel under way of which nothing was told for so long needs a person."""
 
 _LONGEST_TEXT = 255
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _ENDED = frozenset({ShipmentStatus.DELIVERED, ShipmentStatus.RETURN_TO_SENDER, ShipmentStatus.CANCELED})
 
 EVENT_KINDS: Mapping[ShipmentStatus, str] = {
@@ -73,10 +74,10 @@ class TrackingFact:
     estimated_at: datetime | None = None
 
     @property
-    def when(self) -> tuple[datetime, int, str]:
-        """Where it stands among others: by what it says alone, not by when it came."""
+    def when(self) -> tuple[datetime, int, datetime, str]:
+        """Where it stands among others: by all of what it says, and never by when it came."""
         words = "\0".join(one or "" for one in (self.place, self.description, self.code))
-        return self.occurred_at, RANKS[self.status], words
+        return self.occurred_at, RANKS[self.status], self.estimated_at or _LONG_AGO, words
 
 
 def tracked(shipment: Shipment, facts: Iterable[TrackingFact]) -> Shipment:

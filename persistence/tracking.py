@@ -23,17 +23,17 @@ _FACT = "e.id, e.status, e.occurred_at, e.code, e.description, e.place, e.estima
 
 _STORE = text(
     """
-    INSERT INTO tracking_events (id, provider, event_id, reference, tracking_number, status, code,
-           description, place, occurred_at, estimated_at, received_at, state, next_attempt_at)
-    SELECT id, :provider, event_id, reference, tracking_number, status, code, description, place,
-           occurred_at, estimated_at, :now, 'RECEIVED', :now
+    INSERT INTO tracking_events (id, provider, event_id, reference, tracking_number, shipment_id, status,
+           code, description, place, occurred_at, estimated_at, received_at, state, next_attempt_at)
+    SELECT id, :provider, event_id, reference, tracking_number, :shipment_id, status, code, description,
+           place, occurred_at, estimated_at, :now, 'RECEIVED', :now
       FROM jsonb_to_recordset(CAST(:events AS jsonb)) AS u (id uuid, event_id text, reference text,
            tracking_number text, status text, code text, description text, place text,
            occurred_at timestamptz, estimated_at timestamptz)
     ON CONFLICT (provider, event_id) DO NOTHING
     RETURNING id
     """
-).bindparams(_NOW)
+).bindparams(_NOW, bindparam("shipment_id", type_=Uuid()))
 # By the carrier's own name of the parcel, or else by its number; one that was typed in names no provider.
 _LEASE = text(
     """
@@ -77,6 +77,18 @@ _SET_ASIDE = text(
      WHERE id = ANY (:ids) AND state = 'RECEIVED'
     """
 ).bindparams(_IDS, bindparam("shipment_id", type_=Uuid()))
+# A parcel that got its number only after what was told of it had been given up.
+_TAKE_UP = text(
+    """
+    UPDATE tracking_events e SET state = 'RECEIVED', reason = NULL, next_attempt_at = :now
+     WHERE e.state = 'SET_ASIDE' AND e.reason = :reason
+       AND EXISTS (SELECT FROM shipments s
+                    WHERE (s.provider = e.provider AND s.provider_reference = e.reference)
+                       OR (s.tracking_number = e.tracking_number
+                           AND (s.provider = e.provider OR s.provider IS NULL)))
+    RETURNING e.id
+    """
+).bindparams(_NOW)
 _POSTPONE = text(
     "UPDATE tracking_events SET next_attempt_at = :until WHERE id = ANY (:ids) AND state = 'RECEIVED'"
 ).bindparams(_IDS, bindparam("until", type_=_MOMENT))
@@ -170,9 +182,17 @@ class Polled:
 
 
 async def store(
-    connection: AsyncConnection, provider: str, updates: Sequence[TrackingUpdate], *, now: datetime
+    connection: AsyncConnection,
+    provider: str,
+    updates: Sequence[TrackingUpdate],
+    *,
+    now: datetime,
+    shipment_id: UUID | None = None,
 ) -> list[UUID]:
-    """Write what was told, each event of a provider once; returns our ids of those that are new."""
+    """Write what was told, each event of a provider once; returns our ids of those that are new.
+
+    `shipment_id` names the parcel of all of them where it is known already.
+    """
     records = [
         {
             "id": new_id(),
@@ -188,7 +208,12 @@ async def store(
         }
         for one in updates
     ]
-    values = {"provider": provider, "events": json_text(records), "now": now}
+    values = {
+        "provider": provider,
+        "events": json_text(records),
+        "now": now,
+        "shipment_id": shipment_id,
+    }
     return [row.id for row in await connection.execute(_STORE, values)]
 
 
@@ -213,6 +238,11 @@ async def set_aside(
 ) -> None:
     """Leave what was told to a person."""
     await connection.execute(_SET_ASIDE, {"ids": list(ids), "reason": reason, "shipment_id": shipment_id})
+
+
+async def take_up(connection: AsyncConnection, reason: str, now: datetime) -> int:
+    """Take up again what was set aside for want of a parcel that is there now; returns how much."""
+    return len((await connection.execute(_TAKE_UP, {"reason": reason, "now": now})).all())
 
 
 async def postpone(connection: AsyncConnection, ids: Sequence[UUID], until: datetime) -> None:

@@ -67,48 +67,80 @@ async def apply_due(context: ServiceContext) -> int:
             by_parcel.setdefault(one.shipment_id, []).append(one)
         for shipment_id, some in by_parcel.items():
             if shipment_id is None:
-                await _wait_for_parcel(context, some, now)
+                await _wait(context, some, UNKNOWN_PARCEL)
             else:
-                await apply(context, shipment_id, [one.id for one in some])
+                await apply(context, shipment_id, some)
         last = len(due)
         taken += last
     return taken
 
 
-async def apply(context: ServiceContext, shipment_id: UUID, ids: Sequence[UUID]) -> Shipment | None:
-    """Apply what was told of a parcel, and return it; None where a person has to look.
-
-    A parcel that a carrier has although nobody said that it left has left: it is handed over by this.
-    """
-    handed: HandedOver | None = None
+async def apply(context: ServiceContext, shipment_id: UUID, told: Sequence[Told]) -> None:
+    """Apply what was told of a parcel; what does not fit now is tried again, and in the end set aside."""
+    ids = [one.id for one in told]
     try:
         async with context.transaction() as transaction:
-            found = await shipments.locked(transaction, shipment_id=shipment_id)
-            shipment = found.shipment(shipment_id)
-            if shipment.status is ShipmentStatus.CANCELED:
-                await rows.set_aside(transaction.connection, ids, CANCELED_PARCEL, shipment_id)
-                return None
-            new, before = await rows.apply(transaction.connection, shipment_id, ids)
-            if not new:
-                return shipment
-            if not shipment.has_left and decide.says_it_left(new):
-                handed = await shipments.hand_over(context, transaction, found, [shipment_id])
-                found = handed.found
-            shipment = await _track(transaction, found, shipment_id, new, before)
+            _, handed = await apply_in(context, transaction, shipment_id, ids)
     except DomainError as error:
         _log.warning("tracking_does_not_fit", shipment=str(shipment_id), reason=error.message)
-        async with context.read() as connection:
-            await rows.set_aside(connection, ids, error.code, shipment_id)
-        return None
+        await _wait(context, told, error.code)
+        return
     if handed is not None:
         await shipments.take_money(context, handed)
-    return shipment
+
+
+async def apply_in(
+    context: ServiceContext, transaction: Transaction, shipment_id: UUID, ids: Sequence[UUID]
+) -> tuple[Shipment, HandedOver | None]:
+    """Apply what was told of a parcel in a transaction; returns it, and what left by that.
+
+    A parcel that a carrier has although nobody said that it left has left: it is handed over by this; after
+    the commit its money is taken (`shipments.take_money`). Raises IllegalTransition where it cannot leave.
+    """
+    found = await shipments.locked(transaction, shipment_id=shipment_id)
+    shipment = found.shipment(shipment_id)
+    if shipment.status is ShipmentStatus.CANCELED:
+        await rows.set_aside(transaction.connection, ids, CANCELED_PARCEL, shipment_id)
+        return shipment, None
+    new, before = await rows.apply(transaction.connection, shipment_id, ids)
+    if not new:
+        return shipment, None
+    handed = None
+    if not shipment.has_left and decide.says_it_left(new):
+        handed = await shipments.hand_over(context, transaction, found, [shipment_id])
+        found = handed.found
+    return await _track(transaction, found, shipment_id, new, before), handed
 
 
 async def poll_due(context: ServiceContext) -> int:
     """Ask carriers where parcels are that were long not told of; returns how many were asked about."""
+    asked, last = 0, MOST_AT_ONCE
+    while last == MOST_AT_ONCE:
+        last = await _poll(context, context.now())
+        asked += last
+    return asked
+
+
+async def tell_late(context: ServiceContext) -> int:
+    """Tell of parcels whose promise has passed, once for each promise; returns how many.
+
+    What was told of a number before a parcel had it, and given up, is taken up again by the way.
+    """
+    async with context.read() as connection:
+        await rows.take_up(connection, UNKNOWN_PARCEL, context.now())
+    late, last = 0, MOST_AT_ONCE
+    while last == MOST_AT_ONCE:
+        async with context.read() as connection:
+            found = await rows.late(connection, now=context.now(), most=MOST_AT_ONCE)
+        for shipment_id in found:
+            await _tell_late(context, shipment_id)
+        last = len(found)
+        late += last
+    return late
+
+
+async def _poll(context: ServiceContext, now: datetime) -> int:
     carriers = context.environment.carriers
-    now = context.now()
     async with context.read() as connection:
         due = await rows.lease_polls(connection, list(carriers), now=now, lease=_LEASE * 4, most=MOST_AT_ONCE)
     gate = asyncio.Semaphore(_POLLS_AT_ONCE)
@@ -121,17 +153,12 @@ async def poll_due(context: ServiceContext) -> int:
     return len(due)
 
 
-async def tell_late(context: ServiceContext) -> int:
-    """Tell of parcels whose promise has passed, once for each promise; returns how many."""
-    async with context.read() as connection:
-        late = await rows.late(connection, now=context.now(), most=MOST_AT_ONCE)
-    for shipment_id in late:
-        async with context.transaction() as transaction:
-            found = await shipments.locked(transaction, shipment_id=shipment_id)
-            shipment = found.shipment(shipment_id)
-            if decide.must_be_told_late(shipment, transaction.now):
-                await _save(transaction, found, shipment, [])
-    return len(late)
+async def _tell_late(context: ServiceContext, shipment_id: UUID) -> None:
+    async with context.transaction() as transaction:
+        found = await shipments.locked(transaction, shipment_id=shipment_id)
+        shipment = found.shipment(shipment_id)
+        if decide.must_be_told_late(shipment, transaction.now):
+            await _save(transaction, found, shipment, [])
 
 
 async def _ask(context: ServiceContext, gate: asyncio.Semaphore, one: Polled) -> list[TrackingUpdate]:
@@ -144,14 +171,14 @@ async def _ask(context: ServiceContext, gate: asyncio.Semaphore, one: Polled) ->
         return []
 
 
-async def _wait_for_parcel(context: ServiceContext, told: Sequence[Told], now: datetime) -> None:
-    """Leave what is of no parcel of ours for later, its label may just be bought; in the end to a person."""
-    grace = timedelta(seconds=context.environment.callback_grace_seconds)
+async def _wait(context: ServiceContext, told: Sequence[Told], reason: str) -> None:
+    """Leave what does not fit yet for later: a label may just be bought, a hold end; at last to a person."""
+    now, grace = context.now(), timedelta(seconds=context.environment.callback_grace_seconds)
     old = [one.id for one in told if now - one.received_at > grace]
     young = [one.id for one in told if now - one.received_at <= grace]
     async with context.read() as connection:
         if old:
-            await rows.set_aside(connection, old, UNKNOWN_PARCEL)
+            await rows.set_aside(connection, old, reason, told[0].shipment_id)
         if young:
             await rows.postpone(connection, young, now + _LOOK_AGAIN)
 

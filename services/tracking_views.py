@@ -15,9 +15,10 @@ from domain.shipments import ON_ITS_WAY, Shipment, ShipmentStatus
 from domain.tracking import Problem
 from persistence import order_parts, orders
 from persistence import tracking as rows
+from persistence.idempotency import claim_for
 from services import shipments, tracking
 from services.access import Permission, require
-from services.context import ServiceContext
+from services.context import ServiceContext, Transaction
 from services.orders import OrderRef
 
 TRACKING_TOKEN = "shipment"  # noqa: S105 - the kind of token, not one
@@ -97,15 +98,24 @@ async def add_event(context: ServiceContext, shipment_id: UUID, told: TrackingUp
     """
     require(context.actor, Permission.FULFILLMENT_WRITE)
     told = _checked(context, shipment_id, told, check_key(key))
-    before = await _find(context, shipment_id)
-    if before is None:
-        raise NotFound("there is no such shipment", "id")
-    if not before.has_left:
-        raise IllegalTransition("the shipment has not left", before.status.value, (), "id")
-    async with context.read() as connection:
-        ids = await rows.store(connection, STAFF, [told], now=context.now())
-    after = await tracking.apply(context, shipment_id, ids) if ids else before
-    return after or before
+    request = [str(shipment_id), told.status, told.place, told.description, str(told.estimated_at)]
+    claim = claim_for(f"shipmentTrackingEventAdd:{context.actor.label}", key, request)
+    async with context.transaction() as transaction:
+        if await transaction.replay(claim) is not None:
+            return await _there(transaction, shipment_id)
+        before = await _there(transaction, shipment_id)
+        if not before.has_left:
+            raise IllegalTransition("the shipment has not left", before.status.value, (), "id")
+        ids = await rows.store(
+            transaction.connection, STAFF, [told], now=transaction.now, shipment_id=shipment_id
+        )
+        shipment, _ = await tracking.apply_in(context, transaction, shipment_id, ids)
+        transaction.answer({"shipment": str(shipment_id)})
+    return shipment
+
+
+async def _there(transaction: Transaction, shipment_id: UUID) -> Shipment:
+    return (await shipments.locked(transaction, shipment_id=shipment_id)).shipment(shipment_id)
 
 
 def _checked(context: ServiceContext, shipment_id: UUID, told: TrackingUpdate, key: str) -> TrackingUpdate:

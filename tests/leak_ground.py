@@ -16,6 +16,7 @@ FOLLOWED = {
     "orderUpdated": "order",
     "shipmentUpdated": "order",
     "lowStock": "stock",
+    "waveEvents": "wave",
 }
 """Of which stream's events a subscription tells. Whoever adds one says so here, and in `Ground.variables`."""
 VALUES = {"inventoryChanged", "stockChanged"}
@@ -56,6 +57,7 @@ class Ground:
             "cartEvents": {},
             "orderEvents": {},
             "ordersChanged": {},
+            "waveEvents": {},
             "inventoryChanged": {"channel": self.stock.channel.slug, "skus": [sku]},
             "stockChanged": {"locationCode": place, "skus": [sku]},
             "lowStock": {"locationCode": place, "threshold": LOW},

@@ -130,6 +130,21 @@ async def test_a_parcel_that_the_carrier_has_left_though_nobody_said_so(database
     await check_units(database)
 
 
+async def test_a_parcel_on_hold_that_its_carrier_has_leaves_when_the_hold_ends(database: Database) -> None:
+    shipment = await labeled_parcel(database)
+    clock = StoppedClock(datetime.now(UTC))
+    context = carrier_desk(database, clock=clock)
+    await run_sql(database, "UPDATE fulfillment_orders SET status = 'ON_HOLD'")
+    await tell(context, said(shipment, S.IN_TRANSIT, "e1"))
+    assert (await now_at(database, shipment)).status is S.LABEL_CREATED
+
+    await run_sql(database, "UPDATE fulfillment_orders SET status = 'OPEN'")
+    clock.go_on(11)
+    await tracking.apply_due(context)
+
+    assert (await now_at(database, shipment)).status is S.IN_TRANSIT
+
+
 async def test_a_label_that_is_scanned_by_nobody_moves_nothing(database: Database) -> None:
     shipment = await labeled_parcel(database)
 
@@ -169,6 +184,11 @@ async def test_what_is_told_of_a_number_that_nobody_has_yet_waits_for_it(databas
     await tracking.apply_due(context)
     rows = await run_sql(database, "SELECT reason FROM tracking_events WHERE state = 'SET_ASIDE'")
     assert [row.reason for row in rows] == ["UNKNOWN_PARCEL"]
+
+    await run_sql(database, "UPDATE shipments SET tracking_number = 'NOBODYS'")
+    await tracking.tell_late(context)
+    await tracking.apply_due(context)
+    assert (await now_at(database, shipment)).status is S.DELIVERED
 
 
 async def test_a_delay_is_told_once_for_each_promise_though_nobody_tells(
@@ -257,6 +277,9 @@ async def test_staff_tell_what_a_courier_does_not(database: Database) -> None:
 
     assert first == again
     assert (first["shipment"]["status"], first["userErrors"]) == ("DELIVERED", [])
+    other = {**wanted, "status": "EXCEPTION"}
+    reused = (await data_of(database, ADD, {"input": other}, clerk))["shipmentTrackingEventAdd"]
+    assert reused["userErrors"][0]["code"] == "IDEMPOTENCY_KEY_REUSED"
     late = {**wanted, "status": "IN_TRANSIT", "idempotencyKey": unique("k")}
     unmoved = (await data_of(database, ADD, {"input": late}, clerk))["shipmentTrackingEventAdd"]
     assert unmoved["shipment"]["status"] == "DELIVERED"

@@ -51,6 +51,16 @@ def test_any_order_and_repetition_ends_in_the_same_state(
     assert state(at) == state(tracked(PARCEL, facts))
 
 
+def test_of_two_that_differ_in_their_estimate_alone_the_later_counts_whichever_came_first() -> None:
+    early, late = (
+        TrackingFact(new_id(), ShipmentStatus.IN_TRANSIT, START, estimated_at=START + timedelta(days=days))
+        for days in (3, 6)
+    )
+
+    assert state(tracked(PARCEL, [early, late])) == state(tracked(PARCEL, [late, early]))
+    assert tracked(PARCEL, [late, early]).estimated_at == late.estimated_at
+
+
 @given(st.lists(FACTS, min_size=1, max_size=8))
 def test_a_delivered_parcel_was_delivered_the_first_time_it_was_said(facts: list[TrackingFact]) -> None:
     after = tracked(PARCEL, facts)
