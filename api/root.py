@@ -30,7 +30,7 @@ from api.resolvers.orders import OrdersMutation, OrdersQuery, OrdersSubscription
 from api.resolvers.payment_callbacks import PaymentCallbacksMutation, PaymentCallbacksQuery
 from api.resolvers.payments import PaymentsMutation
 from api.resolvers.reconciliation import ReconciliationMutation, ReconciliationQuery
-from api.resolvers.shipments import ShipmentsSubscription
+from api.resolvers.shipments import ShipmentsMutation, ShipmentsSubscription
 from api.resolvers.shipping import ShippingMutation, ShippingQuery
 from api.resolvers.stock_watch import StockWatchSubscription
 from api.resolvers.stored_values import StoredValuesMutation, StoredValuesQuery
@@ -80,6 +80,7 @@ class Mutation(
     PaymentCallbacksMutation,
     PaymentsMutation,
     ReconciliationMutation,
+    ShipmentsMutation,
     ShippingMutation,
     TaxesMutation,
     TaxQuotesMutation,

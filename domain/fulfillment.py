@@ -1,5 +1,6 @@
 """Fulfillment orders: what one location has to send of an order, and what keeps it from doing so."""
 
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -16,6 +17,47 @@ class FulfillmentOrderStatus(StrEnum):
     INCOMPLETE = "INCOMPLETE"
     CLOSED = "CLOSED"
     CANCELED = "CANCELED"
+
+
+TRANSITIONS: Mapping[FulfillmentOrderStatus, Set[FulfillmentOrderStatus]] = {
+    FulfillmentOrderStatus.SCHEDULED: {
+        FulfillmentOrderStatus.OPEN,
+        FulfillmentOrderStatus.ON_HOLD,
+        FulfillmentOrderStatus.CANCELED,
+    },
+    FulfillmentOrderStatus.OPEN: {
+        FulfillmentOrderStatus.SCHEDULED,
+        FulfillmentOrderStatus.ON_HOLD,
+        FulfillmentOrderStatus.IN_PROGRESS,
+        FulfillmentOrderStatus.CLOSED,
+        FulfillmentOrderStatus.CANCELED,
+    },
+    # Units that are lost put on hold what is being worked on, too.
+    FulfillmentOrderStatus.IN_PROGRESS: {
+        FulfillmentOrderStatus.ON_HOLD,
+        FulfillmentOrderStatus.INCOMPLETE,
+        FulfillmentOrderStatus.CLOSED,
+        FulfillmentOrderStatus.CANCELED,
+    },
+    FulfillmentOrderStatus.ON_HOLD: {
+        FulfillmentOrderStatus.SCHEDULED,
+        FulfillmentOrderStatus.OPEN,
+        FulfillmentOrderStatus.IN_PROGRESS,
+        FulfillmentOrderStatus.INCOMPLETE,
+        FulfillmentOrderStatus.CLOSED,
+        FulfillmentOrderStatus.CANCELED,
+    },
+}
+"""What may become of a location's part; CLOSED, INCOMPLETE and CANCELED are ends.
+
+ON_HOLD becomes CLOSED where all that it still lacked is taken off it.
+"""
+
+WORKED_ON = frozenset({FulfillmentOrderStatus.OPEN, FulfillmentOrderStatus.IN_PROGRESS})
+"""Parts that may be picked, packed and sent."""
+
+LIVE = frozenset(TRANSITIONS)
+"""Parts that may still have something to send."""
 
 
 class FulfillmentWork(StrEnum):

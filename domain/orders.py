@@ -190,6 +190,17 @@ def check_nothing_shipped(order: Order, fulfillment_orders: Sequence[Fulfillment
         )
 
 
+def is_complete(order: Order, payments: Sequence[Payment]) -> bool:
+    """Say whether an open order has come to its end: all its units have left, and its money is taken.
+
+    One that was imported is history, and stays as it was told.
+    """
+    sent = order.fulfillment_status in {OrderFulfillmentStatus.FULFILLED, OrderFulfillmentStatus.DELIVERED}
+    if order.status is not OrderStatus.OPEN or order.imported or not sent:
+        return False
+    return sum(payment.captured_minor for payment in payments if payment.counts) >= order.total_minor
+
+
 def payment_status(total_minor: int, payments: Sequence[Payment]) -> OrderPaymentStatus:
     """Derive the payment axis of an order of `total_minor` from its payments.
 
@@ -226,7 +237,8 @@ def fulfillment_status(
     ordered = sum(line.quantity for one in parts for line in one.lines)
     shipped = sum(line.quantity_shipped for one in parts for line in one.lines)
     if shipped and shipped == ordered:
-        arrived = shipments and all(status is ShipmentStatus.DELIVERED for status in shipments)
+        sent = [status for status in shipments if status is not ShipmentStatus.CANCELED]
+        arrived = sent and all(status is ShipmentStatus.DELIVERED for status in sent)
         return OrderFulfillmentStatus.DELIVERED if arrived else OrderFulfillmentStatus.FULFILLED
     if shipped:
         return OrderFulfillmentStatus.PARTIALLY_FULFILLED

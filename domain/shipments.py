@@ -1,6 +1,6 @@
 """Shipments: one parcel each, from the moment it is packed until it is with the customer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -30,8 +30,50 @@ NOT_LEFT = frozenset({ShipmentStatus.LABEL_PENDING, ShipmentStatus.LABEL_CREATED
 """A parcel whose units are still committed at its location; it can be canceled."""
 
 
+ON_ITS_WAY = frozenset(
+    {
+        ShipmentStatus.IN_TRANSIT,
+        ShipmentStatus.OUT_FOR_DELIVERY,
+        ShipmentStatus.AVAILABLE_FOR_PICKUP,
+        ShipmentStatus.FAILED_ATTEMPT,
+        ShipmentStatus.EXCEPTION,
+    }
+)
+"""Where a carrier may say that a parcel is, back and forth, until it has arrived or goes back."""
+
+_ENDS = frozenset({ShipmentStatus.DELIVERED, ShipmentStatus.RETURN_TO_SENDER})
+
+TRANSITIONS: Mapping[ShipmentStatus, Set[ShipmentStatus]] = {
+    ShipmentStatus.LABEL_PENDING: {ShipmentStatus.LABEL_CREATED, ShipmentStatus.CANCELED},
+    ShipmentStatus.LABEL_CREATED: {ShipmentStatus.PRE_TRANSIT, ShipmentStatus.CANCELED},
+    ShipmentStatus.PRE_TRANSIT: ON_ITS_WAY | _ENDS,
+    **{status: (ON_ITS_WAY - {status}) | _ENDS for status in ON_ITS_WAY},
+    # A parcel that was to go back may still be handed out; one that is delivered never moves again.
+    ShipmentStatus.RETURN_TO_SENDER: {ShipmentStatus.DELIVERED},
+}
+"""What may become of a parcel. Until it has left, people say so; from PRE_TRANSIT on its carrier does."""
+
+RANKS: Mapping[ShipmentStatus, int] = {
+    ShipmentStatus.LABEL_PENDING: 0,
+    ShipmentStatus.LABEL_CREATED: 1,
+    ShipmentStatus.PRE_TRANSIT: 2,
+    ShipmentStatus.IN_TRANSIT: 3,
+    ShipmentStatus.EXCEPTION: 4,
+    ShipmentStatus.OUT_FOR_DELIVERY: 5,
+    ShipmentStatus.FAILED_ATTEMPT: 6,
+    ShipmentStatus.AVAILABLE_FOR_PICKUP: 7,
+    ShipmentStatus.RETURN_TO_SENDER: 8,
+    ShipmentStatus.DELIVERED: 9,
+    ShipmentStatus.CANCELED: 10,
+}
+"""Which of two statuses told of the same moment is further on."""
+
+
 class LabelState(StrEnum):
-    """What became of buying the label of a parcel from its carrier."""
+    """What became of buying the label of a parcel from its carrier.
+
+    One that is REQUESTED or PURCHASED of a parcel that is CANCELED is to be given back: then it is VOIDED.
+    """
 
     NONE = "NONE"
     """None is bought through us: a person typed the tracking number, or there is none."""

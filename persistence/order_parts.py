@@ -78,6 +78,10 @@ _PARTS = text(f"SELECT o.id, {PARTS_SQL} FROM orders o WHERE o.id = ANY (:ids)")
 _ORDER_OF_FULFILLMENT_ORDER = text("SELECT order_id FROM fulfillment_orders WHERE id = :id")
 _ORDER_OF_SHIPMENT = text("SELECT order_id FROM shipments WHERE id = :id")
 
+_ORDERS_OF_SHIPMENTS = text("SELECT id, order_id FROM shipments WHERE id = ANY (:ids)").bindparams(
+    bindparam("ids", type_=ARRAY(Uuid))
+)
+
 
 @dataclass(frozen=True, slots=True)
 class OrderParts:
@@ -111,6 +115,12 @@ async def order_of_shipment(connection: AsyncConnection, shipment_id: UUID) -> U
     """Return the order that a shipment belongs to."""
     found: UUID | None = await connection.scalar(_ORDER_OF_SHIPMENT, {"id": shipment_id})
     return found
+
+
+async def orders_of_shipments(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, UUID]:
+    """Return the orders that shipments belong to, by shipment."""
+    rows = await connection.execute(_ORDERS_OF_SHIPMENTS, {"ids": list(ids)})
+    return {row.id: row.order_id for row in rows}
 
 
 def parts(row: Row[*tuple[Any, ...]]) -> OrderParts:

@@ -41,7 +41,7 @@ _LOCK = text(
       FROM orders o WHERE o.id = :id FOR NO KEY UPDATE OF o
     """
 )
-# An order that came to nothing gives the uses of its discounts back.
+# An order that came to nothing gives the uses of its discounts back, and what is packed is unpacked.
 _RELEASED = releasing(
     "WHERE u.order_id = :id AND u.state = 'USED' AND :status IN ('CANCELED', 'REJECTED', 'EXPIRED')"
 )
@@ -51,6 +51,10 @@ _SAVE = text(
         UPDATE fulfillment_orders f SET status = u.status, version = f.version + 1
           FROM unnest(:part_ids, :part_statuses) AS u (id, status)
          WHERE f.id = u.id AND f.status <> u.status
+    ), unpacked AS (
+        UPDATE shipments SET status = 'CANCELED', version = version + 1
+         WHERE order_id = :id AND status IN ('LABEL_PENDING', 'LABEL_CREATED')
+           AND :status IN ('CANCELED', 'REJECTED', 'EXPIRED')
     ), {_RELEASED}
     UPDATE orders SET status = :status, payment_status = :payment_status,
            fulfillment_status = :fulfillment_status, version = :version, reason = :reason,

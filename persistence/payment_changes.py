@@ -65,9 +65,11 @@ _SAVE = text(
                provider_reference = excluded.provider_reference, decline_code = excluded.decline_code,
                amount_minor = excluded.amount_minor
     )
-    UPDATE orders SET payment_status = :payment_status, version = :version WHERE id = :order_id
+    UPDATE orders SET status = :status, payment_status = :payment_status, version = :version,
+           closed_at = :closed_at
+     WHERE id = :order_id
     """
-).bindparams(bindparam("next_attempt_at", type_=DateTime(timezone=True)))
+).bindparams(*(bindparam(name, type_=DateTime(timezone=True)) for name in ("next_attempt_at", "closed_at")))
 # What was tried to renew once, and is open or was refused, is not tried again by itself.
 _EXPIRING = text(
     """
@@ -153,7 +155,7 @@ async def save(
     *,
     next_attempt_at: datetime,
 ) -> None:
-    """Write changed payments and new or settled transactions of a locked order, and its payment axis.
+    """Write changed payments and new or settled transactions of a locked order, its payment axis and status.
 
     What is still open may be asked about by the sweep from `next_attempt_at`.
     """
@@ -161,8 +163,10 @@ async def save(
         _SAVE,
         {
             "order_id": order.id,
+            "status": order.status.value,
             "payment_status": order.payment_status.value,
             "version": order.version,
+            "closed_at": order.closed_at,
             "payments": json_text([_payment_values(one) for one in payments]),
             "transactions": json_text(transactions),
             "next_attempt_at": next_attempt_at,

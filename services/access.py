@@ -19,6 +19,8 @@ class Permission(StrEnum):
     ORDERS_READ = "orders.read"
     ORDERS_WRITE = "orders.write"
     ORDERS_IMPORT = "orders.import"
+    FULFILLMENT_READ = "fulfillment.read"
+    FULFILLMENT_WRITE = "fulfillment.write"
     PAYMENTS_READ = "payments.read"
     PAYMENTS_WRITE = "payments.write"
     SHIPPING_WRITE = "shipping.write"

@@ -9,6 +9,7 @@ from uuid import UUID
 from domain import order_holds as holding
 from domain import orders as decide
 from domain.fulfillment import FulfillmentOrder, FulfillmentOrderStatus
+from domain.fulfillment_events import shipment_event
 from domain.inventory import Movement, StockState
 from domain.kernel.errors import NotFound
 from domain.kernel.events import Event
@@ -19,6 +20,7 @@ from domain.ledger import EntryKind
 from domain.order_reviews import ReviewState
 from domain.orders import Order, OrderStatus
 from domain.payment_changes import Change, replaced, undo
+from domain.shipments import NOT_LEFT
 from persistence import channels, inventory, order_reviews
 from persistence import orders as rows
 from persistence.idempotency import Claim, claim_for
@@ -267,8 +269,11 @@ async def _undo(
             now=now,
         )
     await _give_stock_back(transaction, order.id, parts.fulfillment_orders, ending.stock_reason)
+    unpacked = [one for one in parts.shipments if one.status in NOT_LEFT]
     transaction.emit(
-        _event(ending.kind, changed, now), *payment_facts.settled_events_of(changed, undone, now)
+        _event(ending.kind, changed, now),
+        *(shipment_event("ShipmentCanceled", changed, one, now) for one in unpacked),
+        *payment_facts.settled_events_of(changed, undone, now),
     )
     return changed, undone
 

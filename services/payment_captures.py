@@ -12,7 +12,6 @@ from domain.orders import Order, OrderStatus
 from domain.payment_changes import Change
 from domain.payments import OWN_TENDERS, Payment
 from persistence import payment_changes as rows
-from persistence.payment_changes import LockedPayments
 from services import payment_calls, payment_facts
 from services.context import ServiceContext, Transaction
 from services.payment_facts import Recorded
@@ -38,21 +37,25 @@ def at_opening(
 
 
 async def intend_for_shipment(
-    context: ServiceContext, transaction: Transaction, locked: LockedPayments, amount_minor: int
+    context: ServiceContext,
+    transaction: Transaction,
+    order: Order,
+    payments: Sequence[Payment],
+    policy: CapturePolicy,
+    amount_minor: int,
 ) -> tuple[Order, list[Change]]:
     """Write, in the transaction that ships, the intents to capture what is shipped: `amount_minor`.
 
     Nothing where the channel captures at another time, and less where less is reserved: what is paid later
     or was captured before. `payment_calls.carry_out` asks for them after the commit, or else the sweep.
     """
-    if locked.capture_policy is not CapturePolicy.AT_SHIPMENT or amount_minor <= 0:
-        return locked.order, []
-    most = untaken_minor(locked.order.total_minor, locked.payments)
-    changes = decide.capture_of(locked.payments, min(amount_minor, most), transaction.now)
+    if policy is not CapturePolicy.AT_SHIPMENT or amount_minor <= 0:
+        return order, []
+    most = untaken_minor(order.total_minor, payments)
+    changes = decide.capture_of(payments, min(amount_minor, most), transaction.now)
     if not changes:
-        return locked.order, []
-    order = await payment_facts.write(context, transaction, locked.order, locked.payments, changes)
-    return order, changes
+        return order, []
+    return await payment_facts.write(context, transaction, order, payments, changes), changes
 
 
 async def capture_for_shipment(context: ServiceContext, order_id: UUID, amount_minor: int) -> Recorded:
@@ -65,6 +68,8 @@ async def capture_for_shipment(context: ServiceContext, order_id: UUID, amount_m
         locked = await rows.lock(transaction.connection, order_id=order_id)
         if locked is None:
             raise NotFound("there is no such order", "id")
-        order, changes = await intend_for_shipment(context, transaction, locked, amount_minor)
+        order, changes = await intend_for_shipment(
+            context, transaction, locked.order, locked.payments, locked.capture_policy, amount_minor
+        )
     after = decide.replaced(locked.payments, changes)
     return await payment_calls.carry_out(context, order, after, changes)

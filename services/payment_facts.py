@@ -10,7 +10,7 @@ import structlog
 from domain import payment_changes as decide
 from domain import payment_facts
 from domain.kernel.events import Event
-from domain.orders import Order, OrderStatus
+from domain.orders import Order, OrderStatus, is_complete
 from domain.payment_changes import Change
 from domain.payment_facts import AmountMismatch, Fact
 from domain.payments import Payment, PaymentTransaction, TransactionKind, TransactionStatus
@@ -134,12 +134,27 @@ async def write(
     before: Sequence[Payment],
     changes: Sequence[Change],
 ) -> Order:
-    """Write changes of a locked order's payments, with their events; returns the order one version on."""
-    changed = payments.order_with_payments(order, decide.replaced(before, changes))
+    """Write changes of a locked order's payments, with their events; returns the order one version on.
+
+    An order of which all has left is COMPLETED by the last of its money.
+    """
+    after = decide.replaced(before, changes)
+    changed = payments.order_with_payments(order, after)
     now = transaction.now
+    ends = is_complete(changed, after)
+    if ends:
+        changed = replace(changed, status=OrderStatus.COMPLETED, closed_at=now)
     await save(context, transaction, changed, changes)
     transaction.emit(*events_of(changed, changes, now))
+    if ends:
+        transaction.emit(completed_event(changed, now))
     return changed
+
+
+def completed_event(order: Order, now: datetime) -> Event:
+    """Return the event that tells that all of an order has left and is paid for."""
+    facts = {"number": order.number, "status": order.status.value}
+    return Event("OrderCompleted", "order", order.id, order.version, now, order.channel_id, facts)
 
 
 async def save(

@@ -105,6 +105,8 @@ async def test_a_phone_follows_every_parcel_of_its_order_and_nothing_else(databa
             ("ShipmentCreated", second.global_id, "LABEL_CREATED"),
         ]
         await orders.cancel(till(database), OrderRef(token=mine.order_token), "x", None, "key")
+        [canceled] = await answers.events(1)
+        assert seen([canceled]) == [("ShipmentCanceled", second.global_id, "CANCELED")]
         assert await answers.silent_for(0.3), "what happens to the order is no event of a parcel"
 
 
