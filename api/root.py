@@ -16,6 +16,7 @@ from api.resolvers.catalog_changes import CatalogChangesMutation
 from api.resolvers.channels import ChannelsMutation, ChannelsQuery
 from api.resolvers.discounts import DiscountsMutation, DiscountsQuery
 from api.resolvers.event_feed import EventFeedQuery
+from api.resolvers.fulfillment import FulfillmentMutation, FulfillmentQuery
 from api.resolvers.inventory import InventoryMutation, InventoryQuery
 from api.resolvers.ledger import LedgerQuery
 from api.resolvers.locations import LocationsMutation, LocationsQuery
@@ -46,6 +47,7 @@ class Query(
     ChannelsQuery,
     DiscountsQuery,
     EventFeedQuery,
+    FulfillmentQuery,
     InventoryQuery,
     LedgerQuery,
     LocationsQuery,
@@ -70,6 +72,7 @@ class Mutation(
     CatalogMutation,
     ChannelsMutation,
     DiscountsMutation,
+    FulfillmentMutation,
     InventoryMutation,
     LocationsMutation,
     OrderEditsMutation,

@@ -9,7 +9,7 @@ import asyncio
 import gc
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from math import ceil
@@ -29,7 +29,7 @@ from domain.inventory import HoldPolicy
 from persistence.database import SERVER_SETTINGS, Database
 from providers.payments.sandbox import SandboxPayments
 from realtime.operations import OperationRequest
-from services.access import ANONYMOUS
+from services.access import ANONYMOUS, Actor
 from services.context import Environment, ServiceContext
 from services.tokens import TokenSigner
 
@@ -48,8 +48,9 @@ _KNOWN_IN = ("channels", "locations", "products", "variants", "delivery_rates", 
 class InProcess:
     """The product's own code over a database, without a server: what is asked here can be recorded."""
 
-    def __init__(self, url: str) -> None:
-        """Prepare; nothing connects before it is used."""
+    def __init__(self, url: str, actor: Actor = ANONYMOUS) -> None:
+        """Prepare to ask as somebody; nothing connects before it is used."""
+        self._actor = actor
         self.database = Database(url, pool_size=2)
         self._engine = Engine(build_schema())
         self._environment = Environment(
@@ -60,8 +61,8 @@ class InProcess:
         )
 
     async def call(self, operation: Operation, **variables: Any) -> Any:
-        """Ask as a shopper and return the field's value; anything but success ends the benchmark."""
-        context = RequestContext.of(ServiceContext(self._environment, ANONYMOUS, "bench"))
+        """Ask and return the field's value; anything but success ends the benchmark."""
+        context = RequestContext.of(ServiceContext(self._environment, self._actor, "bench"))
         prepared = self._engine.prepare(OperationRequest(operation.document, None, variables), "bench")
         answer = await self._engine.execute(prepared, context)
         assert "errors" not in answer, answer
@@ -78,9 +79,12 @@ class Recording:
     statements: tuple[Statement, ...]
     known: frozenset[str]
 
-    def renewed(self) -> list[Statement]:
-        """Return the statements with a new id for each that the flow had made."""
-        fresh: dict[UUID, UUID] = {}
+    def renewed(self, about: Mapping[UUID, UUID] | None = None) -> list[Statement]:
+        """Return the statements with a new id for each that the flow had made.
+
+        `about` says which of the ids that it found stand for which others now.
+        """
+        fresh: dict[UUID, UUID] = dict(about or {})
 
         def one(found: UUID) -> UUID:
             return found if str(found) in self.known else fresh.setdefault(found, uuid4())
@@ -121,12 +125,7 @@ async def replay(url: str, flows: list[list[Recording]], seconds: float) -> floa
         rounds = [_rounds(flow, _WARM_UP_ROUNDS) for flow in flows]
         foretold = await _race(connections, rounds, _WARM_UP_SECONDS) / sum(map(len, flows))
         rounds = [_rounds(flow, ceil(_SPARE * foretold * seconds) + 1) for flow in flows]
-        gc.collect()
-        gc.freeze()  # so that no collection goes through all of it while the clock runs
-        try:
-            return await _race(connections, rounds, seconds)
-        finally:
-            gc.unfreeze()
+        return await _timed(connections, rounds, seconds)
     finally:
         for connection in connections:
             await connection.close()
@@ -134,6 +133,31 @@ async def replay(url: str, flows: list[list[Recording]], seconds: float) -> floa
 
 Rounds = list[list[Statement]]
 """What one connection sends: the statements of each recording, in their order."""
+
+
+async def send_once(url: str, rounds: list[Rounds]) -> float:
+    """Send rounds that can be sent but once, each list over a connection of its own.
+
+    Returns how many a second. A tenth of them goes before the clock starts: every statement is prepared then.
+    """
+    connections = [await asyncpg.connect(url, server_settings=SERVER_SETTINGS) for _ in rounds]
+    try:
+        first = [one[: len(one) // 10 + 1] for one in rounds]
+        await _race(connections, first, float("inf"))
+        rest = [one[len(done) :] for one, done in zip(rounds, first, strict=True)]
+        return await _timed(connections, rest, float("inf"))
+    finally:
+        for connection in connections:
+            await connection.close()
+
+
+async def _timed(connections: list[Any], rounds: list[Rounds], seconds: float) -> float:
+    gc.collect()
+    gc.freeze()  # so that no collection goes through all of it while the clock runs
+    try:
+        return await _race(connections, rounds, seconds)
+    finally:
+        gc.unfreeze()
 
 
 def _rounds(flow: list[Recording], count: int) -> Rounds:

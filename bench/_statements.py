@@ -15,16 +15,16 @@ _MARKS = ("LOG:  execute ", "LOG:  statement: ")
 Flow = Callable[[Connection], Awaitable[None]]
 
 
-async def per_call(place: _harness.Place, flow: Flow) -> list[str]:
+async def per_call(place: _harness.Place, flow: Flow, *, token: str | None = None) -> list[str]:
     """Return the statements of one call of `flow`, each by its first line.
 
-    They are read from PostgreSQL's own log, against a server without background work. Of several
-    calls the one with the fewest counts: the others met a poll of the server's.
+    `token` is of whoever may do it. They are read from PostgreSQL's own log, against a server without
+    background work. Of several calls the one with the fewest counts: the others met a poll of the server's.
     """
     await _log_statements(place, "all")
     try:
         with _harness.serve(place, "--role", "api") as server:
-            connection = await open_connection(_harness.HOST, server.port)
+            connection = await open_connection(_harness.HOST, server.port, token)
             for _ in range(_WARM_UP_CALLS):
                 await flow(connection)
             counted = [await _one(place, connection, flow) for _ in range(_COUNTED_CALLS)]

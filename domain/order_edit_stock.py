@@ -8,7 +8,7 @@ from domain.fulfillment import FulfillmentHold, FulfillmentOrder, FulfillmentOrd
 from domain.inventory import Movement, StockState
 from domain.kernel.errors import DomainError, InsufficientStock, Several
 from domain.kernel.ids import new_id
-from domain.order_edits import FREE, Need
+from domain.order_edits import Need, is_free
 from domain.order_holds import reopened
 from domain.orders import Order
 
@@ -37,7 +37,7 @@ def give_back(
     left = dict(taken)
     changed: list[FulfillmentOrder] = []
     movements: list[Movement] = []
-    for part in sorted((one for one in parts if one.status in FREE), key=_last_resort):
+    for part in sorted((one for one in parts if is_free(one)), key=_last_resort):
         lines: list[FulfillmentOrderLine] = []
         for line in part.lines:
             units = min(left.get(line.order_line_id, 0), line.quantity - line.quantity_shipped)
@@ -66,7 +66,7 @@ def secure(
     Locations that send something of the order anyway come first, then the channel's preference. Raises
     InsufficientStock for each need that is not covered.
     """
-    sending = {part.location_id for part in parts if part.status in FREE and part.lines}
+    sending = {part.location_id for part in parts if is_free(part) and part.lines}
     shelves = sorted(shelves, key=lambda one: (one.location_id not in sending, one.rank, one.location_id))
     left = {(one.variant_id, one.location_id): one.available for one in shelves}
     here: dict[UUID, dict[UUID, FulfillmentOrderLine]] = {}

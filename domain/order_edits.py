@@ -11,7 +11,7 @@ from datetime import datetime
 from uuid import UUID
 
 from domain.carts import MAX_LINES
-from domain.fulfillment import FulfillmentOrder, FulfillmentOrderStatus
+from domain.fulfillment import FulfillmentOrder, FulfillmentOrderStatus, FulfillmentWork
 from domain.kernel.errors import IllegalTransition, InvalidInput
 from domain.kernel.ids import new_id
 from domain.kernel.money import MAX_AMOUNT_MINOR, allocate_minor
@@ -24,7 +24,12 @@ from domain.taxes import TaxSource
 FREE = frozenset(
     {FulfillmentOrderStatus.SCHEDULED, FulfillmentOrderStatus.OPEN, FulfillmentOrderStatus.ON_HOLD}
 )
-"""Parts of an order that nobody has begun to pick."""
+"""Parts of an order that nobody has begun to pick, unless their work says so (`is_free`)."""
+
+
+def is_free(part: FulfillmentOrder) -> bool:
+    """Say whether nobody has begun to pick a part; one on hold may have been picked before."""
+    return part.status in FREE and part.work is FulfillmentWork.ALLOCATED
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +236,7 @@ def _free_units(parts: Sequence[FulfillmentOrder], line_id: UUID) -> int:
     return sum(
         line.quantity - line.quantity_shipped
         for part in parts
-        if part.status in FREE
+        if is_free(part)
         for line in part.lines
         if line.order_line_id == line_id
     )

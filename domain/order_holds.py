@@ -5,7 +5,13 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from domain.fulfillment import FulfillmentHold, FulfillmentOrder, FulfillmentOrderStatus, HoldKind
+from domain.fulfillment import (
+    FulfillmentHold,
+    FulfillmentOrder,
+    FulfillmentOrderStatus,
+    FulfillmentWork,
+    HoldKind,
+)
 from domain.kernel.errors import IllegalTransition, InvalidInput
 from domain.kernel.ids import new_id
 from domain.kernel.quantities import require_text
@@ -110,11 +116,16 @@ def approved(parts: Iterable[FulfillmentOrder], order: Order) -> list[Fulfillmen
 
 
 def reopened(order: Order, part: FulfillmentOrder) -> FulfillmentOrder:
-    """Return the part OPEN if it is on hold and nothing keeps it so any more."""
+    """Return the part as it was if it is on hold and nothing keeps it so any more.
+
+    That is OPEN, IN_PROGRESS where units of it are picked or sent, or SCHEDULED where its moment is to come.
+    """
     keeps = order.status is not OrderStatus.OPEN or part.lacks_units or part.holds
     if keeps or part.status is not FulfillmentOrderStatus.ON_HOLD:
         return part
-    return replace(part, status=FulfillmentOrderStatus.OPEN)
+    begun = part.work is not FulfillmentWork.ALLOCATED or any(line.quantity_shipped for line in part.lines)
+    waits = FulfillmentOrderStatus.SCHEDULED if part.scheduled_for else FulfillmentOrderStatus.OPEN
+    return replace(part, status=FulfillmentOrderStatus.IN_PROGRESS if begun else waits)
 
 
 def check_note(note: str | None) -> str | None:

@@ -42,16 +42,20 @@ _LINES = (
     .order_by(order_lines.c.order_id, order_lines.c.position)
 )
 
-PARTS_SQL = """
-    (SELECT jsonb_agg(jsonb_build_array(f.id, f.location_id, f.status,
-                (SELECT jsonb_agg(jsonb_build_array(l.id, l.order_line_id, l.variant_id, l.sku, l.quantity,
-                                                    l.quantity_shipped, l.quantity_short) ORDER BY l.id)
-                   FROM fulfillment_order_lines l WHERE l.fulfillment_order_id = f.id),
-                (SELECT jsonb_agg(jsonb_build_array(h.id, h.kind, h.of_review, h.code, h.note, h.created_by,
-                                                    h.created_at) ORDER BY h.created_at, h.id)
-                   FROM order_holds h WHERE h.fulfillment_order_id = f.id AND h.released_at IS NULL),
-                f.delivery_method, f.work, f.scheduled_for, f.promised_from, f.promised_until, f.version)
-                ORDER BY f.id)
+PART_SQL = """
+    jsonb_build_array(f.id, f.location_id, f.status,
+        (SELECT jsonb_agg(jsonb_build_array(l.id, l.order_line_id, l.variant_id, l.sku, l.quantity,
+                                            l.quantity_shipped, l.quantity_short) ORDER BY l.id)
+           FROM fulfillment_order_lines l WHERE l.fulfillment_order_id = f.id),
+        (SELECT jsonb_agg(jsonb_build_array(h.id, h.kind, h.of_review, h.code, h.note, h.created_by,
+                                            h.created_at) ORDER BY h.created_at, h.id)
+           FROM order_holds h WHERE h.fulfillment_order_id = f.id AND h.released_at IS NULL),
+        f.delivery_method, f.work, f.scheduled_for, f.promised_from, f.promised_until, f.version)
+"""
+"""The record of a fulfillment order `f` that `part_of` reads."""
+
+PARTS_SQL = f"""
+    (SELECT jsonb_agg({PART_SQL} ORDER BY f.id)
        FROM fulfillment_orders f WHERE f.order_id = o.id) AS fulfillment_orders,
     (SELECT jsonb_agg(jsonb_build_array(s.id, s.status, s.carrier, s.service, s.tracking_number,
                 s.tracking_url, s.shipped_at, s.delivered_at,
@@ -126,13 +130,14 @@ async def orders_of_shipments(connection: AsyncConnection, ids: Sequence[UUID]) 
 def parts(row: Row[*tuple[Any, ...]]) -> OrderParts:
     """Return the parts in a row selected with PARTS_SQL."""
     return OrderParts(
-        tuple(_fulfillment_order(row.id, record) for record in row.fulfillment_orders or ()),
+        tuple(part_of(row.id, record) for record in row.fulfillment_orders or ()),
         tuple(_shipment(row.id, record) for record in row.shipments or ()),
         tuple(_payment(row.id, record) for record in row.payments or ()),
     )
 
 
-def _fulfillment_order(order_id: UUID, record: Sequence[Any]) -> FulfillmentOrder:
+def part_of(order_id: UUID, record: Sequence[Any]) -> FulfillmentOrder:
+    """Return the fulfillment order of a record selected with PART_SQL."""
     part_id, location_id, status, lines, holds, method, work, *moments, version = record
     return FulfillmentOrder(
         UUID(part_id),

@@ -113,3 +113,17 @@ async def customers_units(database: Database, order_id: UUID) -> Mapping[UUID, i
         id=order_id,
     )
     return {row.location_id: row.units for row in rows}
+
+
+async def shown(database: Database, order_id: UUID, shop: Shop) -> list[tuple[int, str, int, int]]:
+    """Return (which of the shop's locations, status, units, units short) of each part, in their order."""
+    at = {location.id: index for index, location in enumerate(shop.locations)}
+    return [
+        (
+            at[part.location_id],
+            part.status.value,
+            sum(line.quantity for line in part.lines),
+            sum(line.quantity_short for line in part.lines),
+        )
+        for part in (await parts_of(database, order_id)).fulfillment_orders
+    ]

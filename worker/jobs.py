@@ -2,6 +2,7 @@
 
 from services import (
     cart_sweeps,
+    fulfillment,
     idempotency,
     order_holds,
     order_sweeps,
@@ -33,6 +34,8 @@ JOBS = (
     Job("release_paid_orders", 5.0, order_holds.release_paid),
     # Orders whose units were lost get what came in since.
     Job("refill_orders", 5.0, stock_losses.refill),
+    # Parts of orders that were put off open within seconds of their moment.
+    Job("open_scheduled_parts", 5.0, fulfillment.release_due),
     # Once a day for each day, some hours after its end; looked for more often than that.
     Job("reconcile_payments", 900.0, reconciliation.reconcile_due),
     # Nothing can be paid with what has expired, whether its balance was taken yet or not.

@@ -1,5 +1,7 @@
 """GraphQL types of fulfillment orders."""
 
+from datetime import datetime
+
 import strawberry
 
 from api.context import Info
@@ -13,6 +15,12 @@ from services.access import Permission
 FulfillmentOrderStatus = strawberry.enum(
     domain.FulfillmentOrderStatus, description="How far one location has come with its part of an order."
 )
+FulfillmentWork = strawberry.enum(
+    domain.FulfillmentWork, description="How far the work inside the location has come."
+)
+DeliveryMethod = strawberry.enum(domain.DeliveryMethod, description="How the units get to the customer.")
+
+_STAFF = (Permission.ORDERS_READ, Permission.FULFILLMENT_READ, Permission.FULFILLMENT_WRITE)
 
 
 @strawberry.type
@@ -23,6 +31,7 @@ class FulfillmentOrderLine:
     sku: str
     quantity: int
     quantity_shipped: int
+    quantity_short: int = strawberry.field(description="Units of it that wait for stock.")
 
 
 @strawberry.type(description="location is for staff; null for a shopper.")
@@ -31,11 +40,23 @@ class FulfillmentOrder(Node):
 
     row: strawberry.Private[domain.FulfillmentOrder]
     status: FulfillmentOrderStatus  # type: ignore[valid-type]
+    delivery_method: DeliveryMethod  # type: ignore[valid-type]
+    work: FulfillmentWork  # type: ignore[valid-type]
+    scheduled_for: datetime | None = strawberry.field(
+        description="When a SCHEDULED one opens; null where it waits for stock."
+    )
 
     @classmethod
     def of(cls, part: domain.FulfillmentOrder) -> "FulfillmentOrder":
         """Return the GraphQL form of a fulfillment order."""
-        return cls(id=encode_id("FulfillmentOrder", part.id), row=part, status=part.status)
+        return cls(
+            id=encode_id("FulfillmentOrder", part.id),
+            row=part,
+            status=part.status,
+            delivery_method=part.delivery_method,
+            work=part.work,
+            scheduled_for=part.scheduled_for,
+        )
 
     @strawberry.field
     def lines(self) -> list[FulfillmentOrderLine]:
@@ -46,6 +67,7 @@ class FulfillmentOrder(Node):
                 sku=line.sku,
                 quantity=line.quantity,
                 quantity_shipped=line.quantity_shipped,
+                quantity_short=line.quantity_short,
             )
             for line in self.row.lines
         ]
@@ -53,7 +75,7 @@ class FulfillmentOrder(Node):
     @strawberry.field(description="Where it is sent from; null for a shopper.")  # type: ignore[untyped-decorator]
     async def location(self, info: Info) -> Location | None:
         """Return the location to staff."""
-        if not info.context.actor.may(Permission.ORDERS_READ):
+        if not _is_staff(info):
             return None
         location = await info.context.loaders.locations().load(self.row.location_id)
         return Location.of(location) if location else None
@@ -61,6 +83,10 @@ class FulfillmentOrder(Node):
     @strawberry.field(description="What keeps it from being worked on; null for a shopper.")  # type: ignore[untyped-decorator]
     def holds(self, info: Info) -> list[FulfillmentOrderHold] | None:
         """Return the holds to staff: a suspicion is not for whom it is about."""
-        if not info.context.actor.may(Permission.ORDERS_READ):
+        if not _is_staff(info):
             return None
         return FulfillmentOrderHold.all_of(self.row)
+
+
+def _is_staff(info: Info) -> bool:
+    return any(info.context.actor.may(permission) for permission in _STAFF)
