@@ -23,7 +23,8 @@ class SiteReason:
     used: bool
     extra_cost: float | None
     """How much more (cost and stock prices) the best plan found costs that pays for a parcel from this site,
-    never less than the truth; 0 for a site that is used, None for one that has nothing."""
+    never less than the truth; 0 for a site that is used, None for one that has nothing. Below zero where the
+    decision is not the best one."""
     missing: tuple[int, ...]
     """SKU rows that it cannot serve in full."""
     empty: bool
@@ -80,7 +81,8 @@ def _extra_costs(problem: Problem, decision: Decision, used: BoolArray) -> tuple
     else:
         dearer = _neighbours(costs, opened.astype(np.float64), others)
     # Rounding must not make a site look cheaper than the best plan.
-    extra[compact.sites[others]] = np.maximum(dearer - total, 0.0)
+    least = 0.0 if decision.proven else -np.inf
+    extra[compact.sites[others]] = np.maximum(dearer - total, least)
     return extra, exact
 
 

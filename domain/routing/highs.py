@@ -40,8 +40,9 @@ class Answer:
 def run(program: Program, *, seconds: float, gap: float = 0.0, start: FloatArray | None = None) -> Answer:
     """Solve the program, from the solution `start` if given, to the relative `gap` or until time is up."""
     solver = highspy.Highs()  # type: ignore[no-untyped-call]
+    # The number of threads is left alone: HiGHS refuses to run where it is not what the process began with.
     options: dict[str, bool | int | float | str] = {
-        "output_flag": False, "parallel": "off", "threads": 1, "time_limit": max(seconds, 0.01),
+        "output_flag": False, "parallel": "off", "time_limit": max(seconds, 0.01),
         "mip_rel_gap": gap, "mip_abs_gap": 0.0, "random_seed": 0,
     }  # fmt: skip
     for option, value in options.items():
@@ -51,7 +52,8 @@ def run(program: Program, *, seconds: float, gap: float = 0.0, start: FloatArray
         solution = highspy.HighsSolution()
         solution.col_value = start
         solver.setSolution(solution)
-    solver.run()
+    if solver.run() == highspy.HighsStatus.kError:
+        return Answer(None, -np.inf, None)
     status, info = solver.getModelStatus(), solver.getInfo()
     solution = solver.getSolution()
     found = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
