@@ -107,6 +107,8 @@ class Request:
     """What the order has committed already, which counts as available to it."""
     refused: frozenset[UUID] = frozenset()
     """Locations that turned it down."""
+    placed: bool = False
+    """Whether its parts exist already, and count among those that their locations have of today."""
 
 
 def route(request: Request, facts: RoutingFacts, reason: RoutingReason, now: datetime) -> Routed:
@@ -115,24 +117,15 @@ def route(request: Request, facts: RoutingFacts, reason: RoutingReason, now: dat
     A channel that says nothing leaves units where they are held, as long as they may be sent from there.
     What no location may send stays where the order has it.
     """
-    sited = build(
-        request.demand, facts, request.own, country=request.country, now=now, refused=request.refused
-    )
+    sited = _built(request, facts, now)
     if facts.settings is None:
         held = _as_held(sited, request)
         if held is not None:
             return _routed(request, sited, held, UNSET, reason, now)
     decision = _decide(facts.strategy, sited)
     if decision.short.any() and request.own:
-        again = build(
-            request.demand,
-            facts,
-            request.own,
-            country=request.country,
-            now=now,
-            refused=request.refused,
-            kept=True,
-        )
+        short = {one: int(n) for one, n in zip(sited.variants, decision.short, strict=True) if n}
+        again = _built(request, facts, now, kept=short)
         better = _decide(facts.strategy, again)
         if int(better.short.sum()) < int(decision.short.sum()):
             sited, decision = again, better
@@ -141,12 +134,27 @@ def route(request: Request, facts: RoutingFacts, reason: RoutingReason, now: dat
 
 def left_in_place(request: Request, facts: RoutingFacts, routed: Routed, now: datetime) -> Routed:
     """Return the decision to leave an order's units where they are: the better plan could not be had."""
-    sited = build(request.demand, facts, request.own, country=request.country, now=now, kept=True)
+    sited = _built(request, facts, now, kept=request.demand)
     held = _as_held(sited, request, least_cost=routed.decision.bound)
     if held is None:
         raise ValueError("what is left in place serves the whole order")
     made = _routed(request, sited, held, routed.decision.strategy, routed.decision.reason, now)
     return replace(made, decision=replace(made.decision, id=routed.decision.id))
+
+
+def _built(
+    request: Request, facts: RoutingFacts, now: datetime, *, kept: Mapping[UUID, int] | None = None
+) -> SitedProblem:
+    return build(
+        request.demand,
+        facts,
+        request.own,
+        country=request.country,
+        now=now,
+        refused=request.refused,
+        placed=request.placed,
+        kept=kept,
+    )
 
 
 def _decide(strategy: str, sited: SitedProblem) -> Decision:

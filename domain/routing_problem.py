@@ -132,25 +132,30 @@ def build(
     country: str,
     now: datetime,
     refused: Collection[UUID] = (),
-    kept: bool = False,
+    placed: bool = False,
+    kept: Mapping[UUID, int] | None = None,
 ) -> SitedProblem:
     """Return the problem of serving `demand` (units by variant), `own` being what the order has already.
 
-    With `kept`, what the order has at a location that may not send counts all the same: the last resort of
-    one that nobody else can serve.
+    `placed`: its parts exist, and count among those that their locations have of today. Of `kept` units, by
+    variant, what the order has at a location that may not send counts all the same: the last resort of what
+    nobody else can serve.
     """
     facts = facts.with_sites_of(own)
     sites, variants = facts.sites, tuple(demand)
     settings = facts.settings or ChannelRouting(UNSET)
     distances = [_distance(site, facts.destination) for site in sites]
-    excluded = [_rule(site, country, own, refused) for site in sites]
+    counted = {location for _, location in own} if placed else set()
+    excluded = [_rule(site, country, counted, refused) for site in sites]
     forbidden = [_forbidden(site, variants, facts.goods) for site in sites]
     supply = np.zeros((len(variants), len(sites)), np.int64)
+    left = dict(kept or {})
     for column, site in enumerate(sites):
         for row, variant in enumerate(variants):
             mine = own.get((variant, site.id), 0)
             if excluded[column] is not None or row in forbidden[column]:
-                supply[row, column] = mine if kept else 0
+                supply[row, column] = stays = min(mine, left.get(variant, 0))
+                left[variant] = left.get(variant, 0) - stays
             else:
                 supply[row, column] = facts.available.get((variant, site.id), 0) + mine
     opening = [_opening(site, km, settings, now) for site, km in zip(sites, distances, strict=True)]
@@ -180,7 +185,7 @@ def _distance(site: Site, destination: Point | None) -> float | None:
     return None if site.place is None or destination is None else distance_km(site.place, destination)
 
 
-def _rule(site: Site, country: str, own: Supply, refused: Collection[UUID]) -> SiteRule | None:
+def _rule(site: Site, country: str, counted: Collection[UUID], refused: Collection[UUID]) -> SiteRule | None:
     if site.id in refused:
         return SiteRule.REFUSED
     if not site.serves:
@@ -189,8 +194,9 @@ def _rule(site: Site, country: str, own: Supply, refused: Collection[UUID]) -> S
         return SiteRule.DOES_NOT_SHIP
     if site.terms.countries is not None and country not in site.terms.countries:
         return SiteRule.COUNTRY_NOT_SERVED
-    full = site.daily_capacity is not None and site.taken_today >= site.daily_capacity
-    return SiteRule.DAY_IS_FULL if full else None
+    if site.daily_capacity is None or site.id in counted:
+        return None
+    return SiteRule.DAY_IS_FULL if site.taken_today >= site.daily_capacity else None
 
 
 def _forbidden(site: Site, variants: tuple[UUID, ...], goods: Mapping[UUID, Goods]) -> tuple[int, ...]:

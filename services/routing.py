@@ -2,14 +2,18 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from domain import routing_decisions as decide
 from domain.checkouts import Checkout
+from domain.fulfillment import DeliveryMethod, FulfillmentOrder
+from domain.order_edit_stock import Shelf
 from domain.order_placement import Allocation
+from domain.orders import Order
 from domain.routing_decisions import Request, RoutingDecision
 from domain.routing_problem import RoutingFacts
+from domain.routing_reroutes import request_of
 from domain.routing_settings import RoutingReason
 from persistence import routing as rows
 from services.context import Transaction
@@ -70,6 +74,35 @@ async def facts_now(transaction: Transaction, checkout: Checkout) -> RoutingFact
         raise ValueError("a checkout is checked to be ready before it is placed")
     variants = [line.variant_id for line in checkout.lines]
     return await rows.facts(transaction.connection, checkout.channel_id, variants, address, transaction.now)
+
+
+async def elsewhere(
+    transaction: Transaction,
+    order: Order,
+    taken: FulfillmentOrder,
+    shelves: Sequence[Shelf],
+    *,
+    lost: bool,
+) -> tuple[list[Shelf], RoutingDecision | None]:
+    """Choose the shelves that send what a location of a locked order will not; their levels are locked.
+
+    Returns just the units that are to be taken of each, and the decision; one statement. What nobody else
+    may send is on no shelf. Units that a customer collects come from nowhere else.
+    """
+    if taken.delivery_method is not DeliveryMethod.SHIPPING or not shelves:
+        return [], None
+    request = replace(request_of(order, [taken], [taken.location_id]), own={})
+    facts = await rows.facts(
+        transaction.connection, order.channel_id, request.demand, order.shipping_address, transaction.now
+    )
+    reason = RoutingReason.SHORT if lost else RoutingReason.REJECTED
+    routed = decide.route(request, facts, reason, transaction.now)
+    chosen = [
+        replace(one, available=units)
+        for one in shelves
+        if (units := routed.units.get((one.variant_id, one.location_id), 0))
+    ]
+    return chosen, routed.decision
 
 
 def units_of(allocations: Iterable[Allocation]) -> Counter[tuple[UUID, UUID]]:

@@ -10,6 +10,7 @@ from services import (
     payment_sweep,
     payment_terms,
     reconciliation,
+    reroutes,
     stock_losses,
     stored_value_sweeps,
 )
@@ -36,6 +37,8 @@ JOBS = (
     Job("refill_orders", 5.0, stock_losses.refill),
     # Parts of orders that were put off open within seconds of their moment.
     Job("open_scheduled_parts", 5.0, fulfillment.release_due),
+    # Orders whose location cannot send them leave from another within seconds.
+    Job("reroute_orders", 5.0, reroutes.reroute_due),
     # Once a day for each day, some hours after its end; looked for more often than that.
     Job("reconcile_payments", 900.0, reconciliation.reconcile_due),
     # Nothing can be paid with what has expired, whether its balance was taken yet or not.

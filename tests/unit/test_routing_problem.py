@@ -1,6 +1,7 @@
 """From facts to a problem of routing: who may send, how far it is, what it costs."""
 
 from datetime import UTC, date, datetime, time
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -26,8 +27,8 @@ def request(units: int = 2, own: dict[tuple[UUID, UUID], int] | None = None, **c
     return Request(uuid4(), {LAMP: units}, {LAMP: "LAMP"}, own=own or {}, **known)  # type: ignore[arg-type]
 
 
-def site(rank: int = 0, **changes: object) -> Site:
-    return Site(uuid4(), rank, **changes)  # type: ignore[arg-type]
+def site(rank: int = 0, **changes: Any) -> Site:
+    return Site(uuid4(), rank, **changes)
 
 
 def test_berlin_is_878_km_from_paris() -> None:
@@ -66,7 +67,7 @@ def test_what_leaves_later_costs_for_each_day() -> None:
         ({"serves": False}, SiteRule.NOT_SERVING),
     ],
 )
-def test_a_rule_that_keeps_a_location_out_is_named(changes: dict[str, object], rule: SiteRule) -> None:
+def test_a_rule_that_keeps_a_location_out_is_named(changes: dict[str, Any], rule: SiteRule) -> None:
     barred, other = site(**changes), site(1)
     routed = route(request(), facts(barred, other, settings=ChannelRouting()), RoutingReason.PLACED, NOW)
     assert dict(routed.units) == {(LAMP, other.id): 2}
