@@ -11,11 +11,13 @@ from domain.carts import Cart
 from domain.catalog import Product, Variant
 from domain.channels import Channel, ChannelSettings
 from domain.kernel.money import Money
+from domain.location_rules import LocationRules
 from domain.locations import Location
 from domain.order_reviews import OrderReview
 from domain.orders import Order, OrderLine
 from domain.payments import Payment, PaymentTransaction
 from domain.pricing import Explanation
+from domain.routing_decisions import RoutingDecision
 from domain.shipping import DeliveryRate
 from domain.stored_values import Applied, StoredValue
 from persistence import (
@@ -23,6 +25,7 @@ from persistence import (
     carts,
     catalog,
     channels,
+    location_rules,
     locations,
     order_adjustments,
     order_parts,
@@ -30,6 +33,7 @@ from persistence import (
     orders,
     payment_changes,
     payments,
+    routing,
     shipping,
     stored_value_tenders,
     stored_values,
@@ -125,6 +129,14 @@ class Loaders:
     def locations(self) -> DataLoader[UUID, Location | None]:
         """Locations by id."""
         return self.over("locations", locations.by_ids)
+
+    def location_rules(self) -> DataLoader[UUID, LocationRules | None]:
+        """What locations can do, by location."""
+        return self.over("location_rules", location_rules.by_locations)
+
+    def routing_decisions(self) -> DataLoader[UUID, RoutingDecision | None]:
+        """Why fulfillment orders are sent from where they are, by fulfillment order."""
+        return self.over("routing_decisions", routing.by_parts)
 
     def orders(self) -> DataLoader[UUID, Order | None]:
         """Orders by id."""

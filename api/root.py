@@ -19,6 +19,7 @@ from api.resolvers.event_feed import EventFeedQuery
 from api.resolvers.fulfillment import FulfillmentMutation, FulfillmentQuery
 from api.resolvers.inventory import InventoryMutation, InventoryQuery
 from api.resolvers.ledger import LedgerQuery
+from api.resolvers.location_rules import LocationRulesMutation
 from api.resolvers.locations import LocationsMutation, LocationsQuery
 from api.resolvers.nodes import NodesQuery
 from api.resolvers.order_drafts import OrderDraftsMutation
@@ -31,6 +32,7 @@ from api.resolvers.orders import OrdersMutation, OrdersQuery, OrdersSubscription
 from api.resolvers.payment_callbacks import PaymentCallbacksMutation, PaymentCallbacksQuery
 from api.resolvers.payments import PaymentsMutation
 from api.resolvers.reconciliation import ReconciliationMutation, ReconciliationQuery
+from api.resolvers.routing import RoutingMutation, RoutingQuery
 from api.resolvers.shipments import ShipmentsMutation, ShipmentsSubscription
 from api.resolvers.shipping import ShippingMutation, ShippingQuery
 from api.resolvers.stock_watch import StockWatchSubscription
@@ -56,6 +58,7 @@ class Query(
     OrdersQuery,
     PaymentCallbacksQuery,
     ReconciliationQuery,
+    RoutingQuery,
     ShippingQuery,
     TaxesQuery,
     StoredValuesQuery,
@@ -74,6 +77,7 @@ class Mutation(
     DiscountsMutation,
     FulfillmentMutation,
     InventoryMutation,
+    LocationRulesMutation,
     LocationsMutation,
     OrderEditsMutation,
     OrderPaymentsMutation,
@@ -83,6 +87,7 @@ class Mutation(
     PaymentCallbacksMutation,
     PaymentsMutation,
     ReconciliationMutation,
+    RoutingMutation,
     ShipmentsMutation,
     ShippingMutation,
     TaxesMutation,

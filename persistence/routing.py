@@ -75,6 +75,9 @@ DECISIONS_SQL = """
            reason text, method text, currency text, cost float8, price float8, bound float8, proven boolean,
            split_penalty float8, sites jsonb, short jsonb, decided_at timestamptz)
 """
+_HELD_BY_CART = text(
+    "SELECT variant_id, location_id, quantity FROM holds WHERE cart_id = :cart_id AND status = 'HELD'"
+).bindparams(bindparam("cart_id", type_=Uuid()))
 _OF_PARTS = text(
     """
     SELECT f.id AS part_id, d.* FROM fulfillment_orders f
@@ -142,6 +145,14 @@ async def move_committed(
         "now": now,
     }
     return bool(await connection.scalar(_REROUTE_COMMITTED, values))
+
+
+async def held_by_cart(connection: AsyncConnection, cart_id: UUID) -> dict[tuple[UUID, UUID], int]:
+    """Return the units that a cart holds, by variant and location."""
+    held: dict[tuple[UUID, UUID], int] = {}
+    for variant, location, units in await connection.execute(_HELD_BY_CART, {"cart_id": cart_id}):
+        held[variant, location] = held.get((variant, location), 0) + units
+    return held
 
 
 async def by_parts(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, RoutingDecision]:

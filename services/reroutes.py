@@ -7,6 +7,7 @@ not send any more, whose units were lost, or that nobody could send before.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from domain import routing_decisions
@@ -55,7 +56,7 @@ async def order(
     claim = claim_for(f"orderReroute:{context.actor.label}", check_key(key), facts)
     async with context.transaction() as transaction:
         stored = await transaction.replay(claim)
-        found = await shipments.locked(transaction, order_id=order_id, path="orderId")
+        found = await shipments.locked(transaction, order_id=order_id, path="id")
         if stored is not None:
             return RoutedAgain(found.order, (), ())
         check_version(found.order.version, expected_version)
@@ -120,11 +121,11 @@ async def reroute_due(context: ServiceContext) -> int:
 
 
 async def unfillable(
-    context: ServiceContext, limit: int, after: UnfillableOrder | None = None
+    context: ServiceContext, limit: int, after: tuple[Any, ...] | None = None
 ) -> list[UnfillableOrder]:
-    """Return orders that nobody can send now, those longest so first."""
+    """Return orders that nobody can send now, those longest so first, after the key (since, id)."""
     require(context.actor, Permission.FULFILLMENT_READ)
-    key = None if after is None else (after.since, after.order.id)
+    key = None if after is None else (after[0], after[1])
     async with context.read() as connection:
         return await rows.page(connection, limit, key)
 

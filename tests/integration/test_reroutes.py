@@ -163,7 +163,9 @@ async def test_two_hundred_orders_survive_the_closing_of_their_location(database
 
 async def all_listed(database: Database) -> list[tuple[UUID, int]]:
     found: list[Any] = []
-    while page := await reroutes.unfillable(staff(database), 100, found[-1] if found else None):
+    while page := await reroutes.unfillable(
+        staff(database), 100, (found[-1].since, found[-1].order.id) if found else None
+    ):
         found += page
     return [(one.order.id, sum(why.quantity for why in one.reasons)) for one in found]
 
