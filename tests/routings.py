@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from domain.routing.batches import BatchOrder
+from domain.routing.outlook import TableOrder
 from domain.routing.problem import Decision, FloatArray, IntArray, Problem
 
 DATA = "ORDERTIDE_TEST_DATA"
@@ -115,7 +115,7 @@ def wide_problem(
     return Problem(demand, supply, 8.65 + 7.9 * distance, weight[:, None] * (1.77 + 1.03 * distance))
 
 
-def random_batch(seed: int, orders: int, skus: int = 30, sites: int = 6) -> tuple[list[BatchOrder], IntArray]:
+def random_batch(seed: int, orders: int, skus: int = 30, sites: int = 6) -> tuple[list[TableOrder], IntArray]:
     """Orders over one stock that is not enough for all of them everywhere, and for some nowhere."""
     draw = np.random.default_rng(seed)
     places = 3 * draw.random((sites, 2))
@@ -127,7 +127,7 @@ def random_batch(seed: int, orders: int, skus: int = 30, sites: int = 6) -> tupl
         distance = np.hypot(*(places - 3 * draw.random(2)).T)
         allowed = draw.random(sites) < 0.9
         batch.append(
-            BatchOrder(
+            TableOrder(
                 Problem(
                     draw.integers(1, 6, len(rows)),
                     stock[rows] * allowed,

@@ -12,6 +12,8 @@ EXACT_SITES = 8
 """Sites having something up to which every set of them is priced, so that all differences are exact."""
 _CELLS = 4_000_000
 """Most numbers held at once."""
+_MOST_CELLS = 40_000_000
+"""Most numbers looked at for one explanation: some tenths of a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,9 @@ def explain(problem: Problem, decision: Decision) -> tuple[SiteReason, ...]:
     """Return a reason for each site, by column.
 
     `extra_cost` compares the decision with the best of these plans with the site: the plan plus the site, the
-    site in the place of each other, the site alone; and, up to `EXACT_SITES` sites that have something, every
-    plan. It is never below the truth, and it is the truth where `exact`.
+    site in the place of each other (of some where there are very many), the site alone; and, up to
+    `EXACT_SITES` sites that have something, every plan. It is never below the truth, and it is the truth
+    where `exact`. A plan with the site pays for a parcel from it, even if nothing is cheaper to take there.
     """
     usable = problem.usable()
     used = any_by_column(decision.allocation)
@@ -93,9 +96,13 @@ def _all_sets(sites: int) -> FloatArray:
 
 def _neighbours(costs: SubsetCosts, opened: FloatArray, others: np.ndarray) -> FloatArray:
     """Return for each other site the best of: added, in the place of one that is open, alone."""
+    size = costs.compact.usable.size
+    # Of very large plans only the smallest parcels are tried in the place of another site.
+    most = max(1, _MOST_CELLS // (size * len(others)) - 2)
     replaced = np.flatnonzero(opened)
+    replaced = replaced[np.argsort(costs.compact.usable[:, replaced].sum(axis=0), kind="stable")[:most]]
     kinds = len(replaced) + 2
-    cells = costs.compact.usable.size * kinds
+    cells = size * kinds
     some = max(1, _CELLS // cells)
     best = np.empty(len(others))
     for start in range(0, len(others), some):

@@ -6,46 +6,84 @@ the sites have to be whole numbers.
 """
 
 import time
+from dataclasses import replace
 
 import numpy as np
 
 from domain.routing.compact import Compact, fill
 from domain.routing.highs import Program, run
 from domain.routing.problem import Decision, FloatArray, IntArray, Problem
-from domain.routing.search import PRECISION, Search
+from domain.routing.relaxation import Relaxation
+from domain.routing.search import Search
 
 _WORTHLESS_SECONDS = 0.05
-_SHARE_OF_FIRST_ANSWER = 0.3
+_SHARE_OF_FIRST_ANSWER, _SHARE_OF_RELAXATION = 0.15, 0.25
 _RELATIVE_GAP = 1e-6
+_STEPS, _STEPS_BETWEEN_PLANS, _PATIENCE = 600, 100, 20
 
 
 def solve(problem: Problem, compact: Compact, search: Search, short: IntArray, deadline: float) -> Decision:
     """Improve and prove what `search` has, until the deadline; its plan is the one to beat.
 
-    The bound is the better one of the search's and HiGHS's. Plans are judged by their own exact cost, never
-    by the solver's figures.
+    A Lagrangian bound first settles the sites that it can: HiGHS gets the others. Plans are judged by their
+    own exact cost, never by the solver's figures.
     """
-    if search.best == np.inf or not search.nodes:
-        left = deadline - time.monotonic()
-        half = time.monotonic() + _SHARE_OF_FIRST_ANSWER * left
-        search.first_answer(compact.indispensable(), rounds=60, deadline=half)
-    bound = search.bound if search.nodes else -np.inf
+    began = time.monotonic()
+    if not search.nodes:
+        limit = began + _SHARE_OF_FIRST_ANSWER * (deadline - began)
+        search.first_answer(compact.indispensable(), rounds=60, deadline=limit)
+    relaxation = _relax(compact, search, began + _SHARE_OF_RELAXATION * (deadline - began))
+    bound = max(relaxation.bound, search.bound if search.nodes else -np.inf)
     best = _plan(problem, compact, search.subset)
     left = deadline - time.monotonic()
     if left > _WORTHLESS_SECONDS:
-        answer = run(_program(compact), seconds=left, gap=_RELATIVE_GAP, start=_start(compact, search.subset))
-        bound = max(bound, answer.bound)
+        core, settled = _unsettled(compact, relaxation, search.best)
+        answer = run(
+            _program(core), seconds=left, gap=_RELATIVE_GAP, start=_start(core, search.subset[settled])
+        )
+        # What was settled could only be otherwise in a plan no better than the one at hand.
+        bound = max(bound, min(answer.bound + core.paid - compact.paid, search.best))
         if answer.values is not None:
-            opened = (answer.values[: len(compact.sites)] > 0.5).astype(np.float64)
-            other = _plan(problem, compact, opened)
+            subset = np.zeros(len(compact.sites))
+            subset[settled] = answer.values[: len(settled)] > 0.5
+            other = _plan(problem, compact, subset)
             if other.short.sum() == short.sum() and other.total < best.total:
                 best = other
     floor = bound + compact.paid
     total = best.total
-    proven = floor >= total - max(_RELATIVE_GAP, PRECISION) * abs(total)
-    return Decision(
-        best.allocation, best.cost, best.price, total if proven else min(floor, total), proven, short, "highs"
+    proven = floor >= total - _RELATIVE_GAP * abs(total)
+    bound = total if proven else min(floor, total)
+    return Decision(best.allocation, best.cost, best.price, bound, proven, short, "highs")
+
+
+def _relax(compact: Compact, search: Search, deadline: float) -> Relaxation:
+    forced, allowed = compact.indispensable(), np.ones(len(compact.sites), np.bool_)
+    relaxation = Relaxation(compact, forced, allowed, None, patience=_PATIENCE)
+    for step in range(1, _STEPS + 1):
+        relaxation.ascend(search.best)
+        if step % _STEPS_BETWEEN_PLANS == 0:
+            search.plan_from(relaxation, forced, allowed)
+        if relaxation.settled or relaxation.bound >= search.best or time.monotonic() > deadline:
+            break
+    return relaxation
+
+
+def _unsettled(compact: Compact, relaxation: Relaxation, best: float) -> tuple[Compact, IntArray]:
+    """Return the problem without sites surely closed, those surely open for nothing, and its columns."""
+    gap = max(best - relaxation.bound, 0.0)
+    surely_open = relaxation.forced | (relaxation.reduced < -gap)
+    kept = np.flatnonzero(surely_open | (relaxation.reduced <= gap))
+    free = surely_open[kept]
+    fixed = compact.fixed[kept]
+    core = replace(
+        compact,
+        sites=compact.sites[kept],
+        usable=compact.usable[:, kept],
+        unit=compact.unit[:, kept],
+        fixed=np.where(free, 0.0, fixed),
+        paid=compact.paid + float(fixed[free].sum()),
     )
+    return core, kept
 
 
 def _plan(problem: Problem, compact: Compact, subset: FloatArray) -> Decision:
@@ -83,6 +121,7 @@ def _program(compact: Compact) -> Program:
 
 
 def _start(compact: Compact, subset: FloatArray) -> FloatArray:
+    """Return the variables of the plan with these sites; not a solution if one of its sites was left out."""
     skus, columns = np.nonzero(compact.usable)
     order = np.argsort(compact.unit, axis=1, kind="stable")
     offered = np.take_along_axis(compact.usable * subset, order, axis=1)
@@ -91,3 +130,17 @@ def _start(compact: Compact, subset: FloatArray) -> FloatArray:
     units = np.empty_like(served)
     np.put_along_axis(units, order, served, axis=1)
     return np.concatenate([subset, units[skus, columns] / compact.usable[skus, columns]])
+
+
+def optimum(problem: Problem, *, seconds: float = 60.0) -> float:
+    """Return the least sum of cost and stock prices, by HiGHS alone at zero gap: the judge of the search.
+
+    Infinite where HiGHS finds nothing in time.
+    """
+    compact = Compact.of(problem)
+    if not len(compact.skus):
+        return 0.0
+    answer = run(_program(compact), seconds=seconds)
+    if answer.values is None:
+        return float("inf")
+    return _plan(problem, compact, (answer.values[: len(compact.sites)] > 0.5).astype(np.float64)).total

@@ -22,7 +22,12 @@ class Relaxation:
     """The dual of one node of the search: some sites are open, some closed, the others undecided."""
 
     def __init__(
-        self, compact: Compact, forced: BoolArray, allowed: BoolArray, start: FloatArray | None
+        self,
+        compact: Compact,
+        forced: BoolArray,
+        allowed: BoolArray,
+        start: FloatArray | None,
+        patience: int = _PATIENCE,
     ) -> None:
         self.columns = np.flatnonzero(allowed)
         """The sites that may be open, as positions in the compact problem."""
@@ -40,6 +45,7 @@ class Relaxation:
         self._floor[: self._skus] = full_cost.min(axis=1)
         self._now = self._start(shares, full_cost, start)
         self._step_scale = 1.0
+        self._patience = patience
         self._bad_steps = 0
         self._direction: FloatArray | None = None
         self.bound = -np.inf
@@ -82,7 +88,7 @@ class Relaxation:
             self._bad_steps = 0
             return
         self._bad_steps += 1
-        if self._bad_steps >= _PATIENCE:
+        if self._bad_steps >= self._patience:
             self._step_scale *= _SHORTEN
             self._bad_steps = 0
 

@@ -145,7 +145,7 @@ class Search:
             if step % _STEPS_BETWEEN_LOOKS:
                 continue
             if step % (2 * _STEPS_BETWEEN_LOOKS) == 0 or step == self._steps:
-                self._plan_from(relaxation, forced, allowed)
+                self.plan_from(relaxation, forced, allowed)
             gap = self.best - self._tolerance - relaxation.bound
             if _count_within(relaxation.reduced[free], gap) <= _WORTHWHILE_SETS:
                 break
@@ -153,7 +153,8 @@ class Search:
                 break
         return relaxation
 
-    def _plan_from(self, relaxation: Relaxation, forced: BoolArray, allowed: BoolArray) -> None:
+    def plan_from(self, relaxation: Relaxation, forced: BoolArray, allowed: BoolArray) -> None:
+        """Complete and improve the plan that the bound suggests."""
         subset = relaxation.opened(self._sites)
         cost = self._costs.of_one(subset)
         if cost == np.inf:

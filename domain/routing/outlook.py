@@ -1,0 +1,124 @@
+"""Which orders are likely to come, drawn from those that came.
+
+What single SKUs will sell is a poor guess from a few hundred past orders (many of them were never asked for
+before), but where customers are, how much they order at once and what a delivery costs them from each site is
+well seen. So places and sizes are drawn from past orders, and SKUs in proportion to what is expected of each:
+the shop's own forecast, or its stock, which somebody bought to be sold.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from domain.routing.problem import FloatArray, IntArray, Problem
+
+_ROUNDS_OF_FIT = 10
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TableOrder:
+    """An order, and which rows of a table of stock (SKUs by sites) its SKUs are."""
+
+    problem: Problem
+    """Its supply says what it may take at most of each site (0 where a rule forbids it)."""
+    rows: IntArray
+    """(skus,) rows of the table, each at most once; -1 for what is not in it (of past orders only)."""
+
+
+def expected_until_delivery(
+    stock: IntArray, stock_at_delivery: IntArray, reserve: float = 0.15
+) -> FloatArray:
+    """Return (skus,) units likely to be ordered until the next delivery, if stock was bought for that.
+
+    Buyers order what they expect to sell and a reserve (a share of all they had after the last delivery) on
+    top: of what is left now (skus, sites), the reserve stays.
+    """
+    kept = reserve * stock_at_delivery.sum(axis=1)
+    left: FloatArray = np.maximum(stock.sum(axis=1) - kept, 0.0)
+    return left
+
+
+class Outlook:
+    """Draws orders like those of the past over the SKUs that are expected to be asked for."""
+
+    def __init__(self, past: Sequence[TableOrder], skus: int) -> None:
+        """Learn from past orders over a table of this many SKUs; what they were supplied does not matter."""
+        self._openings = [order.problem.opening_cost for order in past]
+        self._sizes = np.array([len(order.rows) for order in past], np.int64)
+        self._quantities: dict[int, list[int]] = {}
+        for order in past:
+            for row, units in zip(order.rows.tolist(), order.problem.demand.tolist(), strict=True):
+                self._quantities.setdefault(row, []).append(units)
+        self._any_quantity = np.concatenate([[1], *(order.problem.demand for order in past)])[bool(past) :]
+        self._mean_units = np.full(skus, self._any_quantity.mean())
+        for row, seen in self._quantities.items():
+            if row >= 0:
+                self._mean_units[row] = np.mean(seen)
+        self._weights, self._profiles = _fit(past, skus)
+        self.unit_costs: FloatArray = self._weights * (
+            np.mean(self._profiles) if len(self._profiles) else 1.0
+        )
+        """(skus,) what a unit costs on average, over places and sites."""
+
+    def draw(self, draw: np.random.Generator, expected: FloatArray, orders: int) -> list[TableOrder]:
+        """Return orders that together ask for about the expected units (skus,), of about this number.
+
+        Their supply is left empty.
+        """
+        if not len(self._sizes) or orders <= 0:
+            return []
+        counts = draw.poisson(expected / self._mean_units)
+        lines = np.repeat(np.arange(len(counts)), counts)
+        draw.shuffle(lines)
+        places = draw.integers(0, len(self._sizes), orders)
+        ends = np.cumsum(self._sizes[places])
+        ends = np.round(ends * (len(lines) / max(int(ends[-1]), 1))).astype(np.int64)
+        drawn, start = [], 0
+        for place, end in zip(places.tolist(), ends.tolist(), strict=True):
+            rows = np.unique(lines[start:end])
+            start = end
+            if len(rows):
+                drawn.append(TableOrder(self._order(draw, place, rows), rows))
+        return drawn
+
+    def _order(self, draw: np.random.Generator, place: int, rows: IntArray) -> Problem:
+        seen = (self._quantities.get(row, self._any_quantity) for row in rows.tolist())
+        units = np.array([one[int(draw.integers(len(one)))] for one in seen], np.int64)
+        opening = self._openings[place]
+        unit_cost = self._weights[rows][:, None] * self._profiles[place]
+        return Problem(units, np.zeros(unit_cost.shape, np.int64), opening, unit_cost)
+
+
+def _fit(past: Sequence[TableOrder], skus: int) -> tuple[FloatArray, FloatArray]:
+    """Split unit costs into what lies in the SKU (its weight) and in the place (a profile over the sites).
+
+    Alternating least ratios: exact where a unit costs its weight times a rate by distance. SKUs never ordered
+    get the median weight. Returns (skus,) weights and (orders, sites) profiles.
+    """
+    if not past:
+        return np.ones(skus), np.zeros((0, 0))
+    rows = np.concatenate([order.rows for order in past])
+    orders = np.repeat(np.arange(len(past)), [len(order.rows) for order in past])
+    costs = np.concatenate([order.problem.unit_cost for order in past])
+    means = costs.mean(axis=1)
+    known = rows >= 0
+    # What is no longer in the table still tells of its place: each such line is a SKU of its own.
+    names = np.where(known, rows, skus + np.arange(len(rows)))
+    weights = np.ones(skus + len(rows))
+    weights[names] = np.maximum(means, 1e-12)
+    sums = np.zeros((len(past), costs.shape[1]))
+    np.add.at(sums, orders, costs)
+    profiles = np.ones_like(sums)
+    for _ in range(_ROUNDS_OF_FIT):
+        weighed = np.bincount(orders, weights[names], len(past))
+        profiles = sums / np.maximum(weighed, 1e-12)[:, None]
+        rates = np.bincount(names, profiles.mean(axis=1)[orders], len(weights))
+        seen = rates > 0
+        weights[seen] = np.bincount(names, means, len(weights))[seen] / rates[seen]
+    known_rows = np.unique(rows[known])
+    unknown = np.ones(skus, np.bool_)
+    unknown[known_rows] = False
+    weights = weights[:skus]
+    weights[unknown] = np.median(weights[known_rows]) if len(known_rows) else means.mean()
+    return weights, profiles
