@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def _let_highs_say_its_name() -> None:
-    """HiGHS prints a line of its own once a process, past Python: let it go where it is not taken for JSON."""
+    """HiGHS prints a line of its own once a process, past Python: let it go where nobody reads JSON."""
     sys.stdout.flush()
     stdout = os.dup(1)
     os.dup2(2, 1)
