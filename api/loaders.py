@@ -13,12 +13,14 @@ from domain.catalog import Product, Variant
 from domain.channels import Channel, ChannelSettings
 from domain.kernel.money import Money
 from domain.labels import LabelFacts
+from domain.location_rules import LocationRules
 from domain.locations import Location
 from domain.notifications import Notification
 from domain.order_reviews import OrderReview
 from domain.orders import Order, OrderLine
 from domain.payments import Payment, PaymentTransaction
 from domain.pricing import Explanation
+from domain.routing_decisions import RoutingDecision
 from domain.shipping import DeliveryRate
 from domain.stored_values import Applied, StoredValue
 from domain.tracking import TrackingFact
@@ -29,6 +31,7 @@ from persistence import (
     catalog,
     channels,
     labels,
+    location_rules,
     locations,
     notifications,
     order_adjustments,
@@ -37,6 +40,7 @@ from persistence import (
     orders,
     payment_changes,
     payments,
+    routing,
     shipping,
     stored_value_tenders,
     stored_values,
@@ -137,6 +141,14 @@ class Loaders:
     def locations(self) -> DataLoader[UUID, Location | None]:
         """Locations by id."""
         return self.over("locations", locations.by_ids)
+
+    def location_rules(self) -> DataLoader[UUID, LocationRules | None]:
+        """What locations can do, by location."""
+        return self.over("location_rules", location_rules.by_locations)
+
+    def routing_decisions(self) -> DataLoader[UUID, RoutingDecision | None]:
+        """Why fulfillment orders are sent from where they are, by fulfillment order."""
+        return self.over("routing_decisions", routing.by_parts)
 
     def orders(self) -> DataLoader[UUID, Order | None]:
         """Orders by id."""

@@ -27,6 +27,7 @@ from api.resolvers.fulfillment import FulfillmentMutation, FulfillmentQuery
 from api.resolvers.inventory import InventoryMutation, InventoryQuery
 from api.resolvers.labels import LabelsMutation
 from api.resolvers.ledger import LedgerQuery
+from api.resolvers.location_rules import LocationRulesMutation
 from api.resolvers.locations import LocationsMutation, LocationsQuery
 from api.resolvers.manifests import ManifestsMutation, ManifestsQuery
 from api.resolvers.nodes import NodesQuery
@@ -42,6 +43,7 @@ from api.resolvers.packing import PackingMutation
 from api.resolvers.payment_callbacks import PaymentCallbacksMutation, PaymentCallbacksQuery
 from api.resolvers.payments import PaymentsMutation
 from api.resolvers.reconciliation import ReconciliationMutation, ReconciliationQuery
+from api.resolvers.routing import RoutingMutation, RoutingQuery
 from api.resolvers.shipments import ShipmentsMutation, ShipmentsSubscription
 from api.resolvers.shipping import ShippingMutation, ShippingQuery
 from api.resolvers.stock_watch import StockWatchSubscription
@@ -74,6 +76,7 @@ class Query(
     BoxesQuery,
     DeliveryServicesQuery,
     DeliveryZonesQuery,
+    RoutingQuery,
     ShippingQuery,
     TaxesQuery,
     TrackingQuery,
@@ -99,6 +102,7 @@ class Mutation(
     DiscountsMutation,
     FulfillmentMutation,
     InventoryMutation,
+    LocationRulesMutation,
     LocationsMutation,
     NotificationsMutation,
     OrderEditsMutation,
@@ -113,6 +117,7 @@ class Mutation(
     DeliveryQuotesMutation,
     DeliveryServicesMutation,
     DeliveryZonesMutation,
+    RoutingMutation,
     ShipmentsMutation,
     LabelsMutation,
     ShippingMutation,

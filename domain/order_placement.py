@@ -17,6 +17,7 @@ from domain.pricing import (
     Adjustment,
     Price,
 )
+from domain.routing_decisions import RoutingDecision
 
 AMOUNT_MISMATCH = "amount_mismatch"
 """Decline code of a payment that was not approved for exactly what the order costs."""
@@ -43,6 +44,8 @@ class Placement:
     adjustments: tuple[Adjustment, ...] = ()
     """Why it costs what it does, by the order's lines."""
     review: OrderReview | None = None
+    routing: RoutingDecision | None = None
+    """Why its units are sent from where they are."""
 
 
 def is_paid_exactly(checkout: Checkout, payment: Payment, answer: ProviderAnswer) -> bool:
@@ -74,6 +77,7 @@ def place(
     *,
     needs_review: bool,
     now: datetime,
+    routing: RoutingDecision | None = None,
 ) -> Placement:
     """Make the order of a checkout whose units are all committed; `payment` is the one that decided.
 
@@ -110,7 +114,8 @@ def place(
         cart_id=checkout.cart_id,
         tax_included=paid.totals.tax_included,
     )
-    return Placement(order, lines, parts, payments, _adjustments(paid, order_line_of))
+    adjustments = _adjustments(paid, order_line_of)
+    return Placement(order, lines, parts, payments, adjustments, routing=routing)
 
 
 def _order_lines(checkout: Checkout, paid: Price) -> tuple[OrderLine, ...]:

@@ -12,11 +12,20 @@ from domain.carts import TRANSITIONS, CartStatus
 from domain.checkouts import Checkout
 from domain.order_placement import Allocation, Placement
 from domain.payments import TRANSACTION_TRANSITIONS, Payment, TransactionStatus
+from domain.routing_problem import RoutingFacts
 from persistence import order_adjustments
 from persistence.discount_uses import USED
 from persistence.json_text import json_text
 from persistence.order_reviews import placing
 from persistence.payments import WITHOUT_SECRETS
+from persistence.routing import (
+    DECISIONS_SQL,
+    FACTS_PARAMETERS,
+    FACTS_SQL,
+    decision_values,
+    facts_of,
+    facts_values,
+)
 from persistence.status_changes import changes_to
 
 _CART_ID = bindparam("cart_id", type_=Uuid())
@@ -58,13 +67,14 @@ _MAY_SUCCEED = changes_to(
 )
 _CLAIM_AND_COMMIT = text(
     f"""
-    SELECT c.line, c.variant, c.location, c.quantity
+    SELECT c.line, c.variant, c.location, c.quantity,
+           CASE WHEN row_number() OVER () = 1 THEN {FACTS_SQL} END AS facts
       FROM (SELECT k.id FROM carts k JOIN payment_transactions t ON t.id = :transaction_id
              WHERE k.id = :cart_id AND k.status {_MAY_COMPLETE} AND t.status {_MAY_SUCCEED}
                FOR NO KEY UPDATE) locked
       LEFT JOIN LATERAL stock_commit_holds(locked.id, :order_id, :actor, :now) c ON true
     """
-).bindparams(_CART_ID, _NOW)
+).bindparams(_CART_ID, *FACTS_PARAMETERS)
 # A draft becomes the order under its own number, one version on; whatever is not a draft is left.
 _SAVE = text(
     f"""
@@ -115,12 +125,12 @@ _SAVE = text(
                amount_minor
           FROM jsonb_to_recordset(CAST(:adjustments AS jsonb)) AS a (position int, order_line_id uuid,
                kind text, source_id uuid, label text, code text, parts_per_million int, amount_minor bigint)
-    ), {USED}, parts AS (
+    ), {USED}, routing AS ({DECISIONS_SQL}), parts AS (
         INSERT INTO fulfillment_orders (id, order_id, location_id, status, created_at, promised_from,
-               promised_until)
-        SELECT id, :id, location_id, status, :now, promised_from, promised_until
+               promised_until, routing_decision_id)
+        SELECT id, :id, location_id, status, :now, promised_from, promised_until, routing_decision_id
           FROM jsonb_to_recordset(CAST(:parts AS jsonb)) AS f (id uuid, location_id uuid, status text,
-               promised_from timestamptz, promised_until timestamptz)
+               promised_from timestamptz, promised_until timestamptz, routing_decision_id uuid)
     ), part_lines AS (
         INSERT INTO fulfillment_order_lines (id, fulfillment_order_id, order_line_id, variant_id, sku,
                quantity)
@@ -210,28 +220,33 @@ async def start(
 
 async def commit_stock(
     connection: AsyncConnection,
-    cart_id: UUID,
+    checkout: Checkout,
     transaction_id: UUID,
     order_id: UUID,
     *,
     actor: str,
     now: datetime,
-) -> list[Allocation] | None:
+) -> tuple[list[Allocation], RoutingFacts] | None:
     """Lock the cart and its open transaction, and commit what the cart holds to the order.
 
-    None when the transaction has been settled by somebody else: then nothing was changed.
+    Returns that, and what decides where it is sent from, as it was before. None when the transaction has
+    been settled by somebody else: then nothing was changed.
     """
+    address = checkout.shipping_address
+    if address is None:
+        raise ValueError("a checkout is checked to be ready before it is placed")
     values = {
-        "cart_id": cart_id,
+        **facts_values(checkout.channel_id, [line.variant_id for line in checkout.lines], address, now),
+        "cart_id": checkout.cart_id,
         "transaction_id": transaction_id,
         "order_id": order_id,
         "actor": actor,
-        "now": now,
     }
     rows = (await connection.execute(_CLAIM_AND_COMMIT, values)).all()
     if not rows:
         return None
-    return [Allocation(*row) for row in rows if row.line is not None]
+    facts = next(facts_of(row.facts, address.country) for row in rows if row.facts is not None)
+    return [Allocation(*row[:4]) for row in rows if row.line is not None], facts
 
 
 async def save(
@@ -281,6 +296,7 @@ async def save(
 
 def _children(placement: Placement) -> dict[str, str]:
     return {
+        "decisions": decision_values(*([placement.routing] if placement.routing else ())),
         "lines": json_text(placement.lines),
         "adjustments": json_text(
             [order_adjustments.record(position, one) for position, one in enumerate(placement.adjustments)]
@@ -293,6 +309,7 @@ def _children(placement: Placement) -> dict[str, str]:
                     "status": part.status,
                     "promised_from": part.promised_from,
                     "promised_until": part.promised_until,
+                    "routing_decision_id": placement.routing.id if placement.routing else None,
                 }
                 for part in placement.fulfillment_orders
             ]

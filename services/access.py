@@ -24,6 +24,7 @@ class Permission(StrEnum):
     WAREHOUSE_WRITE = "warehouse.write"
     PAYMENTS_READ = "payments.read"
     PAYMENTS_WRITE = "payments.write"
+    ROUTING_WRITE = "routing.write"
     SHIPPING_WRITE = "shipping.write"
     PRICING_WRITE = "pricing.write"
     APPROVALS_WRITE = "approvals.write"

@@ -27,9 +27,9 @@ from domain.orders import Order, check_reason
 from domain.shipment_changes import LockedFulfillment
 from domain.stock_losses import HOLD_REASON
 from persistence import fulfillment as rows
-from persistence import inventory, order_edits
+from persistence import inventory, order_edits, unfillable_orders
 from persistence.idempotency import claim_for
-from services import audit, order_holds, shipments
+from services import audit, order_holds, routing, shipments
 from services.access import Permission, require
 from services.context import ServiceContext, Transaction
 
@@ -264,13 +264,15 @@ async def route_again(
 ) -> Changed:
     """Write a part and where the units that left it go: to other locations, or they wait where they are.
 
-    Three statements at most: the levels, the parts, the movements. `told` is the event of the part itself.
+    Five statements at most: the levels, what routing goes by, the parts, the decision, the movements.
+    `told` is the event of the part itself.
     """
     taken = divided.taken
     variants = sorted({line.variant_id for line in taken.lines})
     shelves = await order_edits.shelves(
         transaction.connection, found.order.channel_id, variants, locking=True
     )
+    shelves, decision = await routing.elsewhere(transaction, found.order, taken, shelves, lost=lost)
     hold = FulfillmentHold(
         new_id(), HoldKind.OTHER, False, UNPLACED, reason, transaction.actor, transaction.now
     )
@@ -282,6 +284,8 @@ async def route_again(
         for one in after.made
     ]
     changed = await save(transaction, found, [divided.rest, *after.made, *left], told, *rerouted)
+    if decision is not None and after.made:
+        await unfillable_orders.link(transaction.connection, decision, [one.id for one in after.made])
     for part in left:
         transaction.emit(*_waits(changed.order, part, transaction.now))
     await shipments.move(transaction, found.order.id, after.movements)

@@ -41,10 +41,12 @@ from services import (
     payment_captures,
     payment_facts,
     payments,
+    routing,
 )
 from services import payment_attempts as attempts
 from services.context import ServiceContext, Transaction
 from services.payment_attempts import Attempt, Placed
+from services.routing import RoutedPlacement
 from services.tokens import TokenSubject
 
 _ENDED_WELL = {Outcome.SUCCEEDED, Outcome.DEFERRED}
@@ -143,9 +145,9 @@ async def _place(context: ServiceContext, attempt: Attempt, answer: ProviderAnsw
     order_id = attempt.checkout.order_id or new_id()
     placed = None
     async with context.transaction() as transaction:
-        allocations = await _commit(context, transaction, attempt, order_id)
-        if allocations is not None:
-            placed = await _save(context, transaction, attempt, answer, order_id, allocations)
+        routed = await _commit(context, transaction, attempt, order_id)
+        if routed is not None:
+            placed = await _save(context, transaction, attempt, answer, order_id, routed)
     if placed is None:
         return await attempts.recorded(context, attempt)
     return await _captured(context, placed) if placed.captures else placed
@@ -163,22 +165,23 @@ async def _captured(context: ServiceContext, placed: Placed) -> Placed:
 
 async def _commit(
     context: ServiceContext, transaction: Transaction, attempt: Attempt, order_id: UUID
-) -> list[Allocation] | None:
-    """Turn the cart's holds into the order's stock; what expired meanwhile is secured again.
+) -> RoutedPlacement | None:
+    """Turn the cart's holds into the order's stock; what expired meanwhile is secured again; then route it.
 
     None when the attempt was concluded before. Raises _StockGone.
     """
     checkout, connection = attempt.checkout, transaction.connection
-    allocations = await rows.commit_stock(
+    committed = await rows.commit_stock(
         connection,
-        checkout.cart_id,
+        checkout,
         attempt.transaction_id,
         order_id,
         actor=transaction.actor,
         now=transaction.now,
     )
-    if allocations is None:
+    if committed is None:
         return None
+    allocations, facts = committed
     rest = decide.unsecured(checkout, allocations)
     if rest:
         targets = [
@@ -195,7 +198,8 @@ async def _commit(
         allocations += [
             Allocation(one.line_id, one.variant_id, one.location_id, one.quantity) for one in more
         ]
-    return allocations
+        facts = await routing.facts_now(transaction, checkout)
+    return await routing.at_placement(transaction, checkout, order_id, allocations, facts)
 
 
 async def _save(
@@ -204,7 +208,7 @@ async def _save(
     attempt: Attempt,
     answer: ProviderAnswer,
     order_id: UUID,
-    allocations: Sequence[Allocation],
+    routed: RoutedPlacement,
 ) -> Placed:
     checkout, now = attempt.checkout, transaction.now
     payment = attempts.answered(attempt.payment, answer, order_id)
@@ -212,8 +216,16 @@ async def _save(
     payment = replace(payment, due_at=due_at)
     review = order_reviews.opened(context, order_id, attempt.found, now)
     waits = review is not None
-    placement = decide.place(checkout, order_id, allocations, payment, needs_review=waits, now=now)
-    beyond = decide.unsecured(checkout, allocations)
+    placement = decide.place(
+        checkout,
+        order_id,
+        routed.allocations,
+        payment,
+        needs_review=waits,
+        now=now,
+        routing=routed.decision,
+    )
+    beyond = decide.unsecured(checkout, routed.allocations)
     if beyond:
         at = {position: beyond[line.id] for position, line in enumerate(checkout.lines) if line.id in beyond}
         placement = await backorders.add_waiting(transaction, placement, checkout.channel_id, at)

@@ -8,6 +8,7 @@ from api.context import Info
 from api.scalars import encode_id
 from api.schema.locations import Location
 from api.schema.order_holds import FulfillmentOrderHold
+from api.schema.routing_decisions import RoutingDecision
 from api.schema.values import Node
 from domain import fulfillment as domain
 from services.access import Permission
@@ -86,6 +87,17 @@ class FulfillmentOrder(Node):
         if not _is_staff(info):
             return None
         return FulfillmentOrderHold.all_of(self.row)
+
+    @strawberry.field(  # type: ignore[untyped-decorator]
+        description="Why it is sent from there, and not from elsewhere; null for a shopper, and where "
+        "nothing was decided."
+    )
+    async def routing(self, info: Info) -> RoutingDecision | None:
+        """Return the decision to staff: shoppers learn nothing of locations."""
+        if not _is_staff(info):
+            return None
+        found = await info.context.loaders.routing_decisions().load(self.row.id)
+        return RoutingDecision.of(found) if found else None
 
 
 def _is_staff(info: Info) -> bool:

@@ -2,11 +2,14 @@
 
 import strawberry
 
+from api.context import Info
 from api.errors import UserError
-from api.scalars import encode_id
+from api.scalars import decode_id, encode_id
+from api.schema.location_rules import LocationRules
 from api.schema.values import Address, AddressInput, Node, given, given_domain
 from domain.locations import Location as DomainLocation
 from domain.locations import LocationChanges
+from services.access import Permission
 
 
 @strawberry.type
@@ -28,6 +31,17 @@ class Location(Node):
             address=Address.of(location.address) if location.address else None,
             version=location.version,
         )
+
+    @strawberry.field(  # type: ignore[untyped-decorator]
+        description="What it can do; null for whoever may see neither stock nor fulfillment orders."
+    )
+    async def rules(self, info: Info) -> LocationRules | None:
+        """Return the rules to staff."""
+        actor = info.context.actor
+        if not (actor.may(Permission.STOCK_READ) or actor.may(Permission.FULFILLMENT_READ)):
+            return None
+        found = await info.context.loaders.location_rules().load(decode_id("Location", self.id))
+        return LocationRules.of(found) if found else None
 
 
 @strawberry.input

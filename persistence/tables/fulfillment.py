@@ -29,11 +29,14 @@ fulfillment_orders = Table(
     # What the customer was told of the arrival.
     moment("promised_from", optional=True),
     moment("promised_until", optional=True),
+    Column("routing_decision_id", Uuid, ForeignKey("routing_decisions.id")),
     Column("version", Integer, nullable=False, server_default="1"),
     moment("created_at"),
     one_of("status", FulfillmentOrderStatus),
     one_of("delivery_method", DeliveryMethod),
     one_of("work", FulfillmentWork),
+    # How much of a day's capacity is taken.
+    Index(None, "location_id", "created_at"),
     # What a location has to do, the oldest first.
     Index(
         "ix_fulfillment_orders_open",
