@@ -2,11 +2,12 @@
 
 import typer
 
-from app import import_catalog, import_orders
+from app import import_catalog, import_orders, import_places
 
 cli = typer.Typer(help="Bring data in from files: all of a file or nothing.", no_args_is_help=True)
 cli.command()(import_catalog.catalog)
 cli.command()(import_orders.orders)
+cli.command()(import_places.places)
 
 
 @cli.callback()

@@ -66,7 +66,7 @@ class RoutingDecision:
     currency: str
     cost: float
     price: float
-    """What the stock taken is expected to cost later orders, where the channel weighs that."""
+    """What the stock taken is expected to cost later orders: 0, as no stock prices are learned yet."""
     bound: float
     """No plan costs less than this, price included."""
     proven: bool
@@ -121,7 +121,7 @@ def route(request: Request, facts: RoutingFacts, reason: RoutingReason, now: dat
     if facts.settings is None:
         held = _as_held(sited, request)
         if held is not None:
-            return _routed(request, sited, held, UNSET, reason, now)
+            return routed_by(request, sited, held, UNSET, reason, now)
     decision = _decide(facts.strategy, sited)
     if decision.short.any() and request.own:
         short = {one: int(n) for one, n in zip(sited.variants, decision.short, strict=True) if n}
@@ -129,7 +129,7 @@ def route(request: Request, facts: RoutingFacts, reason: RoutingReason, now: dat
         better = _decide(facts.strategy, again)
         if int(better.short.sum()) < int(decision.short.sum()):
             sited, decision = again, better
-    return _routed(request, sited, decision, facts.strategy, reason, now)
+    return routed_by(request, sited, decision, facts.strategy, reason, now)
 
 
 def left_in_place(request: Request, facts: RoutingFacts, routed: Routed, now: datetime) -> Routed:
@@ -138,7 +138,7 @@ def left_in_place(request: Request, facts: RoutingFacts, routed: Routed, now: da
     held = _as_held(sited, request, least_cost=routed.decision.bound)
     if held is None:
         raise ValueError("what is left in place serves the whole order")
-    made = _routed(request, sited, held, routed.decision.strategy, routed.decision.reason, now)
+    made = routed_by(request, sited, held, routed.decision.strategy, routed.decision.reason, now)
     return replace(made, decision=replace(made.decision, id=routed.decision.id))
 
 
@@ -178,7 +178,7 @@ def _as_held(sited: SitedProblem, request: Request, least_cost: float | None = N
     return Decision(allocation, cost, price, bound, proven, np.zeros_like(problem.demand), HELD)
 
 
-def _routed(
+def routed_by(
     request: Request,
     sited: SitedProblem,
     decision: Decision,
@@ -186,6 +186,7 @@ def _routed(
     reason: RoutingReason,
     now: datetime,
 ) -> Routed:
+    """Return a decision about the problem of a request, with a finding for each location."""
     reasons = explain(sited.problem, decision)
     skus = [request.skus[one] for one in sited.variants]
     short = {one: int(units) for one, units in zip(sited.variants, decision.short, strict=True) if units > 0}

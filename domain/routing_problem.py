@@ -83,7 +83,6 @@ class RoutingFacts:
     goods: Mapping[UUID, Goods]
     available: Supply
     destination: Point | None = None
-    stock_prices: Mapping[tuple[UUID, UUID], float] | None = None
 
     @property
     def strategy(self) -> str:
@@ -165,7 +164,6 @@ def build(
         np.minimum(np.array(opening, np.float64), MAX_COST),
         _unit_costs(variants, sites, distances, facts, settings),
         float(settings.split_penalty_minor),
-        _stock_prices(variants, sites, facts, settings),
     )
     return SitedProblem(
         problem,
@@ -234,12 +232,3 @@ def _unit_costs(
     costs = kilograms.reshape(-1, 1) * by_weight.reshape(1, -1) + handling.reshape(1, -1)
     capped: np.ndarray = np.minimum(costs, MAX_COST)
     return capped
-
-
-def _stock_prices(
-    variants: tuple[UUID, ...], sites: tuple[Site, ...], facts: RoutingFacts, settings: ChannelRouting
-) -> np.ndarray | None:
-    if not settings.stock_prices or not facts.stock_prices:
-        return None
-    prices = facts.stock_prices
-    return np.array([[prices.get((one, site.id), 0.0) for site in sites] for one in variants], np.float64)

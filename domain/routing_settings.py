@@ -63,7 +63,7 @@ class ChannelRouting:
     late_day_minor: int = 0
     """Cost of each day that a parcel leaves later than today."""
     batches: bool = False
-    stock_prices: bool = False
+    """Whether new orders are decided anew together before anybody works on them."""
     version: int = 1
 
 
@@ -86,7 +86,6 @@ class RoutingChanges:
     amounts: Mapping[str, Amount] = field(default_factory=dict)
     """Those that change, by field of ChannelRouting without `_minor`."""
     batches: bool | Keep = KEEP
-    stock_prices: bool | Keep = KEEP
     sites: Sequence[SiteTermsDraft] | Keep = KEEP
     """All of them; a location that is not named costs nothing of its own."""
 
@@ -114,7 +113,6 @@ def change(channel: Channel, current: ChannelRouting, changes: RoutingChanges) -
         strategy=strategy,
         **{f"{name}_minor": minor for name, minor in amounts.items()},
         batches=kept(changes.batches, current.batches),
-        stock_prices=kept(changes.stock_prices, current.stock_prices),
         version=current.version,
     )
 

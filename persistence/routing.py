@@ -10,14 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.addresses import Address
 from domain.calendars import WorkCalendar
+from domain.postal_places import prefix_of
 from domain.routing_decisions import Moves, RoutingDecision, sites_from_json, sites_to_json
 from domain.routing_places import centroid
 from domain.routing_problem import Goods, Point, RoutingFacts, Site
 from domain.routing_settings import ChannelRouting, RoutingReason, SiteTerms
 from persistence.json_text import json_text
-
-MAX_PREFIX = 10
-"""Longest beginning of a postal code that a place is looked for by."""
 
 # One value, so that it goes with a statement that is sent anyway. Parameters: routed_channel,
 # routed_variants, routed_country, routed_prefixes, now.
@@ -91,7 +89,7 @@ def facts_values(
     channel_id: UUID, variants: Iterable[UUID], address: Address, now: datetime
 ) -> dict[str, Any]:
     """Return the parameters of FACTS_SQL."""
-    code = "".join(one for one in (address.postal_code or "").upper() if one.isalnum())[:MAX_PREFIX]
+    code = prefix_of(address.postal_code or "")
     return {
         "routed_channel": channel_id,
         "routed_variants": list(variants),

@@ -26,15 +26,15 @@ _KNOWN = text("SELECT id FROM locations WHERE id = ANY (:ids) AND archived_at IS
 _SAVE = text(
     """
     INSERT INTO channel_routing (channel_id, strategy, split_penalty_minor, parcel_minor, kilogram_minor,
-           hundred_km_minor, kilogram_hundred_km_minor, late_day_minor, batches, stock_prices, version)
+           hundred_km_minor, kilogram_hundred_km_minor, late_day_minor, batches, version)
     VALUES (:channel_id, :strategy, :split_penalty_minor, :parcel_minor, :kilogram_minor, :hundred_km_minor,
-            :kilogram_hundred_km_minor, :late_day_minor, :batches, :stock_prices, :version)
+            :kilogram_hundred_km_minor, :late_day_minor, :batches, :version)
     ON CONFLICT (channel_id) DO UPDATE SET strategy = excluded.strategy,
            split_penalty_minor = excluded.split_penalty_minor, parcel_minor = excluded.parcel_minor,
            kilogram_minor = excluded.kilogram_minor, hundred_km_minor = excluded.hundred_km_minor,
            kilogram_hundred_km_minor = excluded.kilogram_hundred_km_minor,
            late_day_minor = excluded.late_day_minor, batches = excluded.batches,
-           stock_prices = excluded.stock_prices, version = excluded.version
+           version = excluded.version
     """
 ).bindparams(bindparam("channel_id", type_=Uuid()))
 _FORGET_SITES = text("DELETE FROM channel_location_routing WHERE channel_id = :channel_id").bindparams(

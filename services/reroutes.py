@@ -17,6 +17,7 @@ from domain.kernel.changes import check_version
 from domain.kernel.events import Event
 from domain.kernel.keys import check_key
 from domain.orders import Order
+from domain.routing_decisions import Request, Routed
 from domain.routing_reroutes import Rerouted, Unfillable
 from domain.routing_settings import RoutingReason
 from domain.shipment_changes import LockedFulfillment
@@ -90,6 +91,18 @@ async def reroute(
         transaction.now,
     )
     routed = routing_decisions.route(request, facts, reason, transaction.now)
+    return await carry_out(transaction, found, parts, request, routed)
+
+
+async def carry_out(
+    transaction: Transaction,
+    found: LockedFulfillment,
+    parts: Sequence[FulfillmentOrder],
+    request: Request,
+    routed: Routed,
+) -> RoutedAgain:
+    """Do what was decided about these parts of a locked order, whose levels are locked too."""
+    connection = transaction.connection
     after = decide.apply(found, parts, request, routed, actor=transaction.actor, now=transaction.now)
     saved = await _save(transaction, found, parts, after)
     concerned = [part for part in after.parts if part.lines]

@@ -11,6 +11,7 @@ from services import (
     payment_terms,
     reconciliation,
     reroutes,
+    routing_batches,
     stock_losses,
     stored_value_sweeps,
 )
@@ -39,6 +40,8 @@ JOBS = (
     Job("open_scheduled_parts", 5.0, fulfillment.release_due),
     # Orders whose location cannot send them leave from another within seconds.
     Job("reroute_orders", 5.0, reroutes.reroute_due),
+    # New orders of channels that want it are decided anew together, as long as nobody works on them.
+    Job("route_in_batches", 60.0, routing_batches.decide_new),
     # Once a day for each day, some hours after its end; looked for more often than that.
     Job("reconcile_payments", 900.0, reconciliation.reconcile_due),
     # Nothing can be paid with what has expired, whether its balance was taken yet or not.

@@ -72,6 +72,9 @@ class ChannelRouting:
     late_day_cost: Money = strawberry.field(
         description="Of each day a parcel leaves later than the day it is ordered."
     )
+    batches: bool = strawberry.field(
+        description="Whether new orders are decided anew together, each minute, until somebody works on them."
+    )
     version: int
     locations: list[LocationRoutingCosts]
 
@@ -88,6 +91,7 @@ class ChannelRouting:
             hundred_kilometre_cost=Money.of_minor(routing.hundred_km_minor, currency),
             kilogram_hundred_kilometre_cost=Money.of_minor(routing.kilogram_hundred_km_minor, currency),
             late_day_cost=Money.of_minor(routing.late_day_minor, currency),
+            batches=routing.batches,
             version=routing.version,
             locations=[
                 LocationRoutingCosts(
@@ -135,6 +139,7 @@ class ChannelRoutingUpdateInput:
     hundred_kilometre_cost: strawberry.Maybe[MoneyInput]
     kilogram_hundred_kilometre_cost: strawberry.Maybe[MoneyInput]
     late_day_cost: strawberry.Maybe[MoneyInput]
+    batches: strawberry.Maybe[bool]
     locations: strawberry.Maybe[list[LocationRoutingCostsInput]] = strawberry.field(
         description="All of them: a location that is not named costs nothing of its own."
     )
@@ -154,6 +159,7 @@ class ChannelRoutingUpdateInput:
         return domain.RoutingChanges(
             strategy if strategy is KEEP else strategy.value,
             {name: one.value.to_domain() for name, one in amounts.items() if one is not None},
+            batches=given(self.batches),
             sites=sites if sites is KEEP else [one.to_domain(at) for at, one in enumerate(sites)],
         )
 

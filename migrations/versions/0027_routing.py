@@ -88,7 +88,6 @@ def _settings() -> None:
         sa.Column("strategy", sa.Text(), nullable=False),
         *(sa.Column(name, sa.BigInteger(), nullable=False, server_default="0") for name in _AMOUNTS),
         sa.Column("batches", sa.Boolean(), nullable=False, server_default="false"),
-        sa.Column("stock_prices", sa.Boolean(), nullable=False, server_default="false"),
         sa.Column("version", sa.Integer(), nullable=False, server_default="1"),
         sa.CheckConstraint(
             "strategy IN ('cheapest', 'priority', 'nearest', 'fewest_parcels')",

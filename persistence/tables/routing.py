@@ -32,8 +32,6 @@ channel_routing = Table(
     Column("late_day_minor", BigInteger, nullable=False, server_default="0"),
     # Whether new orders are decided anew together before anybody works on them.
     Column("batches", Boolean, nullable=False, server_default="false"),
-    # Whether scarce stock weighs what taking it costs later orders.
-    Column("stock_prices", Boolean, nullable=False, server_default="false"),
     Column("version", Integer, nullable=False, server_default="1"),
     CheckConstraint("strategy IN ('cheapest', 'priority', 'nearest', 'fewest_parcels')", name="strategy"),
     CheckConstraint(

@@ -9,10 +9,13 @@ from sqlalchemy import text
 from domain.routing_decisions import RoutingDecision
 from persistence import routing as rows
 from persistence.database import Database
+from services import routing_batches
+from services.access import SYSTEM
 from services.order_placement import place
 from services.payment_attempts import Placed
 from tests.cart_flows import run_sql
 from tests.checkouts import Shop, expire_holds, levels, make_ready_cart, make_stocked_shop, order_now, till
+from tests.factories import give_stock
 from tests.statements import count_statements
 from tests.stocked import assert_explained
 
@@ -144,3 +147,61 @@ async def test_buyers_at_once_never_take_more_than_there_is(database: Database) 
     assert await levels(database, shop) == [(6 - n, 0, n) for n in units]
     assert sum(units) == 18
     await assert_explained(database)
+
+
+async def test_a_unit_goes_where_it_saves_most_when_orders_are_decided_together(database: Database) -> None:
+    shop = await configured(database, 1, 5, parcel=(100, 300))
+    await run_sql(
+        database, "UPDATE channel_routing SET batches = true WHERE channel_id = :id", id=shop.channel.id
+    )
+    first = await order_now(database, shop, 1)
+    second = await order_now(database, shop, 2)
+    assert (sent(first, shop), sent(second, shop)) == ([1, 0], [0, 2])
+    assert await routing_batches.decide_new(till(database, SYSTEM)) == 0, "there is nothing better"
+    await give_stock(database, shop.variant, shop.locations[0], 2)
+    assert await routing_batches.decide_new(till(database, SYSTEM)) == 1
+    assert await levels(database, shop) == [(0, 0, 3), (5, 0, 0)]
+    assert second.order is not None
+    async with database.read() as connection:
+        [reason] = (
+            await connection.scalars(
+                text(
+                    "SELECT d.reason FROM fulfillment_orders f JOIN routing_decisions d"
+                    " ON d.id = f.routing_decision_id WHERE f.order_id = :id AND f.status = 'OPEN'"
+                ),
+                {"id": second.order.id},
+            )
+        ).all()
+    assert reason == "BATCHED"
+    assert await routing_batches.decide_new(till(database, SYSTEM)) == 0
+    await assert_explained(database)
+
+
+async def test_orders_that_swap_units_are_both_cheaper(database: Database) -> None:
+    shop = await configured(database, 3, 3, parcel=(100, 300))
+    await run_sql(
+        database,
+        "UPDATE channel_routing SET batches = true, split_penalty_minor = 50 WHERE channel_id = :id",
+        id=shop.channel.id,
+    )
+    orders = [await order_now(database, shop, 2) for _ in range(3)]
+    assert all(one.order for one in orders)
+    before = await total_cost(database)
+    await routing_batches.decide_new(till(database, SYSTEM))
+    assert await total_cost(database) <= before
+    assert sum(committed for _, _, committed in await levels(database, shop)) == 6
+    await assert_explained(database)
+
+
+async def total_cost(database: Database) -> float:
+    """Return what all parts that are to be sent cost by the decisions that made them."""
+    async with database.read() as connection:
+        return float(
+            await connection.scalar(
+                text(
+                    "SELECT sum(cost) FROM routing_decisions WHERE id IN (SELECT routing_decision_id"
+                    " FROM fulfillment_orders WHERE status IN ('OPEN', 'ON_HOLD'))"
+                )
+            )
+            or 0
+        )
