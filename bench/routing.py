@@ -36,7 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--streams", type=int, default=2, help="how many streams to play at most")
+    parser.add_argument("--streams", type=int, default=10, help="how many streams to play at most")
     parser.add_argument("--large", type=int, default=2, help="how many orders of 200 lines over 200 sites")
     given, _ = parser.parse_known_args()
     folder = os.environ.get("ORDERTIDE_TEST_DATA")
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def _let_highs_say_its_name() -> None:
-    """HiGHS prints a line of its own once a process, past Python: let it go where it is not taken for JSON."""
+    """Send the line that HiGHS prints once a process, past Python, where nobody takes it for JSON."""
     sys.stdout.flush()
     stdout = os.dup(1)
     os.dup2(2, 1)

@@ -14,6 +14,7 @@ import numpy as np
 from domain.routing.problem import FloatArray, IntArray, Problem
 
 _ROUNDS_OF_FIT = 10
+_ANY_AMOUNT = 2**40
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,11 +61,15 @@ class Outlook:
             np.mean(self._profiles) if len(self._profiles) else 1.0
         )
         """(skus,) what a unit costs on average, over places and sites."""
+        units = sum(int(order.problem.demand.sum()) for order in past)
+        parcels = sum(float(opening.mean()) for opening in self._openings if len(opening))
+        self.parcel_share = parcels / max(units, 1)
+        """What a parcel costs on average, by the units of an order."""
 
     def draw(self, draw: np.random.Generator, expected: FloatArray, orders: int) -> list[TableOrder]:
         """Return orders that together ask for about the expected units (skus,), of about this number.
 
-        Their supply is left empty.
+        They may take whatever there is.
         """
         if not len(self._sizes) or orders <= 0:
             return []
@@ -87,7 +92,7 @@ class Outlook:
         units = np.array([one[int(draw.integers(len(one)))] for one in seen], np.int64)
         opening = self._openings[place]
         unit_cost = self._weights[rows][:, None] * self._profiles[place]
-        return Problem(units, np.zeros(unit_cost.shape, np.int64), opening, unit_cost)
+        return Problem(units, np.full(unit_cost.shape, _ANY_AMOUNT, np.int64), opening, unit_cost)
 
 
 def _fit(past: Sequence[TableOrder], skus: int) -> tuple[FloatArray, FloatArray]:

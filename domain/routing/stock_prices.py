@@ -16,9 +16,11 @@ from domain.routing.deciding import decide
 from domain.routing.outlook import Outlook, TableOrder
 from domain.routing.problem import FloatArray, IntArray
 
-_FIRST_ROUNDS, _LATER_ROUNDS = 40, 16
+_FIRST_ROUNDS, _LATER_ROUNDS = 60, 28
 _SLOWING = 10.0
 """Rounds after which steps are half as long."""
+_HEAD_START = 20
+"""Rounds that known prices are taken to have behind them: long steps would only unsettle them."""
 _AVERAGED = 0.6
 """Share of the rounds whose prices are averaged: single ones swing about the right price."""
 _CAUTION = 0.9
@@ -34,6 +36,7 @@ def price_stock(
     known: Sequence[TableOrder] = (),
     start: FloatArray | None = None,
     rounds: int | None = None,
+    most_drawn: int = 1_000,
     seed: int = 0,
 ) -> FloatArray:
     """Return (skus, sites) prices of a unit of this stock until the next delivery.
@@ -46,6 +49,7 @@ def price_stock(
         known: orders waiting to be decided.
         start: prices of an earlier time, to go on from; fewer rounds are enough then.
         rounds: how often orders are drawn; each costs about a third of a millisecond an order.
+        most_drawn: orders drawn in a round at most; of more to come a sample stands for all.
         seed: the same one gives the same prices.
     """
     draw = np.random.default_rng(seed)
@@ -56,11 +60,14 @@ def price_stock(
         asked[order.rows] += order.problem.demand
     to_come = np.maximum(expected - asked, 0.0)
     held = np.maximum(stock.sum(axis=1), 1)[:, None]
+    worth = outlook.unit_costs[:, None] + outlook.parcel_share
     total, averaged = np.zeros(stock.shape), max(1, round(_AVERAGED * rounds))
+    share = min(1.0, most_drawn / max(orders_ahead, 1))
     for number in range(rounds):
-        orders = [*known, *outlook.draw(draw, to_come, orders_ahead)]
-        step = outlook.unit_costs[:, None] * _SLOWING / (_SLOWING + number)
-        prices = np.maximum(prices + step * (_wanted(orders, stock, prices) - stock) / held, 0.0)
+        sample = outlook.draw(draw, to_come * share, round(orders_ahead * share))
+        wanted = _wanted(known, stock, prices) + _wanted(sample, stock, prices) / share
+        step = worth * _SLOWING / (_SLOWING + number + (0 if start is None else _HEAD_START))
+        prices = np.maximum(prices + step * (wanted - stock) / held, 0.0)
         if number >= rounds - averaged:
             total += prices
     return _CAUTION * total / averaged
@@ -70,9 +77,7 @@ def _wanted(orders: Sequence[TableOrder], stock: IntArray, prices: FloatArray) -
     """Return what the orders take at these prices if each has all the stock to itself."""
     wanted = np.zeros(stock.shape, np.int64)
     for order in orders:
-        supply = stock[order.rows]
-        if order.problem.supply.any():
-            supply = np.minimum(supply, order.problem.supply)
+        supply = np.minimum(stock[order.rows], order.problem.supply)
         alone = replace(order.problem, supply=supply, stock_price=prices[order.rows])
         wanted[order.rows] += decide(alone).allocation
     return wanted
