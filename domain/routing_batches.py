@@ -29,7 +29,7 @@ class Waiting:
 def decide_batch(
     waiting: Sequence[Waiting], now: datetime, *, time_limit_seconds: float = 10.0
 ) -> list[Routed]:
-    """Return new decisions for those orders that had better be sent from elsewhere.
+    """Return new decisions for orders that had better leave from elsewhere; none where that saves nothing.
 
     All are of one channel. An order that holds units where it may not be sent from is left out: that is not
     a matter of cost.

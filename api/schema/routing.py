@@ -73,7 +73,7 @@ class ChannelRouting:
         description="Of each day a parcel leaves later than the day it is ordered."
     )
     batches: bool = strawberry.field(
-        description="Whether new orders are decided anew together, every minute, until one works on them."
+        description="Whether new orders are decided anew together, each minute, until somebody works on them."
     )
     version: int
     locations: list[LocationRoutingCosts]

@@ -177,7 +177,7 @@ async def test_a_unit_goes_where_it_saves_most_when_orders_are_decided_together(
     await assert_explained(database)
 
 
-async def test_orders_that_swap_units_are_both_cheaper(database: Database) -> None:
+async def test_deciding_together_makes_nothing_dearer_and_loses_no_unit(database: Database) -> None:
     shop = await configured(database, 3, 3, parcel=(100, 300))
     await run_sql(
         database,
