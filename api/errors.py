@@ -46,6 +46,7 @@ class UserErrorCode(Enum):
     DISCOUNT_NOT_APPLICABLE = "DISCOUNT_NOT_APPLICABLE"
     TAX_UNAVAILABLE = "TAX_UNAVAILABLE"
     LABEL_REFUSED = "LABEL_REFUSED"
+    PICKUP_CODE_REFUSED = "PICKUP_CODE_REFUSED"
 
 
 @strawberry.interface(
@@ -162,6 +163,16 @@ class LabelRefusedError(UserError):
     refusal_code: str
 
 
+@strawberry.type(
+    description="With no attempts left no code opens the pickup any more: staff see who it is, and leave it "
+    "out."
+)
+class PickupCodeRefusedError(UserError):
+    """The code is not that of the pickup."""
+
+    attempts_left: int
+
+
 USER_ERROR_TYPES: tuple[type[UserError], ...] = (
     GeneralError,
     InvalidInputError,
@@ -177,6 +188,7 @@ USER_ERROR_TYPES: tuple[type[UserError], ...] = (
     AmountTooLargeError,
     DiscountNotApplicableError,
     LabelRefusedError,
+    PickupCodeRefusedError,
 )
 """Types only reachable through the interface: the schema has to be told of them."""
 
@@ -285,6 +297,12 @@ def _no_label(error: domain.LabelRefused, code: UserErrorCode, path: list[str] |
     return LabelRefusedError(code=code, message=error.message, path=path, refusal_code=error.refusal)
 
 
+def _no_pickup(error: domain.PickupCodeRefused, code: UserErrorCode, path: list[str] | None) -> UserError:
+    return PickupCodeRefusedError(
+        code=code, message=error.message, path=path, attempts_left=error.attempts_left
+    )
+
+
 _BUILDERS: dict[type[domain.DomainError], Callable[..., UserError]] = {
     domain.InvalidInput: _invalid,
     domain.NotFound: _not_found,
@@ -299,4 +317,5 @@ _BUILDERS: dict[type[domain.DomainError], Callable[..., UserError]] = {
     domain.AmountTooLarge: _too_large,
     domain.DiscountNotApplicable: _no_discount,
     domain.LabelRefused: _no_label,
+    domain.PickupCodeRefused: _no_pickup,
 }

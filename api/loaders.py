@@ -18,6 +18,7 @@ from domain.notifications import Notification
 from domain.order_reviews import OrderReview
 from domain.orders import Order, OrderLine
 from domain.payments import Payment, PaymentTransaction
+from domain.pickup_changes import Pickup
 from domain.pricing import Explanation
 from domain.shipping import DeliveryRate
 from domain.stored_values import Applied, StoredValue
@@ -37,6 +38,7 @@ from persistence import (
     orders,
     payment_changes,
     payments,
+    pickups,
     shipping,
     stored_value_tenders,
     stored_values,
@@ -173,6 +175,10 @@ class Loaders:
     def payments(self) -> DataLoader[UUID, Payment | None]:
         """Payments by id."""
         return self.over("payments", payments.by_ids)
+
+    def pickups(self) -> DataLoader[UUID, Pickup | None]:
+        """What waits to be collected, by fulfillment order."""
+        return self.over("pickups", pickups.of_parts)
 
     def stored_values(self) -> DataLoader[UUID, StoredValue | None]:
         """Gift cards and store credit by id."""

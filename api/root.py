@@ -37,6 +37,7 @@ from api.resolvers.order_reviews import OrderReviewsQuery
 from api.resolvers.orders import OrdersMutation, OrdersQuery, OrdersSubscription
 from api.resolvers.payment_callbacks import PaymentCallbacksMutation, PaymentCallbacksQuery
 from api.resolvers.payments import PaymentsMutation
+from api.resolvers.pickups import PickupsMutation, PickupsQuery
 from api.resolvers.reconciliation import ReconciliationMutation, ReconciliationQuery
 from api.resolvers.shipments import ShipmentsMutation, ShipmentsSubscription
 from api.resolvers.shipping import ShippingMutation, ShippingQuery
@@ -65,6 +66,7 @@ class Query(
     OrderReviewsQuery,
     OrdersQuery,
     PaymentCallbacksQuery,
+    PickupsQuery,
     ReconciliationQuery,
     BoxesQuery,
     DeliveryServicesQuery,
@@ -99,6 +101,7 @@ class Mutation(
     OrdersMutation,
     PaymentCallbacksMutation,
     PaymentsMutation,
+    PickupsMutation,
     ReconciliationMutation,
     BoxesMutation,
     DeliveryQuotesMutation,

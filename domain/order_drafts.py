@@ -159,12 +159,12 @@ def drafted(cart: Cart, order_id: UUID, note: str | None, now: datetime) -> Orde
 
 def following(order: Order, cart: Cart) -> Order:
     """Return a draft one version on, as its cart is now."""
-    totals, rate = cart.totals, cart.delivery_rate
+    totals, rate = cart.totals, cart.pickup.rate if cart.pickup else cart.delivery_rate
     return replace(
         order,
         version=order.version + 1,
         email=cart.email,
-        shipping_address=cart.shipping_address or NO_ADDRESS,
+        shipping_address=cart.destination or NO_ADDRESS,
         billing_address=cart.billing_address,
         delivery=rate.facts() if rate else None,
         subtotal_minor=totals.subtotal_minor,

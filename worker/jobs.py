@@ -11,6 +11,7 @@ from services import (
     payment_renewals,
     payment_sweep,
     payment_terms,
+    pickups,
     reconciliation,
     shipment_sweeps,
     stock_losses,
@@ -52,6 +53,8 @@ JOBS = (
     Job("complete_orders", 60.0, shipment_sweeps.complete),
     # Parts of orders that were put off open within seconds of their moment.
     Job("open_scheduled_parts", 5.0, fulfillment.release_due),
+    # What waits to be collected waits for days: minutes do not matter.
+    Job("remind_of_pickups", 60.0, pickups.remind),
     # Once a day for each day, some hours after its end; looked for more often than that.
     Job("reconcile_payments", 900.0, reconciliation.reconcile_due),
     # Nothing can be paid with what has expired, whether its balance was taken yet or not.
