@@ -11,7 +11,7 @@ from domain.addresses import Address
 from domain.calendars import NoWorkingDay, WorkCalendar
 from domain.delivery_promises import NO_PROMISE, Promise
 from domain.kernel.errors import InvalidInput
-from domain.kernel.quantities import require_text
+from domain.kernel.quantities import MAX_QUANTITY, is_storable, require_text
 from domain.shipping import DeliveryRate
 
 CARRIER = "Pickup"
@@ -142,9 +142,14 @@ def check_near(near: Near | None) -> Near | None:
     return near
 
 
-def check_wanted(skus: Sequence[str]) -> None:
-    """Raise InvalidInput for more SKUs than may be asked about, or one named twice."""
-    if len(skus) > MAX_SKUS:
+def check_wanted(wanted: Sequence[tuple[str, int]]) -> None:
+    """Raise InvalidInput for more (SKU, quantity) than may be asked about, one named twice, or no units."""
+    if len(wanted) > MAX_SKUS:
         raise InvalidInput(f"names more than {MAX_SKUS}", "lines")
-    if len(set(skus)) < len(skus):
+    if len({sku for sku, _ in wanted}) < len(wanted):
         raise InvalidInput("names a SKU twice", "lines")
+    for at, (sku, quantity) in enumerate(wanted):
+        if not 1 <= quantity <= MAX_QUANTITY:
+            raise InvalidInput(f"must be between 1 and {MAX_QUANTITY}", "lines", str(at), "quantity")
+        if not is_storable(sku):
+            raise InvalidInput("cannot be a SKU", "lines", str(at), "sku")

@@ -44,7 +44,7 @@ async def offers(
         channel = cart.channel.slug
         wanted = [(line.variant.sku, line.quantity) for line in cart.lines]
     else:
-        decide.check_wanted([sku for sku, _ in wanted])
+        decide.check_wanted(wanted)
     if channel is None or not is_slug(channel):
         return []
     async with context.read() as connection:
