@@ -256,7 +256,7 @@ def _delivered(cart: Cart, changes: DraftChanges) -> Cart:
         price_minor = money_in(cart.channel, asked, "shippingPrice").amount_minor
     after = replace(cart, delivery_rate_id=rate_id, delivery_price_minor=price_minor)
     if after.delivery_rate is not None:
-        return after
+        return replace(after, pickup=None)
     if changes.delivery_rate_id is not KEEP and changes.delivery_rate_id is not None:
         raise NotFound("the order has no such delivery option", "deliveryOptionId")
     if asked is not KEEP and asked is not None:

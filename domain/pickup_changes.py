@@ -93,13 +93,8 @@ def not_ready(part: FulfillmentOrder) -> IllegalTransition:
     return IllegalTransition("it does not wait to be collected", part.status.value, (), "id")
 
 
-def judged(pickup: Pickup, code: str, own_code: str) -> Pickup | None:
-    """Return the pickup with one more wrong code, None for its own.
-
-    Raises PickupCodeRefused after too many.
-    """
+def attempts_left(pickup: Pickup) -> int:
+    """Return how many codes are still looked at; raises PickupCodeRefused where none is."""
     if pickup.wrong_codes >= MOST_WRONG_CODES:
         raise PickupCodeRefused(0, "code")
-    if code == own_code:
-        return None
-    return replace(pickup, wrong_codes=pickup.wrong_codes + 1)
+    return MOST_WRONG_CODES - pickup.wrong_codes

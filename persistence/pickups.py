@@ -19,13 +19,14 @@ _USABLE = "lo.pickup AND lo.archived_at IS NULL AND lo.address IS NOT NULL"
 def place_sql(cart: str) -> str:
     """Return the column `pickup` of a cart's alias, for `place_of`: null where it is delivered.
 
-    A location that no longer hands out is none.
+    A location that no longer hands out is none, but for who pays for the cart at this moment.
     """
     return f"""
        (SELECT json_build_array(lo.id, lo.code, lo.name, lo.address, {CALENDAR_JSON},
                    coalesce({cart}.pickup_contact, {cart}.shipping_address ->> 'name',
                             {cart}.billing_address ->> 'name'))
-          FROM locations lo WHERE lo.id = {cart}.pickup_location_id AND {_USABLE}) AS pickup"""
+          FROM locations lo WHERE lo.id = {cart}.pickup_location_id
+           AND ({_USABLE} OR ({cart}.status = 'CHECKOUT' AND lo.address IS NOT NULL))) AS pickup"""
 
 
 def goes_to_sql(cart: str) -> str:

@@ -165,20 +165,18 @@ async def remind(context: ServiceContext) -> int:
 
 async def _check_code(context: ServiceContext, part_id: UUID, code: str) -> None:
     """Raise PickupCodeRefused for a wrong code, once that it was shown is written."""
-    wrong = None
+    left = None
     async with context.transaction() as transaction:
         pickup = await rows.lock_newest(transaction.connection, part_id)
         if pickup is None:
             return
-        own = code_of(context, pickup.shipment_id)
-        shown = (
-            own if hmac.compare_digest(code.strip().encode("utf-8", "surrogatepass"), own.encode()) else ""
-        )
-        wrong = decide.judged(pickup, shown, own)
-        if wrong is not None:
+        attempts = decide.attempts_left(pickup)
+        own, shown = code_of(context, pickup.shipment_id).encode(), code.strip().encode("utf-8", "replace")
+        if not hmac.compare_digest(shown, own):
+            left = attempts - 1
             await rows.count_wrong_code(transaction.connection, pickup.shipment_id)
-    if wrong is not None:
-        raise PickupCodeRefused(decide.MOST_WRONG_CODES - wrong.wrong_codes, "code")
+    if left is not None:
+        raise PickupCodeRefused(left, "code")
 
 
 def _sent(found: LockedFulfillment, part_id: UUID) -> Sent:

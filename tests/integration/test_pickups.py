@@ -13,19 +13,23 @@ from domain.kernel.errors import (
     InsufficientStock,
     NotFound,
 )
+from domain.order_edits import NewQuantity
 from domain.pickups import Near, PickupAvailability
 from persistence.database import Database
-from services import backorder_policies, carts, pickup_places
+from services import backorder_policies, carts, order_edits, pickup_places
 from services.order_placement import place
+from tests import drafts
 from tests.cart_flows import run_sql
 from tests.checkouts import levels, make_ready_cart, make_stocked_shop, till
-from tests.factories import make_context
+from tests.factories import make_context, make_tax_rate
 from tests.pickups import (
     collect_at,
+    collected_order,
+    desk,
     make_store,
     make_store_shop,
 )
-from tests.shipping import part_at
+from tests.shipping import part_at, parts_of
 from tests.statements import count_statements
 
 WRONG = "not a code"
@@ -213,3 +217,56 @@ async def test_what_a_cart_holds_in_a_store_can_be_collected_there(database: Dat
 
     assert (offer.items[0].available, offer.is_complete) == (3, True)
     assert (others.items[0].availability, others.is_complete) == (PickupAvailability.OUT, False)
+
+
+async def test_what_is_collected_is_taxed_where_the_store_is(database: Database) -> None:
+    shop = await make_store_shop(database, 10, 10)
+    await make_tax_rate(database, shop.channel, "10", "GB")
+    await make_tax_rate(database, shop.channel, "19", "DE")
+    token = await make_ready_cart(database, shop, 1, shipping_minor=0)
+    before = await carts.get(till(database), token)
+    assert before is not None
+
+    cart = await collect_at(database, token, shop)
+    placed = await place(till(database), token, "sandbox", "ok", str(uuid4()))
+
+    assert (before.totals.tax_minor, cart.totals.tax_minor) == (100, 190)
+    assert placed.order is not None
+    assert placed.order.tax_minor == 190
+
+
+async def test_what_an_edit_adds_to_it_comes_from_the_store_too(database: Database) -> None:
+    shop = await make_store_shop(database, 10, 3)
+    order, _ = await collected_order(database, shop, 2)
+    (line,) = await run_sql(database, "SELECT id FROM order_lines WHERE order_id = :id", id=order.id)
+
+    async def edit_to(units: int) -> None:
+        wanted = order_edits.Wanted(order.id, [NewQuantity(line.id, units)])
+        await order_edits.commit(desk(database), wanted, "more", order.version, str(uuid4()))
+
+    with pytest.raises(InsufficientStock):
+        await edit_to(4)
+    await edit_to(3)
+
+    assert await levels(database, shop) == [(10, 0, 0), (0, 0, 3)]
+    parts = (await parts_of(database, order.id)).fulfillment_orders
+    assert {part.delivery_method for part in parts} == {DeliveryMethod.PICKUP}
+
+
+async def test_a_draft_is_collected_until_staff_choose_how_it_is_delivered(database: Database) -> None:
+    shop = await make_store_shop(database, 10, 5)
+    made = await drafts.ready(database, shop, 2, holdStock=True)
+    token = made["cartToken"]
+    await collect_at(database, token, shop)
+    assert await levels(database, shop) == [(10, 0, 0), (3, 2, 0)]
+    (kept,) = await run_sql(database, "SELECT delivery, shipping_address FROM orders")
+    assert (kept.delivery["carrier"], kept.shipping_address["city"]) == ("Pickup", "München")
+
+    option = await drafts.standard_option(database, shop)
+    order = {**made["order"], "version": made["order"]["version"] + 1}
+    assert (await drafts.update(database, order, deliveryOptionId=option))["userErrors"] == []
+
+    cart = await carts.get(till(database), token)
+    assert cart is not None
+    assert (cart.pickup, cart.delivery_rate is not None) == (None, True)
+    assert await levels(database, shop) == [(8, 2, 0), (5, 0, 0)]
