@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from persistence.database import Database
 from tests.node import Node, Unavailable, install
-from tests.postgres import GIVEN_SERVER, TestServer, reset
+from tests.postgres import GIVEN_SERVER, Emptier, TestServer
 from tests.stripe_standin.description import description
 from tests.stripe_standin.server import Standin, stripe_standin
 
@@ -72,10 +72,18 @@ async def _own_database(_own_url: str) -> AsyncIterator[Database]:
     await database.close()
 
 
+@pytest.fixture(scope="session")
+async def emptier(_own_url: str) -> AsyncIterator[Emptier]:
+    """Empties the database of this test process."""
+    emptier = Emptier(_own_url)
+    yield emptier
+    await emptier.close()
+
+
 @pytest.fixture
-async def database_url(_own_url: str) -> str:
+async def database_url(_own_url: str, emptier: Emptier) -> str:
     """The database of this test process, emptied."""
-    await reset(_own_url)
+    await emptier.empty()
     return _own_url
 
 

@@ -20,24 +20,6 @@ GIVEN_SERVER = "ORDERTIDE_TEST_DATABASE_URL"
 # Tests lose nothing when the machine does: only here is the cluster not durable.
 _FAST = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "128MB", "max_wal_size": "1GB"}
 
-_RESET = """
-DO $$
-DECLARE one text;
-BEGIN
-    SET LOCAL session_replication_role = replica;
-    FOR one IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP
-        CONTINUE WHEN one = 'alembic_version';
-        EXECUTE format('DELETE FROM public.%I', one);
-    END LOOP;
-    FOR one IN SELECT tablename FROM pg_tables WHERE schemaname = 'test_seed' LOOP
-        EXECUTE format('INSERT INTO public.%1$I OVERRIDING SYSTEM VALUE SELECT * FROM test_seed.%1$I', one);
-    END LOOP;
-    FOR one IN SELECT sequencename FROM pg_sequences WHERE schemaname = 'public' LOOP
-        EXECUTE format('ALTER SEQUENCE public.%I RESTART', one);
-    END LOOP;
-END $$
-"""
-
 # What migrations themselves put into tables, kept aside so that a reset can bring it back.
 _KEEP_SEED = """
 CREATE SCHEMA test_seed;
@@ -51,6 +33,24 @@ BEGIN
             EXECUTE format('CREATE TABLE test_seed.%1$I AS SELECT * FROM public.%1$I', one);
         END IF;
     END LOOP;
+END $$
+"""
+# A function whose statements are written out: a connection plans them once, not before each test.
+_MAKE_RESET = """
+DO $$
+DECLARE body text;
+BEGIN
+    SELECT string_agg(format('DELETE FROM public.%I;', tablename), ' ') INTO body
+      FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version';
+    SELECT body || coalesce(string_agg(format(
+               'INSERT INTO public.%1$I OVERRIDING SYSTEM VALUE SELECT * FROM test_seed.%1$I;',
+               tablename), ' '), '')
+      INTO body FROM pg_tables WHERE schemaname = 'test_seed';
+    SELECT body || coalesce(string_agg(format(
+               'PERFORM setval(%L, %s, false);', format('public.%I', sequencename), start_value), ' '), '')
+      INTO body FROM pg_sequences WHERE schemaname = 'public';
+    EXECUTE format('CREATE FUNCTION test_seed.reset() RETURNS void LANGUAGE plpgsql'
+                   ' SET session_replication_role = replica AS %L', 'BEGIN ' || body || ' END');
 END $$
 """
 
@@ -114,6 +114,7 @@ class TestServer:
             await migrate(self.url(unfinished))
             seed = await asyncpg.connect(self.url(unfinished))
             await seed.execute(_KEEP_SEED)
+            await seed.execute(_MAKE_RESET)
             await seed.close()
             await connection.execute(f'ALTER DATABASE "{unfinished}" RENAME TO "{name}"')
         return name
@@ -127,10 +128,30 @@ class TestServer:
             await connection.close()
 
 
-async def reset(url: str) -> None:
-    """Empty every table, start every sequence anew, and bring back what migrations had put there."""
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(_RESET)
-    finally:
-        await connection.close()
+class Emptier:
+    """Empties one database again and again, over one connection."""
+
+    def __init__(self, url: str) -> None:
+        """Connect when there is something to do."""
+        self._url = url
+        self._connection: asyncpg.Connection | None = None
+
+    async def empty(self) -> None:
+        """Empty every table, start every sequence anew, and bring back what migrations had put there."""
+        try:
+            await self._empty()
+        except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError):
+            # A test may have ended every connection there was.
+            self._connection = None
+            await self._empty()
+
+    async def close(self) -> None:
+        """Let the connection go."""
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None
+
+    async def _empty(self) -> None:
+        if self._connection is None:
+            self._connection = await asyncpg.connect(self._url)
+        await self._connection.execute("SELECT test_seed.reset()")

@@ -16,7 +16,7 @@ from domain.routing.deciding import decide
 from domain.routing.outlook import Outlook, TableOrder
 from domain.routing.problem import FloatArray, IntArray
 
-_FIRST_ROUNDS, _LATER_ROUNDS = 60, 16
+_FIRST_ROUNDS, _LATER_ROUNDS = 60, 28
 _SLOWING = 10.0
 """Rounds after which steps are half as long."""
 _HEAD_START = 20

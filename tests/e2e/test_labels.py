@@ -4,7 +4,6 @@ import asyncio
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 
 from bench._environment import child_environment
 from persistence.database import Database
+from providers.carriers.sandbox_desk import CarrierDesk
 from providers.carriers.sandbox_record import parcels
 from tests.cart_flows import run_sql
 from tests.commands import ordertide
@@ -71,7 +71,7 @@ SandboxCarrier.buy_label = buy_label
 from app.cli import main
 main()
 """
-_DOWN_SECONDS = 4
+_SEVERAL_SWEEPS_SECONDS = 2.5
 _SWIFT = {"carrier_time_limit_seconds": "0.5"}
 
 
@@ -124,19 +124,18 @@ async def test_while_a_carrier_is_down_orders_go_on_and_each_label_is_bought_onc
     with running_server(fresh_database_url, token, tmp_path, **_SWIFT) as server:
         made = server.graphql(SETUP)["data"]
         assert all(payload["userErrors"] == [] for payload in made.values())
-        down = await ordertide(
-            fresh_database_url, "sandbox", "carrier", "faults", "--down-for", str(_DOWN_SECONDS)
-        )
+        down = await ordertide(fresh_database_url, "sandbox", "carrier", "faults", "--down-for", "60")
         assert down.returncode == 0, down.stderr
-        began = time.monotonic()
         packed = [packed_order(server) for _ in range(5)]
         ids = [shipment_id for _, shipment_id in packed]
         while_down = ask(server, BUY, ids=ids)
-        assert time.monotonic() - began < _DOWN_SECONDS, "the machine is too slow for this outage"
         states = {one["shipment"]["label"]["state"] for one in while_down["results"]}
         assert states == {"REQUESTED"}
         assert while_down["documentsUrl"] is None
+        await asyncio.sleep(_SEVERAL_SWEEPS_SECONDS)
         assert await parcels(books.engine) == []
+        # However long it takes on a busy machine, it returns only now.
+        await CarrierDesk(books.engine).set_faults(down_for_seconds=0)
 
         labels = await _all_bought(server, [number for number, _ in packed])
         sold = await parcels(books.engine)

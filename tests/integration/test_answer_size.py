@@ -19,7 +19,7 @@ from realtime.operations import OperationRequest
 from services.access import ANONYMOUS
 from tests import cart_flows as flow
 from tests.factories import Shop, make_context, make_product, make_shop, variant_draft
-from tests.postgres import reset
+from tests.postgres import Emptier
 from tests.statements import count_statements
 
 ENGINE = Engine(build_schema())
@@ -62,9 +62,9 @@ def quiet_collector() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-async def big(_own_database: Database, _own_url: str) -> Big:
+async def big(_own_database: Database, emptier: Emptier) -> Big:
     """Make it once: it takes some seconds, and nothing here changes it."""
-    await reset(_own_url)
+    await emptier.empty()
     shop = await make_shop(_own_database)
     skus: list[str] = []
     while len(skus) < MAX_LINES:

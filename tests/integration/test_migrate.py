@@ -14,7 +14,7 @@ from persistence.database import Database
 from persistence.migrate import _LOCK, is_current, migrate, newest_revision
 from persistence.tables import metadata
 from tests.outages import Relay
-from tests.postgres import reset
+from tests.postgres import Emptier
 from tests.server import SECRET_KEY
 
 _OTHERS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -82,7 +82,7 @@ async def test_migrations_make_exactly_the_checks_the_code_declares(connection: 
 
 
 async def test_a_reset_empties_tables_and_brings_back_what_migrations_put_there(
-    database: Database, database_url: str
+    database: Database, emptier: Emptier
 ) -> None:
     async with database.transaction() as connection:
         epoch = await connection.scalar(text("SELECT epoch FROM feed_head"))
@@ -90,7 +90,7 @@ async def test_a_reset_empties_tables_and_brings_back_what_migrations_put_there(
         await connection.execute(text("UPDATE feed_head SET sequence = 7"))
         await connection.execute(text("SELECT nextval('order_numbers')"))
 
-    await reset(database_url)
+    await emptier.empty()
 
     async with database.read() as connection:
         assert await connection.scalar(text("SELECT count(*) FROM feed_consumers")) == 0

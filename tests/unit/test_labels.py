@@ -44,7 +44,7 @@ def test_one_that_is_being_bought_is_left_alone_but_not_corrected() -> None:
         decide.requested(waiting, Correction(service="Slow"))
 
 
-@pytest.mark.parametrize("status", set(ShipmentStatus) - {ShipmentStatus.LABEL_PENDING})
+@pytest.mark.parametrize("status", sorted(set(ShipmentStatus) - {ShipmentStatus.LABEL_PENDING}))
 def test_only_a_parcel_that_waits_for_its_label_gets_one(status: ShipmentStatus) -> None:
     with pytest.raises(IllegalTransition):
         decide.requested(replace(PARCEL, status=status), Correction())
