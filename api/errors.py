@@ -48,6 +48,7 @@ class UserErrorCode(Enum):
     TAX_UNAVAILABLE = "TAX_UNAVAILABLE"
     LABEL_REFUSED = "LABEL_REFUSED"
     SCAN_REFUSED = "SCAN_REFUSED"
+    PICKUP_CODE_REFUSED = "PICKUP_CODE_REFUSED"
 
 
 @strawberry.interface(
@@ -191,6 +192,16 @@ class ScanRefusedError(UserError):
     expected: list[ExpectedScan]
 
 
+@strawberry.type(
+    description="With no attempts left no code opens the pickup any more: staff see who it is, and leave it "
+    "out."
+)
+class PickupCodeRefusedError(UserError):
+    """The code is not that of the pickup."""
+
+    attempts_left: int
+
+
 USER_ERROR_TYPES: tuple[type[UserError], ...] = (
     GeneralError,
     InvalidInputError,
@@ -207,6 +218,7 @@ USER_ERROR_TYPES: tuple[type[UserError], ...] = (
     DiscountNotApplicableError,
     LabelRefusedError,
     ScanRefusedError,
+    PickupCodeRefusedError,
 )
 """Types only reachable through the interface: the schema has to be told of them."""
 
@@ -328,6 +340,12 @@ def _scan(error: ScanRefused, code: UserErrorCode, path: list[str] | None) -> Us
     )
 
 
+def _no_pickup(error: domain.PickupCodeRefused, code: UserErrorCode, path: list[str] | None) -> UserError:
+    return PickupCodeRefusedError(
+        code=code, message=error.message, path=path, attempts_left=error.attempts_left
+    )
+
+
 _BUILDERS: dict[type[domain.DomainError], Callable[..., UserError]] = {
     domain.InvalidInput: _invalid,
     domain.NotFound: _not_found,
@@ -343,4 +361,5 @@ _BUILDERS: dict[type[domain.DomainError], Callable[..., UserError]] = {
     domain.DiscountNotApplicable: _no_discount,
     domain.LabelRefused: _no_label,
     ScanRefused: _scan,
+    domain.PickupCodeRefused: _no_pickup,
 }

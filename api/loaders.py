@@ -19,6 +19,7 @@ from domain.notifications import Notification
 from domain.order_reviews import OrderReview
 from domain.orders import Order, OrderLine
 from domain.payments import Payment, PaymentTransaction
+from domain.pickup_changes import Pickup
 from domain.pricing import Explanation
 from domain.routing_decisions import RoutingDecision
 from domain.shipping import DeliveryRate
@@ -40,6 +41,7 @@ from persistence import (
     orders,
     payment_changes,
     payments,
+    pickups,
     routing,
     shipping,
     stored_value_tenders,
@@ -185,6 +187,10 @@ class Loaders:
     def payments(self) -> DataLoader[UUID, Payment | None]:
         """Payments by id."""
         return self.over("payments", payments.by_ids)
+
+    def pickups(self) -> DataLoader[UUID, Pickup | None]:
+        """What waits to be collected, by fulfillment order."""
+        return self.over("pickups", pickups.of_parts)
 
     def stored_values(self) -> DataLoader[UUID, StoredValue | None]:
         """Gift cards and store credit by id."""

@@ -42,6 +42,7 @@ from api.resolvers.orders import OrdersMutation, OrdersQuery, OrdersSubscription
 from api.resolvers.packing import PackingMutation
 from api.resolvers.payment_callbacks import PaymentCallbacksMutation, PaymentCallbacksQuery
 from api.resolvers.payments import PaymentsMutation
+from api.resolvers.pickups import PickupsMutation, PickupsQuery
 from api.resolvers.reconciliation import ReconciliationMutation, ReconciliationQuery
 from api.resolvers.routing import RoutingMutation, RoutingQuery
 from api.resolvers.shipments import ShipmentsMutation, ShipmentsSubscription
@@ -72,6 +73,7 @@ class Query(
     OrderReviewsQuery,
     OrdersQuery,
     PaymentCallbacksQuery,
+    PickupsQuery,
     ReconciliationQuery,
     BoxesQuery,
     DeliveryServicesQuery,
@@ -112,6 +114,7 @@ class Mutation(
     OrdersMutation,
     PaymentCallbacksMutation,
     PaymentsMutation,
+    PickupsMutation,
     ReconciliationMutation,
     BoxesMutation,
     DeliveryQuotesMutation,

@@ -193,6 +193,7 @@ def make_environment(
         cart_limits=CartLimits(settings.cart_max_units, settings.held_units_per_address),
         abandon_after_seconds=settings.cart_abandon_seconds,
         approval_seconds=settings.order_approval_seconds,
+        pickup_reminder_days=settings.pickup_reminder_days,
         credit_check=credit_check,
         credit_check_seconds=settings.credit_check_seconds,
         tax_service=tax_service,

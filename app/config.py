@@ -212,6 +212,9 @@ class Settings(BaseSettings):
     order_approval_seconds: int = Field(default=7 * _DAY_SECONDS, ge=1)
     """How long an order may wait for approval; then it expires, its stock back on sale."""
 
+    pickup_reminder_days: float = Field(default=7, gt=0, le=365)
+    """How long what is to be collected may wait before staff are told, and told again."""
+
     payment_time_limit_seconds: float = Field(default=10, gt=0)
     """How long a payment provider may take to answer; then the outcome is found out later."""
 

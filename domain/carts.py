@@ -18,6 +18,7 @@ from domain.kernel.ids import new_id
 from domain.kernel.money import MAX_AMOUNT_MINOR
 from domain.kernel.totals import Totals
 from domain.kernel.transitions import check_transition
+from domain.pickups import PickupPlace
 from domain.pricing import NO_RULES, Price, PricedLine, PricingRules, plain, price
 from domain.shipping import DeliveryRate
 
@@ -137,6 +138,8 @@ class Cart:
     order_id: UUID | None = None
     """The order it became, or the draft that it stands behind."""
     locale: str | None = None
+    pickup: PickupPlace | None = None
+    """Where it is collected instead of being delivered."""
     holds_stock: bool = True
     """False for a draft that takes nothing off sale before it is paid for."""
 
@@ -149,6 +152,11 @@ class Cart:
     def subtotal_minor(self) -> int:
         """Sum of the lines, in minor units."""
         return sum(line.total_minor for line in self.lines)
+
+    @property
+    def destination(self) -> Address | None:
+        """Where it goes, and is taxed: its own address, or where it is collected."""
+        return self.pickup.goes_to if self.pickup else self.shipping_address
 
     @cached_property
     def consignment(self) -> Consignment:
@@ -184,13 +192,12 @@ class Cart:
     @cached_property
     def price(self) -> Price:
         """What the cart costs, and why."""
-        rate = self.delivery_rate
-        return self._priced(rate.price_minor if rate else 0)
+        return self._priced(self.delivery_rate.price_minor if self.delivery_rate else 0)
 
     def _discounted_minor(self) -> int:
         """What the goods cost after discounts: as they are where nothing is asked for delivery."""
-        price = self._priced(0)
-        return self.subtotal_minor - sum(price.part_of(line.id).discount_minor for line in self.lines)
+        made = self._priced(0)
+        return self.subtotal_minor - sum(made.part_of(line.id).discount_minor for line in self.lines)
 
     def _priced(self, shipping_minor: int) -> Price:
         rules = self.rules
@@ -205,7 +212,7 @@ class Cart:
             shipping_minor,
             rules,
             currency=self.currency,
-            address=self.shipping_address,
+            address=self.destination,
             now=self.priced_at or self.active_at,
         )
 
@@ -231,10 +238,10 @@ class Cart:
 
     def line(self, line_id: UUID) -> CartLine:
         """Return one line; raises NotFound naming lineId."""
-        for line in self.lines:
-            if line.id == line_id:
-                return line
-        raise NotFound("the cart has no such line", "lineId")
+        found = next((line for line in self.lines if line.id == line_id), None)
+        if found is None:
+            raise NotFound("the cart has no such line", "lineId")
+        return found
 
 
 def check_changeable(cart: Cart) -> None:

@@ -26,6 +26,7 @@ from domain.kernel.money import Money
 from domain.order_reviews import CartFacts, History
 from domain.orders import OrderStatus
 from domain.payments import Payment, PaymentStatus
+from domain.pickups import PickupPlace
 from domain.pricing import (
     NO_RULES,
     Price,
@@ -109,6 +110,8 @@ class Checkout:
     """When it was said to arrive, once that is decided: `priced` or `as_frozen` says."""
     payment_terms_days: int | None = None
     """How many days after it is placed what is billed is due; None: it has no date."""
+    pickup: PickupPlace | None = None
+    """Where it is collected instead of being delivered: its shipping address is there."""
 
     @property
     def subtotal_minor(self) -> int:
@@ -171,6 +174,8 @@ def delivered(
     rules, consignment = checkout.delivery_rules, checkout.consignment
     if checkout.shipping_address is None:
         return None
+    if checkout.pickup is not None:
+        return replace(checkout, delivery=checkout.pickup.rate, promise=checkout.pickup.ready(now))
     if checkout.delivery is not None:
         found = offered(checkout.delivery, rules, consignment, discounted_minor)
     else:
@@ -209,8 +214,9 @@ def check_ready(checkout: Checkout, now: datetime) -> None:
     needed = {
         "lines": checkout.lines,
         "email": checkout.email,
-        "shippingAddress": checkout.shipping_address,
-        "deliveryOption": delivered(checkout, now),
+        # Where that is collected is known: what may lack is in whose name.
+        "contactName" if checkout.pickup else "shippingAddress": checkout.shipping_address,
+        "deliveryOption": checkout.pickup or delivered(checkout, now),
     }
     missing = [field for field, value in needed.items() if not value]
     if missing:

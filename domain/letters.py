@@ -1,7 +1,7 @@
 """Letters: what stands in a message to a customer, before any language or layout."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -60,6 +60,8 @@ class Letter:
     parcel: Parcel | None = None
     amount: Money | None = None
     link: str | None = None
+    pickup_code: str | None = None
+    """What the customer shows where the order is collected: the address is there then."""
 
 
 def letter(
@@ -70,8 +72,12 @@ def letter(
     channel: Channel,
     settings: ChannelSettings,
     token: str,
+    pickup_code: str | None = None,
 ) -> Letter:
-    """Return what is written of an order as it is now; `token` goes into the link where there is one."""
+    """Return what is written of an order as it is now; `token` goes into the link where there is one.
+
+    `pickup_code` is that of what waits in our own store.
+    """
     kind = notification.kind
     shipment = next((one for one in shipments if one.id == notification.shipment_id), None)
     return Letter(
@@ -83,11 +89,21 @@ def letter(
         order.placed_at,
         lines=_lines(kind, order, lines, shipment),
         totals=order.totals if kind in _WITH_PRICES else None,
-        address=order.shipping_address if kind in _WITH_ADDRESS else None,
-        parcel=_parcel(shipment, tells_arrival=kind in _WITH_PROMISE) if shipment else None,
+        address=_address(order, kind, collected=pickup_code is not None),
+        parcel=_parcel(shipment, tells_arrival=kind in _WITH_PROMISE)
+        if shipment and pickup_code is None
+        else None,
         amount=_amount(notification.facts) if kind is K.ORDER_REFUNDED else None,
         link=_link(settings.storefront_url, order.number, token),
+        pickup_code=pickup_code,
     )
+
+
+def _address(order: Order, kind: NotificationKind, *, collected: bool) -> Address | None:
+    if collected:
+        # The place's own name, not that of who collects there.
+        return replace(order.shipping_address, name=str((order.delivery or {}).get("service", "")))
+    return order.shipping_address if kind in _WITH_ADDRESS else None
 
 
 def _lines(

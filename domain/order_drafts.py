@@ -159,12 +159,12 @@ def drafted(cart: Cart, order_id: UUID, note: str | None, now: datetime) -> Orde
 
 def following(order: Order, cart: Cart) -> Order:
     """Return a draft one version on, as its cart is now."""
-    totals, rate = cart.totals, cart.delivery_rate
+    totals, rate = cart.totals, cart.pickup.rate if cart.pickup else cart.delivery_rate
     return replace(
         order,
         version=order.version + 1,
         email=cart.email,
-        shipping_address=cart.shipping_address or NO_ADDRESS,
+        shipping_address=cart.destination or NO_ADDRESS,
         billing_address=cart.billing_address,
         delivery=rate.facts() if rate else None,
         subtotal_minor=totals.subtotal_minor,
@@ -256,7 +256,7 @@ def _delivered(cart: Cart, changes: DraftChanges) -> Cart:
         price_minor = money_in(cart.channel, asked, "shippingPrice").amount_minor
     after = replace(cart, delivery_rate_id=rate_id, delivery_price_minor=price_minor)
     if after.delivery_rate is not None:
-        return after
+        return replace(after, pickup=None)
     if changes.delivery_rate_id is not KEEP and changes.delivery_rate_id is not None:
         raise NotFound("the order has no such delivery option", "deliveryOptionId")
     if asked is not KEEP and asked is not None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from domain.fulfillment import (
+    DeliveryMethod,
     FulfillmentHold,
     FulfillmentOrder,
     FulfillmentOrderLine,
@@ -69,9 +70,12 @@ def secure(
 ) -> tuple[list[FulfillmentOrder], list[Movement]]:
     """Find units for what is needed; returns a new part for each location they come from, with `holds`.
 
-    Locations that send something of the order anyway come first, then the channel's preference. Raises
-    InsufficientStock for each need that is not covered.
+    Locations that send something of the order anyway come first, then the channel's preference. What is
+    collected comes from where it is collected. Raises InsufficientStock for each need that is not covered.
     """
+    collected = {one.location_id for one in parts if one.delivery_method is DeliveryMethod.PICKUP}
+    if collected:
+        shelves = [one for one in shelves if one.location_id in collected]
     sending = {part.location_id for part in parts if is_free(part) and part.lines}
     shelves = sorted(shelves, key=lambda one: (one.location_id not in sending, one.rank, one.location_id))
     left = {(one.variant_id, one.location_id): one.available for one in shelves}
@@ -99,6 +103,7 @@ def secure(
             status,
             tuple(lines.values()),
             tuple(replace(hold, id=new_id()) for hold in holds),
+            DeliveryMethod.PICKUP if collected else DeliveryMethod.SHIPPING,
         )
         for location_id, lines in here.items()
     ]

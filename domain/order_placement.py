@@ -6,8 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from domain.checkouts import Checkout
-from domain.delivery_promises import Promise
-from domain.fulfillment import FulfillmentOrder, FulfillmentOrderLine, FulfillmentOrderStatus
+from domain.fulfillment import DeliveryMethod, FulfillmentOrder, FulfillmentOrderLine, FulfillmentOrderStatus
 from domain.kernel.ids import new_id
 from domain.order_reviews import OrderReview
 from domain.orders import Order, OrderLine, OrderStatus, fulfillment_status, payment_status
@@ -89,7 +88,7 @@ def place(
     waits = needs_review or (rule is not None and paid.total_minor >= rule)
     lines = _order_lines(checkout, paid)
     order_line_of = {line.id: made for line, made in zip(checkout.lines, lines, strict=True)}
-    parts = _promised(_split(order_id, allocations, order_line_of, waits=waits), checkout.promise)
+    parts = _promised(_split(order_id, allocations, order_line_of, waits=waits), checkout)
     payments = (payment, *(replace(tender, order_id=order_id) for tender in checkout.tenders))
     order = Order(
         id=order_id,
@@ -170,9 +169,14 @@ def _split(
     )
 
 
-def _promised(parts: Sequence[FulfillmentOrder], told: Promise) -> tuple[FulfillmentOrder, ...]:
-    """Return the parts with what the customer was told of their arrival."""
-    return tuple(replace(part, promised_from=told.earliest, promised_until=told.latest) for part in parts)
+def _promised(parts: Sequence[FulfillmentOrder], checkout: Checkout) -> tuple[FulfillmentOrder, ...]:
+    """Return the parts with how they get to the customer, and what that was told of when."""
+    told = checkout.promise
+    method = DeliveryMethod.PICKUP if checkout.pickup else DeliveryMethod.SHIPPING
+    return tuple(
+        replace(part, delivery_method=method, promised_from=told.earliest, promised_until=told.latest)
+        for part in parts
+    )
 
 
 def _part(line: OrderLine, quantity: int) -> FulfillmentOrderLine:

@@ -36,8 +36,6 @@ from domain.parcels import Carriage, ParcelDraft, TrackingChanges
 from domain.payments import Payment
 from domain.shipment_worth import to_capture_minor
 from domain.shipments import (
-    NOT_LEFT,
-    TRANSITIONS,
     LabelState,
     Shipment,
     ShipmentLine,
@@ -108,9 +106,7 @@ class HandOver:
 
 def packed_units(part: FulfillmentOrder, shipments: Iterable[Shipment]) -> Counter[UUID]:
     """Return how many units of a part are in parcels that have not left, by order line."""
-    return units_in(
-        one for one in shipments if one.fulfillment_order_id == part.id and one.status in NOT_LEFT
-    )
+    return units_in(one for one in shipments if one.fulfillment_order_id == part.id and one.is_here)
 
 
 def units_in(shipments: Iterable[Shipment]) -> Counter[UUID]:
@@ -198,7 +194,9 @@ def hand_over(found: LockedFulfillment, shipment_ids: Sequence[UUID], now: datet
     for shipment_id in dict.fromkeys(shipment_ids):
         shipment = found.shipment(shipment_id)
         if not shipment.has_left:
-            check_transition(TRANSITIONS, shipment.status, ShipmentStatus.PRE_TRANSIT, "the shipment")
+            check_transition(
+                shipment.transitions, shipment.status, ShipmentStatus.PRE_TRANSIT, "the shipment"
+            )
             version = shipment.version + 1
             leaving.append(
                 replace(shipment, status=ShipmentStatus.PRE_TRANSIT, shipped_at=now, version=version)
@@ -238,7 +236,7 @@ def cancel(
     canceled = [
         replace(shipment, status=ShipmentStatus.CANCELED, version=shipment.version + 1)
         for shipment in map(found.shipment, dict.fromkeys(shipment_ids))
-        if check_transition(TRANSITIONS, shipment.status, ShipmentStatus.CANCELED, "the shipment")
+        if check_transition(shipment.transitions, shipment.status, ShipmentStatus.CANCELED, "the shipment")
     ]
     concerned = {one.fulfillment_order_id for one in canceled}
     unpacked = [
@@ -299,7 +297,7 @@ def labeled(found: LockedFulfillment, shipment: Shipment) -> list[FulfillmentOrd
 
 def not_left(shipments: Iterable[Shipment]) -> list[UUID]:
     """Return the parcels that are still here, and can be canceled."""
-    return [one.id for one in shipments if one.status in NOT_LEFT]
+    return [one.id for one in shipments if one.is_here]
 
 
 def completed(found: LockedFulfillment, now: datetime) -> LockedFulfillment:

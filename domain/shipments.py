@@ -53,6 +53,11 @@ TRANSITIONS: Mapping[ShipmentStatus, Set[ShipmentStatus]] = {
 }
 """What may become of a parcel. Until it has left, people say so; from PRE_TRANSIT on its carrier does."""
 
+PICKUP_TRANSITIONS: Mapping[ShipmentStatus, Set[ShipmentStatus]] = {
+    ShipmentStatus.AVAILABLE_FOR_PICKUP: {ShipmentStatus.DELIVERED, ShipmentStatus.CANCELED},
+}
+"""What may become of what waits in our own store for its customer."""
+
 RANKS: Mapping[ShipmentStatus, int] = {
     ShipmentStatus.LABEL_PENDING: 0,
     ShipmentStatus.LABEL_CREATED: 1,
@@ -140,9 +145,24 @@ class Shipment:
     """The promise whose delay was told."""
 
     @property
+    def waits_for_pickup(self) -> bool:
+        """Whether its customer is to collect it where its units still are."""
+        return self.status is ShipmentStatus.AVAILABLE_FOR_PICKUP and self.shipped_at is None
+
+    @property
+    def is_here(self) -> bool:
+        """Whether its units are still committed at its location; then it can be canceled."""
+        return self.status in NOT_LEFT or self.waits_for_pickup
+
+    @property
     def has_left(self) -> bool:
         """Whether its units have left our stock."""
-        return self.status not in NOT_LEFT and self.status is not ShipmentStatus.CANCELED
+        return not self.is_here and self.status is not ShipmentStatus.CANCELED
+
+    @property
+    def transitions(self) -> Mapping[ShipmentStatus, Set[ShipmentStatus]]:
+        """What may become of it: of a parcel that is collected here no carrier tells."""
+        return PICKUP_TRANSITIONS if self.waits_for_pickup else TRANSITIONS
 
 
 def shipment_told(facts: Mapping[str, Any]) -> UUID | None:

@@ -14,6 +14,7 @@ from domain.carts import Cart, CartLine, CartStatus, Offer
 from domain.catalog import Box, Variant
 from domain.channels import Channel
 from persistence import delivery_rules
+from persistence.pickups import place_of
 from persistence.pricing import rules_of
 
 
@@ -40,6 +41,7 @@ def cart_of(row: Row[*tuple[Any, ...]]) -> Cart:
         rates=delivery_rules.rates_of(row.rates),
         delivery_rules=delivery_rules.rules_of(row),
         rules=rules_of(row),
+        pickup=place_of(row.pickup),
         priced_at=row.read_at,
     )
 

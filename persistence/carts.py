@@ -30,10 +30,11 @@ from domain.tax_quotes import KeptQuote
 from persistence import delivery_rules
 from persistence.cart_rows import cart_of, offer_of
 from persistence.catalog import VARIANT_COLUMNS
+from persistence.pickups import goes_to_sql, place_sql
 from persistence.pricing import candidate_of, candidate_sql, rules_of, rules_sql
 
-_RULES = rules_sql("ch", "c.email", cart="c.id", address="c.shipping_address", quote="c.tax_quote")
-_DELIVERY = f"{delivery_rules.RATES_OF_CHANNEL},{delivery_rules.rules_sql('ch', 'c')}"
+_RULES = rules_sql("ch", "c.email", cart="c.id", address=goes_to_sql("c"), quote="c.tax_quote")
+_DELIVERY = f"{delivery_rules.RATES_OF_CHANNEL},{delivery_rules.rules_sql('ch', 'c')},{place_sql('c')}"
 
 
 def _loading(cart: str, *, expiry: str = "h.expires_at", extra: str = "") -> TextClause:
@@ -87,7 +88,11 @@ _CHOSEN = f"""delivery_rate_id = (SELECT id FROM delivery_rates WHERE id = :rate
     delivery_quote_id = (SELECT CAST(:rate AS uuid)
                           WHERE NOT EXISTS (SELECT FROM delivery_rates WHERE id = :rate)), {_OWN_PRICE}"""
 _RATE = f""",
-    {_CHOSEN}"""
+    {_CHOSEN},
+    pickup_location_id = NULL, pickup_contact = NULL"""
+# Of the row as it was when the statement began.
+_WAS_COLLECTED = """,
+       (SELECT k.pickup_location_id IS NOT NULL FROM carts k WHERE k.id = c.id) AS was_collected"""
 
 _READ = _loading("SELECT * FROM carts WHERE id = ANY (:ids)")
 _READ_AGAIN = _loading("SELECT * FROM carts WHERE id = :id" + _RENEW, expiry=_RENEWED)
@@ -101,6 +106,7 @@ _TOUCH_WITH_CODE = _loading(_TOUCHED.format(changes="") + _RENEW, expiry=_RENEWE
 _TOUCH_WITH_RATE = _loading(
     _TOUCHED.format(changes=_RATE) + _RENEW,
     expiry=_RENEWED,
+    extra=_WAS_COLLECTED,
 )
 _OFFERS = text(
     f"""
@@ -223,10 +229,16 @@ async def touch_with_details(connection: AsyncConnection, change: Touch, details
     return await _touched(connection, change, (await connection.execute(_TOUCH_WITH_DETAILS, values)).first())
 
 
-async def touch_with_rate(connection: AsyncConnection, change: Touch, rate_id: UUID) -> Cart | None:
-    """Lock a cart, set its delivery rate (still to be checked), renew its holds, and return it so."""
+async def touch_with_rate(
+    connection: AsyncConnection, change: Touch, rate_id: UUID
+) -> tuple[Cart | None, bool]:
+    """Lock a cart, set its delivery rate (still to be checked), renew its holds, and return it so.
+
+    And whether it may have been collected before, so that its stock has to come from elsewhere now.
+    """
     row = (await connection.execute(_TOUCH_WITH_RATE, change.values(rate=rate_id))).first()
-    return await _touched(connection, change, row)
+    moves = row is not None and (row.was_collected or row.version != row.seen_version + 1)
+    return await _touched(connection, change, row), moves
 
 
 async def touch_and_find_code(

@@ -16,10 +16,11 @@ from domain.channels import CapturePolicy
 from domain.checkouts import Checkout, CheckoutLine
 from domain.orders import OrderStatus
 from persistence import checkout_risk, delivery_rules
+from persistence.pickups import goes_to_sql, place_of, place_sql
 from persistence.pricing import rules_of, rules_sql
 
-_RULES = rules_sql("h", "c.email", cart="c.id", address="c.shipping_address", quote="c.tax_quote")
-_DELIVERY = delivery_rules.rules_sql("h", "c")
+_RULES = rules_sql("h", "c.email", cart="c.id", address=goes_to_sql("c"), quote="c.tax_quote")
+_DELIVERY = f"{delivery_rules.rules_sql('h', 'c')},{place_sql('c')}"
 # A row that another transaction had locked is read anew after the wait, but the subqueries are as
 # of the statement's start: `seen_version` tells, and then the statement is run again.
 _LOAD = text(
@@ -75,6 +76,7 @@ async def lock(
 
 def _checkout(row: Row[*tuple[Any, ...]]) -> Checkout:
     rules = checkout_risk.rules_of(row)
+    pickup = place_of(row.pickup)
     return Checkout(
         cart_id=row.id,
         channel_id=row.channel_id,
@@ -85,7 +87,7 @@ def _checkout(row: Row[*tuple[Any, ...]]) -> Checkout:
         currency=row.currency,
         email=row.email,
         customer_id=row.customer_id,
-        shipping_address=_address(row.shipping_address),
+        shipping_address=pickup.destination if pickup else _address(row.shipping_address),
         billing_address=_address(row.billing_address),
         delivery=delivery_rules.rate_of(row.rate) if row.rate else None,
         delivery_rules=delivery_rules.rules_of(row),
@@ -105,6 +107,7 @@ def _checkout(row: Row[*tuple[Any, ...]]) -> Checkout:
         hold_unpaid=row.hold_unpaid,
         payment_terms_days=row.payment_terms_days,
         has_stored_values=row.has_stored_values,
+        pickup=pickup,
     )
 
 

@@ -34,9 +34,10 @@ ZONE_JSON = """json_build_array(z.id, z.name, z.countries, z.regions, z.postcode
                                 z.position, z.version)"""
 """A delivery zone `z`, for `zone_of`."""
 
-_CALENDAR = """json_build_array(lo.time_zone, lo.working_days, lo.holidays, lo.cut_off,
+CALENDAR_JSON = """json_build_array(lo.time_zone, lo.working_days, lo.holidays, lo.cut_off,
                    (SELECT json_agg(k.day) FROM location_closures k
                      WHERE k.location_id = lo.id AND k.day >= current_date - 1))"""
+"""The calendar of a location `lo`, for `calendar_of`."""
 
 
 def rules_sql(channel: str, cart: str | None) -> str:
@@ -44,12 +45,12 @@ def rules_sql(channel: str, cart: str | None) -> str:
 
     The places that ship are those that hold the cart's goods, or else the channel's most preferred one.
     """
-    first = f"""(SELECT json_build_array({_CALENDAR}) FROM channel_locations cl
+    first = f"""(SELECT json_build_array({CALENDAR_JSON}) FROM channel_locations cl
           JOIN locations lo ON lo.id = cl.location_id AND lo.ships AND lo.archived_at IS NULL
          WHERE cl.channel_id = {channel}.id ORDER BY cl.rank LIMIT 1)"""
     origins, quotes = first, "CAST(NULL AS json)"
     if cart is not None:
-        origins = f"""coalesce((SELECT json_agg({_CALENDAR} ORDER BY lo.code) FROM locations lo
+        origins = f"""coalesce((SELECT json_agg({CALENDAR_JSON} ORDER BY lo.code) FROM locations lo
          WHERE lo.id IN (SELECT o.location_id FROM holds o
                           WHERE o.cart_id = {cart}.id AND o.status = 'HELD')), {first})"""
         quotes = f"""(SELECT json_agg(json_build_array(q.provider, q.fingerprint, q.expires_at, q.offers)
@@ -70,7 +71,7 @@ def rules_of(row: Row[*tuple[Any, ...]]) -> DeliveryRules:
     return DeliveryRules(
         tuple(zone_of(record) for record in row.zones or ()),
         tuple(ShippingBox(UUID(one), *rest) for one, *rest in row.boxes or ()),
-        tuple(_calendar(*record) for record in row.origins or ()),
+        tuple(calendar_of(*record) for record in row.origins or ()),
         tuple(_quotes(*record) for record in row.quotes or ()),
     )
 
@@ -103,13 +104,14 @@ def zone_of(record: list[Any]) -> DeliveryZone:
     )
 
 
-def _calendar(
+def calendar_of(
     time_zone: str,
     working_days: list[int],
     holidays: str | None,
     cut_off: str | None,
     closures: list[str] | None,
 ) -> WorkCalendar:
+    """Return the calendar that CALENDAR_JSON packed."""
     return WorkCalendar(
         time_zone,
         frozenset(working_days),

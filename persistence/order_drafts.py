@@ -86,7 +86,9 @@ _SAVE = text(
                shipping_address = CAST(:cart_address AS jsonb),
                billing_address = CAST(:billing_address AS jsonb), delivery_rate_id = {_RATE},
                delivery_quote_id = {_QUOTE},
-               delivery_price_minor = :delivery_price_minor, holds_stock = :holds_stock
+               delivery_price_minor = :delivery_price_minor, holds_stock = :holds_stock,
+               pickup_location_id = CASE WHEN :rate_id IS NULL THEN pickup_location_id END,
+               pickup_contact = CASE WHEN :rate_id IS NULL THEN pickup_contact END
          WHERE id = :cart_id
     ), gone AS (
         DELETE FROM cart_lines

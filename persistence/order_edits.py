@@ -73,9 +73,10 @@ _APPLY = text(
           FROM jsonb_to_recordset(CAST(:adjustments AS jsonb)) AS a (position int, order_line_id uuid,
                kind text, source_id uuid, label text, code text, parts_per_million int, amount_minor bigint)
     ), parts AS (
-        INSERT INTO fulfillment_orders (id, order_id, location_id, status, created_at)
-        SELECT id, :id, location_id, status, :now
-          FROM jsonb_to_recordset(CAST(:parts AS jsonb)) AS f (id uuid, location_id uuid, status text)
+        INSERT INTO fulfillment_orders (id, order_id, location_id, status, delivery_method, created_at)
+        SELECT id, :id, location_id, status, delivery_method, :now
+          FROM jsonb_to_recordset(CAST(:parts AS jsonb)) AS f (id uuid, location_id uuid, status text,
+               delivery_method text)
         ON CONFLICT (id) DO UPDATE SET status = excluded.status, version = fulfillment_orders.version + 1
     ), part_lines AS (
         INSERT INTO fulfillment_order_lines (id, fulfillment_order_id, order_line_id, variant_id, sku,
@@ -215,7 +216,15 @@ def _children(edit: Edit) -> dict[str, Any]:
 def _part_values(parts: Sequence[FulfillmentOrder]) -> dict[str, Any]:
     return {
         "parts": json_text(
-            [{"id": part.id, "location_id": part.location_id, "status": part.status} for part in parts]
+            [
+                {
+                    "id": part.id,
+                    "location_id": part.location_id,
+                    "status": part.status,
+                    "delivery_method": part.delivery_method,
+                }
+                for part in parts
+            ]
         ),
         "part_lines": json_text(
             [

@@ -126,11 +126,13 @@ _SAVE = text(
           FROM jsonb_to_recordset(CAST(:adjustments AS jsonb)) AS a (position int, order_line_id uuid,
                kind text, source_id uuid, label text, code text, parts_per_million int, amount_minor bigint)
     ), {USED}, routing AS ({DECISIONS_SQL}), parts AS (
-        INSERT INTO fulfillment_orders (id, order_id, location_id, status, created_at, promised_from,
-               promised_until, routing_decision_id)
-        SELECT id, :id, location_id, status, :now, promised_from, promised_until, routing_decision_id
+        INSERT INTO fulfillment_orders (id, order_id, location_id, status, delivery_method, created_at,
+               promised_from, promised_until, routing_decision_id)
+        SELECT id, :id, location_id, status, delivery_method, :now, promised_from, promised_until,
+               routing_decision_id
           FROM jsonb_to_recordset(CAST(:parts AS jsonb)) AS f (id uuid, location_id uuid, status text,
-               promised_from timestamptz, promised_until timestamptz, routing_decision_id uuid)
+               delivery_method text, promised_from timestamptz, promised_until timestamptz,
+               routing_decision_id uuid)
     ), part_lines AS (
         INSERT INTO fulfillment_order_lines (id, fulfillment_order_id, order_line_id, variant_id, sku,
                quantity)
@@ -307,6 +309,7 @@ def _children(placement: Placement) -> dict[str, str]:
                     "id": part.id,
                     "location_id": part.location_id,
                     "status": part.status,
+                    "delivery_method": part.delivery_method,
                     "promised_from": part.promised_from,
                     "promised_until": part.promised_until,
                     "routing_decision_id": placement.routing.id if placement.routing else None,

@@ -53,7 +53,9 @@ _SAVE = text(
          WHERE f.id = u.id AND f.status <> u.status
     ), unpacked AS (
         UPDATE shipments SET status = 'CANCELED', version = version + 1
-         WHERE order_id = :id AND status IN ('LABEL_PENDING', 'LABEL_CREATED')
+         WHERE order_id = :id
+           AND (status IN ('LABEL_PENDING', 'LABEL_CREATED')
+                OR (status = 'AVAILABLE_FOR_PICKUP' AND shipped_at IS NULL))
            AND :status IN ('CANCELED', 'REJECTED', 'EXPIRED')
     ), {_RELEASED}
     UPDATE orders SET status = :status, payment_status = :payment_status,

@@ -52,18 +52,20 @@ _SAVE = text(
         INSERT INTO shipments (id, order_id, fulfillment_order_id, status, carrier, service,
                tracking_number, tracking_url, shipped_at, location_id, provider, provider_reference,
                label_state, weight_grams, length_mm, width_mm, height_mm, box, promised_from,
-               promised_until, version, created_at)
+               promised_until, version, created_at, delivered_at)
         SELECT id, :id, fulfillment_order_id, status, carrier, service, tracking_number, tracking_url,
                shipped_at, location_id, provider, provider_reference, label_state, weight_grams, length_mm,
-               width_mm, height_mm, box, promised_from, promised_until, version, :now
+               width_mm, height_mm, box, promised_from, promised_until, version, :now, delivered_at
           FROM jsonb_to_recordset(CAST(:parcels AS jsonb)) AS s (id uuid, fulfillment_order_id uuid,
                status text, carrier text, service text, tracking_number text, tracking_url text,
                shipped_at timestamptz, location_id uuid, provider text, provider_reference text,
                label_state text, weight_grams int, length_mm int, width_mm int, height_mm int, box text,
-               promised_from timestamptz, promised_until timestamptz, version int)
+               promised_from timestamptz, promised_until timestamptz, version int,
+               delivered_at timestamptz)
         ON CONFLICT (id) DO UPDATE SET status = excluded.status, carrier = excluded.carrier,
                service = excluded.service, tracking_number = excluded.tracking_number,
                tracking_url = excluded.tracking_url, shipped_at = excluded.shipped_at,
+               delivered_at = excluded.delivered_at,
                label_state = excluded.label_state, provider_reference = excluded.provider_reference,
                version = excluded.version
     ), parcel_line AS (
@@ -172,6 +174,7 @@ def _parcel_values(shipment: Shipment) -> dict[str, Any]:
         "tracking_number": shipment.tracking_number,
         "tracking_url": shipment.tracking_url,
         "shipped_at": shipment.shipped_at,
+        "delivered_at": shipment.delivered_at,
         "location_id": shipment.location_id,
         "provider": shipment.provider,
         "provider_reference": shipment.provider_reference,

@@ -25,11 +25,13 @@ async def hold(
     policy: HoldPolicy,
     *,
     counting: bool,
+    collected: bool = False,
 ) -> list[LineHold]:
     """Hold what a cart's lines want; of what is sold beyond its stock, as much as there is.
 
     All or nothing for the others, as `inventory.hold`. Of the former a result has fewer units than the line
-    wants and still is not short. One statement where all is there. `counting` locks what has a limit.
+    wants and still is not short. One statement where all is there. `counting` locks what has a limit;
+    what is `collected` never waits.
     """
     wanted = {target.line_id: target for target in targets}
     current = list(targets)
@@ -46,7 +48,7 @@ async def hold(
             now=transaction.now,
         )
         short = [one for one in held if one.is_short]
-        if not short:
+        if not short or collected:
             return held
         if known is None:
             variants = sorted({one.variant_id for one in short})

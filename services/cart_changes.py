@@ -39,6 +39,8 @@ class Change:
     saved: CartLine | None = None
     removed: CartLine | None = None
     repairs: bool = False
+    moves: bool = False
+    """Whether every line is to be held anew, because it comes from elsewhere now."""
 
 
 async def carry_out(context: ServiceContext, transaction: Transaction, change: Change) -> Cart:
@@ -84,7 +86,13 @@ async def secure(
         return cart
     await _check_address(context, transaction, cart, lines, paths or {})
     held = await backorders.hold(
-        transaction, cart.id, cart.channel.id, targets, context.environment.holds, counting=False
+        transaction,
+        cart.id,
+        cart.channel.id,
+        targets,
+        context.environment.holds,
+        counting=False,
+        collected=cart.pickup is not None,
     )
     _check_enough(held, lines, paths or {})
     cart = decide.with_holds(cart, {one.line_id: one.expires_at for one in held})
@@ -121,7 +129,8 @@ async def _secure_change(
     if not cart.holds_stock:
         return cart
     own = [] if change.saved is None else [change.saved]
-    others = [line for line in cart.unsecured if change.saved is None or line.id != change.saved.id]
+    concerned = cart.lines if change.moves else cart.unsecured
+    others = [line for line in concerned if change.saved is None or line.id != change.saved.id]
     paths: Paths = {line.id: ("quantity",) for line in own}
     try:
         return await secure(context, transaction, cart, [*own, *others], removed=change.removed, paths=paths)

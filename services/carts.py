@@ -178,13 +178,13 @@ async def select_delivery_option(context: ServiceContext, token: str, option_id:
     subject = subject_of(context, token)
 
     async def change(transaction: Transaction) -> Change:
-        touched = await rows.touch_with_rate(
+        touched, moves = await rows.touch_with_rate(
             transaction.connection, _touch(context, transaction, subject), option_id
         )
         cart = _changeable(touched)
         rate = decide.check_rate(cart)
         facts = {"carrier": rate.carrier, "service": rate.service, "priceMinor": rate.price_minor}
-        return Change(cart, cart, "CartDeliveryOptionSelected", facts)
+        return Change(cart, cart, "CartDeliveryOptionSelected", facts, moves=moves)
 
     return await _apply(context, subject, None, change)
 

@@ -147,7 +147,13 @@ async def hold(
     """
     policy = context.environment.holds.for_payment()
     held = await backorders.hold(
-        transaction, checkout.cart_id, checkout.channel_id, targets, policy, counting=True
+        transaction,
+        checkout.cart_id,
+        checkout.channel_id,
+        targets,
+        policy,
+        counting=True,
+        collected=checkout.pickup is not None,
     )
     lines = {line.id: line for line in checkout.lines}
     # What was committed a moment ago is the shopper's too, and asked for no more.

@@ -60,6 +60,8 @@ class Environment:
     abandon_after_seconds: int = 3600
     # How long an order may wait for approval, its stock committed.
     approval_seconds: int = 7 * 24 * 3600
+    # How long what is to be collected may wait before staff are told, and told again.
+    pickup_reminder_days: float = 7.0
     # Who knows what business customers may owe, and how long it may take to answer.
     credit_check: CreditCheck | None = None
     credit_check_seconds: float = 3.0

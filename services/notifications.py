@@ -29,12 +29,14 @@ from domain.message_ports import (
     Messaging,
 )
 from domain.notifications import WAITS, Notification, NotificationKind, NotificationState
+from domain.shipments import Shipment
 from persistence import channels, order_parts, orders
 from persistence import notifications as rows
 from persistence.idempotency import claim_for
 from services import audit
 from services.access import Permission, require
 from services.context import ServiceContext
+from services.pickups import code_of
 
 MOST_AT_ONCE = 40
 """Messages claimed at once; a run goes on until fewer are due."""
@@ -170,10 +172,27 @@ async def _load(context: ServiceContext, claimed: Sequence[Notification]) -> lis
         token = context.environment.tokens.sign("order", order.id, order.token_generation)
         shipments = parts[order.id].shipments
         said = letter(
-            one, order, lines.get(order.id, ()), shipments, named[channel], settings[channel], token
+            one,
+            order,
+            lines.get(order.id, ()),
+            shipments,
+            named[channel],
+            settings[channel],
+            token,
+            _pickup_code(context, one, shipments),
         )
         due.append(_Due(one, said, settings[channel].reply_to))
     return due
+
+
+def _pickup_code(
+    context: ServiceContext, notification: Notification, shipments: Sequence[Shipment]
+) -> str | None:
+    """Return the code of what waits in our own store, if that is what is told."""
+    if notification.kind is not NotificationKind.READY_FOR_PICKUP:
+        return None
+    waits = next((one for one in shipments if one.id == notification.shipment_id), None)
+    return code_of(context, waits.id) if waits is not None and waits.waits_for_pickup else None
 
 
 async def _send_each(

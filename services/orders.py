@@ -20,7 +20,6 @@ from domain.ledger import EntryKind
 from domain.order_reviews import ReviewState
 from domain.orders import Order, OrderStatus
 from domain.payment_changes import Change, replaced, undo
-from domain.shipments import NOT_LEFT
 from persistence import channels, inventory, order_reviews
 from persistence import orders as rows
 from persistence.idempotency import Claim, claim_for
@@ -200,6 +199,21 @@ async def cancel(
     return await _end(context, order_id, _CANCELED, reason, expected_version, claim)
 
 
+async def lock(transaction: Transaction, order_id: UUID, path: str) -> tuple[Order, OrderParts]:
+    """Lock an order and return it with its parts; one statement. Raises NotFound naming `path`."""
+    return await _locked(transaction, order_id, path)
+
+
+async def cancel_locked(
+    context: ServiceContext, transaction: Transaction, order: Order, parts: OrderParts, reason: str
+) -> tuple[Order, list[Change]]:
+    """Cancel a locked order as `cancel` does, for another use case.
+
+    Returns it and the payments' changes, to be carried out after the commit. Raises IllegalTransition.
+    """
+    return await _undo(context, transaction, order, parts, _CANCELED, reason, None)
+
+
 async def expire(context: ServiceContext, order_id: UUID) -> Order:
     """End an order that nobody approved in time, as if it were rejected."""
     require(context.actor, Permission.ORDERS_WRITE)
@@ -270,7 +284,7 @@ async def _undo(
             now=now,
         )
     await _give_stock_back(transaction, order.id, parts.fulfillment_orders, ending.stock_reason)
-    unpacked = [one for one in parts.shipments if one.status in NOT_LEFT]
+    unpacked = [one for one in parts.shipments if one.is_here]
     transaction.emit(
         _event(ending.kind, changed, now),
         *(shipment_event("ShipmentCanceled", changed, one, now) for one in unpacked),

@@ -24,7 +24,8 @@ class RoutedPlacement:
     """Where the units of an order that is being placed are committed, and why there."""
 
     allocations: tuple[Allocation, ...]
-    decision: RoutingDecision
+    decision: RoutingDecision | None
+    """None for what is collected: the customer has chosen where."""
 
 
 async def at_placement(
@@ -39,6 +40,8 @@ async def at_placement(
     No statement where they are there already, which is so for most; else one. Where that cannot be done at
     once (another order took the units, or is about to), everything stays where it is.
     """
+    if checkout.pickup is not None:
+        return RoutedPlacement(tuple(allocations), None)
     address = checkout.shipping_address
     if address is None:
         raise ValueError("a checkout is checked to be ready before it is placed")

@@ -95,7 +95,7 @@ async def pack(
     One statement. Raises IllegalTransition and InvalidInput.
     """
     after, made = decide.pack(found, part, parcels, Carriage(carrier, service, provider))
-    after = _one_version_on(after)
+    after = one_version_on(after)
     await rows.save(
         transaction.connection,
         after.order,
@@ -141,6 +141,11 @@ async def pack_and_hand_over(
     return await _leave(context, transaction, done, notify=notify)
 
 
+async def hand_out(context: ServiceContext, transaction: Transaction, done: HandOver) -> HandedOver:
+    """Let what its customer has collected leave, as `hand_over` does; it has arrived by that."""
+    return await _leave(context, transaction, done, kind="ShipmentDelivered", notify=False)
+
+
 async def take_money(context: ServiceContext, handed: HandedOver) -> Order:
     """Ask for what parcels that were handed over are worth, after the commit; returns the order as it is.
 
@@ -158,7 +163,7 @@ async def cancel(transaction: Transaction, found: LockedFulfillment, shipment_id
     after, canceled = decide.cancel(found, shipment_ids)
     if not canceled:
         return Packed(found, ())
-    after = _one_version_on(after)
+    after = one_version_on(after)
     concerned = {one.fulfillment_order_id for one in canceled}
     await rows.save(
         transaction.connection,
@@ -189,12 +194,17 @@ async def move(transaction: Transaction, order_id: UUID, movements: Sequence[Mov
 
 
 async def _leave(
-    context: ServiceContext, transaction: Transaction, done: HandOver, *, notify: bool
+    context: ServiceContext,
+    transaction: Transaction,
+    done: HandOver,
+    *,
+    notify: bool,
+    kind: str = "ShipmentShipped",
 ) -> HandedOver:
     if not done.shipments:
         return HandedOver(done.after, (), ())
     now = transaction.now
-    after = decide.completed(_one_version_on(done.after), now)
+    after = decide.completed(one_version_on(done.after), now)
     sent = {line.order_line_id for one in done.shipments for line in one.lines}
     await rows.save(
         transaction.connection,
@@ -206,7 +216,7 @@ async def _leave(
     )
     told = {} if notify else {"notifyCustomer": False}
     for shipment in done.shipments:
-        transaction.emit(shipment_event("ShipmentShipped", after.order, shipment, now, **told))
+        transaction.emit(shipment_event(kind, after.order, shipment, now, **told))
     for part in done.closed:
         transaction.emit(part_event("FulfillmentOrderClosed", after.order, part.id, now))
     if after.order.status is OrderStatus.COMPLETED:
@@ -219,5 +229,6 @@ async def _leave(
     return HandedOver(replace(after, order=order, payments=paid), done.shipments, tuple(changes))
 
 
-def _one_version_on(found: LockedFulfillment) -> LockedFulfillment:
+def one_version_on(found: LockedFulfillment) -> LockedFulfillment:
+    """Return it with the order one version later."""
     return replace(found, order=replace(found.order, version=found.order.version + 1))

@@ -49,7 +49,7 @@ async def calculate(context: ServiceContext, token: str) -> Cart:
 
 
 def _asked(cart: Cart) -> TaxRequest:
-    needed = {"lines": cart.lines, "shippingAddress": cart.shipping_address}
+    needed = {"lines": cart.lines, "shippingAddress": cart.destination}
     missing = [name for name, value in needed.items() if not value]
     request = cart.price.tax_request
     if missing or request is None:

@@ -51,6 +51,14 @@ class TokenSigner:
         """Return what is stored of a secret code: who has only the database cannot even try codes."""
         return hmac.digest(self._code_key, code.encode("utf-8", "surrogatepass"), "sha256")
 
+    def short_code(self, kind: str, aggregate_id: UUID, digits: int) -> str:
+        """Return a code of so many digits that people can say: derived like a token, never stored.
+
+        It can be guessed, so whoever takes it counts the attempts.
+        """
+        number = int.from_bytes(self._mac(f"{kind} code", aggregate_id.bytes), "big") % 10**digits
+        return f"{number:0{digits}}"
+
     def address_number(self, address: str | None) -> int | None:
         """Return a number that stands for a client's address and does not tell it without our key.
 

@@ -96,7 +96,8 @@ async def check_units(database: Database) -> None:
                  WHERE l.order_line_id = o.id) AS by_parts
           FROM order_lines o
           LEFT JOIN (shipment_lines p JOIN shipments s ON s.id = p.shipment_id
-                     AND s.status NOT IN ('LABEL_PENDING', 'LABEL_CREATED', 'CANCELED'))
+                     AND s.status NOT IN ('LABEL_PENDING', 'LABEL_CREATED', 'CANCELED')
+                     AND NOT (s.status = 'AVAILABLE_FOR_PICKUP' AND s.shipped_at IS NULL))
             ON p.order_line_id = o.id
          GROUP BY o.id
         """,

@@ -12,6 +12,7 @@ from services import (
     payment_renewals,
     payment_sweep,
     payment_terms,
+    pickups,
     reconciliation,
     reroutes,
     routing_batches,
@@ -59,6 +60,8 @@ JOBS = (
     Job("reroute_orders", 5.0, reroutes.reroute_due),
     # New orders of channels that want it are decided anew together, as long as nobody works on them.
     Job("route_in_batches", 60.0, routing_batches.decide_new),
+    # What waits to be collected waits for days: minutes do not matter.
+    Job("remind_of_pickups", 60.0, pickups.remind),
     # Once a day for each day, some hours after its end; looked for more often than that.
     Job("reconcile_payments", 900.0, reconciliation.reconcile_due),
     # Nothing can be paid with what has expired, whether its balance was taken yet or not.

@@ -12,6 +12,7 @@ from api.scalars import encode_id
 from api.schema.cart_discounts import CartDiscountCode
 from api.schema.catalog import ProductVariant, VariantRef
 from api.schema.channels import Channel
+from api.schema.pickup_places import PickupPlace
 from api.schema.stored_values import CartGiftCard, CartStoreCredit
 from api.schema.values import Address, AddressInput, Adjustment, Money, Node, Totals
 from domain import carts as domain
@@ -168,6 +169,11 @@ class Cart(Node):
         """The option chosen, while it applies."""
         rate = self.row.delivery_rate
         return DeliveryOption.of(rate, self.row, info.context.service.now()) if rate else None
+
+    @strawberry.field
+    def pickup(self) -> PickupPlace | None:
+        """The store it is collected at instead of being delivered."""
+        return PickupPlace.of(self.row.pickup) if self.row.pickup else None
 
     @strawberry.field
     def lines_fixed(self) -> bool:

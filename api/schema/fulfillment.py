@@ -12,6 +12,7 @@ from api.schema.routing_decisions import RoutingDecision
 from api.schema.values import Node
 from domain import fulfillment as domain
 from services.access import Permission
+from services.pickups import code_of
 
 FulfillmentOrderStatus = strawberry.enum(
     domain.FulfillmentOrderStatus, description="How far one location has come with its part of an order."
@@ -33,6 +34,17 @@ class FulfillmentOrderLine:
     quantity: int
     quantity_shipped: int
     quantity_short: int = strawberry.field(description="Units of it that wait for stock.")
+
+
+@strawberry.type
+class FulfillmentOrderPickup:
+    """Where the customer collects, since when it waits there, and what they show."""
+
+    location_name: str
+    ready_at: datetime | None = strawberry.field(description="Null: it does not wait for its customer (yet).")
+    code: str | None = strawberry.field(
+        description="What the customer shows, while it waits; null for staff, who ask for it."
+    )
 
 
 @strawberry.type(description="location is for staff; null for a shopper.")
@@ -80,6 +92,21 @@ class FulfillmentOrder(Node):
             return None
         location = await info.context.loaders.locations().load(self.row.location_id)
         return Location.of(location) if location else None
+
+    @strawberry.field(description="How it is collected; null for what is sent.")  # type: ignore[untyped-decorator]
+    async def pickup(self, info: Info) -> FulfillmentOrderPickup | None:
+        """Return where and since when it waits, and to the customer the code."""
+        if self.row.delivery_method is not domain.DeliveryMethod.PICKUP:
+            return None
+        loaders = info.context.loaders
+        location = await loaders.locations().load(self.row.location_id)
+        waits = await loaders.pickups().load(self.row.id)
+        told = waits is not None and not _is_staff(info)
+        return FulfillmentOrderPickup(
+            location_name=location.name if location else "",
+            ready_at=waits.ready_at if waits else None,
+            code=code_of(info.context.service, waits.shipment_id) if told and waits else None,
+        )
 
     @strawberry.field(description="What keeps it from being worked on; null for a shopper.")  # type: ignore[untyped-decorator]
     def holds(self, info: Info) -> list[FulfillmentOrderHold] | None:

@@ -192,6 +192,17 @@ class LabelRefused(DomainError):
         self.refusal = refusal
 
 
+class PickupCodeRefused(DomainError):
+    """The code shown is not the pickup's own, or too many were; `attempts_left` says how many more may be."""
+
+    code = "PICKUP_CODE_REFUSED"
+
+    def __init__(self, attempts_left: int, *path: str) -> None:
+        said = f"{attempts_left} more may be tried" if attempts_left else "too many were tried"
+        super().__init__(f"that code does not open this pickup: {said}", *path)
+        self.attempts_left = attempts_left
+
+
 class AccessDenied(Exception):
     """The actor may not ask for this at all (GraphQL error UNAUTHENTICATED or FORBIDDEN)."""
 

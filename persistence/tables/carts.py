@@ -39,6 +39,9 @@ carts = Table(
     Column("delivery_quote_id", Uuid),
     # What staff ask for that rate instead, for an order that they have made.
     Column("delivery_price_minor", BigInteger),
+    # Where it is collected instead of being delivered, and who collects it, if no address says so.
+    Column("pickup_location_id", Uuid, ForeignKey("locations.id")),
+    Column("pickup_contact", Text),
     # The order it became; a cart that staff made has it from the start, its order being a DRAFT.
     Column("order_id", Uuid),
     # False for a draft that takes no stock off sale until it is paid for.
@@ -72,6 +75,7 @@ carts = Table(
     CheckConstraint("status <> 'COMPLETED' OR order_id IS NOT NULL", name="completed"),
     CheckConstraint("status <> 'ABANDONED' OR abandoned_at IS NOT NULL", name="abandoned"),
     CheckConstraint("delivery_price_minor >= 0", name="delivery_price"),
+    CheckConstraint("pickup_location_id IS NOT NULL OR pickup_contact IS NULL", name="pickup"),
     currency_code(),
 )
 

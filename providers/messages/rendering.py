@@ -78,7 +78,8 @@ def _given(letter: Letter, words: Words) -> dict[str, object]:
         "more": words.count("more", more) if more > 0 else None,
         "totals": _totals(letter, words),
         "address": words.address(letter.address) if letter.address else None,
-        "parcel": _parcel(parcel, words) if parcel else None,
+        "address_label": label("pickup_at" if letter.pickup_code else "ship_to"),
+        "parcel": _pickup(letter.pickup_code, words) or (_parcel(parcel, words) if parcel else None),
         "tracking_url": _web_address(parcel.tracking_url) if parcel else None,
         "order_url": _web_address(letter.link),
     }
@@ -111,6 +112,10 @@ def _totals(letter: Letter, words: Words) -> list[tuple[str, str, bool]]:
         for name, minor, shown in rows
         if shown
     ]
+
+
+def _pickup(code: str | None, words: Words) -> list[tuple[str, str]]:
+    return [(words.say("labels", "pickup_code"), code)] if code else []
 
 
 def _parcel(parcel: Parcel, words: Words) -> list[tuple[str, str]]:

@@ -47,6 +47,7 @@ OPEN = {
     "eventCursor",
     "inventoryChanged",
     "node",
+    "pickupLocations",
     "product",
     "productVariant",
     "products",
