@@ -16,6 +16,7 @@ from api.resolvers.carts import CartsMutation, CartsQuery, CartsSubscription
 from api.resolvers.catalog import CatalogMutation, CatalogQuery
 from api.resolvers.catalog_changes import CatalogChangesMutation
 from api.resolvers.channels import ChannelsMutation, ChannelsQuery
+from api.resolvers.cycle_counts import CycleCountsMutation, CycleCountsQuery
 from api.resolvers.delivery_quotes import DeliveryQuotesMutation
 from api.resolvers.delivery_services import DeliveryServicesMutation, DeliveryServicesQuery
 from api.resolvers.delivery_zones import DeliveryZonesMutation, DeliveryZonesQuery
@@ -54,6 +55,7 @@ class Query(
     CartsQuery,
     CatalogQuery,
     ChannelsQuery,
+    CycleCountsQuery,
     DiscountsQuery,
     EventFeedQuery,
     FulfillmentQuery,
@@ -87,6 +89,7 @@ class Mutation(
     CatalogChangesMutation,
     CatalogMutation,
     ChannelsMutation,
+    CycleCountsMutation,
     DiscountsMutation,
     FulfillmentMutation,
     InventoryMutation,

@@ -192,6 +192,12 @@ class LabelRefused(DomainError):
         self.refusal = refusal
 
 
+class SameActor(DomainError):
+    """Two people are needed, and this is the first of them again."""
+
+    code = "SAME_ACTOR"
+
+
 class AccessDenied(Exception):
     """The actor may not ask for this at all (GraphQL error UNAUTHENTICATED or FORBIDDEN)."""
 
