@@ -1,5 +1,6 @@
 """SQL of cycle counts: rows in, dataclasses out."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -109,9 +110,9 @@ async def create(connection: AsyncConnection, count: CycleCount) -> tuple[str, f
     return row.number, frozenset(row.lines or ())
 
 
-async def save(connection: AsyncConnection, count: CycleCount) -> None:
-    """Write a count that was locked before, with its lines."""
-    values = _values(count)
+async def save(connection: AsyncConnection, count: CycleCount, changed: Sequence[CountLine]) -> None:
+    """Write a count that was locked before, and those of its lines that have changed."""
+    values = _values(count) | {"lines": json_text(changed)}
     for name in ("location_id", "created_at", "tolerance_units", "tolerance_percent"):
         del values[name]
     await connection.execute(_SAVE, values)

@@ -244,8 +244,13 @@ async def _book(
 
 
 async def _save(transaction: Transaction, kind: str, before: CycleCount, after: CycleCount) -> None:
-    await rows.save(transaction.connection, after)
-    await _record(transaction, kind, before, after)
+    # Of hundreds of lines few change at a time: only those are written, here and in the audit trail.
+    known = set(before.lines)
+    changed = tuple(line for line in after.lines if line not in known)
+    ids = {line.id for line in changed}
+    await rows.save(transaction.connection, after, changed)
+    was = replace(before, lines=tuple(line for line in before.lines if line.id in ids))
+    await _record(transaction, kind, was, after, changed)
 
 
 async def _location_id(connection: AsyncConnection, code: str) -> UUID:
@@ -277,8 +282,15 @@ def _claim(context: ServiceContext, operation: str, key: str, request: object) -
     return claim_for(f"{operation}:{context.actor.label}", check_key(key), request)
 
 
-async def _record(transaction: Transaction, kind: str, before: CycleCount | None, after: CycleCount) -> None:
-    await audit.record(transaction, kind, "cycle_count", after.id, before, after)
+async def _record(
+    transaction: Transaction,
+    kind: str,
+    before: CycleCount | None,
+    after: CycleCount,
+    changed: tuple[CountLine, ...] | None = None,
+) -> None:
+    became = after if changed is None else replace(after, lines=changed)
+    await audit.record(transaction, kind, "cycle_count", after.id, before, became)
     # Not what was expected: the feed has readers who are to count blind.
     payload = {
         "number": after.number,
