@@ -49,6 +49,7 @@ class UserErrorCode(Enum):
     LABEL_REFUSED = "LABEL_REFUSED"
     SCAN_REFUSED = "SCAN_REFUSED"
     PICKUP_CODE_REFUSED = "PICKUP_CODE_REFUSED"
+    SAME_ACTOR = "SAME_ACTOR"
 
 
 @strawberry.interface(

@@ -17,6 +17,7 @@ from api.resolvers.carts import CartsMutation, CartsQuery, CartsSubscription
 from api.resolvers.catalog import CatalogMutation, CatalogQuery
 from api.resolvers.catalog_changes import CatalogChangesMutation
 from api.resolvers.channels import ChannelsMutation, ChannelsQuery
+from api.resolvers.cycle_counts import CycleCountsMutation, CycleCountsQuery
 from api.resolvers.delivery_quotes import DeliveryQuotesMutation
 from api.resolvers.delivery_services import DeliveryServicesMutation, DeliveryServicesQuery
 from api.resolvers.delivery_zones import DeliveryZonesMutation, DeliveryZonesQuery
@@ -62,6 +63,7 @@ class Query(
     CartsQuery,
     CatalogQuery,
     ChannelsQuery,
+    CycleCountsQuery,
     DiscountsQuery,
     EventFeedQuery,
     FulfillmentQuery,
@@ -101,6 +103,7 @@ class Mutation(
     CatalogChangesMutation,
     CatalogMutation,
     ChannelsMutation,
+    CycleCountsMutation,
     DiscountsMutation,
     FulfillmentMutation,
     InventoryMutation,

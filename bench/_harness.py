@@ -18,7 +18,7 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping, Set
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.request import ProxyHandler, build_opener
 
 import psutil
@@ -29,6 +29,7 @@ from persistence.embedded import EmbeddedServer
 from persistence.embedded_cluster import Cluster
 
 HOST = "127.0.0.1"
+T = TypeVar("T")
 _READY_SECONDS = 60
 _NO_PROXY = build_opener(ProxyHandler({}))
 
@@ -226,7 +227,7 @@ def command(
     run(main([int(one) for one in given.clients.split(",")], given.seconds))
 
 
-def run(main: Coroutine[Any, Any, None]) -> None:
+def run(main: Coroutine[Any, Any, T]) -> T:
     """Run the benchmark's client on the fastest loop there is."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main)
+        return runner.run(main)

@@ -15,6 +15,7 @@ class Permission(StrEnum):
     LOCATIONS_WRITE = "locations.write"
     STOCK_READ = "stock.read"
     STOCK_WRITE = "stock.write"
+    STOCK_APPROVE = "stock.approve"
     CARTS_READ = "carts.read"
     ORDERS_READ = "orders.read"
     ORDERS_WRITE = "orders.write"

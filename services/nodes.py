@@ -20,6 +20,7 @@ READERS: Mapping[str, frozenset[Permission]] = {
     "Payment": _ORDERS,
     "FulfillmentOrder": _ORDERS,
     "Shipment": _ORDERS,
+    "CycleCount": frozenset({Permission.STOCK_READ}),
     "Transfer": frozenset({Permission.STOCK_READ}),
     "GiftCard": frozenset({Permission.STORED_VALUE_READ}),
     "StoreCredit": frozenset({Permission.STORED_VALUE_READ}),

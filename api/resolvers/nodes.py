@@ -11,6 +11,7 @@ from api.scalars import read_id
 from api.schema.carts import Cart
 from api.schema.catalog import Product, ProductVariant
 from api.schema.channels import Channel
+from api.schema.cycle_counts import CycleCount
 from api.schema.fulfillment import FulfillmentOrder
 from api.schema.locations import Location
 from api.schema.orders import Order
@@ -24,7 +25,7 @@ from domain import catalog as domain
 from domain.kernel.errors import InvalidInput
 from domain.stored_values import StoredValueKind
 from persistence.order_parts import OrderParts
-from services import nodes, transfers
+from services import cycle_counts, nodes, transfers
 
 
 @strawberry.type
@@ -117,6 +118,11 @@ async def _transfer(info: Info, row_id: UUID) -> Node | None:
     return Transfer.of(found) if found else None
 
 
+async def _cycle_count(info: Info, row_id: UUID) -> Node | None:
+    found = await cycle_counts.find(info.context.service, row_id)
+    return CycleCount.of(found) if found else None
+
+
 async def _parts(info: Info, type_name: str, row_id: UUID) -> OrderParts:
     order_id = await nodes.order_of(info.context.service, type_name, row_id)
     found = await info.context.loaders.order_parts().load(order_id) if order_id else None
@@ -126,6 +132,7 @@ async def _parts(info: Info, type_name: str, row_id: UUID) -> OrderParts:
 _LOADERS: Mapping[str, Callable[[Info, UUID], Awaitable[Node | None]]] = {
     "Cart": _cart,
     "Channel": _channel,
+    "CycleCount": _cycle_count,
     "DeliveryRate": _delivery_rate,
     "FulfillmentOrder": _fulfillment_order,
     "GiftCard": _gift_card,

@@ -203,6 +203,12 @@ class PickupCodeRefused(DomainError):
         self.attempts_left = attempts_left
 
 
+class SameActor(DomainError):
+    """Two people are needed, and this is the first of them again."""
+
+    code = "SAME_ACTOR"
+
+
 class AccessDenied(Exception):
     """The actor may not ask for this at all (GraphQL error UNAUTHENTICATED or FORBIDDEN)."""
 
