@@ -28,9 +28,6 @@ log = structlog.get_logger(__name__)
 _BACKLOG = 2048
 _SECONDS_TO_DRAIN = 15
 _WEBSOCKET_MESSAGE_BYTES = 65_536
-# Start-up leaves several hundred thousand objects behind that never die: the collector need not visit
-# them, and with few cycles made per request it need not run often.
-_GC_THRESHOLDS = (20_000, 50, 100)
 
 
 class PortTaken(Exception):
@@ -159,7 +156,7 @@ class _Server:
     @asynccontextmanager
     async def _started(self) -> AsyncIterator[Any]:
         async with serving(self._settings) as self._app:
+            # What start-up leaves behind never dies: the collector need not visit it.
             gc.collect()
             gc.freeze()
-            gc.set_threshold(*_GC_THRESHOLDS)
             yield

@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from persistence.database import Database
 from tests.node import Node, Unavailable, install
 from tests.postgres import GIVEN_SERVER, Emptier, TestServer
+from tests.running_order import in_running_order
 from tests.stripe_standin.description import description
 from tests.stripe_standin.server import Standin, stripe_standin
 
@@ -34,6 +35,12 @@ def pytest_configure(config: pytest.Config) -> None:
     structlog.configure(processors=[*plain, structlog.processors.JSONRenderer()])
     given = getattr(config, "workerinput", {}).get("ordertide_folder")
     config.stash[_FOLDER] = Path(given or tempfile.mkdtemp(prefix="ordertide-test-"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let a process of several take the long files first; alone, one goes from folder to folder."""
+    if hasattr(config, "workerinput"):
+        items[:] = in_running_order(items)
 
 
 def pytest_configure_node(node: object) -> None:

@@ -29,6 +29,13 @@ SHOP = """mutation {
         idempotencyKey: "received" }) { userErrors { message } } }"""
 UNITS = 100_000
 """Mugs in the shop: more than anybody buys."""
+DATABASE_DOWN = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # it stops, or starts up and still recovers
+)
+"""What looking behind the API raises while PostgreSQL is dead, dies or comes again."""
 
 
 @dataclass

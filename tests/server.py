@@ -24,7 +24,7 @@ from services.tokens import TokenSigner
 
 SECRET_KEY = "a key that only tests use, 32 chars+"
 _ORDERTIDE = str(Path(sys.executable).with_name("ordertide"))
-_SECONDS_TO_START = 120
+SECONDS_TO_START = 120
 PROMPT_SECONDS = 0.3
 _PROMPT_TRIES = 3
 
@@ -175,7 +175,7 @@ def _start(
 
 
 def _wait_until_ready(server: Server) -> None:
-    end = time.monotonic() + _SECONDS_TO_START
+    end = time.monotonic() + SECONDS_TO_START
     last = "never answered"
     while time.monotonic() < end:
         if server.process.poll() is not None:

@@ -14,7 +14,7 @@ from persistence.database import Database
 from tests.checkouts import make_stocked_shop, order_now
 from tests.mail_server import ADDRESS, mail_server
 from tests.processes import wait_until
-from tests.server import running_worker
+from tests.server import SECONDS_TO_START, running_worker
 
 WRITTEN, CLAIMED, HANDED_OVER, ENDED = range(1, 5)
 """The commits of a message's life: by the consumer, then by the job."""
@@ -118,7 +118,10 @@ class Workers:
     async def _until_the_first_leads(self) -> None:
         _, folder = self._running[0]
         await asyncio.to_thread(
-            wait_until, lambda: any('"leading"' in log.read_text() for log in folder.iterdir())
+            wait_until,
+            lambda: any('"leading"' in log.read_text() for log in folder.iterdir()),
+            "a worker does not get to lead",
+            seconds=SECONDS_TO_START,  # it was begun only when the one before it took over
         )
 
 

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from tests.buyers import Plan, Shopping, Told
-from tests.ensemble import UNITS, Ensemble, running_ensemble
+from tests.ensemble import DATABASE_DOWN, UNITS, Ensemble, running_ensemble
 from tests.processes import wait_until
 
 pytestmark = pytest.mark.slow
@@ -162,7 +162,7 @@ def _storm(ensemble: Ensemble) -> list[Told]:
 def _wait_for_checkouts(ensemble: Ensemble, shopping: Shopping, count: int) -> None:
     def reached() -> bool:
         assert not shopping.is_over()
-        with suppress(OSError, ConnectionError):
+        with suppress(*DATABASE_DOWN):
             return bool(ensemble.sql("SELECT count(*) >= $1 FROM payments", count)[0][0])
         return False
 
@@ -177,7 +177,7 @@ def _staff(ensemble: Ensemble) -> Iterator[None]:
     def work() -> None:
         while not over.wait(0.5):
             # A server or PostgreSQL that is dead just now is there again at the next turn.
-            with suppress(httpx.HTTPError, OSError, KeyError, TypeError):
+            with suppress(httpx.HTTPError, KeyError, TypeError, *DATABASE_DOWN):
                 _cancel_and_refund(ensemble)
 
     with ThreadPoolExecutor(1) as pool:
