@@ -282,11 +282,13 @@ def _all_unpacked(found: LockedFulfillment, part: FulfillmentOrder) -> Divided:
     rest, taken = [], []
     for line in part.lines:
         kept = line.quantity_shipped + packed[line.order_line_id]
-        if line.quantity > kept:
-            units = line.quantity - kept
-            taken.append(replace(line, id=new_id(), quantity=units, quantity_shipped=0))
+        units = line.quantity - kept
+        # What was lost beyond the units that go was lost out of parcels: those still lack it.
+        short = min(units, line.quantity_short)
+        if units > 0:
+            taken.append(replace(line, id=new_id(), quantity=units, quantity_shipped=0, quantity_short=short))
         if kept:
-            rest.append(replace(line, quantity=kept, quantity_short=0))
+            rest.append(replace(line, quantity=kept, quantity_short=line.quantity_short - short))
     if not taken:
         raise InvalidInput("all of its units are packed or sent", "id")
     return Divided(replace(part, lines=tuple(rest), version=part.version + 1), beside(part, taken))

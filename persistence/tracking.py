@@ -57,12 +57,14 @@ _LEASE = text(
     RETURNING e.id, found.shipment_id, e.received_at
     """
 ).bindparams(_NOW, bindparam("leased_until", type_=_MOMENT))
-# What is new of `ids`, and what was applied before: a statement does not see its own writes.
+# What is new of `ids`, and what was applied before: a statement does not see its own writes. New is also what
+# was told of the parcel while it could not have left, as when its order was on hold: now it may fit.
 _APPLY = text(
     f"""
     WITH applied AS (
-        UPDATE tracking_events e SET state = 'APPLIED', shipment_id = :shipment_id
-         WHERE e.id = ANY (:ids) AND e.state = 'RECEIVED'
+        UPDATE tracking_events e SET state = 'APPLIED', shipment_id = :shipment_id, reason = NULL
+         WHERE (e.id = ANY (:ids) AND e.state = 'RECEIVED')
+            OR (e.shipment_id = :shipment_id AND e.state = 'SET_ASIDE')
         RETURNING {_FACT}
     )
     SELECT true AS new, e.* FROM applied e

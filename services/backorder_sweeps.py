@@ -10,6 +10,7 @@ from persistence.backorders import Elsewhere
 from services import fulfillment, shipments
 from services.access import Permission, require
 from services.context import ServiceContext
+from services.one_by_one import each
 
 MOST_AT_ONCE = 100
 """Parts one sweep moves."""
@@ -24,9 +25,12 @@ async def release_elsewhere(context: ServiceContext) -> int:
     async with context.read() as connection:
         found = await rows.elsewhere(connection, MOST_AT_ONCE)
     moved: set[UUID] = set()
-    for place in found:
+
+    async def move(place: Elsewhere) -> None:
         if place.part_id not in moved and await _move(context, place):
             moved.add(place.part_id)
+
+    await each("release_backorders", found, move)
     return len(moved)
 
 

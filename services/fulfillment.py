@@ -7,6 +7,7 @@ that out (a pick that comes up short, a closed location) call it with the order 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -32,6 +33,7 @@ from persistence.idempotency import claim_for
 from services import audit, order_holds, routing, shipments
 from services.access import Permission, require
 from services.context import ServiceContext, Transaction
+from services.one_by_one import each
 
 MOST_AT_ONCE = 100
 """Orders one sweep opens parts of."""
@@ -214,24 +216,27 @@ async def release_due(context: ServiceContext) -> int:
     require(context.actor, Permission.FULFILLMENT_WRITE)
     async with context.read() as connection:
         due = await rows.due(connection, now=context.now(), most=MOST_AT_ONCE)
-    for order_id in due:
-        async with context.transaction() as transaction:
-            found = await shipments.locked(transaction, order_id=order_id)
-            opened = [
-                decide.reschedule(found.order, part, None, transaction.now)
-                for part in found.parts
-                if part.scheduled_for is not None
-                and part.status is FulfillmentOrderStatus.SCHEDULED
-                and part.scheduled_for <= transaction.now
-            ]
-            told: list[Told] = [
-                ("FulfillmentOrderReleased", part, {})
-                for part in opened
-                if part.status is FulfillmentOrderStatus.OPEN
-            ]
-            if opened:
-                await save(transaction, found, opened, *told)
+    await each("open_scheduled_parts", due, partial(_open_due, context))
     return len(due)
+
+
+async def _open_due(context: ServiceContext, order_id: UUID) -> None:
+    async with context.transaction() as transaction:
+        found = await shipments.locked(transaction, order_id=order_id)
+        opened = [
+            decide.reschedule(found.order, part, None, transaction.now)
+            for part in found.parts
+            if part.scheduled_for is not None
+            and part.status is FulfillmentOrderStatus.SCHEDULED
+            and part.scheduled_for <= transaction.now
+        ]
+        told: list[Told] = [
+            ("FulfillmentOrderReleased", part, {})
+            for part in opened
+            if part.status is FulfillmentOrderStatus.OPEN
+        ]
+        if opened:
+            await save(transaction, found, opened, *told)
 
 
 async def give_up(

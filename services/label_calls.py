@@ -19,6 +19,7 @@ from persistence import labels as rows
 from persistence import shipments as shipment_rows
 from services import shipments
 from services.context import Environment, ServiceContext
+from services.one_by_one import passed_over
 
 MOST_AT_ONCE = 20
 """Labels that are asked for side by side; a sweep goes on until fewer are due."""
@@ -53,21 +54,25 @@ async def buy_due(context: ServiceContext) -> int:
 
 async def buy(context: ServiceContext, shipment_ids: Sequence[UUID]) -> None:
     """Buy the labels of these parcels now, after the commit that asked for them; the sweep does the rest."""
-    now = context.now()
-    async with context.read() as connection:
-        due = await rows.lease(
-            connection, shipment_ids, now=now, leased_until=_leased_until(context.environment, now)
-        )
-    for first in range(0, len(due), MOST_AT_ONCE):
-        await _settle_all(context, due[first : first + MOST_AT_ONCE])
+    # Leased as their turn comes: a lease is as long as one turn, and who has none must not ask.
+    for first in range(0, len(shipment_ids), MOST_AT_ONCE):
+        now = context.now()
+        async with context.read() as connection:
+            due = await rows.lease(
+                connection,
+                shipment_ids[first : first + MOST_AT_ONCE],
+                now=now,
+                leased_until=_leased_until(context.environment, now),
+            )
+        await _settle_all(context, due)
 
 
 async def _settle_all(context: ServiceContext, due: Sequence[LabelAsk]) -> None:
     # Side by side, so that one carrier that hangs does not keep the others' labels waiting.
     ends = await asyncio.gather(*(_settle(context, one) for one in due), return_exceptions=True)
-    for error in ends:
-        if isinstance(error, BaseException):
-            raise error
+    for ask, error in zip(due, ends, strict=True):
+        if error is not None:
+            passed_over("buy_labels", ask.shipment_id, error)
 
 
 async def _settle(context: ServiceContext, ask: LabelAsk) -> None:

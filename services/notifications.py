@@ -6,9 +6,10 @@ A message is claimed (tx), brought to the mail server up to where it could be ta
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -36,6 +37,7 @@ from persistence.idempotency import claim_for
 from services import audit
 from services.access import Permission, require
 from services.context import ServiceContext
+from services.one_by_one import passed_over
 from services.pickups import code_of
 
 MOST_AT_ONCE = 40
@@ -53,7 +55,8 @@ class _LostClaim(Exception):
 @dataclass(frozen=True, slots=True)
 class _Due:
     notification: Notification
-    letter: Letter
+    letter: Callable[[], Letter]
+    """What is said; it may fail, and then fails this one alone."""
     reply_to: str | None
 
 
@@ -149,7 +152,7 @@ async def preview(context: ServiceContext, number: str, kind: NotificationKind, 
         order.id, order.id, kind, "", "", locale or settings.locale, NotificationState.PENDING, now, now, now,
         facts,
     )  # fmt: skip
-    return (await _load(context, [shown]))[0].letter
+    return (await _load(context, [shown]))[0].letter()
 
 
 async def _load(context: ServiceContext, claimed: Sequence[Notification]) -> list[_Due]:
@@ -171,7 +174,8 @@ async def _load(context: ServiceContext, claimed: Sequence[Notification]) -> lis
         channel = order.channel_id
         token = context.environment.tokens.sign("order", order.id, order.token_generation)
         shipments = parts[order.id].shipments
-        said = letter(
+        said = partial(
+            letter,
             one,
             order,
             lines.get(order.id, ()),
@@ -244,9 +248,16 @@ class _Sending:
         except MessageError as error:
             return await _save(context, _unsent(claimed, error, context.now()), error.code)
         except TimeoutError:
-            late = MessageDoubtful if self.handed_over else MessagePutOff
-            return await _save(context, _unsent(claimed, late("no answer in time"), context.now()))
+            return await self._unfinished("no answer in time")
+        except Exception as error:  # noqa: BLE001 (logged by passed_over)
+            passed_over("send_notifications", claimed.id, error)
+            return await self._unfinished(f"we failed: {type(error).__name__}")
         return await _save(context, decide.sent(claimed, self.messaging.sender.name, context.now()))
+
+    async def _unfinished(self, reason: str) -> NotificationState:
+        late = MessageDoubtful if self.handed_over else MessagePutOff
+        now = self.context.now()
+        return await _save(self.context, _unsent(self.due.notification, late(reason), now))
 
     async def _handing_over(self) -> None:
         leased_until = self.context.now() + timedelta(seconds=2 * self.messaging.time_limit_seconds)
@@ -264,12 +275,13 @@ def _message(messaging: Messaging, due: _Due) -> Message:
         check_email(claimed.recipient)
     except InvalidInput as error:
         raise MessageRefused(f"the address {error.message}") from error
-    content = messaging.renderer.render(due.letter)
+    said = due.letter()
+    content = messaging.renderer.render(said)
     return Message(
         claimed.message_name,
         claimed.begun_at,
         claimed.recipient,
-        due.letter.shop_name,
+        said.shop_name,
         due.reply_to,
         content,
     )

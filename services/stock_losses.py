@@ -26,6 +26,7 @@ from persistence.stock_losses import Place
 from services import audit
 from services.access import Permission, require
 from services.context import ServiceContext, Transaction
+from services.one_by_one import each
 
 MOST_TRIES = 20
 MOST_REFILLED = 100
@@ -91,9 +92,12 @@ async def refill(context: ServiceContext) -> int:
     """
     async with context.read() as connection:
         waiting = await rows.refillable(connection, MOST_REFILLED)
-    for order_id in waiting:
+
+    async def refill_one(order_id: UUID) -> None:
         async with context.transaction() as transaction:
             await _refill(transaction, order_id)
+
+    await each("refill_orders", waiting, refill_one)
     return len(waiting)
 
 

@@ -21,6 +21,7 @@ from persistence import tracking as rows
 from persistence.tracking import Polled, Told
 from services import shipments
 from services.context import ServiceContext, Transaction
+from services.one_by_one import each, passed_over
 from services.shipments import HandedOver
 
 MOST_AT_ONCE = 50
@@ -65,11 +66,12 @@ async def apply_due(context: ServiceContext) -> int:
         by_parcel: dict[UUID | None, list[Told]] = {}
         for one in due:
             by_parcel.setdefault(one.shipment_id, []).append(one)
-        for shipment_id, some in by_parcel.items():
-            if shipment_id is None:
-                await _wait(context, some, UNKNOWN_PARCEL)
-            else:
-                await apply(context, shipment_id, some)
+        await _wait(context, by_parcel.pop(None, []), UNKNOWN_PARCEL)
+        await each(
+            "apply_tracking",
+            [(one, some) for one, some in by_parcel.items() if one is not None],
+            lambda told: apply(context, *told),
+        )
         last = len(due)
         taken += last
     return taken
@@ -132,8 +134,7 @@ async def tell_late(context: ServiceContext) -> int:
     while last == MOST_AT_ONCE:
         async with context.read() as connection:
             found = await rows.late(connection, now=context.now(), most=MOST_AT_ONCE)
-        for shipment_id in found:
-            await _tell_late(context, shipment_id)
+        await each("tell_late_parcels", found, lambda one: _tell_late(context, one))
         last = len(found)
         late += last
     return late
@@ -144,12 +145,18 @@ async def _poll(context: ServiceContext, now: datetime) -> int:
     async with context.read() as connection:
         due = await rows.lease_polls(connection, list(carriers), now=now, lease=_LEASE * 4, most=MOST_AT_ONCE)
     gate = asyncio.Semaphore(_POLLS_AT_ONCE)
-    answers = await asyncio.gather(*(_ask(context, gate, one) for one in due))
-    for one, updates in zip(due, answers, strict=True):
+    answers = await asyncio.gather(*(_ask(context, gate, one) for one in due), return_exceptions=True)
+
+    async def note(answered: tuple[Polled, list[TrackingUpdate] | BaseException]) -> None:
+        one, updates = answered
         async with context.read() as connection:
-            if updates:
+            if isinstance(updates, BaseException):
+                passed_over("poll_carriers", one.id, updates)
+            elif updates:
                 await rows.store(connection, one.provider, updates, now=now)
             await rows.polled(connection, one.id, decide.next_poll(one.shipped_at, now))
+
+    await each("poll_carriers", zip(due, answers, strict=True), note)
     return len(due)
 
 
@@ -176,6 +183,8 @@ async def _wait(context: ServiceContext, told: Sequence[Told], reason: str) -> N
     now, grace = context.now(), timedelta(seconds=context.environment.callback_grace_seconds)
     old = [one.id for one in told if now - one.received_at > grace]
     young = [one.id for one in told if now - one.received_at <= grace]
+    if not told:
+        return
     async with context.read() as connection:
         if old:
             await rows.set_aside(connection, old, reason, told[0].shipment_id)

@@ -368,3 +368,22 @@ async def test_a_worker_that_is_stopped_does_not_wait_for_what_it_has_not_handed
             await asyncio.wait([work])
     assert server.taken == []
     assert await states(database, order) == [(K.ORDER_CONFIRMED, S.PENDING)]
+
+
+async def test_a_message_that_cannot_be_written_keeps_no_other_waiting(database: Database) -> None:
+    order = await make_order(database)
+    await set_row(
+        database,
+        "INSERT INTO notifications (id, order_id, kind, subject_key, recipient, locale, state, facts,"
+        " created_at, begun_at, next_attempt_at)"
+        " SELECT gen_random_uuid(), order_id, 'ORDER_REFUNDED', 'odd', recipient, locale, state, '{}',"
+        " created_at, begun_at, next_attempt_at - interval '1 hour' FROM notifications",
+    )
+    async with mail_server() as server:
+        await notifications.send_due(post(database, server))
+    assert sorted(await states(database, order)) == [
+        (K.ORDER_CONFIRMED, S.SENT),
+        (K.ORDER_REFUNDED, S.PENDING),
+    ]
+    (odd,) = (one for one in await notices(database, order) if one.kind is K.ORDER_REFUNDED)
+    assert odd.reason == "we failed: KeyError"

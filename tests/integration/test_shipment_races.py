@@ -158,3 +158,18 @@ async def lose(database: Database, shop: Shop, units: int) -> None:
     """Count units out at the shop's first location."""
     ref, code = VariantRef(id=shop.variant.id), shop.locations[0].code
     await inventory.adjust(staff(database), ref, code, -units, AdjustReason.LOST, str(uuid4()))
+
+
+async def test_a_parcel_still_lacks_what_it_lost_when_the_rest_moves_away(database: Database) -> None:
+    shop = await make_stocked_shop(database, 5, 9)
+    order = await placed_order(database, shop=shop, quantity=5)
+    part = await part_at(database, order.id)
+    packed = await pack(staff(database), part, 4)
+    await lose(database, shop, 2)
+
+    await fulfillment.move(staff(database), part.id, shop.locations[1].code, None, None, "key")
+
+    assert await levels(database, shop) == [(0, 0, 3), (8, 0, 1)]
+    with pytest.raises(IllegalTransition):
+        await hand_over(staff(database), packed.shipments[0].id)
+    await _checked(database)

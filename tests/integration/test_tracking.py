@@ -10,6 +10,7 @@ import pytest
 
 from api.scalars import encode_id
 from domain.shipments import Shipment, ShipmentStatus
+from persistence import tracking as rows
 from persistence.database import Database
 from providers.carriers.sandbox_desk import CarrierDesk
 from providers.carriers.sandbox_tracking import tracking_callbacks
@@ -318,3 +319,39 @@ async def test_how_many_statements_what_is_told_takes(database: Database) -> Non
 
     # Storing; leasing; BEGIN, the order, the facts, the parcel, the event, COMMIT.
     assert len(statements) == 8, statements
+
+
+async def test_a_parcel_whose_stock_does_not_fit_keeps_no_other_from_moving(database: Database) -> None:
+    odd, good = await labeled_parcel(database), await sent_parcel(database)
+    # Nothing of ours does this: a hand over that finds no units is an error of our own.
+    await run_sql(
+        database,
+        "UPDATE stock_levels SET committed = 0 WHERE location_id = :at",
+        at=odd.location_id,
+    )
+
+    context = carrier_desk(database)
+    async with context.read() as connection:
+        for number, one in enumerate((odd, good)):
+            await rows.store(
+                connection, "sandbox", [said(one, S.IN_TRANSIT, f"e{number}")], now=context.now()
+            )
+    await tracking.apply_due(context)
+
+    assert (await now_at(database, odd)).status is S.LABEL_CREATED
+    assert (await now_at(database, good)).status is S.IN_TRANSIT
+
+
+async def test_what_was_told_while_a_parcel_could_not_leave_is_told_with_the_next(database: Database) -> None:
+    shipment = await labeled_parcel(database)
+    context = carrier_desk(database)
+    await run_sql(database, "UPDATE fulfillment_orders SET status = 'ON_HOLD'")
+    await tell(context, said(shipment, S.IN_TRANSIT, "e1", place="Bonn"))
+    assert (await now_at(database, shipment)).status is S.LABEL_CREATED
+    await run_sql(database, "UPDATE fulfillment_orders SET status = 'IN_PROGRESS'")
+
+    await tell(context, said(shipment, S.DELIVERED, "e2", place="Ulm"))
+
+    assert (await now_at(database, shipment)).status is S.DELIVERED
+    told = await run_sql(database, "SELECT state, reason FROM tracking_events")
+    assert {(row.state, row.reason) for row in told} == {("APPLIED", None)}
