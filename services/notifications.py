@@ -34,6 +34,7 @@ from domain.shipments import Shipment
 from persistence import channels, order_parts, orders
 from persistence import notifications as rows
 from persistence.idempotency import claim_for
+from persistence.outages import is_outage
 from services import audit
 from services.access import Permission, require
 from services.context import ServiceContext
@@ -249,7 +250,9 @@ class _Sending:
             return await _save(context, _unsent(claimed, error, context.now()), error.code)
         except TimeoutError:
             return await self._unfinished("no answer in time")
-        except Exception as error:  # noqa: BLE001 (logged by passed_over)
+        except Exception as error:
+            if is_outage(error):
+                raise
             passed_over("send_notifications", claimed.id, error)
             return await self._unfinished(f"we failed: {type(error).__name__}")
         return await _save(context, decide.sent(claimed, self.messaging.sender.name, context.now()))

@@ -22,7 +22,9 @@ async def each(job: str, items: Iterable[T], do: Callable[[T], Awaitable[object]
     for item in items:
         try:
             await do(item)
-        except Exception as error:  # noqa: BLE001 (logged by passed_over)
+        except Exception as error:
+            if is_outage(error):
+                raise
             passed_over(job, item, error)
         else:
             done += 1

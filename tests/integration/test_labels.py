@@ -10,7 +10,6 @@ from uuid import uuid4
 import pytest
 
 from api.scalars import encode_id
-from domain.carrier_ports import Label, LabelRequest
 from domain.kernel.errors import IllegalTransition, InvalidInput, LabelRefused, NotFound, VersionConflict
 from domain.labels import Correction
 from domain.parcels import Carriage, TrackingChanges
@@ -392,40 +391,3 @@ async def test_a_label_is_not_shown_to_who_may_not_see_it(database: Database) ->
     both = make_app(Permission.ORDERS_READ, Permission.FULFILLMENT_READ)
     shown = await data_of(database, query, given, both)
     assert shown["order"]["shipments"][0]["label"] == {"state": "REQUESTED"}
-
-
-async def test_a_label_is_leased_when_its_turn_comes_however_many_are_asked_for(database: Database) -> None:
-    _, ids = await packed_parcels(database, *[1] * 20)
-    more = (await packed_parcels(database, 1))[1]
-
-    class Stuck(SandboxCarrier):
-        async def buy_label(self, key: str, request: LabelRequest) -> Label:
-            await asyncio.Event().wait()
-            raise AssertionError(key)
-
-    stuck = desk(database, carriers={"sandbox": Stuck(database.engine)}, carrier_time_limit_seconds=60)
-    asking = asyncio.create_task(label_calls.buy(stuck, [*ids, *more]))
-    leased: Sequence[Any] = []
-    for _ in range(200):
-        leased = await run_sql(database, "SELECT id FROM shipments WHERE label_next_attempt_at IS NOT NULL")
-        if leased:
-            break
-        await asyncio.sleep(0.02)
-    asking.cancel()
-
-    assert {row.id for row in leased} == set(ids)
-
-
-async def test_a_carrier_that_breaks_for_one_label_keeps_no_other_waiting(database: Database) -> None:
-    order_id, (broken, whole) = await packed_parcels(database, 1, 1)
-
-    class Breaks(SandboxCarrier):
-        async def buy_label(self, key: str, request: LabelRequest) -> Label:
-            if key.startswith(str(broken)):
-                raise KeyError(key)
-            return await super().buy_label(key, request)
-
-    await label_calls.buy_due(desk(database, carriers={"sandbox": Breaks(database.engine)}))
-
-    states = [(await parcel(database, order_id, one)).label_state for one in (broken, whole)]
-    assert states == [LabelState.REQUESTED, LabelState.PURCHASED]
