@@ -19,7 +19,6 @@ _SECONDS = {
     "tests/e2e/test_stalled_readers.py": 40.0,
     "tests/e2e/test_demo.py": 40.0,
     "tests/e2e/test_operations.py": 40.0,
-    "tests/e2e/test_tracking.py": 40.0,
     "tests/e2e/test_serve_embedded.py": 30.0,
     "tests/e2e/test_notifications.py": 30.0,
     "tests/e2e/test_hot_sku.py": 25.0,
