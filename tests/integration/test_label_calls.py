@@ -1,6 +1,7 @@
 """Asking carriers for many labels: each is leased as its turn comes, and one that breaks stops no other."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from domain.carrier_ports import Label, LabelRequest
@@ -23,7 +24,7 @@ async def test_a_label_is_leased_when_its_turn_comes_however_many_are_asked_for(
 
     stuck = desk(database, carriers={"sandbox": Stuck(database.engine)}, carrier_time_limit_seconds=60)
     asking = asyncio.create_task(label_calls.buy(stuck, [*ids, *more]))
-    leased: list[Any] = []
+    leased: Sequence[Any] = []
     for _ in range(200):
         leased = await run_sql(database, "SELECT id FROM shipments WHERE label_next_attempt_at IS NOT NULL")
         if leased:
