@@ -35,14 +35,17 @@ _STORE = text(
     """
 ).bindparams(_NOW, bindparam("shipment_id", type_=Uuid()))
 # By the carrier's own name of the parcel, or else by its number; one that was typed in names no provider.
+# Staff name it by our id: what they told is applied also where the server ended right after it was stored.
 _LEASE = text(
     """
     WITH due AS (
         SELECT * FROM tracking_events WHERE state = 'RECEIVED' AND next_attempt_at <= :now
          ORDER BY next_attempt_at, id LIMIT :most FOR NO KEY UPDATE SKIP LOCKED
     ), found AS (
-        SELECT due.id, coalesce(due.shipment_id, named.id, numbered.id) AS shipment_id
+        SELECT due.id, coalesce(due.shipment_id, ours.id, named.id, numbered.id) AS shipment_id
           FROM due
+          LEFT JOIN shipments ours
+            ON ours.id = CASE WHEN due.provider = 'staff' THEN CAST(due.reference AS uuid) END
           LEFT JOIN LATERAL (
                 SELECT s.id FROM shipments s
                  WHERE s.provider = due.provider AND s.provider_reference = due.reference) named ON true
