@@ -38,6 +38,8 @@ _SERVER_SETTINGS = {
     "LOG_LEVEL": "warning",
     "CART_HOLD_SECONDS": "90",
     "CART_ABANDON_SECONDS": "60",
+    # A parcel takes 3 days in Great Britain, 7 abroad: half a minute, a minute.
+    "SANDBOX_CARRIER_DAY_SECONDS": "8",
 }
 
 
@@ -128,7 +130,9 @@ async def _live(options: Options, settings: Settings) -> None:
 
 @asynccontextmanager
 async def _serving(options: Options, settings: Settings) -> AsyncIterator[Server]:
-    given = {f"{PREFIX}{name}": value for name, value in _SERVER_SETTINGS.items()}
+    hook = f"{address_of(options.host, options.port)}/hooks/carriers/sandbox"
+    server_settings = _SERVER_SETTINGS | {"SANDBOX_CARRIER_CALLBACK_URL": hook}
+    given = {f"{PREFIX}{name}": value for name, value in server_settings.items()}
     environment = {name: value for name, value in given.items() if not os.environ.get(name)}
     home = settings.home.expanduser()
     passable_folder(home)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from app.demo_shop.board import Board
 from app.demo_shop.client import Client, RequestFailed
+from app.demo_shop.packers import send
 from app.demo_shop.shop_data import Invoice
 from app.demo_shop.shoppers import Fate, Placed, Shopper, approve
 
@@ -16,6 +17,7 @@ _PER_LINE = 30.0
 _FILLING_AT_MOST = 30 * 60.0
 _CHECKING_OUT = 60.0
 _WAITING_FOR_APPROVAL = 5 * 60.0
+_PICKING = 10 * 60.0
 # Who leaves without buying has looked at a few things only.
 _LINES_OF_WHO_LEAVES = 8
 
@@ -150,3 +152,6 @@ async def _afterwards(visit: Visit, order: Placed, shopper: Shopper, clock: Shop
     if visit.invoice.cancelled_at is not None:
         await clock.until(visit.invoice.cancelled_at)
         await shopper.cancel(order)
+        return
+    await clock.pause(_PICKING)
+    await send(staff, order)

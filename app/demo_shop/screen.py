@@ -64,6 +64,7 @@ def _summary(board: Board) -> str:
         f"{board.orders_per_minute()} orders in the last minute",
         f"{board.events['OrderPlaced']} in all",
         f"{board.events.total()} events",
+        f"{board.events['ShipmentDelivered']} delivered",
         f"{board.shoppers} shoppers",
         f"newest {newest.kind} {newest.about}" if newest else "no event yet",
         f"low {low}" if low else "",

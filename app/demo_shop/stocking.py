@@ -1,4 +1,4 @@
-"""Makes the demo shop: warehouses, channel, catalogue, money matters, and every morning full shelves.
+"""Makes the demo shop: warehouses, channel, catalogue, money, delivery, and every morning full shelves.
 
 Everything is made once; what is there already is left as it is.
 """
@@ -6,7 +6,7 @@ Everything is made once; what is there already is left as it is.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from app.demo_shop import money, shop_data
+from app.demo_shop import delivery, money, shop_data
 from domain.addresses import Address
 from domain.catalog import VariantRef
 from domain.catalog_import import read_table
@@ -57,6 +57,7 @@ async def open_shop(context: ServiceContext, tell: Tell) -> None:
     """Make what is missing of the shop, and fill the shelves."""
     await _warehouses_and_channel(context)
     await money.set_up(context, CHANNEL)
+    await delivery.set_up(context, CHANNEL)
     await _catalogue(context, tell)
     tell("filling the shelves")
     await fill_shelves(context)

@@ -80,10 +80,11 @@ class Demo:
 
 
 @pytest.mark.slow
-def test_it_lives_and_leaves_no_process_behind(home: Path) -> None:
+def test_it_lives_delivers_parcels_and_leaves_no_process_behind(home: Path) -> None:
     demo = Demo(home, "--speed", "1000")
     token = demo.read_until(r'"Bearer (ordertide_app_[^"]+)"')[1]
     placed = int(demo.read_until(r"\| ([1-9]\d*) in all \| [1-9]\d* events")[1])
+    demo.read_until(r"\| [1-9]\d* delivered")
     family = demo.family()
 
     assert demo.orders(token) >= min(placed, 50)
