@@ -42,10 +42,8 @@ _LEASE = text(
         SELECT * FROM tracking_events WHERE state = 'RECEIVED' AND next_attempt_at <= :now
          ORDER BY next_attempt_at, id LIMIT :most FOR NO KEY UPDATE SKIP LOCKED
     ), found AS (
-        SELECT due.id, coalesce(due.shipment_id, ours.id, named.id, numbered.id) AS shipment_id
+        SELECT due.id, coalesce(due.shipment_id, named.id, numbered.id) AS shipment_id
           FROM due
-          LEFT JOIN shipments ours
-            ON ours.id = CASE WHEN due.provider = 'staff' THEN CAST(due.reference AS uuid) END
           LEFT JOIN LATERAL (
                 SELECT s.id FROM shipments s
                  WHERE s.provider = due.provider AND s.provider_reference = due.reference) named ON true
@@ -53,7 +51,7 @@ _LEASE = text(
                 SELECT s.id FROM shipments s
                  WHERE s.tracking_number = due.tracking_number
                    AND (s.provider = due.provider OR s.provider IS NULL)
-                 ORDER BY s.provider NULLS LAST, s.id DESC LIMIT 1) numbered ON true
+                 ORDER BY s.status = 'CANCELED', s.provider NULLS LAST, s.id DESC LIMIT 1) numbered ON true
     )
     UPDATE tracking_events e SET attempts = e.attempts + 1, next_attempt_at = :leased_until
       FROM found WHERE e.id = found.id
@@ -82,15 +80,19 @@ _SET_ASIDE = text(
      WHERE id = ANY (:ids) AND state = 'RECEIVED'
     """
 ).bindparams(_IDS, bindparam("shipment_id", type_=Uuid()))
-# A parcel that got its number only after what was told of it had been given up.
+# A parcel that got its number, or has left, only after what was told of it had been given up.
 _TAKE_UP = text(
     """
     UPDATE tracking_events e SET state = 'RECEIVED', reason = NULL, next_attempt_at = :now
-     WHERE e.state = 'SET_ASIDE' AND e.reason = :reason
-       AND EXISTS (SELECT FROM shipments s
-                    WHERE (s.provider = e.provider AND s.provider_reference = e.reference)
-                       OR (s.tracking_number = e.tracking_number
-                           AND (s.provider = e.provider OR s.provider IS NULL)))
+     WHERE e.state = 'SET_ASIDE'
+       AND ((e.shipment_id IS NULL
+             AND EXISTS (SELECT FROM shipments s
+                          WHERE (s.provider = e.provider AND s.provider_reference = e.reference)
+                             OR (s.tracking_number = e.tracking_number
+                                 AND (s.provider = e.provider OR s.provider IS NULL))))
+            OR EXISTS (SELECT FROM shipments s
+                        WHERE s.id = e.shipment_id
+                          AND s.status NOT IN ('LABEL_PENDING', 'LABEL_CREATED', 'CANCELED')))
     RETURNING e.id
     """
 ).bindparams(_NOW)
@@ -153,7 +155,8 @@ _POLLED = text("UPDATE shipments SET next_poll_at = :next_poll_at WHERE id = :id
 _PROBLEMS = text(
     f"""
     SELECT s.id, s.order_id, s.created_at FROM shipments s
-     WHERE (s.status IN ('EXCEPTION', 'FAILED_ATTEMPT', 'RETURN_TO_SENDER')
+     WHERE s.status NOT IN ('DELIVERED', 'CANCELED')
+       AND (s.status IN ('EXCEPTION', 'FAILED_ATTEMPT', 'RETURN_TO_SENDER')
             OR ({_UNDER_WAY} AND (greatest(:now, s.estimated_at) > s.promised_until
                                   OR greatest(s.told_at, s.shipped_at) < :silent_since)))
        AND (CAST(:after_id AS uuid) IS NULL OR (s.created_at, s.id) > (:after_at, :after_id))
@@ -245,9 +248,9 @@ async def set_aside(
     await connection.execute(_SET_ASIDE, {"ids": list(ids), "reason": reason, "shipment_id": shipment_id})
 
 
-async def take_up(connection: AsyncConnection, reason: str, now: datetime) -> int:
-    """Take up again what was set aside for want of a parcel that is there now; returns how much."""
-    return len((await connection.execute(_TAKE_UP, {"reason": reason, "now": now})).all())
+async def take_up(connection: AsyncConnection, now: datetime) -> int:
+    """Take up again what was set aside for want of a parcel that is there now, or has left now."""
+    return len((await connection.execute(_TAKE_UP, {"now": now})).all())
 
 
 async def postpone(connection: AsyncConnection, ids: Sequence[UUID], until: datetime) -> None:

@@ -129,7 +129,7 @@ async def tell_late(context: ServiceContext) -> int:
     What was told of a number before a parcel had it, and given up, is taken up again by the way.
     """
     async with context.read() as connection:
-        await rows.take_up(connection, UNKNOWN_PARCEL, context.now())
+        await rows.take_up(connection, context.now())
     late, last = 0, MOST_AT_ONCE
     while last == MOST_AT_ONCE:
         async with context.read() as connection:

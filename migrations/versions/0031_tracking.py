@@ -21,7 +21,7 @@ _STATUSES = (
     " 'AVAILABLE_FOR_PICKUP', 'DELIVERED', 'FAILED_ATTEMPT', 'EXCEPTION', 'RETURN_TO_SENDER', 'CANCELED'"
 )
 _MOMENT = sa.DateTime(timezone=True)
-_INDEXED = ("next_poll_at", "promised_until", "shipped_at")
+_INDEXED = ("next_poll_at", "promised_until")
 
 
 def upgrade() -> None:
@@ -31,6 +31,12 @@ def upgrade() -> None:
         op.add_column("shipments", sa.Column(column, _MOMENT))
     for column in _INDEXED:
         op.create_index(f"ix_shipments_{column}", "shipments", [column, "id"], postgresql_where=_UNDER_WAY)
+    op.create_index(
+        "ix_shipments_unended",
+        "shipments",
+        ["created_at", "id"],
+        postgresql_where=sa.text("status NOT IN ('DELIVERED', 'CANCELED')"),
+    )
     op.create_table(
         "tracking_events",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -87,6 +93,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Take them away, with what was told."""
     op.drop_table("tracking_events")
+    op.drop_index("ix_shipments_unended", "shipments")
     for column in _INDEXED:
         op.drop_index(f"ix_shipments_{column}", "shipments")
     for column in ("next_poll_at", "late_told_for", "told_at", "position"):

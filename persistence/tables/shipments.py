@@ -21,6 +21,9 @@ UNDER_WAY = """status IN ('PRE_TRANSIT', 'IN_TRANSIT', 'OUT_FOR_DELIVERY', 'AVAI
  'FAILED_ATTEMPT', 'EXCEPTION')""".replace("\n", "")
 """Parcels that have left and not arrived."""
 
+UNENDED = "status NOT IN ('DELIVERED', 'CANCELED')"
+"""Parcels that may need a person."""
+
 shipments = Table(
     "shipments",
     metadata,
@@ -90,7 +93,7 @@ shipments = Table(
     # Parcels under way: whom to ask about, and what is late.
     Index("ix_shipments_next_poll_at", "next_poll_at", "id", postgresql_where=UNDER_WAY),
     Index("ix_shipments_promised_until", "promised_until", "id", postgresql_where=UNDER_WAY),
-    Index("ix_shipments_shipped_at", "shipped_at", "id", postgresql_where=UNDER_WAY),
+    Index("ix_shipments_unended", "created_at", "id", postgresql_where=UNENDED),
     Index(
         "uq_shipments_provider",
         "provider",

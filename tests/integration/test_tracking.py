@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,7 +15,7 @@ from persistence.database import Database
 from providers.carriers.sandbox_desk import CarrierDesk
 from providers.carriers.sandbox_tracking import tracking_callbacks
 from providers.payments.sandbox_callbacks import sign
-from services import shipment_changes, tracking, tracking_views
+from services import shipment_changes, tracking
 from services.access import ANONYMOUS, Permission
 from tests.callbacks import hooked
 from tests.cart_flows import run_sql
@@ -356,15 +355,3 @@ async def test_what_was_told_while_a_parcel_could_not_leave_is_told_with_the_nex
     assert (await now_at(database, shipment)).status is S.DELIVERED
     told = await run_sql(database, "SELECT state, reason FROM tracking_events")
     assert {(row.state, row.reason) for row in told} == {("APPLIED", None)}
-
-
-async def test_what_staff_told_is_applied_though_the_server_ended_right_after(database: Database) -> None:
-    shipment = await sent_parcel(database)
-    context = carrier_desk(database)
-    told = replace(said(shipment, S.IN_TRANSIT, "somebody/key", place="Bonn"), reference=str(shipment.id))
-    async with context.read() as connection:
-        await rows.store(connection, tracking_views.STAFF, [told], now=context.now())
-
-    assert await tracking.apply_due(context) == 1
-
-    assert (await now_at(database, shipment)).position == "Bonn"
