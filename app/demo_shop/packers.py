@@ -3,6 +3,7 @@
 From there the sandbox carrier takes over: what it tells moves the parcel on until it is delivered.
 """
 
+import asyncio
 from uuid import uuid4
 
 from app.demo_shop.client import Client, Json, RequestFailed
@@ -14,6 +15,8 @@ _OPEN = {"OPEN", "IN_PROGRESS"}
 # The catalogue has no weights: what a unit is taken to weigh, within what the carrier takes.
 _GRAMS_A_UNIT = 40
 _GRAMS_AT_MOST = 30_000
+_LOOKS_FOR_LABELS = 40
+_BETWEEN_LOOKS_SECONDS = 0.25
 
 _WORK = """query Work($ref: OrderRef!) {
   order(ref: $ref) { fulfillmentOrders { id status lines { id quantity quantityShipped quantityShort } } }
@@ -30,7 +33,7 @@ async def send(staff: Client, order: Placed) -> int:
     packed = [await _pack(staff, part) for part in parts]
     ids = [parcel["id"] for parcels in packed for parcel in parcels]
     if ids:
-        await _each(staff, "shipmentsLabelPurchase", ids)
+        await _label(staff, ids)
         await _each(staff, "shipmentsHandOver", ids)
     return len(ids)
 
@@ -59,12 +62,27 @@ async def _pack(staff: Client, part: Json) -> list[Json]:
     return parcels
 
 
-async def _each(staff: Client, mutation: str, ids: list[str]) -> None:
+async def _label(staff: Client, ids: list[str]) -> None:
+    # The background work may be buying the same labels at this moment: then they are there in the next.
+    for _ in range(_LOOKS_FOR_LABELS):
+        results = await _each(staff, "shipmentsLabelPurchase", ids)
+        if all(one["shipment"]["status"] != "LABEL_PENDING" for one in results):
+            return
+        await asyncio.sleep(_BETWEEN_LOOKS_SECONDS)
+    raise RequestFailed("not sent: there is no label yet")
+
+
+async def _each(staff: Client, mutation: str, ids: list[str]) -> list[Json]:
     done = await staff.mutate(
-        mutation, "results { userErrors { message } }", ids=ids, idempotencyKey=str(uuid4())
+        mutation,
+        "results { shipment { status } userErrors { message } }",
+        ids=ids,
+        idempotencyKey=str(uuid4()),
     )
     for one in (done, *done["results"]):
         _expect_done(one)
+    results: list[Json] = done["results"]
+    return results
 
 
 def _expect_done(payload: Json) -> None:
