@@ -5,19 +5,27 @@ Everything is made once; what is there already is left as it is.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import time
+from decimal import Decimal
 
 from app.demo_shop import delivery, money, shop_data
 from domain.addresses import Address
 from domain.catalog import VariantRef
 from domain.catalog_import import read_table
 from domain.kernel.errors import InvalidInput, NotFound
+from domain.kernel.money import Amount
+from domain.location_rules import Coordinates, LocationRulesChanges
+from domain.routing_settings import RoutingChanges
 from persistence import catalog as catalog_rows
-from services import apps, catalog_import, channels, deliveries, locations
+from services import apps, catalog_import, channels, deliveries, location_rules, locations, routing_settings
 from services.context import ServiceContext
 from services.deliveries import Shelf
 
 CHANNEL = "gifts"
 _APP = "demo staff"
+
+
+_CUT_OFF = time(16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +37,19 @@ class Warehouse:
     line1: str
     postal_code: str
     country: str
+    latitude: float
+    longitude: float
+    time_zone: str
     tenths: int
+
+    def rules(self) -> LocationRulesChanges:
+        """Return when it works and where it is on the map."""
+        return LocationRulesChanges(
+            coordinates=Coordinates(self.latitude, self.longitude),
+            time_zone=self.time_zone,
+            holidays=self.country,
+            cut_off=_CUT_OFF,
+        )
 
     def address(self) -> Address:
         """Return where it is."""
@@ -42,11 +62,19 @@ class Warehouse:
         )
 
 
+# What a parcel costs the shop, which is what its orders are routed by; in pounds.
+_ROUTING = {
+    "split_penalty": "2.00",
+    "parcel": "3.00",
+    "kilogram": "0.40",
+    "hundred_km": "0.30",
+    "late_day": "1.00",
+}
 # The channel prefers them in this order.
 _WAREHOUSES = (
-    Warehouse("LONDON", "London", "1 High Street", "EC1Y 8SY", "GB", 6),
-    Warehouse("LEEDS", "Leeds", "1 Mill Road", "LS1 4AP", "GB", 3),
-    Warehouse("DUBLIN", "Dublin", "1 Quay Street", "D02 AF30", "IE", 1),
+    Warehouse("LONDON", "London", "1 High Street", "EC1Y 8SY", "GB", 51.5, -0.1, "Europe/London", 6),
+    Warehouse("LEEDS", "Leeds", "1 Mill Road", "LS1 4AP", "GB", 53.8, -1.5, "Europe/London", 3),
+    Warehouse("DUBLIN", "Dublin", "1 Quay Street", "D02 AF30", "IE", 53.3, -6.3, "Europe/Dublin", 1),
 )
 
 Tell = Callable[[str], None]
@@ -56,6 +84,7 @@ Tell = Callable[[str], None]
 async def open_shop(context: ServiceContext, tell: Tell) -> None:
     """Make what is missing of the shop, and fill the shelves."""
     await _warehouses_and_channel(context)
+    await _routing(context)
     await money.set_up(context, CHANNEL)
     await delivery.set_up(context, CHANNEL)
     await _catalogue(context, tell)
@@ -82,6 +111,9 @@ async def _warehouses_and_channel(context: ServiceContext) -> None:
     except NotFound:
         for warehouse in _WAREHOUSES:
             await _make_warehouse(context, warehouse)
+        made = {location.code: location for location in await locations.list_all(context)}
+        for warehouse in _WAREHOUSES:
+            await location_rules.update(context, made[warehouse.code].id, warehouse.rules())
         codes = [warehouse.code for warehouse in _WAREHOUSES]
         await channels.create(context, CHANNEL, "All-occasion gifts", shop_data.CURRENCY, codes)
 
@@ -92,6 +124,13 @@ async def _make_warehouse(context: ServiceContext, warehouse: Warehouse) -> None
     except InvalidInput as error:
         if error.path != ("code",):  # a start that was cut short had made it
             raise
+
+
+async def _routing(context: ServiceContext) -> None:
+    if (await routing_settings.of_channel(context, CHANNEL)).is_set:
+        return
+    amounts = {name: Amount(Decimal(pounds), shop_data.CURRENCY) for name, pounds in _ROUTING.items()}
+    await routing_settings.update(context, CHANNEL, RoutingChanges(amounts=amounts))
 
 
 async def _catalogue(context: ServiceContext, tell: Tell) -> None:
