@@ -53,7 +53,8 @@ _LEASE = text(
                    AND (s.provider = due.provider OR s.provider IS NULL)
                  ORDER BY s.status = 'CANCELED', s.provider NULLS LAST, s.id DESC LIMIT 1) numbered ON true
     )
-    UPDATE tracking_events e SET attempts = e.attempts + 1, next_attempt_at = :leased_until
+    UPDATE tracking_events e
+       SET attempts = e.attempts + 1, next_attempt_at = :leased_until, shipment_id = found.shipment_id
       FROM found WHERE e.id = found.id
     RETURNING e.id, found.shipment_id, e.received_at
     """
@@ -65,7 +66,7 @@ _APPLY = text(
     WITH applied AS (
         UPDATE tracking_events e SET state = 'APPLIED', shipment_id = :shipment_id, reason = NULL
          WHERE (e.id = ANY (:ids) AND e.state = 'RECEIVED')
-            OR (e.shipment_id = :shipment_id AND e.state = 'SET_ASIDE')
+            OR (e.shipment_id = :shipment_id AND e.state <> 'APPLIED')
         RETURNING {_FACT}
     )
     SELECT true AS new, e.* FROM applied e

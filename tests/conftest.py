@@ -43,6 +43,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = in_running_order(items)
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are cores: those that start servers or wait for time leave theirs idle."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_configure_node(node: object) -> None:
     """Tell a worker process (of xdist) which folder the run has."""
     node.workerinput["ordertide_folder"] = str(node.config.stash[_FOLDER])  # type: ignore[attr-defined]

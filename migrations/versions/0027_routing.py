@@ -15,6 +15,8 @@ down_revision = "0026"
 branch_labels = None
 depends_on = None
 
+_REROUTE = "stock_reroute(uuid[], uuid[], int[], uuid, text, timestamptz)"
+
 SQL = Path(__file__).parents[1] / "sql"
 _AMOUNTS = (
     "split_penalty_minor", "parcel_minor", "kilogram_minor", "hundred_km_minor",
@@ -64,11 +66,14 @@ def upgrade() -> None:
         ["location_id", "created_at"],
     )
     op.execute((SQL / "0027_stock_reroute.sql").read_text(encoding="utf-8"))
+    # As for every function of stock: a plan made while tables are small must not be kept.
+    for setting in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin"):
+        op.execute(f"ALTER FUNCTION {_REROUTE} SET {setting} = off")
 
 
 def downgrade() -> None:
     """Take them away, with what they hold; parts of orders stay where they are."""
-    op.execute("DROP FUNCTION stock_reroute(uuid[], uuid[], int[], uuid, text, timestamptz)")
+    op.execute(f"DROP FUNCTION {_REROUTE}")
     op.drop_index(op.f("ix_fulfillment_orders_location_id_created_at"), "fulfillment_orders")
     op.drop_constraint(
         op.f("fk_fulfillment_orders_routing_decision_id"), "fulfillment_orders", type_="foreignkey"

@@ -130,7 +130,15 @@ async def test_the_functions_of_stock_keep_their_settings(database: Database) ->
     planned = {"enable_seqscan=off", "enable_hashjoin=off", "enable_mergejoin=off"}
     assert settings.pop("stock_apply") == set()
     assert settings == dict.fromkeys(
-        ["stock_change", "stock_commit_holds", "stock_expire_holds", "stock_hold", "stock_move"], planned
+        [
+            "stock_change",
+            "stock_commit_holds",
+            "stock_expire_holds",
+            "stock_hold",
+            "stock_move",
+            "stock_reroute",
+        ],
+        planned,
     )
 
 
