@@ -22,7 +22,8 @@ from domain.ports import Outcome, ProviderAnswer, ProviderEvent, ProviderTimeout
 from persistence.database import Database
 from providers.payments.manual import ManualPayments
 from providers.payments.sandbox import SandboxPayments
-from providers.payments.sandbox_callbacks import Callback, sign
+from providers.payments.sandbox_callbacks import Callback
+from providers.sandbox_delivery import sign
 from services import payment_callbacks
 from services.context import ServiceContext
 from services.order_placement import place

@@ -4,15 +4,12 @@ https://github.com/standard-webhooks/standard-webhooks: `webhook-id`, `webhook-t
 `webhook-signature`, an HMAC-SHA256 over id, time and raw body.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Final
 
-import httpx
 import orjson
-import structlog
 from sqlalchemy import DateTime, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
@@ -20,12 +17,8 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from domain.carrier_ports import TrackingUpdate
 from domain.ports import CallbackRefused
 from domain.shipments import ShipmentStatus
-from providers.payments.sandbox_callbacks import sign
+from providers.sandbox_delivery import Deliverer
 
-_MOST_AT_ONCE: Final = 50
-_CONNECTIONS: Final = 8
-_SECONDS_TO_ANSWER: Final = 10.0
-_LONGEST_PAUSE_SECONDS: Final = 60
 _LONGEST_TEXT: Final = 255
 
 _COLUMNS = """
@@ -57,8 +50,6 @@ _ALL = text(
      ORDER BY e.occurred_at, e.id
     """
 )
-
-_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,54 +117,12 @@ def read(secret: str | bytes | None, headers: Mapping[str, str], body: bytes) ->
         raise ValueError("not a callback of the sandbox carrier") from error
 
 
-class TrackingDeliverer:
-    """Posts what the sandbox has to tell to one address, again until it is taken."""
+class TrackingDeliverer(Deliverer[TrackingCallback]):
+    """Posts what the sandbox carrier tells of parcels."""
 
-    def __init__(self, engine: AsyncEngine, url: str, secret: str | bytes) -> None:
-        """Read the record through `engine`, post to `url`, sign with `secret`."""
-        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._url = url
-        self._secret = secret
-
-    async def deliver_due(self) -> int:
-        """Post what is due; returns how many were taken. What is not taken is due again later."""
-        limits = httpx.Limits(max_connections=_CONNECTIONS)
-        taken, due = 0, await self._lease()
-        if not due:
-            return 0
-        async with httpx.AsyncClient(timeout=_SECONDS_TO_ANSWER, limits=limits) as client:
-            while due:
-                # Side by side, as of a carrier with many machines: in no order.
-                taken += sum(await asyncio.gather(*(self._deliver(client, one) for one in due)))
-                due = await self._lease() if len(due) == _MOST_AT_ONCE else []
-        return taken
-
-    async def _lease(self) -> list[TrackingCallback]:
-        now = datetime.now(UTC)
-        leased_until = now + timedelta(seconds=2 * _SECONDS_TO_ANSWER)
-        values = {"now": now, "most": _MOST_AT_ONCE, "leased_until": leased_until}
-        async with self._engine.connect() as connection:
-            return [TrackingCallback(**row._asdict()) for row in await connection.execute(_LEASE, values)]
-
-    async def _deliver(self, client: httpx.AsyncClient, callback: TrackingCallback) -> bool:
-        body = callback.body()
-        headers = sign(self._secret, callback.id, body, datetime.now(UTC))
-        status: int | None = None
-        try:
-            status = (await client.post(self._url, content=body, headers=headers)).status_code
-        except httpx.HTTPError as error:
-            _log.info("sandbox_tracking_not_delivered", reason=type(error).__name__)
-        taken = status is not None and httpx.codes.is_success(status)
-        pause = 0.0 if taken else min(2.0 ** min(callback.attempts, 30), _LONGEST_PAUSE_SECONDS)
-        values = {
-            "id": callback.id,
-            "status": status,
-            "delivered": int(taken),
-            "due_at": datetime.now(UTC) + timedelta(seconds=pause),
-        }
-        async with self._engine.connect() as connection:
-            await connection.execute(_ANSWERED, values)
-        return taken
+    made_of = TrackingCallback
+    lease = _LEASE
+    answered = _ANSWERED
 
 
 async def tracking_callbacks(engine: AsyncEngine) -> list[TrackingCallback]:

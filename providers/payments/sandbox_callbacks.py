@@ -4,17 +4,13 @@ https://github.com/standard-webhooks/standard-webhooks: `webhook-id`, `webhook-t
 `webhook-signature`, an HMAC-SHA256 over id, time and raw body.
 """
 
-import asyncio
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-import httpx
 import orjson
-import structlog
 from sqlalchemy import DateTime, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
@@ -23,12 +19,8 @@ from domain.kernel.money import Money
 from domain.payments import TransactionKind
 from domain.ports import CallbackRefused, Outcome, ProviderEvent
 from providers.payments.sandbox_methods import Faults
+from providers.sandbox_delivery import Deliverer
 
-MOST_AT_ONCE = 50
-"""Callbacks the deliverer takes at once; a run goes on until fewer are due."""
-_CONNECTIONS = 8
-_SECONDS_TO_ANSWER = 10.0
-_LONGEST_PAUSE_SECONDS = 60
 _LONGEST_TEXT = 255
 
 _COLUMNS = (
@@ -57,8 +49,6 @@ _ANSWERED = text(
     """
 ).bindparams(bindparam("due_at", type_=DateTime(timezone=True)))
 _ALL = text(f"SELECT {_COLUMNS} FROM sandbox_callbacks ORDER BY occurred_at, id")
-
-_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,16 +113,6 @@ def changing(kind: TransactionKind, key: str, charge: str, amount: Money, faults
     }
 
 
-def sign(secret: str | bytes, event_id: str, body: bytes, now: datetime) -> dict[str, str]:
-    """Return the headers that show that `body` is the sandbox's, said now."""
-    return {
-        "content-type": "application/json",
-        "webhook-id": event_id,
-        "webhook-timestamp": str(math.floor(now.timestamp())),
-        "webhook-signature": Webhook(secret).sign(event_id, now, body.decode()),
-    }
-
-
 def read(secret: str | bytes | None, headers: Mapping[str, str], body: bytes) -> Sequence[ProviderEvent]:
     """Return the movement a callback tells of; raises CallbackRefused and ValueError."""
     if secret is None:
@@ -162,54 +142,12 @@ def read(secret: str | bytes | None, headers: Mapping[str, str], body: bytes) ->
         raise ValueError("not a callback of the sandbox") from error
 
 
-class SandboxDeliverer:
-    """Posts what the sandbox has to tell to one address, again until it is taken."""
+class SandboxDeliverer(Deliverer[Callback]):
+    """Posts what the sandbox tells of movements."""
 
-    def __init__(self, engine: AsyncEngine, url: str, secret: str | bytes) -> None:
-        """Read the record through `engine`, post to `url`, sign with `secret`."""
-        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._url = url
-        self._secret = secret
-
-    async def deliver_due(self) -> int:
-        """Post what is due; returns how many were taken. What is not taken is due again later."""
-        limits = httpx.Limits(max_connections=_CONNECTIONS)
-        taken, due = 0, await self._lease()
-        if not due:
-            return 0
-        async with httpx.AsyncClient(timeout=_SECONDS_TO_ANSWER, limits=limits) as client:
-            while due:
-                # Side by side, as of a provider with many machines: in no order.
-                taken += sum(await asyncio.gather(*(self._deliver(client, one) for one in due)))
-                due = await self._lease() if len(due) == MOST_AT_ONCE else []
-        return taken
-
-    async def _lease(self) -> list[Callback]:
-        now = datetime.now(UTC)
-        leased_until = now + timedelta(seconds=2 * _SECONDS_TO_ANSWER)
-        values = {"now": now, "most": MOST_AT_ONCE, "leased_until": leased_until}
-        async with self._engine.connect() as connection:
-            return [Callback(**row._asdict()) for row in await connection.execute(_LEASE, values)]
-
-    async def _deliver(self, client: httpx.AsyncClient, callback: Callback) -> bool:
-        body = callback.body()
-        headers = sign(self._secret, callback.id, body, datetime.now(UTC))
-        status: int | None = None
-        try:
-            status = (await client.post(self._url, content=body, headers=headers)).status_code
-        except httpx.HTTPError as error:
-            _log.info("sandbox_callback_not_delivered", reason=type(error).__name__)
-        taken = status is not None and httpx.codes.is_success(status)
-        pause = 0.0 if taken else min(2.0 ** min(callback.attempts, 30), _LONGEST_PAUSE_SECONDS)
-        values = {
-            "id": callback.id,
-            "status": status,
-            "delivered": int(taken),
-            "due_at": datetime.now(UTC) + timedelta(seconds=pause),
-        }
-        async with self._engine.connect() as connection:
-            await connection.execute(_ANSWERED, values)
-        return taken
+    made_of = Callback
+    lease = _LEASE
+    answered = _ANSWERED
 
 
 async def callbacks(engine: AsyncEngine) -> list[Callback]:

@@ -12,9 +12,10 @@ import httpx
 from domain.payments import TransactionKind
 from persistence.database import Database
 from providers.payments.sandbox import charges
-from providers.payments.sandbox_callbacks import callbacks, sign
+from providers.payments.sandbox_callbacks import callbacks
 from providers.payments.sandbox_desk import SandboxDesk
 from providers.payments.sandbox_methods import Faults
+from providers.sandbox_delivery import sign
 from services.tokens import TokenSigner
 from tests.callbacks import callback
 from tests.checkouts import Shop, make_ready_cart, make_stocked_shop, till

@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 from api.hooks import MAX_BODY_BYTES
 from api.rate_limit import RateLimiter
 from persistence.database import Database
-from providers.payments.sandbox_callbacks import sign
+from providers.sandbox_delivery import sign
 from tests.callbacks import SECRET, callback, hooked, send
 from tests.cart_flows import run_sql
 from tests.statements import count_statements

@@ -14,7 +14,7 @@ from persistence import tracking as rows
 from persistence.database import Database
 from providers.carriers.sandbox_desk import CarrierDesk
 from providers.carriers.sandbox_tracking import tracking_callbacks
-from providers.payments.sandbox_callbacks import sign
+from providers.sandbox_delivery import sign
 from services import shipment_changes, tracking
 from services.access import ANONYMOUS, Permission
 from tests.callbacks import hooked
