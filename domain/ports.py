@@ -144,6 +144,39 @@ class TaxService(Protocol):
         ...
 
 
+class DisputeState(StrEnum):
+    """Whether the payer has asked their bank for the money of a payment."""
+
+    NONE = "NONE"
+    OPEN = "OPEN"
+    WON = "WON"
+    """Decided for us."""
+    LOST = "LOST"
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentRecord:
+    """What a provider itself has on record of one payment, in minor units of `currency`."""
+
+    currency: str
+    captured_minor: int
+    refunded_minor: int
+    disputed_minor: int = 0
+    dispute: DisputeState = DisputeState.NONE
+
+
+@runtime_checkable
+class RecordKeeper(Protocol):
+    """A provider that can be asked what it has on record of a payment."""
+
+    async def record_of(self, reference: str) -> PaymentRecord | None:
+        """Return what is on record of the payment it names so; None where it knows of none.
+
+        Raises ProviderTimeout when no answer came.
+        """
+        ...
+
+
 @runtime_checkable
 class RequestChecker(Protocol):
     """A provider that cannot be asked for everything: it says so before anything is written."""

@@ -24,12 +24,12 @@ def left_worth_minor(order: Order, lines: Sequence[OrderLine]) -> int:
         return order.total_minor
     if not any(line.quantity_shipped for line in lines):
         return 0
-    included = order.tax_included
-    whole = sum(_worth(line, line.quantity, included=included) for line in lines)
-    shipped = sum(_worth(line, line.quantity_shipped, included=included) for line in lines)
+    whole = sum(worth_of_units(order, line, line.quantity) for line in lines)
+    shipped = sum(worth_of_units(order, line, line.quantity_shipped) for line in lines)
     return min(order.total_minor, shipped + order.total_minor - whole)
 
 
-def _worth(line: OrderLine, units: int, *, included: bool) -> int:
+def worth_of_units(order: Order, line: OrderLine, units: int) -> int:
+    """Return what the first `units` of a line were paid: less their discount, and with their tax."""
     worth = line.unit_price_minor * units - rounded_half_up(line.discount_minor * units, line.quantity)
-    return worth if included else worth + rounded_half_up(line.tax_minor * units, line.quantity)
+    return worth if order.tax_included else worth + rounded_half_up(line.tax_minor * units, line.quantity)

@@ -203,6 +203,21 @@ class PickupCodeRefused(DomainError):
         self.attempts_left = attempts_left
 
 
+class NotReturnable(DomainError):
+    """More units than can be returned; `obstacles` say why not more."""
+
+    code = "NOT_RETURNABLE"
+
+    def __init__(
+        self, sku: str, requested: int, returnable: int, obstacles: Sequence[str], *path: str
+    ) -> None:
+        super().__init__(f"{requested} of {sku} asked for, {returnable} can be returned", *path)
+        self.sku = sku
+        self.requested = requested
+        self.returnable = returnable
+        self.obstacles = tuple(obstacles)
+
+
 class SameActor(DomainError):
     """Two people are needed, and this is the first of them again."""
 

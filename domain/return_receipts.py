@@ -1,0 +1,170 @@
+"""What comes back: counted where it arrives, then looked at unit by unit, and where its stock goes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from domain.inventory import Movement, StockState
+from domain.kernel.errors import DomainError, IllegalTransition, InvalidInput, NotFound, Several
+from domain.kernel.ids import new_id
+from domain.kernel.quantities import require_text
+from domain.returns import (
+    MAX_NOTE_LENGTH,
+    TRANSITIONS,
+    Disposition,
+    Grade,
+    Inspection,
+    Return,
+    ReturnLine,
+    ReturnStatus,
+    check_waiting,
+    moved,
+)
+
+RECEIVED, INSPECTED, NOT_OURS = "RETURN_RECEIVED", "RETURN_INSPECTED", "RETURN_NOT_OURS"
+"""Reasons of such movements in the stock's ledger."""
+_HERE = frozenset({ReturnStatus.PARTIALLY_RECEIVED, ReturnStatus.RECEIVED})
+_INTO = {
+    Disposition.RESTOCKED: StockState.AVAILABLE,
+    Disposition.NOT_RESTOCKED: StockState.DAMAGED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How units of one line were found."""
+
+    line_id: UUID
+    quantity: int
+    disposition: Disposition
+    grade: Grade
+    note: str | None = None
+
+
+def receive(
+    found: Return, units: Mapping[UUID, int], location_id: UUID, now: datetime
+) -> tuple[Return, list[Movement]]:
+    """Return a return with units of it that arrived somewhere, and their movements into quality control.
+
+    Raises IllegalTransition, and NotFound and InvalidInput naming the line.
+    """
+    check_waiting(found)
+    if found.location_id is not None and found.location_id != location_id and _received(found):
+        raise InvalidInput("units of it arrived elsewhere: all of a return is at one place", "locationCode")
+    _check_named(found, list(units))
+    wrong: list[DomainError] = []
+    for position, (line_id, count) in enumerate(units.items()):
+        line = found.line(line_id)
+        most = line.quantity - line.quantity_received - line.quantity_missing if line else 0
+        if not 1 <= count <= most:
+            wrong.append(InvalidInput(f"{most} units of it are expected", "lines", str(position), "quantity"))
+    if wrong:
+        raise wrong[0] if len(wrong) == 1 else Several(wrong)
+    if not units:
+        raise InvalidInput("say what arrived", "lines")
+    lines = tuple(
+        replace(line, quantity_received=line.quantity_received + units.get(line.id, 0))
+        for line in found.lines
+    )
+    movements = [
+        _movement(
+            line, location_id, StockState.CUSTOMER, StockState.QUALITY_CONTROL, units[line.id], RECEIVED
+        )
+        for line in lines
+        if line.id in units and line.variant_id is not None
+    ]
+    after = replace(found, lines=lines, location_id=location_id)
+    return _further(after, now), movements
+
+
+def inspect(found: Return, looks: Sequence[Look], now: datetime) -> tuple[Return, list[Movement]]:
+    """Return a return with units of it looked at, and the movements of their stock.
+
+    What is missing never came, so it may be said of what was not received. Raises IllegalTransition, and
+    NotFound and InvalidInput naming the line.
+    """
+    if found.status not in _HERE | {ReturnStatus.APPROVED, ReturnStatus.IN_TRANSIT} or found.keeps_items:
+        raise IllegalTransition(
+            "only what has arrived is looked at",
+            found.status.value,
+            sorted(TRANSITIONS.get(found.status, ())),
+            "id",
+        )
+    if not looks:
+        raise InvalidInput("say how the units were found", "lines")
+    _check_named(found, [one.line_id for one in looks])
+    after, movements = found, list[Movement]()
+    for position, look in enumerate(looks):
+        line = after.line(look.line_id)
+        assert line is not None, "its name was checked"  # noqa: S101
+        seen = _looked_at(line, look, now, str(position))
+        after = replace(after, lines=tuple(seen if one.id == seen.id else one for one in after.lines))
+        movements += _moves(after, seen, look)
+    return _further(after, now), movements
+
+
+def _looked_at(line: ReturnLine, look: Look, now: datetime, position: str) -> ReturnLine:
+    missing = look.disposition is Disposition.MISSING
+    here = line.quantity_received - (line.quantity_inspected - line.quantity_missing)
+    most = line.quantity - line.quantity_received - line.quantity_missing if missing else here
+    if not 1 <= look.quantity <= most:
+        said = "did not arrive" if missing else "are here and not looked at"
+        raise InvalidInput(f"{most} units of it {said}", "lines", position, "quantity")
+    if look.grade is Grade.NOT_OURS and look.disposition is Disposition.RESTOCKED:
+        raise InvalidInput("what was not sold by us is not put on sale", "lines", position, "disposition")
+    note = look.note
+    if note is not None:
+        note = require_text(note, MAX_NOTE_LENGTH, "note")
+    seen = Inspection(new_id(), line.id, look.quantity, look.disposition, look.grade, now, note)
+    return replace(line, inspections=(*line.inspections, seen))
+
+
+def _moves(found: Return, line: ReturnLine, look: Look) -> list[Movement]:
+    into = _INTO.get(look.disposition)
+    reason = INSPECTED
+    if look.grade is Grade.NOT_OURS and look.disposition is not Disposition.MISSING:
+        # What was booked as ours when it arrived is none of our stock.
+        into, reason = StockState.ADJUSTMENT, NOT_OURS
+    if into is None or line.variant_id is None or found.location_id is None:
+        return []
+    return [_movement(line, found.location_id, StockState.QUALITY_CONTROL, into, look.quantity, reason)]
+
+
+def _further(found: Return, now: datetime) -> Return:
+    """Return a return in the status that what is here makes it have, one version on."""
+    here = all(line.quantity_received + line.quantity_missing == line.quantity for line in found.lines)
+    seen = all(line.quantity_inspected == line.quantity for line in found.lines)
+    after = replace(found, version=found.version + 1)
+    if not here:
+        if _received(found):
+            after = moved(found, ReturnStatus.PARTIALLY_RECEIVED, now) or after
+        return after
+    after = moved(found, ReturnStatus.RECEIVED, now) or after
+    if after.received_at is None:
+        after = replace(after, received_at=now)
+    if seen:
+        after = moved(after, ReturnStatus.INSPECTED, now) or after
+    return replace(after, version=found.version + 1)
+
+
+def _received(found: Return) -> bool:
+    return any(line.quantity_received for line in found.lines)
+
+
+def _check_named(found: Return, line_ids: Sequence[UUID]) -> None:
+    for position, line_id in enumerate(line_ids):
+        if found.line(line_id) is None:
+            raise NotFound("the return has no such line", "lines", str(position), "lineId")
+
+
+def _movement(
+    line: ReturnLine,
+    location_id: UUID,
+    source: StockState,
+    target: StockState,
+    units: int,
+    reason: str,
+) -> Movement:
+    assert line.variant_id is not None, "asked for by the caller"  # noqa: S101
+    return Movement(line.variant_id, location_id, source, target, units, reason)

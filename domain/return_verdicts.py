@@ -1,0 +1,443 @@
+"""The verdict on a return: what each record says of it, and what follows from all of them together.
+
+Every record that is looked at gives findings, each with what it found and what that means. One finding
+that asks for a person sends the return to staff, whatever the others say: so records that disagree always do.
+It is declined only where something forbids it and nothing raises a doubt, and approved only where nothing
+does either. Notes and pictures are the asker's own words: nothing here reads them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from domain.orders import Order, OrderStatus
+from domain.payments import IMPORTED, MANUAL, OWN_TENDERS, Payment
+from domain.ports import DisputeState, PaymentRecord
+from domain.return_policies import deadline
+from domain.return_requests import LineEligibility
+from domain.returns import (
+    SHOPS_FAULT,
+    LineOutcome,
+    Return,
+    ReturnLine,
+    ReturnReason,
+    ReturnStatus,
+)
+from domain.shipments import Shipment, ShipmentStatus
+
+
+class Record(StrEnum):
+    """Whose word a finding is."""
+
+    ORDER = "ORDER"
+    POLICY = "POLICY"
+    PROVIDER = "PROVIDER"
+    CUSTOMER = "CUSTOMER"
+    CARRIER = "CARRIER"
+    EARLIER_RETURNS = "EARLIER_RETURNS"
+    INSPECTION = "INSPECTION"
+
+
+class Decision(StrEnum):
+    """What follows."""
+
+    APPROVE = "APPROVE"
+    ASK_STAFF = "ASK_STAFF"
+    DECLINE = "DECLINE"
+
+
+class Check(StrEnum):
+    """What was found."""
+
+    PAID = "PAID"
+    NOT_PAID = "NOT_PAID"
+    ORDER_ENDED = "ORDER_ENDED"
+    WITHIN_POLICY = "WITHIN_POLICY"
+    WINDOW_OVER = "WINDOW_OVER"
+    FINAL_SALE = "FINAL_SALE"
+    RIGHT_OF_WITHDRAWAL = "RIGHT_OF_WITHDRAWAL"
+    FAULT_OUTSIDE_POLICY = "FAULT_OUTSIDE_POLICY"
+    ABOVE_AUTO_REFUND = "ABOVE_AUTO_REFUND"
+    NOTHING_TO_REFUND = "NOTHING_TO_REFUND"
+    PROVIDER_AGREES = "PROVIDER_AGREES"
+    PROVIDER_SILENT = "PROVIDER_SILENT"
+    PROVIDER_HAS_NO_RECORD = "PROVIDER_HAS_NO_RECORD"
+    PROVIDER_DISAGREES = "PROVIDER_DISAGREES"
+    REFUNDED_AT_PROVIDER = "REFUNDED_AT_PROVIDER"
+    DISPUTED = "DISPUTED"
+    IS_BUYER = "IS_BUYER"
+    NOT_THE_BUYER = "NOT_THE_BUYER"
+    UNVERIFIED = "UNVERIFIED"
+    FRAUD_BEFORE = "FRAUD_BEFORE"
+    RETURN_RATE = "RETURN_RATE"
+    DELIVERED = "DELIVERED"
+    NOT_DELIVERED = "NOT_DELIVERED"
+    SAID_NOT_DELIVERED = "SAID_NOT_DELIVERED"
+    CARRIER_CONTRADICTS = "CARRIER_CONTRADICTS"
+    NOTHING_BEFORE = "NOTHING_BEFORE"
+    RETURNED_BEFORE = "RETURNED_BEFORE"
+    REFUSED_BEFORE = "REFUSED_BEFORE"
+    AS_EXPECTED = "AS_EXPECTED"
+    NOT_AS_EXPECTED = "NOT_AS_EXPECTED"
+
+
+DEFAULT_ACTIONS: Mapping[Check, Decision] = {
+    Check.NOT_PAID: Decision.ASK_STAFF,
+    Check.ORDER_ENDED: Decision.ASK_STAFF,
+    Check.WINDOW_OVER: Decision.DECLINE,
+    Check.FINAL_SALE: Decision.DECLINE,
+    Check.RIGHT_OF_WITHDRAWAL: Decision.ASK_STAFF,
+    Check.FAULT_OUTSIDE_POLICY: Decision.ASK_STAFF,
+    Check.ABOVE_AUTO_REFUND: Decision.ASK_STAFF,
+    Check.NOTHING_TO_REFUND: Decision.ASK_STAFF,
+    Check.PROVIDER_SILENT: Decision.ASK_STAFF,
+    Check.PROVIDER_HAS_NO_RECORD: Decision.ASK_STAFF,
+    Check.PROVIDER_DISAGREES: Decision.ASK_STAFF,
+    Check.REFUNDED_AT_PROVIDER: Decision.ASK_STAFF,
+    Check.DISPUTED: Decision.ASK_STAFF,
+    Check.NOT_THE_BUYER: Decision.ASK_STAFF,
+    Check.UNVERIFIED: Decision.ASK_STAFF,
+    Check.FRAUD_BEFORE: Decision.ASK_STAFF,
+    Check.NOT_DELIVERED: Decision.ASK_STAFF,
+    Check.SAID_NOT_DELIVERED: Decision.ASK_STAFF,
+    Check.CARRIER_CONTRADICTS: Decision.ASK_STAFF,
+    Check.REFUSED_BEFORE: Decision.ASK_STAFF,
+    Check.NOT_AS_EXPECTED: Decision.ASK_STAFF,
+}
+"""What follows from what was found, where the shop says nothing else; what is not here is in order."""
+
+LENIENT = frozenset(
+    {
+        Check.WINDOW_OVER,
+        Check.FINAL_SALE,
+        Check.RIGHT_OF_WITHDRAWAL,
+        Check.FAULT_OUTSIDE_POLICY,
+        Check.ABOVE_AUTO_REFUND,
+        Check.RETURN_RATE,
+    }
+)
+"""Checks that a shop may wave through. The others stand for records that do not fit: never approved alone."""
+
+# fmt: off
+_EU = frozenset((
+    "AT", "BE", "BG", "HR", "CY", "CZ", "DK", "EE", "FI", "FR", "DE", "GR", "HU", "IE", "IT", "LV", "LT",
+    "LU", "MT", "NL", "PL", "PT", "RO", "SK", "SI", "ES", "SE",
+))
+# fmt: on
+WITHDRAWAL_DAYS: Mapping[str, int] = {**dict.fromkeys(_EU, 14), "BR": 7}
+"""Days after receipt in which the law lets consumers send back what they bought at a distance.
+
+EU: directive 2011/83, article 9. Brazil: law 8.078/1990, article 49.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one record says: the check, what follows from it, and the facts it rests on."""
+
+    record: Record
+    check: Check
+    decision: Decision
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A decision with all its evidence."""
+
+    decision: Decision
+    findings: tuple[Finding, ...]
+    at: datetime
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as it is stored."""
+        return {
+            "decision": self.decision.value,
+            "at": self.at.isoformat(),
+            "findings": [asdict(one) for one in self.findings],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks for a return, and what is known of them.
+
+    `email` is what they say; `verified` whether they proved to hold the order (its token, or their account).
+    """
+
+    email: str | None
+    verified: bool
+    fraud_notes: tuple[str, ...] = ()
+    orders: int = 0
+    """Orders with the same address that were sent to them."""
+    returned: int = 0
+    """Those of which something came back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """All records of one return."""
+
+    order: Order
+    found: Return
+    eligible: Sequence[LineEligibility]
+    """Of the order's lines, this return's own units not counted as claimed."""
+    earlier: Sequence[Return]
+    shipments: Sequence[Shipment]
+    payments: Sequence[Payment]
+    records: Mapping[str, PaymentRecord | None]
+    """What providers say, by our payment's id; None: no answer."""
+    asker: Asker
+    worth_minor: int
+    """What it would bring."""
+    auto_refund_most_minor: int
+    """The smallest of its lines' limits."""
+    actions: Mapping[Check, Decision] = field(default_factory=dict)
+    """What the shop wants to follow, where it is not the default."""
+
+    def finding(self, record: Record, check: Check, **facts: Any) -> Finding:
+        """Return a finding with what follows from it here."""
+        action = self.actions.get(check, DEFAULT_ACTIONS.get(check, Decision.APPROVE))
+        if action is Decision.APPROVE and check in DEFAULT_ACTIONS and check not in LENIENT:
+            action = DEFAULT_ACTIONS[check]
+        return Finding(record, check, action, facts)
+
+
+def judge(case: Case, now: datetime) -> Verdict:
+    """Return whether a return that is asked for may be sent, and its money given back when it is here."""
+    findings = [
+        *_order(case),
+        *_policy(case),
+        *_carrier(case),
+        *_provider(case),
+        *_customer(case),
+        *_earlier(case),
+    ]
+    return Verdict(_decision(findings), tuple(findings), now)
+
+
+def judge_refund(case: Case, now: datetime) -> Verdict:
+    """Return whether the money of a return that was looked at may be given back by itself."""
+    findings = [*_inspection(case), *_value(case), *_provider(case), *_customer(case)]
+    return Verdict(_decision(findings), tuple(findings), now)
+
+
+def _decision(findings: Sequence[Finding]) -> Decision:
+    decisions = {one.decision for one in findings}
+    for one in (Decision.ASK_STAFF, Decision.DECLINE):
+        if one in decisions:
+            return one
+    return Decision.APPROVE
+
+
+def _order(case: Case) -> list[Finding]:
+    order = case.order
+    captured = sum(one.captured_minor for one in case.payments if one.counts)
+    facts = {"status": order.status.value, "capturedMinor": captured, "totalMinor": order.total_minor}
+    found = []
+    if order.status not in {OrderStatus.OPEN, OrderStatus.COMPLETED}:
+        found.append(case.finding(Record.ORDER, Check.ORDER_ENDED, **facts))
+    paid = Check.PAID if captured >= order.total_minor else Check.NOT_PAID
+    return [*found, case.finding(Record.ORDER, paid, **facts)]
+
+
+def _policy(case: Case) -> list[Finding]:
+    by_line = {one.line.id: one for one in case.eligible}
+    found = []
+    for line in case.found.lines:
+        found += _policy_of(case, line, by_line[line.order_line_id])
+    if not found:
+        windows = {one.sku: by_line[one.order_line_id].policy.window_days for one in case.found.lines}
+        found.append(case.finding(Record.POLICY, Check.WITHIN_POLICY, windowDays=windows))
+    return [*found, *_value(case)]
+
+
+def _policy_of(case: Case, line: ReturnLine, eligible: LineEligibility) -> list[Finding]:
+    policy, asked_at = eligible.policy, case.found.created_at
+    units = sum(one.quantity for one in case.found.lines if one.order_line_id == line.order_line_id)
+    until = [deadline(policy, at).isoformat() for at, _ in eligible.arrivals.delivered]
+    facts = {"sku": line.sku, "askedAt": asked_at.isoformat(), "until": until}
+    broken = []
+    if policy.final_sale:
+        broken.append(Check.FINAL_SALE)
+    arrived = eligible.arrivals.delivered_units >= units
+    if arrived and eligible.arrivals.in_window(policy, asked_at) < units:
+        broken.append(Check.WINDOW_OVER)
+    found = [case.finding(Record.POLICY, check, **facts) for check in broken]
+    if broken and line.reason in SHOPS_FAULT:
+        found.append(
+            case.finding(Record.POLICY, Check.FAULT_OUTSIDE_POLICY, reason=line.reason.value, **facts)
+        )
+    country = case.order.shipping_address.country
+    if broken and _may_withdraw(case, country):
+        found.append(case.finding(Record.ORDER, Check.RIGHT_OF_WITHDRAWAL, country=country, **facts))
+    return found
+
+
+def _may_withdraw(case: Case, country: str) -> bool:
+    days = WITHDRAWAL_DAYS.get(country)
+    if days is None:
+        return False
+    arrived = [one.delivered_at for one in case.shipments if one.delivered_at is not None]
+    # Whole days after the day of receipt, in whatever zone the customer lives.
+    return not arrived or case.found.created_at <= max(arrived) + timedelta(days=days + 1)
+
+
+def _value(case: Case) -> list[Finding]:
+    before = sum(one.refund_minor for one in case.earlier)
+    worth = before + case.worth_minor
+    facts = {"worthMinor": case.worth_minor, "givenBackBeforeMinor": before}
+    if worth > case.auto_refund_most_minor:
+        facts["mostMinor"] = case.auto_refund_most_minor
+        return [case.finding(Record.POLICY, Check.ABOVE_AUTO_REFUND, **facts)]
+    left = sum(max(0, one.refundable_minor) for one in case.payments)
+    if case.worth_minor > left:
+        return [case.finding(Record.ORDER, Check.NOTHING_TO_REFUND, refundableMinor=left, **facts)]
+    return []
+
+
+def _carrier(case: Case) -> list[Finding]:
+    found = []
+    parcels = [_parcel(one) for one in case.shipments]
+    wanted = {line.order_line_id for line in case.found.lines}
+    if any(line.reason is ReturnReason.NOT_DELIVERED for line in case.found.lines):
+        found.append(case.finding(Record.CARRIER, Check.SAID_NOT_DELIVERED, parcels=parcels))
+    for one in case.eligible:
+        if one.line.id not in wanted:
+            continue
+        units = sum(line.quantity for line in case.found.lines if line.order_line_id == one.line.id)
+        if one.arrivals.delivered_units - one.claimed < units:
+            facts = {"sku": one.line.sku, "delivered": one.arrivals.delivered_units, "parcels": parcels}
+            found.append(case.finding(Record.CARRIER, Check.NOT_DELIVERED, **facts))
+    if any(_contradicts(one, case.found.created_at) for one in _carrying(case, wanted)):
+        found.append(case.finding(Record.CARRIER, Check.CARRIER_CONTRADICTS, parcels=parcels))
+    return found or [case.finding(Record.CARRIER, Check.DELIVERED, parcels=parcels)]
+
+
+def _carrying(case: Case, wanted: set[Any]) -> list[Shipment]:
+    return [one for one in case.shipments if any(line.order_line_id in wanted for line in one.lines)]
+
+
+def _contradicts(parcel: Shipment, now: datetime) -> bool:
+    """Say whether a carrier's word of a parcel does not fit itself: then it is no evidence."""
+    if parcel.status in {ShipmentStatus.RETURN_TO_SENDER, ShipmentStatus.EXCEPTION}:
+        return True
+    if parcel.status is not ShipmentStatus.DELIVERED:
+        return parcel.delivered_at is not None
+    arrived = parcel.delivered_at
+    if arrived is None or arrived > now:
+        return True
+    return parcel.shipped_at is not None and arrived < parcel.shipped_at
+
+
+def _parcel(shipment: Shipment) -> dict[str, Any]:
+    arrived = shipment.delivered_at
+    return {
+        "id": str(shipment.id),
+        "carrier": shipment.carrier,
+        "status": shipment.status.value,
+        "deliveredAt": arrived.isoformat() if arrived else None,
+    }
+
+
+def _provider(case: Case) -> list[Finding]:
+    return [
+        _of_payment(case, payment) for payment in case.payments if payment.counts and payment.captured_minor
+    ]
+
+
+def _of_payment(case: Case, payment: Payment) -> Finding:
+    facts: dict[str, Any] = {
+        "paymentId": str(payment.id),
+        "provider": payment.provider,
+        "capturedMinor": payment.captured_minor,
+        "refundedMinor": payment.refunded_minor,
+    }
+    if payment.charged_back_minor:
+        return case.finding(Record.PROVIDER, Check.DISPUTED, **facts)
+    if payment.provider in OWN_TENDERS:
+        return case.finding(Record.PROVIDER, Check.PROVIDER_AGREES, **facts)
+    if payment.provider in {MANUAL, IMPORTED}:
+        return case.finding(Record.PROVIDER, Check.PROVIDER_HAS_NO_RECORD, **facts)
+    record = case.records.get(str(payment.id))
+    if record is None:
+        return case.finding(Record.PROVIDER, Check.PROVIDER_SILENT, **facts)
+    facts["told"] = {
+        "capturedMinor": record.captured_minor,
+        "refundedMinor": record.refunded_minor,
+        "disputedMinor": record.disputed_minor,
+        "currency": record.currency,
+    }
+    return case.finding(Record.PROVIDER, _compared(payment, record), **facts)
+
+
+def _compared(payment: Payment, record: PaymentRecord) -> Check:
+    if record.dispute is not DisputeState.NONE:
+        return Check.DISPUTED
+    asked = payment.refunded_minor + payment.refunding_minor
+    if record.refunded_minor > asked:
+        return Check.REFUNDED_AT_PROVIDER
+    agrees = (
+        record.captured_minor == payment.captured_minor
+        and record.refunded_minor >= payment.refunded_minor
+        and record.currency == payment.currency
+    )
+    return Check.PROVIDER_AGREES if agrees else Check.PROVIDER_DISAGREES
+
+
+def _customer(case: Case) -> list[Finding]:
+    asker, bought_by = case.asker, case.order.email
+    facts = {"orders": asker.orders, "returned": asker.returned}
+    found = []
+    if asker.email is not None and not same_email(asker.email, bought_by):
+        found.append(case.finding(Record.CUSTOMER, Check.NOT_THE_BUYER, **facts))
+    elif not asker.verified:
+        found.append(case.finding(Record.CUSTOMER, Check.UNVERIFIED, **facts))
+    if asker.fraud_notes:
+        found.append(
+            case.finding(Record.CUSTOMER, Check.FRAUD_BEFORE, notes=list(asker.fraud_notes), **facts)
+        )
+    if not found:
+        found.append(case.finding(Record.CUSTOMER, Check.IS_BUYER, **facts))
+    return found
+
+
+def same_email(given: str, known: str | None) -> bool:
+    """Say whether two addresses are one: but for case and blanks around them, to the letter."""
+    return known is not None and given.strip().lower() == known.strip().lower()
+
+
+def _earlier(case: Case) -> list[Finding]:
+    earlier = [one for one in case.earlier if one.status is not ReturnStatus.CANCELED]
+    facts = {"returns": [{"number": one.number, "status": one.status.value} for one in earlier]}
+    if any(
+        one.status is ReturnStatus.DECLINED or any(line.outcome is LineOutcome.REJECTED for line in one.lines)
+        for one in earlier
+    ):
+        return [case.finding(Record.EARLIER_RETURNS, Check.REFUSED_BEFORE, **facts)]
+    check = Check.RETURNED_BEFORE if earlier else Check.NOTHING_BEFORE
+    return [case.finding(Record.EARLIER_RETURNS, check, **facts)]
+
+
+def _inspection(case: Case) -> list[Finding]:
+    if case.found.keeps_items:
+        return []
+    wrong = []
+    for line in case.found.lines:
+        fine = {"AS_NEW", "OPENED", *(("USED", "DAMAGED") if line.reason in SHOPS_FAULT else ())}
+        as_asked = all(one.is_ours and one.grade.value in fine for one in line.inspections)
+        if not as_asked or line.quantity_accepted != line.quantity:
+            wrong.append(line)
+    looked_at = [
+        {
+            "sku": line.sku,
+            "asked": line.quantity,
+            "accepted": line.quantity_accepted,
+            "grades": sorted({one.grade.value for one in line.inspections}),
+        }
+        for line in (wrong or case.found.lines)
+    ]
+    check = Check.NOT_AS_EXPECTED if wrong else Check.AS_EXPECTED
+    return [case.finding(Record.INSPECTION, check, lines=looked_at)]

@@ -1,0 +1,323 @@
+"""SQL of returns: rows in, dataclasses out."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, DateTime, Row, Text, Uuid, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.orders import Order
+from domain.returns import (
+    Disposition,
+    Grade,
+    Inspection,
+    LineOutcome,
+    Return,
+    ReturnCondition,
+    ReturnLine,
+    ReturnReason,
+    ReturnStatus,
+    ReturnWish,
+)
+from persistence.json_text import json_text
+from persistence.tables.base import JSON
+
+_COLUMNS = """
+    r.id, r.number, r.order_id, r.status, r.wish, r.created_at, r.created_by, r.email, r.location_id,
+    r.keeps_items, r.verdict, r.refund_verdict, r.note, r.refund_minor, r.shipping_refund_minor,
+    r.fee_minor, r.transaction_ids, r.expires_at, r.decided_at, r.received_at, r.closed_at, r.version,
+    (SELECT jsonb_agg(jsonb_build_array(l.id, l.order_line_id, l.variant_id, l.sku, l.quantity, l.reason,
+                l.condition, l.note, l.photos, l.quantity_received,
+                (SELECT jsonb_agg(jsonb_build_array(i.id, i.quantity, i.disposition, i.grade, i.at, i.note)
+                                  ORDER BY i.id)
+                   FROM return_inspections i WHERE i.return_line_id = l.id),
+                l.outcome, l.refund_minor) ORDER BY l.id)
+       FROM return_lines l WHERE l.return_id = r.id) AS lines
+"""
+_IDS = bindparam("ids", type_=ARRAY(Uuid))
+
+
+def _select(where: str) -> Any:
+    return text(f"SELECT {_COLUMNS} FROM returns r {where}").columns(verdict=JSON, refund_verdict=JSON)
+
+
+_BY_IDS = _select("WHERE r.id = ANY (:ids)").bindparams(_IDS)
+_OF_ORDERS = _select("WHERE r.order_id = ANY (:ids) ORDER BY r.order_id, r.id").bindparams(_IDS)
+_PAGE = _select(
+    """
+    WHERE (:status IS NULL OR r.status = :status)
+      AND (:after_id IS NULL OR (r.created_at, r.id) < (:after_at, :after_id))
+    ORDER BY r.created_at DESC, r.id DESC LIMIT :limit
+    """
+).bindparams(
+    bindparam("status", type_=Text()),
+    bindparam("after_id", type_=Uuid()),
+    bindparam("after_at", type_=DateTime(timezone=True)),
+)
+_ORDER_OF = text("SELECT order_id FROM returns WHERE id = :id").bindparams(bindparam("id", type_=Uuid()))
+_LINES = """
+    INSERT INTO return_lines (id, return_id, order_line_id, variant_id, sku, quantity, reason, condition,
+           note, photos, quantity_received, outcome, refund_minor)
+    SELECT id, :id, order_line_id, variant_id, sku, quantity, reason, condition, note, photos,
+           quantity_received, outcome, refund_minor
+      FROM jsonb_to_recordset(CAST(:lines AS jsonb)) AS l (id uuid, order_line_id uuid, variant_id uuid,
+           sku text, quantity int, reason text, condition text, note text, photos text[],
+           quantity_received int, outcome text, refund_minor bigint)
+"""
+_MOMENTS = [
+    bindparam(name, type_=DateTime(timezone=True))
+    for name in ("expires_at", "decided_at", "received_at", "closed_at")
+]
+_JSONS = [bindparam(name, type_=JSON) for name in ("verdict", "refund_verdict")]
+_ORDER_ON = "UPDATE orders SET version = :order_version WHERE id = :order_id"
+_CREATE = text(
+    f"""
+    WITH made AS (
+        INSERT INTO returns (id, number, order_id, status, wish, created_at, created_by, email)
+        VALUES (:id, 'R' || nextval('return_numbers'), :order_id, :status, :wish, :created_at, :created_by,
+                :email)
+        RETURNING number
+    ), lines AS ({_LINES}), version AS ({_ORDER_ON})
+    SELECT number FROM made
+    """
+).bindparams(
+    bindparam("id", type_=Uuid()),
+    bindparam("created_at", type_=DateTime(timezone=True)),
+    bindparam("email", type_=Text()),
+)
+# What a customer has back of a line is what its returns accepted.
+_SAVE = text(
+    f"""
+    WITH lines AS (
+        {_LINES}
+        ON CONFLICT (id) DO UPDATE SET quantity_received = excluded.quantity_received,
+           outcome = excluded.outcome, refund_minor = excluded.refund_minor
+    ), looks AS (
+        INSERT INTO return_inspections (id, return_line_id, quantity, disposition, grade, note, at)
+        SELECT id, line_id, quantity, disposition, grade, note, at
+          FROM jsonb_to_recordset(CAST(:inspections AS jsonb)) AS i (id uuid, line_id uuid, quantity int,
+               disposition text, grade text, note text, at timestamptz)
+        ON CONFLICT (id) DO NOTHING
+    ), back AS (
+        UPDATE order_lines l SET quantity_returned = l.quantity_returned + u.units
+          FROM jsonb_to_recordset(CAST(:brought AS jsonb)) AS u (order_line_id uuid, units int)
+         WHERE l.id = u.order_line_id
+    ), version AS ({_ORDER_ON})
+    UPDATE returns SET status = :status, location_id = :location_id, keeps_items = :keeps_items,
+           verdict = :verdict, refund_verdict = :refund_verdict, note = :note, refund_minor = :refund_minor,
+           shipping_refund_minor = :shipping_refund_minor, fee_minor = :fee_minor,
+           transaction_ids = :transaction_ids, expires_at = :expires_at, decided_at = :decided_at,
+           received_at = :received_at, closed_at = :closed_at, version = :version
+     WHERE id = :id
+    """
+).bindparams(
+    *_MOMENTS,
+    *_JSONS,
+    *(bindparam(name, type_=Uuid()) for name in ("id", "order_id", "location_id")),
+    bindparam("note", type_=Text()),
+    bindparam("transaction_ids", type_=ARRAY(Uuid)),
+)
+_UNJUDGED = text(
+    """
+    SELECT id FROM returns WHERE status = 'REQUESTED' AND verdict IS NULL AND created_at <= :before
+     ORDER BY created_at, id LIMIT :most
+    """
+).bindparams(bindparam("before", type_=DateTime(timezone=True)))
+_UNSETTLED = text(
+    """
+    SELECT r.id FROM returns r
+     WHERE r.status = 'INSPECTED'
+       AND (r.refund_verdict IS NULL
+            OR cardinality(r.transaction_ids) > 0
+               AND NOT EXISTS (SELECT FROM payment_transactions t
+                                WHERE t.id = ANY (r.transaction_ids) AND t.status <> 'SUCCEEDED'))
+     ORDER BY r.created_at, r.id LIMIT :most
+    """
+)
+_LATE = text(
+    """
+    SELECT id FROM returns WHERE status IN ('APPROVED', 'IN_TRANSIT') AND expires_at <= :now
+     ORDER BY created_at, id LIMIT :most
+    """
+).bindparams(bindparam("now", type_=DateTime(timezone=True)))
+
+
+async def create(connection: AsyncConnection, found: Return, order: Order) -> str:
+    """Insert a return of a locked order, one version on; returns the number it is given."""
+    return str(
+        await connection.scalar(
+            _CREATE,
+            {
+                "id": found.id,
+                "order_id": order.id,
+                "order_version": order.version,
+                "status": found.status.value,
+                "wish": found.wish.value,
+                "created_at": found.created_at,
+                "created_by": found.created_by,
+                "email": found.email,
+                "lines": json_text(found.lines),
+            },
+        )
+    )
+
+
+async def save(connection: AsyncConnection, before: Return, after: Return, order: Order) -> None:
+    """Write a changed return of a locked order, which is one version on; its units that came are counted."""
+    await connection.execute(
+        _SAVE,
+        {
+            "id": after.id,
+            "order_id": order.id,
+            "order_version": order.version,
+            "status": after.status.value,
+            "location_id": after.location_id,
+            "keeps_items": after.keeps_items,
+            "verdict": after.verdict,
+            "refund_verdict": after.refund_verdict,
+            "note": after.note,
+            "refund_minor": after.refund_minor,
+            "shipping_refund_minor": after.shipping_refund_minor,
+            "fee_minor": after.fee_minor,
+            "transaction_ids": list(after.transaction_ids),
+            "expires_at": after.expires_at,
+            "decided_at": after.decided_at,
+            "received_at": after.received_at,
+            "closed_at": after.closed_at,
+            "version": after.version,
+            "lines": json_text(after.lines),
+            "inspections": json_text([one for line in after.lines for one in line.inspections]),
+            "brought": json_text(_brought(before, after)),
+        },
+    )
+
+
+async def order_of(connection: AsyncConnection, return_id: UUID) -> UUID | None:
+    """Return the order that a return is of."""
+    found: UUID | None = await connection.scalar(_ORDER_OF, {"id": return_id})
+    return found
+
+
+async def by_ids(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, Return]:
+    """Return returns, by id."""
+    rows = await connection.execute(_BY_IDS, {"ids": list(ids)})
+    return {row.id: _return(row) for row in rows}
+
+
+async def of_orders(connection: AsyncConnection, order_ids: Sequence[UUID]) -> dict[UUID, list[Return]]:
+    """Return the returns of many orders, the oldest first, by order."""
+    found: dict[UUID, list[Return]] = {}
+    for row in await connection.execute(_OF_ORDERS, {"ids": list(order_ids)}):
+        found.setdefault(row.order_id, []).append(_return(row))
+    return found
+
+
+async def page(
+    connection: AsyncConnection,
+    limit: int,
+    after: tuple[datetime, UUID] | None,
+    status: ReturnStatus | None,
+) -> list[Return]:
+    """Return returns from the newest on."""
+    after_at, after_id = after or (None, None)
+    values = {
+        "status": status.value if status else None,
+        "after_at": after_at,
+        "after_id": after_id,
+        "limit": limit,
+    }
+    return [_return(row) for row in await connection.execute(_PAGE, values)]
+
+
+async def unjudged(connection: AsyncConnection, before: datetime, most: int) -> list[UUID]:
+    """Return returns that were asked for before a moment and not judged, the oldest first."""
+    return list(await connection.scalars(_UNJUDGED, {"before": before, "most": most}))
+
+
+async def unsettled(connection: AsyncConnection, most: int) -> list[UUID]:
+    """Return returns whose money can be decided on, or all of whose money has been given back."""
+    return list(await connection.scalars(_UNSETTLED, {"most": most}))
+
+
+async def late(connection: AsyncConnection, now: datetime, most: int) -> list[UUID]:
+    """Return approved returns of which nothing has come in time."""
+    return list(await connection.scalars(_LATE, {"now": now, "most": most}))
+
+
+def _brought(before: Return, after: Return) -> list[dict[str, Any]]:
+    known = {line.id: _units(before, line) for line in before.lines}
+    return [
+        {"order_line_id": line.order_line_id, "units": units}
+        for line in after.lines
+        if (units := _units(after, line) - known.get(line.id, 0))
+    ]
+
+
+def _units(found: Return, line: ReturnLine) -> int:
+    kept = found.keeps_items and found.status in {ReturnStatus.INSPECTED, ReturnStatus.CLOSED}
+    return line.quantity if kept else line.quantity_accepted
+
+
+def _return(row: Row[*tuple[Any, ...]]) -> Return:
+    return Return(
+        row.id,
+        row.number,
+        row.order_id,
+        ReturnStatus(row.status),
+        ReturnWish(row.wish),
+        tuple(_line(record) for record in row.lines or ()),
+        row.created_at,
+        row.created_by,
+        row.email,
+        row.location_id,
+        row.keeps_items,
+        row.verdict,
+        row.refund_verdict,
+        row.note,
+        row.refund_minor,
+        row.shipping_refund_minor,
+        row.fee_minor,
+        tuple(row.transaction_ids),
+        row.expires_at,
+        row.decided_at,
+        row.received_at,
+        row.closed_at,
+        row.version,
+    )
+
+
+def _line(record: Sequence[Any]) -> ReturnLine:
+    line_id, order_line_id, variant_id, sku, quantity, reason, condition, note, photos, received, *rest = (
+        record
+    )
+    looks, outcome, refund_minor = rest
+    return ReturnLine(
+        UUID(line_id),
+        UUID(order_line_id),
+        UUID(variant_id) if variant_id else None,
+        sku,
+        quantity,
+        ReturnReason(reason),
+        ReturnCondition(condition) if condition else None,
+        note,
+        tuple(photos),
+        received,
+        tuple(_inspection(UUID(line_id), look) for look in looks or ()),
+        LineOutcome(outcome) if outcome else None,
+        refund_minor,
+    )
+
+
+def _inspection(line_id: UUID, record: Sequence[Any]) -> Inspection:
+    look_id, quantity, disposition, grade, at, note = record
+    return Inspection(
+        UUID(look_id),
+        line_id,
+        quantity,
+        Disposition(disposition),
+        Grade(grade),
+        datetime.fromisoformat(at),
+        note,
+    )

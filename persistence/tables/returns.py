@@ -1,0 +1,159 @@
+"""Returns: what comes back of orders, how it was judged and found, and the rules for it."""
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    Sequence,
+    Table,
+    Text,
+    Uuid,
+)
+
+from domain.return_policies import LabelPayer, ShippingRefund
+from domain.return_verdicts import Check, Decision
+from domain.returns import (
+    Disposition,
+    Grade,
+    LineOutcome,
+    ReturnCondition,
+    ReturnReason,
+    ReturnStatus,
+    ReturnWish,
+)
+from persistence.tables.base import JSON, key, metadata, moment, one_of, text_column
+
+return_numbers = Sequence("return_numbers", start=1001, metadata=metadata)
+
+returns = Table(
+    "returns",
+    metadata,
+    key(),
+    Column("number", Text, nullable=False, unique=True),
+    Column("order_id", Uuid, ForeignKey("orders.id"), nullable=False, index=True),
+    text_column("status"),
+    text_column("wish"),
+    text_column("created_by"),
+    Column("email", Text),
+    Column("location_id", Uuid, ForeignKey("locations.id")),
+    Column("keeps_items", Boolean, nullable=False, server_default="false"),
+    Column("verdict", JSON),
+    Column("refund_verdict", JSON),
+    Column("note", Text),
+    Column("refund_minor", BigInteger, nullable=False, server_default="0"),
+    Column("shipping_refund_minor", BigInteger, nullable=False, server_default="0"),
+    Column("fee_minor", BigInteger, nullable=False, server_default="0"),
+    Column("transaction_ids", ARRAY(Uuid), nullable=False, server_default="{}"),
+    moment("created_at"),
+    moment("expires_at", optional=True),
+    moment("decided_at", optional=True),
+    moment("received_at", optional=True),
+    moment("closed_at", optional=True),
+    Column("version", Integer, nullable=False, server_default="1"),
+    one_of("status", ReturnStatus),
+    one_of("wish", ReturnWish),
+    CheckConstraint("least(refund_minor, shipping_refund_minor, fee_minor) >= 0", name="amounts"),
+    # Work lists, the newest first.
+    Index("ix_returns_created_at", "created_at", "id"),
+    Index("ix_returns_status", "status", "created_at", "id"),
+)
+
+return_lines = Table(
+    "return_lines",
+    metadata,
+    key(),
+    Column("return_id", Uuid, ForeignKey("returns.id"), nullable=False, index=True),
+    Column("order_line_id", Uuid, ForeignKey("order_lines.id"), nullable=False, index=True),
+    Column("variant_id", Uuid, ForeignKey("variants.id"), index=True),
+    text_column("sku"),
+    Column("quantity", Integer, nullable=False),
+    text_column("reason"),
+    Column("condition", Text),
+    Column("note", Text),
+    Column("photos", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("quantity_received", Integer, nullable=False, server_default="0"),
+    Column("outcome", Text),
+    Column("refund_minor", BigInteger, nullable=False, server_default="0"),
+    one_of("reason", ReturnReason),
+    one_of("condition", ReturnCondition),
+    one_of("outcome", LineOutcome),
+    CheckConstraint("quantity > 0", name="quantity"),
+    CheckConstraint("quantity_received BETWEEN 0 AND quantity", name="quantity_received"),
+    CheckConstraint("refund_minor >= 0", name="refund"),
+)
+
+# Append-only: how units were found that came back.
+return_inspections = Table(
+    "return_inspections",
+    metadata,
+    key(),
+    Column("return_line_id", Uuid, ForeignKey("return_lines.id"), nullable=False, index=True),
+    Column("quantity", Integer, nullable=False),
+    text_column("disposition"),
+    text_column("grade"),
+    Column("note", Text),
+    moment("at"),
+    one_of("disposition", Disposition),
+    one_of("grade", Grade),
+    CheckConstraint("quantity > 0", name="quantity"),
+)
+
+return_policies = Table(
+    "return_policies",
+    metadata,
+    key(),
+    Column("channel_id", Uuid, ForeignKey("channels.id")),
+    Column("tag", Text),
+    Column("sku", Text),
+    Column("window_days", Integer, nullable=False),
+    Column("final_sale", Boolean, nullable=False),
+    # Parts in millionths, amounts in minor units of the order's currency.
+    Column("restocking_fee", Integer, nullable=False),
+    text_column("label_payer"),
+    Column("label_fee_minor", BigInteger, nullable=False),
+    Column("keep_below_minor", BigInteger, nullable=False),
+    Column("auto_refund_most_minor", BigInteger, nullable=False),
+    text_column("shipping_refund"),
+    Column("credit_bonus", Integer, nullable=False),
+    Column("arrive_within_days", Integer, nullable=False),
+    Column("grades", JSON, nullable=False),
+    Column("version", Integer, nullable=False, server_default="1"),
+    Index(
+        "uq_return_policies_scope",
+        "channel_id",
+        "tag",
+        "sku",
+        unique=True,
+        postgresql_nulls_not_distinct=True,
+    ),
+    one_of("label_payer", LabelPayer),
+    one_of("shipping_refund", ShippingRefund),
+    CheckConstraint("tag IS NULL OR sku IS NULL", name="scope"),
+)
+
+# What follows from a check of a verdict, where a shop wants other than the default.
+return_rules = Table(
+    "return_rules",
+    metadata,
+    Column("code", Text, primary_key=True),
+    text_column("decision"),
+    one_of("code", Check),
+    one_of("decision", Decision),
+)
+
+# Proven fraud, never suspicions; the address in small letters.
+fraud_flags = Table(
+    "fraud_flags",
+    metadata,
+    key(),
+    text_column("email"),
+    text_column("note"),
+    text_column("created_by"),
+    moment("created_at"),
+    Index("ix_fraud_flags_email", "email"),
+)
