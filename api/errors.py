@@ -50,6 +50,7 @@ class UserErrorCode(Enum):
     SCAN_REFUSED = "SCAN_REFUSED"
     PICKUP_CODE_REFUSED = "PICKUP_CODE_REFUSED"
     SAME_ACTOR = "SAME_ACTOR"
+    NOT_RETURNABLE = "NOT_RETURNABLE"
 
 
 @strawberry.interface(
@@ -203,6 +204,16 @@ class PickupCodeRefusedError(UserError):
     attempts_left: int
 
 
+@strawberry.type(description="More units than can be returned; obstacles say why not more.")
+class NotReturnableError(UserError):
+    """So many cannot be returned."""
+
+    sku: str
+    requested: int
+    returnable: int
+    obstacles: list[str]
+
+
 USER_ERROR_TYPES: tuple[type[UserError], ...] = (
     GeneralError,
     InvalidInputError,
@@ -220,6 +231,7 @@ USER_ERROR_TYPES: tuple[type[UserError], ...] = (
     LabelRefusedError,
     ScanRefusedError,
     PickupCodeRefusedError,
+    NotReturnableError,
 )
 """Types only reachable through the interface: the schema has to be told of them."""
 
@@ -347,6 +359,18 @@ def _no_pickup(error: domain.PickupCodeRefused, code: UserErrorCode, path: list[
     )
 
 
+def _not_returnable(error: domain.NotReturnable, code: UserErrorCode, path: list[str] | None) -> UserError:
+    return NotReturnableError(
+        code=code,
+        message=error.message,
+        path=path,
+        sku=error.sku,
+        requested=error.requested,
+        returnable=error.returnable,
+        obstacles=list(error.obstacles),
+    )
+
+
 _BUILDERS: dict[type[domain.DomainError], Callable[..., UserError]] = {
     domain.InvalidInput: _invalid,
     domain.NotFound: _not_found,
@@ -363,4 +387,5 @@ _BUILDERS: dict[type[domain.DomainError], Callable[..., UserError]] = {
     domain.LabelRefused: _no_label,
     ScanRefused: _scan,
     domain.PickupCodeRefused: _no_pickup,
+    domain.NotReturnable: _not_returnable,
 }

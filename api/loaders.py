@@ -21,6 +21,7 @@ from domain.orders import Order, OrderLine
 from domain.payments import Payment, PaymentTransaction
 from domain.pickup_changes import Pickup
 from domain.pricing import Explanation
+from domain.returns import Return
 from domain.routing_decisions import RoutingDecision
 from domain.shipping import DeliveryRate
 from domain.stored_values import Applied, StoredValue
@@ -42,6 +43,7 @@ from persistence import (
     payment_changes,
     payments,
     pickups,
+    returns,
     routing,
     shipping,
     stored_value_tenders,
@@ -179,6 +181,18 @@ class Loaders:
     def order_notifications(self) -> DataLoader[UUID, list[Notification] | None]:
         """What customers were told, by their order's id."""
         return self.over("order_notifications", notifications.of_orders)
+
+    def returns(self) -> DataLoader[UUID, Return | None]:
+        """Returns by id."""
+        return self.over("returns", returns.by_ids)
+
+    def order_returns(self) -> DataLoader[UUID, list[Return] | None]:
+        """Returns by their order's id, the oldest first."""
+        return self.over("order_returns", returns.of_orders)
+
+    def transactions(self) -> DataLoader[UUID, PaymentTransaction | None]:
+        """Transactions of payments by id."""
+        return self.over("transactions", payment_changes.by_ids)
 
     def order_reviews(self) -> DataLoader[UUID, OrderReview | None]:
         """Reviews by their order's id."""

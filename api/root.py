@@ -45,6 +45,7 @@ from api.resolvers.payment_callbacks import PaymentCallbacksMutation, PaymentCal
 from api.resolvers.payments import PaymentsMutation
 from api.resolvers.pickups import PickupsMutation, PickupsQuery
 from api.resolvers.reconciliation import ReconciliationMutation, ReconciliationQuery
+from api.resolvers.returns import ReturnsMutation, ReturnsQuery, ReturnsSubscription
 from api.resolvers.routing import RoutingMutation, RoutingQuery
 from api.resolvers.shipments import ShipmentsMutation, ShipmentsSubscription
 from api.resolvers.shipping import ShippingMutation, ShippingQuery
@@ -85,6 +86,7 @@ class Query(
     TaxesQuery,
     TrackingQuery,
     TransfersQuery,
+    ReturnsQuery,
     StoredValuesQuery,
     WavesQuery,
     BinsQuery,
@@ -130,6 +132,7 @@ class Mutation(
     TaxesMutation,
     TrackingMutation,
     TransfersMutation,
+    ReturnsMutation,
     TaxQuotesMutation,
     StoredValuesMutation,
     WavesMutation,
@@ -150,6 +153,7 @@ class Subscription(
     ShipmentsSubscription,
     OrderListsSubscription,
     OrdersSubscription,
+    ReturnsSubscription,
     StockWatchSubscription,
     WavesSubscription,
 ):

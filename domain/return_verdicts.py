@@ -7,118 +7,17 @@ does either. Notes and pictures are the asker's own words: nothing here reads th
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
-from domain.orders import Order, OrderStatus
+from domain.orders import OrderStatus
 from domain.payments import IMPORTED, MANUAL, OWN_TENDERS, Payment
 from domain.ports import DisputeState, PaymentRecord
+from domain.return_evidence import Case, Check, Decision, Finding, Record, Verdict
 from domain.return_policies import deadline
 from domain.return_requests import LineEligibility
-from domain.returns import (
-    SHOPS_FAULT,
-    LineOutcome,
-    Return,
-    ReturnLine,
-    ReturnReason,
-    ReturnStatus,
-)
+from domain.returns import SHOPS_FAULT, LineOutcome, ReturnLine, ReturnReason, ReturnStatus
 from domain.shipments import Shipment, ShipmentStatus
-
-
-class Record(StrEnum):
-    """Whose word a finding is."""
-
-    ORDER = "ORDER"
-    POLICY = "POLICY"
-    PROVIDER = "PROVIDER"
-    CUSTOMER = "CUSTOMER"
-    CARRIER = "CARRIER"
-    EARLIER_RETURNS = "EARLIER_RETURNS"
-    INSPECTION = "INSPECTION"
-
-
-class Decision(StrEnum):
-    """What follows."""
-
-    APPROVE = "APPROVE"
-    ASK_STAFF = "ASK_STAFF"
-    DECLINE = "DECLINE"
-
-
-class Check(StrEnum):
-    """What was found."""
-
-    PAID = "PAID"
-    NOT_PAID = "NOT_PAID"
-    ORDER_ENDED = "ORDER_ENDED"
-    WITHIN_POLICY = "WITHIN_POLICY"
-    WINDOW_OVER = "WINDOW_OVER"
-    FINAL_SALE = "FINAL_SALE"
-    RIGHT_OF_WITHDRAWAL = "RIGHT_OF_WITHDRAWAL"
-    FAULT_OUTSIDE_POLICY = "FAULT_OUTSIDE_POLICY"
-    ABOVE_AUTO_REFUND = "ABOVE_AUTO_REFUND"
-    NOTHING_TO_REFUND = "NOTHING_TO_REFUND"
-    PROVIDER_AGREES = "PROVIDER_AGREES"
-    PROVIDER_SILENT = "PROVIDER_SILENT"
-    PROVIDER_HAS_NO_RECORD = "PROVIDER_HAS_NO_RECORD"
-    PROVIDER_DISAGREES = "PROVIDER_DISAGREES"
-    REFUNDED_AT_PROVIDER = "REFUNDED_AT_PROVIDER"
-    DISPUTED = "DISPUTED"
-    IS_BUYER = "IS_BUYER"
-    NOT_THE_BUYER = "NOT_THE_BUYER"
-    UNVERIFIED = "UNVERIFIED"
-    FRAUD_BEFORE = "FRAUD_BEFORE"
-    RETURN_RATE = "RETURN_RATE"
-    DELIVERED = "DELIVERED"
-    NOT_DELIVERED = "NOT_DELIVERED"
-    SAID_NOT_DELIVERED = "SAID_NOT_DELIVERED"
-    CARRIER_CONTRADICTS = "CARRIER_CONTRADICTS"
-    NOTHING_BEFORE = "NOTHING_BEFORE"
-    RETURNED_BEFORE = "RETURNED_BEFORE"
-    REFUSED_BEFORE = "REFUSED_BEFORE"
-    AS_EXPECTED = "AS_EXPECTED"
-    NOT_AS_EXPECTED = "NOT_AS_EXPECTED"
-
-
-DEFAULT_ACTIONS: Mapping[Check, Decision] = {
-    Check.NOT_PAID: Decision.ASK_STAFF,
-    Check.ORDER_ENDED: Decision.ASK_STAFF,
-    Check.WINDOW_OVER: Decision.DECLINE,
-    Check.FINAL_SALE: Decision.DECLINE,
-    Check.RIGHT_OF_WITHDRAWAL: Decision.ASK_STAFF,
-    Check.FAULT_OUTSIDE_POLICY: Decision.ASK_STAFF,
-    Check.ABOVE_AUTO_REFUND: Decision.ASK_STAFF,
-    Check.NOTHING_TO_REFUND: Decision.ASK_STAFF,
-    Check.PROVIDER_SILENT: Decision.ASK_STAFF,
-    Check.PROVIDER_HAS_NO_RECORD: Decision.ASK_STAFF,
-    Check.PROVIDER_DISAGREES: Decision.ASK_STAFF,
-    Check.REFUNDED_AT_PROVIDER: Decision.ASK_STAFF,
-    Check.DISPUTED: Decision.ASK_STAFF,
-    Check.NOT_THE_BUYER: Decision.ASK_STAFF,
-    Check.UNVERIFIED: Decision.ASK_STAFF,
-    Check.FRAUD_BEFORE: Decision.ASK_STAFF,
-    Check.NOT_DELIVERED: Decision.ASK_STAFF,
-    Check.SAID_NOT_DELIVERED: Decision.ASK_STAFF,
-    Check.CARRIER_CONTRADICTS: Decision.ASK_STAFF,
-    Check.REFUSED_BEFORE: Decision.ASK_STAFF,
-    Check.NOT_AS_EXPECTED: Decision.ASK_STAFF,
-}
-"""What follows from what was found, where the shop says nothing else; what is not here is in order."""
-
-LENIENT = frozenset(
-    {
-        Check.WINDOW_OVER,
-        Check.FINAL_SALE,
-        Check.RIGHT_OF_WITHDRAWAL,
-        Check.FAULT_OUTSIDE_POLICY,
-        Check.ABOVE_AUTO_REFUND,
-        Check.RETURN_RATE,
-    }
-)
-"""Checks that a shop may wave through. The others stand for records that do not fit: never approved alone."""
 
 # fmt: off
 _EU = frozenset((
@@ -131,78 +30,6 @@ WITHDRAWAL_DAYS: Mapping[str, int] = {**dict.fromkeys(_EU, 14), "BR": 7}
 
 EU: directive 2011/83, article 9. Brazil: law 8.078/1990, article 49.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one record says: the check, what follows from it, and the facts it rests on."""
-
-    record: Record
-    check: Check
-    decision: Decision
-    facts: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """A decision with all its evidence."""
-
-    decision: Decision
-    findings: tuple[Finding, ...]
-    at: datetime
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as it is stored."""
-        return {
-            "decision": self.decision.value,
-            "at": self.at.isoformat(),
-            "findings": [asdict(one) for one in self.findings],
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Asker:
-    """Who asks for a return, and what is known of them.
-
-    `email` is what they say; `verified` whether they proved to hold the order (its token, or their account).
-    """
-
-    email: str | None
-    verified: bool
-    fraud_notes: tuple[str, ...] = ()
-    orders: int = 0
-    """Orders with the same address that were sent to them."""
-    returned: int = 0
-    """Those of which something came back."""
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """All records of one return."""
-
-    order: Order
-    found: Return
-    eligible: Sequence[LineEligibility]
-    """Of the order's lines, this return's own units not counted as claimed."""
-    earlier: Sequence[Return]
-    shipments: Sequence[Shipment]
-    payments: Sequence[Payment]
-    records: Mapping[str, PaymentRecord | None]
-    """What providers say, by our payment's id; None: no answer."""
-    asker: Asker
-    worth_minor: int
-    """What it would bring."""
-    auto_refund_most_minor: int
-    """The smallest of its lines' limits."""
-    actions: Mapping[Check, Decision] = field(default_factory=dict)
-    """What the shop wants to follow, where it is not the default."""
-
-    def finding(self, record: Record, check: Check, **facts: Any) -> Finding:
-        """Return a finding with what follows from it here."""
-        action = self.actions.get(check, DEFAULT_ACTIONS.get(check, Decision.APPROVE))
-        if action is Decision.APPROVE and check in DEFAULT_ACTIONS and check not in LENIENT:
-            action = DEFAULT_ACTIONS[check]
-        return Finding(record, check, action, facts)
 
 
 def judge(case: Case, now: datetime) -> Verdict:

@@ -9,14 +9,15 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Row, Text, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.return_evidence import Check, Decision
 from domain.return_policies import LabelPayer, ReturnPolicy, ShippingRefund
-from domain.return_verdicts import Check, Decision
 from domain.returns import Grade
 from persistence.tables.base import JSON
 
 _COLUMNS = """
     id, channel_id, tag, sku, window_days, final_sale, restocking_fee, label_payer, label_fee_minor,
-    keep_below_minor, auto_refund_most_minor, shipping_refund, credit_bonus, arrive_within_days, grades, version
+    keep_below_minor, auto_refund_most_minor, shipping_refund, credit_bonus, arrive_within_days, grades,
+    version
 """
 _ALL = text(f"SELECT {_COLUMNS} FROM return_policies ORDER BY id").columns(grades=JSON)
 _SET = (
@@ -48,7 +49,7 @@ _SET = (
 # All that a request is judged by: few rows each, read at once.
 _FACTS = (
     text(
-        f"""
+        """
     SELECT (SELECT jsonb_agg(to_jsonb(p) ORDER BY p.id) FROM return_policies p
              WHERE p.channel_id IS NULL OR p.channel_id = :channel_id) AS policies,
            (SELECT jsonb_object_agg(code, decision) FROM return_rules) AS rules,
@@ -161,7 +162,7 @@ async def flag(
 
 
 def _record(row: Row[*tuple[Any, ...]]) -> Mapping[str, Any]:
-    return dict(row._mapping)
+    return row._asdict()
 
 
 def _policy(record: Mapping[str, Any]) -> ReturnPolicy:

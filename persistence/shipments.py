@@ -17,16 +17,19 @@ from persistence.json_text import json_text
 from persistence.order_parts import PARTS_SQL, parts
 from persistence.orders import ORDER_COLUMNS, order_of
 
+_COLUMNS = f"""
+    {ORDER_COLUMNS}, {PARTS_SQL},
+    (SELECT jsonb_agg(jsonb_build_array(l.id, l.variant_id, l.sku, l.name, l.quantity,
+                l.unit_price_minor, l.position, l.quantity_shipped, l.quantity_returned,
+                l.discount_minor, l.tax_minor) ORDER BY l.position)
+       FROM order_lines l WHERE l.order_id = o.id) AS lines,
+    (SELECT h.capture_policy FROM channels h WHERE h.id = o.channel_id) AS capture_policy
+"""
+_READ = text(f"SELECT {_COLUMNS} FROM orders o WHERE o.id = :id").bindparams(bindparam("id", type_=Uuid()))
 # As with orders: subqueries are as of the statement's start, so a row waited for is read again.
 _LOCK = text(
     f"""
-    SELECT {ORDER_COLUMNS}, {PARTS_SQL},
-           (SELECT jsonb_agg(jsonb_build_array(l.id, l.variant_id, l.sku, l.name, l.quantity,
-                       l.unit_price_minor, l.position, l.quantity_shipped, l.quantity_returned,
-                       l.discount_minor, l.tax_minor) ORDER BY l.position)
-              FROM order_lines l WHERE l.order_id = o.id) AS lines,
-           (SELECT h.capture_policy FROM channels h WHERE h.id = o.channel_id) AS capture_policy,
-           (SELECT k.version FROM orders k WHERE k.id = o.id) AS seen_version
+    SELECT {_COLUMNS}, (SELECT k.version FROM orders k WHERE k.id = o.id) AS seen_version
       FROM orders o
      WHERE o.id = coalesce(:order_id,
                            (SELECT f.order_id FROM fulfillment_orders f WHERE f.id = :part_id),
@@ -94,6 +97,12 @@ _COMPLETABLE = text(
      ORDER BY o.id LIMIT :most
     """
 )
+
+
+async def read(connection: AsyncConnection, order_id: UUID) -> LockedFulfillment | None:
+    """Return what `lock` does, without a lock: to tell what could be done, not to do it."""
+    row = (await connection.execute(_READ, {"id": order_id})).first()
+    return _locked(row) if row else None
 
 
 async def lock(

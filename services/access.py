@@ -25,6 +25,8 @@ class Permission(StrEnum):
     WAREHOUSE_WRITE = "warehouse.write"
     PAYMENTS_READ = "payments.read"
     PAYMENTS_WRITE = "payments.write"
+    RETURNS_READ = "returns.read"
+    RETURNS_WRITE = "returns.write"
     ROUTING_WRITE = "routing.write"
     SHIPPING_WRITE = "shipping.write"
     PRICING_WRITE = "pricing.write"

@@ -21,6 +21,7 @@ READERS: Mapping[str, frozenset[Permission]] = {
     "FulfillmentOrder": _ORDERS,
     "Shipment": _ORDERS,
     "CycleCount": frozenset({Permission.STOCK_READ}),
+    "Return": frozenset({Permission.RETURNS_READ}),
     "Transfer": frozenset({Permission.STOCK_READ}),
     "GiftCard": frozenset({Permission.STORED_VALUE_READ}),
     "StoreCredit": frozenset({Permission.STORED_VALUE_READ}),

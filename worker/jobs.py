@@ -15,6 +15,8 @@ from services import (
     pickups,
     reconciliation,
     reroutes,
+    return_settlement,
+    returns,
     routing_batches,
     shipment_sweeps,
     stock_losses,
@@ -62,6 +64,11 @@ JOBS = (
     Job("route_in_batches", 60.0, routing_batches.decide_new),
     # What waits to be collected waits for days: minutes do not matter.
     Job("remind_of_pickups", 60.0, pickups.remind),
+    # Of these the process ended before it decided, or the provider answered late.
+    Job("judge_returns", 5.0, returns.judge_due),
+    Job("settle_returns", 2.0, return_settlement.settle_due),
+    # Days: minutes do not matter.
+    Job("expire_returns", 60.0, returns.expire_due),
     # Once a day for each day, some hours after its end; looked for more often than that.
     Job("reconcile_payments", 900.0, reconciliation.reconcile_due),
     # Nothing can be paid with what has expired, whether its balance was taken yet or not.

@@ -16,6 +16,7 @@ from api.schema.fulfillment import FulfillmentOrder
 from api.schema.locations import Location
 from api.schema.orders import Order
 from api.schema.payments import Payment
+from api.schema.returns import Return
 from api.schema.shipments import Shipment
 from api.schema.shipping import DeliveryRate
 from api.schema.stored_values import GiftCard, StoreCredit
@@ -25,7 +26,7 @@ from domain import catalog as domain
 from domain.kernel.errors import InvalidInput
 from domain.stored_values import StoredValueKind
 from persistence.order_parts import OrderParts
-from services import cycle_counts, nodes, transfers
+from services import cycle_counts, nodes, returns, transfers
 
 
 @strawberry.type
@@ -118,6 +119,11 @@ async def _transfer(info: Info, row_id: UUID) -> Node | None:
     return Transfer.of(found) if found else None
 
 
+async def _return(info: Info, row_id: UUID) -> Node | None:
+    found = await returns.find(info.context.service, row_id)
+    return Return.of(found) if found else None
+
+
 async def _cycle_count(info: Info, row_id: UUID) -> Node | None:
     found = await cycle_counts.find(info.context.service, row_id)
     return CycleCount.of(found) if found else None
@@ -143,5 +149,6 @@ _LOADERS: Mapping[str, Callable[[Info, UUID], Awaitable[Node | None]]] = {
     "ProductVariant": _variant,
     "Shipment": _shipment,
     "StoreCredit": _store_credit,
+    "Return": _return,
     "Transfer": _transfer,
 }

@@ -13,6 +13,7 @@ from api.schema.fulfillment import FulfillmentOrder
 from api.schema.notifications import Notification
 from api.schema.order_reviews import OrderReview
 from api.schema.payments import Payment, PaymentTransaction
+from api.schema.returns import Return
 from api.schema.shipments import Shipment
 from api.schema.shipping import OrderDelivery
 from api.schema.values import Address, Adjustment, Money, MoneyInput, Node, Totals
@@ -167,6 +168,12 @@ class Order(Node):
     async def shipments(self, info: Info) -> list[Shipment]:
         """Return the shipments."""
         return [Shipment.of(shipment) for shipment in (await self._parts(info)).shipments]
+
+    @strawberry.field(description="What comes back of it, the oldest first.")  # type: ignore[untyped-decorator]
+    async def returns(self, info: Info) -> list[Return]:
+        """Return the returns."""
+        found = await info.context.loaders.order_returns().load(self.row.id)
+        return [Return.of(one) for one in found or ()]
 
     @strawberry.field(description="How it is paid.")  # type: ignore[untyped-decorator]
     async def payments(self, info: Info) -> list[Payment]:

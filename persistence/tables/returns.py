@@ -15,8 +15,8 @@ from sqlalchemy import (
     Uuid,
 )
 
+from domain.return_evidence import Check, Decision
 from domain.return_policies import LabelPayer, ShippingRefund
-from domain.return_verdicts import Check, Decision
 from domain.returns import (
     Disposition,
     Grade,

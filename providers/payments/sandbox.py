@@ -13,7 +13,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.kernel.money import Money
 from domain.payments import TransactionKind
-from domain.ports import Outcome, PaymentRequest, ProviderAnswer, ProviderEvent, ProviderTimeout, ReportLine
+from domain.ports import (
+    DisputeState,
+    Outcome,
+    PaymentRecord,
+    PaymentRequest,
+    ProviderAnswer,
+    ProviderEvent,
+    ProviderTimeout,
+    ReportLine,
+)
 from providers.payments import sandbox_callbacks, sandbox_report
 from providers.payments.sandbox_methods import BEHAVIOURS, Fate, Faults
 from providers.payments.sandbox_record import Change, SandboxRecord
@@ -91,6 +100,19 @@ class SandboxPayments:
         """Return what became of the capture or refund with `key`; None when it never arrived."""
         change = await self._record.find_change(key)
         return _change_answer(change) if change else None
+
+    async def record_of(self, reference: str) -> PaymentRecord | None:
+        """Return what is on record of the charge `reference`; what was charged back counts as disputed."""
+        charge = await self._record.by_reference(reference)
+        if charge is None:
+            return None
+        return PaymentRecord(
+            charge.currency,
+            charge.captured_minor,
+            charge.refunded_minor,
+            charge.charged_back_minor,
+            DisputeState.OPEN if charge.charged_back_minor else DisputeState.NONE,
+        )
 
     async def void(self, key: str, reference: str) -> ProviderAnswer:
         """Give up the charge `reference`."""

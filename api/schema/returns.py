@@ -1,0 +1,365 @@
+"""GraphQL types of returns: what may come back, what is coming, and how it ends."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import strawberry
+from strawberry.scalars import JSON
+
+from api.context import Info
+from api.pagination import PageInfo, PageRequest, cursor
+from api.scalars import encode_id
+from api.schema.payments import PaymentTransaction
+from api.schema.values import Money, Node
+from domain import return_evidence as verdicts
+from domain import return_requests as requests
+from domain import returns as domain
+from domain.orders import Order as DomainOrder
+from realtime.events import FeedEvent
+from services.access import Permission
+
+RETURN = "Return"
+LINE = "ReturnLine"
+NEWEST = "RETURNS_NEWEST"
+"""The one order of these lists, named in their cursors."""
+KEY = (datetime, UUID)
+"""What a cursor holds: when the return was asked for, and its id."""
+
+ReturnStatus = strawberry.enum(domain.ReturnStatus, description="Life of a return.")
+ReturnReason = strawberry.enum(domain.ReturnReason, description="Why something is sent back.")
+ReturnWish = strawberry.enum(domain.ReturnWish, description="What the customer wants for it.")
+ReturnCondition = strawberry.enum(domain.ReturnCondition, description="How the customer says that it is.")
+ReturnObstacle = strawberry.enum(
+    requests.Obstacle, name="ReturnObstacle", description="Why units cannot simply be returned."
+)
+ReturnDisposition = strawberry.enum(
+    domain.Disposition, name="ReturnDisposition", description="What becomes of units that came back."
+)
+ReturnGrade = strawberry.enum(domain.Grade, name="ReturnGrade", description="How units came back.")
+ReturnOutcome = strawberry.enum(
+    domain.LineOutcome, name="ReturnOutcome", description="How a line of a return ended."
+)
+ReturnDecision = strawberry.enum(
+    verdicts.Decision, name="ReturnDecision", description="What follows from the records of a return."
+)
+ReturnCheck = strawberry.enum(verdicts.Check, name="ReturnCheck", description="What a record says.")
+ReturnRecord = strawberry.enum(verdicts.Record, name="ReturnRecord", description="Whose word it is.")
+
+_OBSTACLES = {
+    requests.Obstacle.NOT_SHIPPED: "Not all units have been sent.",
+    requests.Obstacle.NOT_DELIVERED: "Not all units that were sent have arrived.",
+    requests.Obstacle.WINDOW_OVER: "The time to return them is over.",
+    requests.Obstacle.FINAL_SALE: "This article is sold without a right to return it.",
+    requests.Obstacle.ALREADY_RETURNED: "Some units are in a return already.",
+}
+
+
+@strawberry.type
+class ReturnLineEligibility:
+    """What may be returned of one line of an order."""
+
+    line_id: strawberry.ID
+    sku: str
+    name: str
+    returnable: int = strawberry.field(description="Units that may be returned now under the shop's rules.")
+    until: datetime | None = strawberry.field(description="The last moment to ask; null: nothing arrived.")
+    obstacles: list[ReturnObstacle]  # type: ignore[valid-type]
+    explanation: str | None = strawberry.field(description="The obstacles in words; null: there is none.")
+    window_days: int
+    final_sale: bool
+    customer_pays_label: bool
+    label_fee: Money
+    restocking_fee_percent: float
+
+    @classmethod
+    def of(cls, found: requests.LineEligibility, currency: str) -> "ReturnLineEligibility":
+        """Return the GraphQL form of what may be returned of a line."""
+        policy = found.policy
+        return cls(
+            line_id=encode_id("OrderLine", found.line.id),
+            sku=found.line.sku,
+            name=found.line.name,
+            returnable=found.returnable,
+            until=found.until,
+            obstacles=list(found.obstacles),
+            explanation=" ".join(_OBSTACLES[one] for one in found.obstacles) or None,
+            window_days=policy.window_days,
+            final_sale=policy.final_sale,
+            customer_pays_label=policy.label_payer.value == "CUSTOMER",
+            label_fee=Money.of_minor(policy.label_fee_minor, currency),
+            restocking_fee_percent=policy.restocking_fee / 10_000,
+        )
+
+
+@strawberry.type
+class ReturnEligibility:
+    """What may be returned of an order."""
+
+    possible: bool = strawberry.field(description="Whether anything may be returned now.")
+    lines: list[ReturnLineEligibility]
+
+    @classmethod
+    def of(cls, order: DomainOrder, found: Sequence[requests.LineEligibility]) -> "ReturnEligibility":
+        """Return the GraphQL form of what may be returned of an order."""
+        return cls(
+            possible=any(one.returnable for one in found),
+            lines=[ReturnLineEligibility.of(one, order.currency) for one in found],
+        )
+
+
+@strawberry.type
+class ReturnFinding:
+    """What one record says of a return, and what follows from it."""
+
+    record: ReturnRecord  # type: ignore[valid-type]
+    check: ReturnCheck  # type: ignore[valid-type]
+    decision: ReturnDecision  # type: ignore[valid-type]
+    facts: JSON
+
+
+@strawberry.type
+class ReturnVerdict:
+    """What was decided by itself, with all its evidence."""
+
+    decision: ReturnDecision  # type: ignore[valid-type]
+    decided_at: datetime
+    findings: list[ReturnFinding]
+
+    @classmethod
+    def of(cls, kept: Any) -> "ReturnVerdict | None":
+        """Return the GraphQL form of a stored verdict; None for none."""
+        if kept is None:
+            return None
+        return cls(
+            decision=verdicts.Decision(kept["decision"]),
+            decided_at=datetime.fromisoformat(kept["at"]),
+            findings=[
+                ReturnFinding(
+                    record=verdicts.Record(one["record"]),
+                    check=verdicts.Check(one["check"]),
+                    decision=verdicts.Decision(one["decision"]),
+                    facts=one["facts"],
+                )
+                for one in kept["findings"]
+            ],
+        )
+
+
+@strawberry.type
+class ReturnInspection:
+    """Units that were looked at together."""
+
+    quantity: int
+    disposition: ReturnDisposition  # type: ignore[valid-type]
+    grade: ReturnGrade  # type: ignore[valid-type]
+    note: str | None
+    inspected_at: datetime
+
+
+@strawberry.type
+class ReturnLine:
+    """Units of one order line that come back."""
+
+    id: strawberry.ID
+    line_id: strawberry.ID
+    sku: str
+    quantity: int
+    reason: ReturnReason  # type: ignore[valid-type]
+    condition: ReturnCondition | None  # type: ignore[valid-type]
+    note: str | None
+    photos: list[str]
+    quantity_received: int
+    outcome: ReturnOutcome | None  # type: ignore[valid-type]
+    refund: Money
+    row: strawberry.Private[domain.ReturnLine]
+
+    @classmethod
+    def of(cls, line: domain.ReturnLine, currency: str) -> "ReturnLine":
+        """Return the GraphQL form of a line."""
+        return cls(
+            id=encode_id(LINE, line.id),
+            line_id=encode_id("OrderLine", line.order_line_id),
+            sku=line.sku,
+            quantity=line.quantity,
+            reason=line.reason,
+            condition=line.condition,
+            note=line.note,
+            photos=list(line.photos),
+            quantity_received=line.quantity_received,
+            outcome=line.outcome,
+            refund=Money.of_minor(line.refund_minor, currency),
+            row=line,
+        )
+
+    @strawberry.field
+    def inspections(self, info: Info) -> list[ReturnInspection] | None:
+        """How its units were found; for staff, null to others."""
+        if not info.context.actor.may(Permission.RETURNS_READ):
+            return None
+        return [
+            ReturnInspection(
+                quantity=one.quantity,
+                disposition=one.disposition,
+                grade=one.grade,
+                note=one.note,
+                inspected_at=one.at,
+            )
+            for one in self.row.inspections
+        ]
+
+
+@strawberry.type(description="Units of an order that come back together.")
+class Return(Node):
+    """A return, for whoever may see its order."""
+
+    number: str
+    version: int
+    status: ReturnStatus  # type: ignore[valid-type]
+    wish: ReturnWish  # type: ignore[valid-type]
+    keeps_items: bool = strawberry.field(description="Whether nothing is to be sent: the customer keeps it.")
+    created_at: datetime
+    order_id: strawberry.ID
+    expires_at: datetime | None = strawberry.field(description="Until when its units must be here.")
+    received_at: datetime | None
+    closed_at: datetime | None
+    row: strawberry.Private[domain.Return]
+
+    @classmethod
+    def of(cls, found: domain.Return) -> "Return":
+        """Return the GraphQL form of a return."""
+        return cls(
+            id=encode_id(RETURN, found.id),
+            number=found.number,
+            version=found.version,
+            status=found.status,
+            wish=found.wish,
+            keeps_items=found.keeps_items,
+            created_at=found.created_at,
+            order_id=encode_id("Order", found.order_id),
+            expires_at=found.expires_at,
+            received_at=found.received_at,
+            closed_at=found.closed_at,
+            row=found,
+        )
+
+    @strawberry.field(description="What comes back.")  # type: ignore[untyped-decorator]
+    async def lines(self, info: Info) -> list[ReturnLine]:
+        """Return the lines."""
+        currency = await self._currency(info)
+        return [ReturnLine.of(line, currency) for line in self.row.lines]
+
+    @strawberry.field(description="What is given back; zero as long as that is not decided.")  # type: ignore[untyped-decorator]
+    async def refund(self, info: Info) -> Money:
+        """Return the whole refund."""
+        return Money.of_minor(self.row.refund_minor, await self._currency(info))
+
+    @strawberry.field(description="The part of the refund that is for the delivery.")  # type: ignore[untyped-decorator]
+    async def shipping_refund(self, info: Info) -> Money:
+        """Return the delivery given back."""
+        return Money.of_minor(self.row.shipping_refund_minor, await self._currency(info))
+
+    @strawberry.field(description="What was kept of it: restocking, its label, and how it came back.")  # type: ignore[untyped-decorator]
+    async def fees(self, info: Info) -> Money:
+        """Return the fees."""
+        return Money.of_minor(self.row.fee_minor, await self._currency(info))
+
+    @strawberry.field(description="The refunds by which its money is given back.")  # type: ignore[untyped-decorator]
+    async def transactions(self, info: Info) -> list[PaymentTransaction]:
+        """Return the payments' transactions."""
+        currency = await self._currency(info)
+        found = await info.context.loaders.transactions().load_many(self.row.transaction_ids)
+        return [PaymentTransaction.of(one, currency) for one in found if one is not None]
+
+    @strawberry.field(description="The number of the order that it is of.")  # type: ignore[untyped-decorator]
+    async def order_number(self, info: Info) -> str:
+        """Return the order's number."""
+        return (await self._order(info)).number
+
+    @strawberry.field
+    def verdict(self, info: Info) -> ReturnVerdict | None:
+        """What was decided on the request by itself; for staff, null to others."""
+        if not info.context.actor.may(Permission.RETURNS_READ):
+            return None
+        return ReturnVerdict.of(self.row.verdict)
+
+    @strawberry.field
+    def refund_verdict(self, info: Info) -> ReturnVerdict | None:
+        """What was decided on its money by itself; for staff, null to others."""
+        if not info.context.actor.may(Permission.RETURNS_READ):
+            return None
+        return ReturnVerdict.of(self.row.refund_verdict)
+
+    @strawberry.field
+    def note(self) -> str | None:
+        """Why it was decided so, in the words of who did."""
+        return self.row.note
+
+    async def _order(self, info: Info) -> DomainOrder:
+        found = await info.context.loaders.orders().load(self.row.order_id)
+        assert found is not None, "a foreign key holds every return to its order"  # noqa: S101
+        return found
+
+    async def _currency(self, info: Info) -> str:
+        return (await self._order(info)).currency
+
+
+@strawberry.type
+class ReturnEdge:
+    """A return and where it stands in the list."""
+
+    cursor: str
+    node: Return
+
+
+@strawberry.type
+class ReturnConnection:
+    """A page of returns."""
+
+    edges: list[ReturnEdge]
+    page_info: PageInfo
+
+    @classmethod
+    def of(cls, found: Sequence[domain.Return], request: PageRequest) -> "ReturnConnection":
+        """Return the page; a return beyond its size only tells that there are more."""
+        edges = [
+            ReturnEdge(cursor=cursor(NEWEST, one.created_at, one.id), node=Return.of(one))
+            for one in found[: request.size]
+        ]
+        info = PageInfo.of(
+            [edge.cursor for edge in edges],
+            has_next=len(found) > request.size,
+            resumed=request.after is not None,
+        )
+        return cls(edges=edges, page_info=info)
+
+
+@strawberry.type(description="Something that happened to a return; it is as it is when this is delivered.")
+class ReturnEvent:
+    """A step of a return."""
+
+    cursor: str
+    kind: str
+    occurred_at: datetime
+    version: int = strawberry.field(description="Of the order.")
+    return_id: strawberry.Private[UUID | None]
+
+    @classmethod
+    def of(cls, event: FeedEvent) -> "ReturnEvent":
+        """Return the GraphQL form of an event that names a return."""
+        return cls(
+            cursor=event.cursor,
+            kind=event.kind,
+            occurred_at=event.occurred_at,
+            version=event.version,
+            return_id=domain.return_told(event.payload),
+        )
+
+    @strawberry.field(name="return", description="The return as it is now.")  # type: ignore[untyped-decorator]
+    async def return_(self, info: Info) -> Return:
+        """Return the return."""
+        assert self.return_id is not None, "only such events are delivered"  # noqa: S101
+        found = await info.context.loaders.returns().load(self.return_id)
+        assert found is not None, "returns are never deleted"  # noqa: S101
+        return Return.of(found)

@@ -1,0 +1,160 @@
+"""What a return is judged by: the order's own books, its providers' records, and what is known of who asks.
+
+Providers are asked before the transaction that decides, never inside it.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain import return_settlement
+from domain.kernel.errors import NotFound
+from domain.orders import OrderLine
+from domain.payments import IMPORTED, MANUAL, OWN_TENDERS, Payment
+from domain.ports import PaymentRecord, ProviderTimeout, RecordKeeper
+from domain.return_evidence import Asker, Case
+from domain.return_policies import ReturnPolicy, policy_for
+from domain.return_requests import LineEligibility, eligibility
+from domain.return_worth import Worth
+from domain.returns import Return, others
+from domain.shipment_changes import LockedFulfillment
+from persistence import order_parts, return_policies
+from persistence import returns as rows
+from persistence import shipments as shipment_rows
+from persistence.return_policies import Facts
+from services import shipments
+from services.context import Environment, ServiceContext, Transaction
+
+_log = structlog.get_logger(__name__)
+_NOBODY_OUTSIDE = OWN_TENDERS | {MANUAL, IMPORTED}
+
+
+@dataclass(frozen=True, slots=True)
+class LockedReturns:
+    """A locked order with all of its returns, and the rules that they are judged by."""
+
+    placed: LockedFulfillment
+    returns: tuple[Return, ...]
+    facts: Facts
+
+    @property
+    def policies(self) -> dict[UUID, ReturnPolicy]:
+        """The policy of each order line."""
+        channel_id = self.placed.order.channel_id
+        tags = self.facts.tags
+        return {
+            line.id: policy_for(self.facts.policies, channel_id, line.sku, _tags(tags, line))
+            for line in self.placed.lines
+        }
+
+    def named(self, return_id: UUID) -> Return:
+        """Return one of the returns; raises NotFound."""
+        found = next((one for one in self.returns if one.id == return_id), None)
+        if found is None:
+            raise NotFound("the order has no such return", "id")
+        return found
+
+    def eligible(self, now: datetime, *, without: Return | None = None) -> list[LineEligibility]:
+        """Return what may be returned of each line; the units of `without` are not counted as claimed."""
+        returns = self.returns if without is None else others(self.returns, without)
+        return eligibility(self.placed.lines, self.placed.shipments, returns, self.policies, now)
+
+    def worth(self, found: Return, *, as_asked: bool = False) -> Worth:
+        """Return what one of the returns brings."""
+        return return_settlement.valued(
+            self.placed.order, self.placed.lines, found, self.returns, self.policies, as_asked=as_asked
+        )
+
+    def case(
+        self,
+        found: Return,
+        records: Mapping[str, PaymentRecord | None],
+        now: datetime,
+        *,
+        as_asked: bool = False,
+    ) -> Case:
+        """Return all records of one of the returns."""
+        policies = self.policies
+        most = min(policies[line.order_line_id].auto_refund_most_minor for line in found.lines)
+        return Case(
+            self.placed.order,
+            found,
+            self.eligible(now, without=found),
+            others(self.returns, found),
+            self.placed.shipments,
+            self.placed.payments,
+            records,
+            self._asker(found),
+            self.worth(found, as_asked=as_asked).refund_minor,
+            most,
+            self.facts.actions,
+        )
+
+    def _asker(self, found: Return) -> Asker:
+        # Who holds the order's secret token proved to be its buyer; of others staff or an app have written
+        # down what they were told.
+        verified = found.created_by == "anonymous"
+        return Asker(found.email, verified, self.facts.fraud_notes, self.facts.orders, self.facts.returned)
+
+
+def _tags(tags: Mapping[UUID, Sequence[str]], line: OrderLine) -> Sequence[str]:
+    return () if line.variant_id is None else tags.get(line.variant_id, ())
+
+
+async def locked(
+    transaction: Transaction, *, order_id: UUID | None = None, return_id: UUID | None = None, path: str = "id"
+) -> LockedReturns:
+    """Lock an order, named by itself or by one of its returns, with all that decides; raises NotFound."""
+    if order_id is None and return_id is not None:
+        order_id = await rows.order_of(transaction.connection, return_id)
+    if order_id is None:
+        raise NotFound("no return has this id", path)
+    placed = await shipments.locked(transaction, order_id=order_id, path=path)
+    return await _with_rules(transaction.connection, placed)
+
+
+async def read(connection: AsyncConnection, order_id: UUID) -> LockedReturns:
+    """Return what `locked` does, without a lock: to tell what could be done; raises NotFound."""
+    placed = await shipment_rows.read(connection, order_id)
+    if placed is None:
+        raise NotFound("there is no such order", "order")
+    return await _with_rules(connection, placed)
+
+
+async def _with_rules(connection: AsyncConnection, placed: LockedFulfillment) -> LockedReturns:
+    order = placed.order
+    found = (await rows.of_orders(connection, [order.id])).get(order.id, [])
+    variants = [line.variant_id for line in placed.lines if line.variant_id is not None]
+    facts = await return_policies.facts(connection, order.channel_id, variants, order.email)
+    return LockedReturns(placed, tuple(found), facts)
+
+
+async def asked_of_providers(context: ServiceContext, order_id: UUID) -> dict[str, PaymentRecord | None]:
+    """Ask every provider of an order's payments what it has on record, at once; None for no answer."""
+    async with context.read() as connection:
+        parts = (await order_parts.parts_of(connection, [order_id])).get(order_id)
+    payments = parts.payments if parts else ()
+    asked = [one for one in payments if one.counts and one.reference and one.provider not in _NOBODY_OUTSIDE]
+    return await _records(context.environment, asked)
+
+
+async def _records(environment: Environment, payments: Sequence[Payment]) -> dict[str, PaymentRecord | None]:
+    found = await asyncio.gather(*(_record(environment, one) for one in payments))
+    return {str(one.id): record for one, record in zip(payments, found, strict=True)}
+
+
+async def _record(environment: Environment, payment: Payment) -> PaymentRecord | None:
+    provider: object = environment.payment_providers.get(payment.provider)
+    if not isinstance(provider, RecordKeeper):
+        return None
+    try:
+        async with asyncio.timeout(environment.payment_time_limit_seconds):
+            return await provider.record_of(payment.reference or "")
+    except (ProviderTimeout, TimeoutError):
+        _log.info("payment_record_unknown", provider=payment.provider, payment_id=str(payment.id))
+        return None

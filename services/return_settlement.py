@@ -1,0 +1,189 @@
+"""Use cases of how returns end: their money decided on, asked for, and seen to have been given back.
+
+The intents are written in the transaction that decides; what dies between that and the providers' answers is
+finished by the payments' sweep, and the return closed by `settle_due`.
+"""
+
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+from uuid import UUID
+
+from domain import return_settlement as decide
+from domain import return_verdicts as verdicts
+from domain.kernel.changes import check_version
+from domain.kernel.errors import NotFound
+from domain.kernel.keys import check_key
+from domain.kernel.quantities import require_text
+from domain.orders import Order, payment_status
+from domain.payment_changes import Change, replaced
+from domain.return_evidence import Decision
+from domain.return_settlement import Settlement
+from domain.returns import MAX_NOTE_LENGTH, Return, ReturnStatus, return_event
+from persistence import payment_changes
+from persistence import returns as rows
+from persistence.idempotency import claim_for
+from services import audit, payment_calls, payment_facts, return_records
+from services.access import Permission, require
+from services.context import ServiceContext, Transaction
+from services.one_by_one import each
+from services.return_records import LockedReturns
+
+MOST_AT_ONCE = 50
+"""Returns one sweep looks at."""
+
+
+class _Asked(NamedTuple):
+    """A return as it is, and what is to be asked of providers for it."""
+
+    found: Return
+    order: Order
+    before: LockedReturns
+    changes: tuple[Change, ...]
+
+
+async def settle(context: ServiceContext, return_id: UUID) -> Return:
+    """Give the money of a return that was looked at back where all records allow it; else ask staff.
+
+    One whose money has all been given back is closed. Again, it changes nothing. Raises NotFound.
+    """
+    async with context.read() as connection:
+        seen = (await rows.by_ids(connection, [return_id])).get(return_id)
+    if seen is None:
+        raise NotFound("no return has this id", "id")
+    if seen.transaction_ids or seen.status is not ReturnStatus.INSPECTED:
+        return await _closed(context, return_id)
+    records = await return_records.asked_of_providers(context, seen.order_id)
+    asked = None
+    async with context.transaction() as transaction:
+        found = await return_records.locked(transaction, return_id=return_id)
+        before = found.named(return_id)
+        if before.status is not ReturnStatus.INSPECTED or before.refund_verdict is not None:
+            return before
+        verdict = verdicts.judge_refund(found.case(before, records, transaction.now), transaction.now)
+        judged = replace(before, refund_verdict=verdict.to_json())
+        if verdict.decision is not Decision.APPROVE:
+            judged = replace(judged, version=judged.version + 1)
+            order = replace(found.placed.order, version=found.placed.order.version + 1)
+            await rows.save(transaction.connection, before, judged, order)
+            transaction.emit(return_event("ReturnNeedsReview", order, judged, transaction.now))
+            return judged
+        settlement = decide.refund(
+            found.placed.order,
+            judged,
+            found.worth(judged),
+            found.placed.payments,
+            transaction.now,
+            by_staff=False,
+        )
+        asked = await _write(context, transaction, found, before, settlement)
+    return await _carried_out(context, asked)
+
+
+async def refund(
+    context: ServiceContext, return_id: UUID, note: str | None, expected_version: int | None, key: str
+) -> Return:
+    """Let staff give back what a return brings, whatever its verdict; what a provider refused is asked again.
+
+    Raises NotFound, InvalidInput, IllegalTransition, VersionConflict, and AmountTooLarge where less is left.
+    """
+    require(context.actor, Permission.RETURNS_WRITE)
+    require(context.actor, Permission.PAYMENTS_WRITE)
+    note = None if note is None else require_text(note, MAX_NOTE_LENGTH, "note")
+    claim = claim_for(
+        f"returnRefund:{context.actor.label}", check_key(key), [str(return_id), note, expected_version]
+    )
+    async with context.transaction() as transaction:
+        replayed = await transaction.replay(claim) is not None
+        found = await return_records.locked(transaction, return_id=return_id)
+        before = found.named(return_id)
+        if replayed:
+            return before
+        check_version(before.version, expected_version)
+        noted = replace(before, note=note or before.note)
+        order, payments, now = found.placed.order, found.placed.payments, transaction.now
+        if before.transaction_ids:
+            known = await payment_changes.by_ids(transaction.connection, before.transaction_ids)
+            settlement = decide.retried(order, noted, list(known.values()), payments, now)
+        else:
+            settlement = decide.refund(order, noted, found.worth(noted), payments, now, by_staff=True)
+        await audit.record(transaction, "ReturnRefunded", "return", return_id, before, settlement.after)
+        asked = await _write(context, transaction, found, before, settlement)
+        transaction.answer({"return": str(return_id)})
+    return await _carried_out(context, asked)
+
+
+async def reject(context: ServiceContext, return_id: UUID, note: str, expected_version: int | None) -> Return:
+    """Let staff give nothing back for a return that was looked at; `note` says why.
+
+    Raises NotFound, InvalidInput, IllegalTransition and VersionConflict.
+    """
+    require(context.actor, Permission.RETURNS_WRITE)
+    note = require_text(note, MAX_NOTE_LENGTH, "note")
+    async with context.transaction() as transaction:
+        found = await return_records.locked(transaction, return_id=return_id)
+        before = found.named(return_id)
+        check_version(before.version, expected_version)
+        after = replace(decide.rejected(before, transaction.now), note=note)
+        await audit.record(transaction, "ReturnRejected", "return", return_id, before, after)
+        order = replace(found.placed.order, version=found.placed.order.version + 1)
+        await rows.save(transaction.connection, before, after, order)
+        transaction.emit(return_event("ReturnRejected", order, after, transaction.now))
+    return after
+
+
+async def settle_due(context: ServiceContext) -> int:
+    """Decide on the money of returns where nobody did yet, and close those that have all of it."""
+    require(context.actor, Permission.RETURNS_WRITE)
+    async with context.read() as connection:
+        found = await rows.unsettled(connection, MOST_AT_ONCE)
+    return await each("settle_returns", found, partial(settle, context))
+
+
+async def _write(
+    context: ServiceContext,
+    transaction: Transaction,
+    found: LockedReturns,
+    before: Return,
+    settlement: Settlement,
+) -> _Asked:
+    after, changes = settlement.after, settlement.changes
+    order = found.placed.order
+    payments = replaced(found.placed.payments, changes)
+    order = replace(
+        order, version=order.version + 1, payment_status=payment_status(order.total_minor, payments)
+    )
+    await rows.save(transaction.connection, before, after, order)
+    if changes:
+        await payment_facts.save(context, transaction, order, changes)
+    kind = "ReturnClosed" if after.status is ReturnStatus.CLOSED else "ReturnRefundRequested"
+    transaction.emit(
+        return_event(kind, order, after, transaction.now, refundMinor=after.refund_minor),
+        *payment_facts.events_of(order, changes, transaction.now),
+    )
+    return _Asked(after, order, found, changes)
+
+
+async def _carried_out(context: ServiceContext, asked: _Asked) -> Return:
+    if not any(one.is_open for one in asked.changes):
+        return asked.found
+    payments = replaced(asked.before.placed.payments, asked.changes)
+    await payment_calls.carry_out(context, asked.order, payments, asked.changes)
+    return await _closed(context, asked.found.id)
+
+
+async def _closed(context: ServiceContext, return_id: UUID) -> Return:
+    """Close a return whose money has all been given back."""
+    async with context.transaction() as transaction:
+        found = await return_records.locked(transaction, return_id=return_id)
+        before = found.named(return_id)
+        known = await payment_changes.by_ids(transaction.connection, before.transaction_ids)
+        if not before.transaction_ids or not decide.is_given_back(before, list(known.values())):
+            return before
+        after = decide.closed(before, transaction.now)
+        order = replace(found.placed.order, version=found.placed.order.version + 1)
+        await rows.save(transaction.connection, before, after, order)
+        transaction.emit(
+            return_event("ReturnClosed", order, after, transaction.now, refundMinor=after.refund_minor)
+        )
+    return after

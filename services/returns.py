@@ -1,0 +1,281 @@
+"""Use cases of returns: what may come back, the request for it, and whether it is granted."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+from uuid import UUID
+
+from domain import return_requests as decide
+from domain import return_verdicts as verdicts
+from domain.kernel.emails import check_email
+from domain.kernel.errors import NotFound
+from domain.kernel.keys import check_key
+from domain.kernel.quantities import require_text
+from domain.orders import Order
+from domain.ports import PaymentRecord
+from domain.return_evidence import Decision
+from domain.return_requests import AskedLine, LineEligibility
+from domain.returns import (
+    MAX_NOTE_LENGTH,
+    Return,
+    ReturnStatus,
+    ReturnWish,
+    moved,
+    return_event,
+)
+from persistence import returns as rows
+from persistence.idempotency import Claim, claim_for
+from services import audit, orders, return_records, return_settlement
+from services.access import ActorKind, Permission, require
+from services.context import ServiceContext, Transaction
+from services.one_by_one import each
+from services.orders import OrderRef
+from services.return_records import LockedReturns
+
+MOST_AT_ONCE = 50
+"""Returns one sweep judges."""
+_JUDGED_BY_SWEEP_AFTER = timedelta(seconds=5)
+_KINDS = {
+    Decision.APPROVE: "ReturnApproved",
+    Decision.ASK_STAFF: "ReturnNeedsReview",
+    Decision.DECLINE: "ReturnDeclined",
+}
+
+
+Change = Callable[[LockedReturns, Return, datetime], Return | None]
+"""What is to become of a return of a locked order; None: nothing."""
+
+
+async def eligibility(context: ServiceContext, ref: OrderRef) -> tuple[Order, list[LineEligibility]]:
+    """Return what may be returned of each line of an order, until when, and why not more.
+
+    For whoever holds its token, and staff. Raises NotFound.
+    """
+    order = await orders.get(context, ref)
+    async with context.read() as connection:
+        found = await return_records.read(connection, order.id)
+    return order, found.eligible(context.now())
+
+
+async def request(
+    context: ServiceContext,
+    ref: OrderRef,
+    asked: Sequence[AskedLine],
+    wish: ReturnWish,
+    email: str | None,
+    key: str,
+) -> Return:
+    """Ask for a return, and have it judged at once: it may be approved or declined when this returns.
+
+    A shopper names the order by its token; staff and apps in any way, for somebody who says to be `email`.
+    Raises NotFound, InvalidInput, IllegalTransition, and NotReturnable where units are not to be had.
+    """
+    if ref.token is None:
+        require(context.actor, Permission.RETURNS_WRITE)
+    if email is not None:
+        email = check_email(email, "email")
+    order_id = (await orders.get(context, ref)).id
+    claim = _claim(context, "returnRequest", order_id, key, [str(order_id), str(asked), wish.value, email])
+    made = None
+    async with context.transaction() as transaction:
+        stored = await transaction.replay(claim)
+        if stored is None:
+            found = await return_records.locked(transaction, order_id=order_id, path="order")
+            made = decide.request(
+                found.placed.order,
+                found.eligible(transaction.now),
+                asked,
+                wish,
+                email,
+                transaction.actor,
+                transaction.now,
+            )
+            order = replace(found.placed.order, version=found.placed.order.version + 1)
+            made = replace(made, number=await rows.create(transaction.connection, made, order))
+            transaction.emit(return_event("ReturnRequested", order, made, transaction.now))
+            transaction.answer({"return": str(made.id)})
+    if made is None:
+        return await _by_id(context, UUID((stored or {})["return"]))
+    return await judge(context, made.id)
+
+
+async def judge(context: ServiceContext, return_id: UUID) -> Return:
+    """Decide on a return that nobody has decided on, by all records of it; raises NotFound."""
+    order_id = (await _by_id(context, return_id)).order_id
+    records = await return_records.asked_of_providers(context, order_id)
+    async with context.transaction() as transaction:
+        found = await return_records.locked(transaction, return_id=return_id)
+        before = found.named(return_id)
+        if before.status is not ReturnStatus.REQUESTED or before.verdict is not None:
+            return before
+        after, kind = _judged(found, before, records, transaction.now)
+        await save(transaction, found, before, after, kind)
+    return await _kept(context, after)
+
+
+async def judge_due(context: ServiceContext) -> int:
+    """Judge what was asked for and not judged, because its process ended; returns how many."""
+    require(context.actor, Permission.RETURNS_WRITE)
+    async with context.read() as connection:
+        found = await rows.unjudged(connection, context.now() - _JUDGED_BY_SWEEP_AFTER, MOST_AT_ONCE)
+    return await each("judge_returns", found, partial(judge, context))
+
+
+async def decide_on(
+    context: ServiceContext, return_id: UUID, *, approve: bool, note: str | None, expected_version: int | None
+) -> Return:
+    """Let staff approve or decline a return that was asked for.
+
+    Deciding the same again changes nothing. Raises NotFound, IllegalTransition, VersionConflict and
+    InvalidInput.
+    """
+    require(context.actor, Permission.RETURNS_WRITE)
+    note = None if note is None else require_text(note, MAX_NOTE_LENGTH, "note")
+    wanted = ReturnStatus.APPROVED if approve else ReturnStatus.DECLINED
+
+    def change(found: LockedReturns, before: Return, now: datetime) -> Return | None:
+        after = moved(before, wanted, now, expected_version=expected_version)
+        if after is None:
+            return None
+        after = replace(after, note=note)
+        return _approved(found, after, now) if approve else after
+
+    kind = "ReturnApproved" if approve else "ReturnDeclined"
+    return await _kept(context, await _change(context, return_id, change, kind))
+
+
+async def cancel(
+    context: ServiceContext,
+    ref: OrderRef | None,
+    return_id: UUID,
+    note: str | None,
+    expected_version: int | None,
+) -> Return:
+    """Give up a return of which nothing has come; its units may be returned anew.
+
+    A shopper names its order by the token too. Raises NotFound, IllegalTransition and VersionConflict.
+    """
+    if ref is None or ref.token is None:
+        require(context.actor, Permission.RETURNS_WRITE)
+    note = None if note is None else require_text(note, MAX_NOTE_LENGTH, "note")
+    owner = None if ref is None else (await orders.get(context, ref)).id
+
+    def change(found: LockedReturns, before: Return, now: datetime) -> Return | None:
+        if owner is not None and before.order_id != owner:
+            raise NotFound("the order has no such return", "id")
+        after = moved(before, ReturnStatus.CANCELED, now, expected_version=expected_version)
+        return None if after is None else replace(after, note=note or before.note)
+
+    return await _change(context, return_id, change, "ReturnCanceled")
+
+
+async def expire_due(context: ServiceContext) -> int:
+    """Give up approved returns of which nothing came in time; returns how many."""
+    require(context.actor, Permission.RETURNS_WRITE)
+    async with context.read() as connection:
+        found = await rows.late(connection, context.now(), MOST_AT_ONCE)
+    return await each("expire_returns", found, partial(_expire, context))
+
+
+async def find(context: ServiceContext, return_id: UUID) -> Return | None:
+    """Return a return, for staff; None where there is none."""
+    require(context.actor, Permission.RETURNS_READ)
+    async with context.read() as connection:
+        return (await rows.by_ids(connection, [return_id])).get(return_id)
+
+
+async def page(
+    context: ServiceContext, size: int, after: tuple[datetime, UUID] | None, status: ReturnStatus | None
+) -> list[Return]:
+    """Return returns from the newest on, one more than the page has if there are more; for staff."""
+    require(context.actor, Permission.RETURNS_READ)
+    async with context.read() as connection:
+        return await rows.page(connection, size + 1, after, status)
+
+
+async def save(
+    transaction: Transaction, found: LockedReturns, before: Return, after: Return, kind: str
+) -> Return:
+    """Write a changed return of a locked order, with the event that tells of it."""
+    order = replace(found.placed.order, version=found.placed.order.version + 1)
+    await rows.save(transaction.connection, before, after, order)
+    transaction.emit(return_event(kind, order, after, transaction.now))
+    return after
+
+
+def _judged(
+    found: LockedReturns,
+    before: Return,
+    records: Mapping[str, PaymentRecord | None],
+    now: datetime,
+) -> tuple[Return, str]:
+    verdict = verdicts.judge(found.case(before, records, now, as_asked=True), now)
+    after = replace(before, verdict=verdict.to_json(), version=before.version + 1)
+    if verdict.decision is Decision.ASK_STAFF:
+        return after, _KINDS[verdict.decision]
+    wanted = ReturnStatus.APPROVED if verdict.decision is Decision.APPROVE else ReturnStatus.DECLINED
+    after = moved(after, wanted, now) or after
+    after = replace(after, version=before.version + 1)
+    return (_approved(found, after, now) if wanted is ReturnStatus.APPROVED else after), _KINDS[
+        verdict.decision
+    ]
+
+
+def _approved(found: LockedReturns, after: Return, now: datetime) -> Return:
+    """Return an approved return with its deadline, or INSPECTED where the customer keeps the items."""
+    policies = [found.policies[line.order_line_id] for line in after.lines]
+    days = max(one.arrive_within_days for one in policies)
+    worth = found.worth(after, as_asked=True).refund_minor
+    before = sum(one.refund_minor for one in found.returns if one.keeps_items)
+    # All that an order's customer has kept counts: a return is not cut into pieces that are kept.
+    if before + worth < min(one.keep_below_minor for one in policies):
+        kept = replace(after, keeps_items=True)
+        return replace(moved(kept, ReturnStatus.INSPECTED, now) or kept, version=after.version)
+    return replace(after, expires_at=now + timedelta(days=days))
+
+
+async def _kept(context: ServiceContext, after: Return) -> Return:
+    """Give the money of a return that the customer keeps back at once: nothing is waited for."""
+    if after.keeps_items and after.status is ReturnStatus.INSPECTED:
+        return await return_settlement.settle(context, after.id)
+    return after
+
+
+async def _expire(context: ServiceContext, return_id: UUID) -> None:
+    def change(_found: LockedReturns, before: Return, now: datetime) -> Return | None:
+        if before.expires_at is None or before.expires_at > now:
+            return None
+        if before.status not in {ReturnStatus.APPROVED, ReturnStatus.IN_TRANSIT}:
+            return None
+        return moved(before, ReturnStatus.CANCELED, now)
+
+    await _change(context, return_id, change, "ReturnExpired", audited=False)
+
+
+async def _change(
+    context: ServiceContext, return_id: UUID, change: Change, kind: str, *, audited: bool = True
+) -> Return:
+    async with context.transaction() as transaction:
+        found = await return_records.locked(transaction, return_id=return_id)
+        before = found.named(return_id)
+        after = change(found, before, transaction.now)
+        if after is None:
+            return before
+        if audited and context.actor.kind is not ActorKind.ANONYMOUS:
+            await audit.record(transaction, kind, "return", return_id, before, after)
+        return await save(transaction, found, before, after, kind)
+
+
+async def _by_id(context: ServiceContext, return_id: UUID) -> Return:
+    async with context.read() as connection:
+        found = (await rows.by_ids(connection, [return_id])).get(return_id)
+    if found is None:
+        raise NotFound("no return has this id", "id")
+    return found
+
+
+def _claim(context: ServiceContext, operation: str, order_id: UUID, key: str, request: object) -> Claim:
+    # As with orders: who only has a token has that order's keys.
+    owner = order_id if context.actor.kind is ActorKind.ANONYMOUS else context.actor.label
+    return claim_for(f"{operation}:{owner}", check_key(key), request)
