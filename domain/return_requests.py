@@ -149,7 +149,7 @@ def request(
             "only of an order that was sent something can be returned",
             order.status.value,
             sorted(status.value for status in RETURNED_IN),
-            "order",
+            "ref",
         )
     if not 1 <= len(asked) <= MAX_LINES:
         raise InvalidInput(f"name from 1 to {MAX_LINES} lines", "lines")

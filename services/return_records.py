@@ -122,7 +122,7 @@ async def read(connection: AsyncConnection, order_id: UUID) -> LockedReturns:
     """Return what `locked` does, without a lock: to tell what could be done; raises NotFound."""
     placed = await shipment_rows.read(connection, order_id)
     if placed is None:
-        raise NotFound("there is no such order", "order")
+        raise NotFound("there is no such order", "ref")
     return await _with_rules(connection, placed)
 
 

@@ -81,7 +81,7 @@ async def request(
     async with context.transaction() as transaction:
         stored = await transaction.replay(claim)
         if stored is None:
-            found = await return_records.locked(transaction, order_id=order_id, path="order")
+            found = await return_records.locked(transaction, order_id=order_id, path="ref")
             made = decide.request(
                 found.placed.order,
                 found.eligible(transaction.now),

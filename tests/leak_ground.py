@@ -14,6 +14,7 @@ FOLLOWED = {
     "orderEvents": "order",
     "ordersChanged": "order",
     "orderUpdated": "order",
+    "returnUpdated": "order",
     "shipmentUpdated": "order",
     "lowStock": "stock",
     "waveEvents": "wave",

@@ -29,7 +29,7 @@ from api.schema.returns import (
     ReturnEvent,
     ReturnStatus,
 )
-from domain.kernel.errors import NotFound, under
+from domain.kernel.errors import NotFound
 from domain.kernel.pages import DEFAULT_PAGE_SIZE
 from domain.returns import return_told
 from realtime.events import FeedEvent
@@ -43,10 +43,10 @@ class ReturnsQuery:
     """Queries of returns."""
 
     @query(TOKEN)
-    async def return_eligibility(self, info: Info, order: OrderRef) -> ReturnEligibility | None:
+    async def return_eligibility(self, info: Info, ref: OrderRef) -> ReturnEligibility | None:
         """What may be returned of an order, for whoever holds its token or may read orders."""
         try:
-            found = await returns.eligibility(info.context.service, order.to_domain("order"))
+            found = await returns.eligibility(info.context.service, ref.to_domain("ref"))
         except NotFound:
             return None
         return ReturnEligibility.of(*found)
@@ -74,7 +74,7 @@ class ReturnsMutation:
         """Ask to return units of an order; it is judged at once, by all records of it."""
         made = await returns.request(
             info.context.service,
-            input.order.to_domain("order"),
+            input.ref.to_domain("ref"),
             input.to_lines(),
             input.wish,
             input.email,
@@ -97,7 +97,7 @@ class ReturnsMutation:
         """Give up a return of which nothing has come."""
         canceled = await returns.cancel(
             info.context.service,
-            None if input.order is None else input.order.to_domain("order"),
+            None if input.ref is None else input.ref.to_domain("ref"),
             decode_id(RETURN, input.id, "id"),
             input.note,
             input.expected_version,
@@ -158,16 +158,15 @@ class ReturnsSubscription:
     async def return_updated(
         self,
         info: Info,
-        order: OrderRef,
+        ref: OrderRef,
         id: strawberry.ID | None = None,  # noqa: A002
         after: str | None = None,
     ) -> AsyncGenerator[ReturnEvent]:
         """The returns of an order, or the one with this id, for whoever may see the order."""
         service = info.context.service
-        named = order.to_domain("order")
+        named = ref.to_domain("ref")
         wanted = None if id is None else decode_id(RETURN, id, "id")
-        with under("order"):
-            order_id = (await orders.get(service, named)).id
+        order_id = (await orders.get(service, named)).id
 
         def tells(event: FeedEvent) -> bool:
             told = return_told(event.payload)

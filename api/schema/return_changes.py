@@ -51,7 +51,7 @@ class ReturnRequestLineInput:
 class ReturnRequestInput:
     """Units of an order to return."""
 
-    order: OrderRef
+    ref: OrderRef
     lines: list[ReturnRequestLineInput]
     idempotency_key: str
     wish: ReturnWish = strawberry.field(default="REFUND")  # type: ignore[valid-type]
@@ -80,7 +80,7 @@ class ReturnCancelInput:
     """A return to give up, of which nothing has come."""
 
     id: strawberry.ID
-    order: OrderRef | None = None
+    ref: OrderRef | None = None
     note: str | None = None
     expected_version: int | None = None
 
