@@ -17,6 +17,7 @@ from api.resolvers.carts import CartsMutation, CartsQuery, CartsSubscription
 from api.resolvers.catalog import CatalogMutation, CatalogQuery
 from api.resolvers.catalog_changes import CatalogChangesMutation
 from api.resolvers.channels import ChannelsMutation, ChannelsQuery
+from api.resolvers.customer_groups import CustomerGroupsMutation
 from api.resolvers.cycle_counts import CycleCountsMutation, CycleCountsQuery
 from api.resolvers.delivery_quotes import DeliveryQuotesMutation
 from api.resolvers.delivery_services import DeliveryServicesMutation, DeliveryServicesQuery
@@ -103,6 +104,7 @@ class Mutation(
     CatalogChangesMutation,
     CatalogMutation,
     ChannelsMutation,
+    CustomerGroupsMutation,
     CycleCountsMutation,
     DiscountsMutation,
     FulfillmentMutation,
