@@ -24,6 +24,7 @@ from domain.pricing import Explanation
 from domain.routing_decisions import RoutingDecision
 from domain.shipping import DeliveryRate
 from domain.stored_values import Applied, StoredValue
+from domain.suggested_boxes import PackingFacts
 from domain.tracking import TrackingFact
 from persistence import (
     availability,
@@ -46,6 +47,7 @@ from persistence import (
     shipping,
     stored_value_tenders,
     stored_values,
+    suggested_boxes,
     tracking,
 )
 from persistence.order_parts import OrderParts
@@ -167,6 +169,10 @@ class Loaders:
     def order_parts(self) -> DataLoader[UUID, OrderParts | None]:
         """Fulfillment orders, shipments and payments by their order's id."""
         return self.over("order_parts", order_parts.parts_of)
+
+    def packing_facts(self) -> DataLoader[UUID, PackingFacts | None]:
+        """What fulfillment orders are packed by, by id."""
+        return self.over("packing_facts", suggested_boxes.facts_of)
 
     def tracking(self) -> DataLoader[UUID, list[TrackingFact] | None]:
         """What was told of parcels, the newest first, by their id."""
