@@ -15,6 +15,7 @@ from domain.kernel.money import Money
 from domain.labels import LabelFacts
 from domain.location_rules import LocationRules
 from domain.locations import Location
+from domain.manifests import ManifestParcel
 from domain.notifications import Notification
 from domain.order_reviews import OrderReview
 from domain.orders import Order, OrderLine
@@ -35,6 +36,7 @@ from persistence import (
     labels,
     location_rules,
     locations,
+    manifests,
     notifications,
     order_adjustments,
     order_parts,
@@ -181,6 +183,10 @@ class Loaders:
     def labels(self) -> DataLoader[UUID, LabelFacts | None]:
         """What is known of labels, by their parcel's id."""
         return self.over("labels", labels.facts_of)
+
+    def manifest_parcels(self) -> DataLoader[UUID, tuple[ManifestParcel, ...] | None]:
+        """Parcels by their manifest's id."""
+        return self.over("manifest_parcels", manifests.parcels_of)
 
     def order_notifications(self) -> DataLoader[UUID, list[Notification] | None]:
         """What customers were told, by their order's id."""

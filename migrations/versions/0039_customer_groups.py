@@ -20,9 +20,26 @@ def upgrade() -> None:
     """Add the columns."""
     op.add_column("carts", sa.Column("customer_group", sa.Text()))
     op.add_column("delivery_rates", sa.Column("free_for_groups", _JSON, nullable=False, server_default="[]"))
+    op.create_index("ix_manifests_created_at", "manifests", ["created_at", "id"])
+    op.create_table(
+        "manifest_documents",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("manifest_id", sa.Uuid(), nullable=False),
+        sa.Column("format", sa.Text(), nullable=False),
+        sa.Column("bytes", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("format IN ('PDF', 'PNG', 'ZPL')", name=op.f("ck_manifest_documents_format")),
+        sa.ForeignKeyConstraint(
+            ["manifest_id"], ["manifests.id"], name=op.f("fk_manifest_documents_manifest_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_manifest_documents")),
+        sa.UniqueConstraint("manifest_id", name=op.f("uq_manifest_documents_manifest_id")),
+    )
 
 
 def downgrade() -> None:
     """Take them away: delivery is as free as it is for everybody."""
+    op.drop_table("manifest_documents")
+    op.drop_index("ix_manifests_created_at", "manifests")
     op.drop_column("delivery_rates", "free_for_groups")
     op.drop_column("carts", "customer_group")
