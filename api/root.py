@@ -44,6 +44,7 @@ from api.resolvers.orders import OrdersMutation, OrdersQuery, OrdersSubscription
 from api.resolvers.packing import PackingMutation
 from api.resolvers.payment_callbacks import PaymentCallbacksMutation, PaymentCallbacksQuery
 from api.resolvers.payments import PaymentsMutation
+from api.resolvers.pickup_fees import PickupFeesMutation, PickupFeesQuery
 from api.resolvers.pickups import PickupsMutation, PickupsQuery
 from api.resolvers.reconciliation import ReconciliationMutation, ReconciliationQuery
 from api.resolvers.routing import RoutingMutation, RoutingQuery
@@ -76,6 +77,7 @@ class Query(
     OrderReviewsQuery,
     OrdersQuery,
     PaymentCallbacksQuery,
+    PickupFeesQuery,
     PickupsQuery,
     ReconciliationQuery,
     BoxesQuery,
@@ -119,6 +121,7 @@ class Mutation(
     OrdersMutation,
     PaymentCallbacksMutation,
     PaymentsMutation,
+    PickupFeesMutation,
     PickupsMutation,
     ReconciliationMutation,
     BoxesMutation,

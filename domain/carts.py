@@ -188,7 +188,8 @@ class Cart:
     @cached_property
     def price(self) -> Price:
         """What the cart costs, and why."""
-        return self._priced(self.delivery_rate.price_minor if self.delivery_rate else 0)
+        rate = self.pickup.rate if self.pickup else self.delivery_rate
+        return self._priced(rate.price_minor if rate else 0)
 
     def _discounted_minor(self) -> int:
         """What the goods cost after discounts: as they are where nothing is asked for delivery."""

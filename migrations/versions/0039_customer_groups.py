@@ -20,6 +20,18 @@ def upgrade() -> None:
     """Add the columns."""
     op.add_column("carts", sa.Column("customer_group", sa.Text()))
     op.add_column("delivery_rates", sa.Column("free_for_groups", _JSON, nullable=False, server_default="[]"))
+    op.add_column("locations", sa.Column("opening_hours", _JSON, nullable=False, server_default="[]"))
+    op.create_table(
+        "pickup_fees",
+        sa.Column("channel_id", sa.Uuid(), nullable=False),
+        sa.Column("location_id", sa.Uuid(), nullable=False),
+        sa.Column("fee_minor", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("fee_minor > 0", name=op.f("ck_pickup_fees_fee")),
+        sa.ForeignKeyConstraint(["channel_id"], ["channels.id"], name=op.f("fk_pickup_fees_channel_id")),
+        sa.ForeignKeyConstraint(["location_id"], ["locations.id"], name=op.f("fk_pickup_fees_location_id")),
+        sa.PrimaryKeyConstraint("channel_id", "location_id", name=op.f("pk_pickup_fees")),
+    )
+    op.create_index(op.f("ix_pickup_fees_location_id"), "pickup_fees", ["location_id"])
     op.create_index("ix_manifests_created_at", "manifests", ["created_at", "id"])
     op.create_table(
         "manifest_documents",
@@ -39,6 +51,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Take them away: delivery is as free as it is for everybody."""
+    op.drop_table("pickup_fees")
+    op.drop_column("locations", "opening_hours")
     op.drop_table("manifest_documents")
     op.drop_index("ix_manifests_created_at", "manifests")
     op.drop_column("delivery_rates", "free_for_groups")
