@@ -8,7 +8,7 @@ import strawberry
 
 from api.context import Info
 from api.errors import UserError
-from api.pagination import PageInfo, PageRequest, cursor
+from api.pagination import PageInfo, PageRequest, cursor, page_of
 from api.scalars import encode_id
 from api.schema.locations import Location
 from domain import manifests as domain
@@ -119,16 +119,12 @@ class ManifestConnection:
     @classmethod
     def of(cls, found: Sequence[domain.Manifest], request: PageRequest) -> "ManifestConnection":
         """Return the page; a manifest beyond its size only tells that there are more."""
-        edges = [
-            ManifestEdge(cursor=cursor(NEWEST, one.created_at, one.id), node=Manifest.of(one))
-            for one in found[: request.size]
-        ]
-        info = PageInfo.of(
-            [edge.cursor for edge in edges],
-            has_next=len(found) > request.size,
-            resumed=request.after is not None,
+        edges, page_info = page_of(
+            found,
+            request,
+            lambda one: ManifestEdge(cursor=cursor(NEWEST, one.created_at, one.id), node=Manifest.of(one)),
         )
-        return cls(edges=edges, page_info=info)
+        return cls(edges=edges, page_info=page_info)
 
 
 @strawberry.input(description="All that is given has to hold; createdBefore itself is not included.")
