@@ -1,4 +1,4 @@
-"""GET /documents: labels and other documents of parcels, for staff, with the same bearer token as GraphQL.
+"""GET /documents: labels and carriers' manifests, for staff, with the same bearer token as GraphQL.
 
 `/documents/{id}` is one document; `/documents?shipments=ID,ID` the labels of up to 100 parcels in one PDF, or
 in an archive where they are not all PDFs. They name customers: no cache keeps them.
@@ -26,7 +26,7 @@ from domain.carrier_ports import LabelFormat
 from domain.kernel.errors import AccessDenied, DomainError, InvalidInput, NotFound
 from persistence.labels import Document
 from persistence.outages import is_outage
-from services import labels
+from services import labels, manifests
 from services.context import Environment, ServiceContext
 
 _MEDIA = {
@@ -75,6 +75,10 @@ class Files:
         if not _UUID.fullmatch(named):
             raise NotFound("there is no such document", "id")
         document_id = UUID(named)
+        listed = await manifests.document(context, document_id)
+        if listed is not None:
+            kind, content = listed
+            return _file(content, _MEDIA[kind], f"manifest-{document_id}.{kind.value.lower()}")
         found = (await labels.documents(context, [document_id])).get(document_id)
         if found is None:
             raise NotFound("there is no such document", "id")

@@ -17,6 +17,7 @@ from api.resolvers.carts import CartsMutation, CartsQuery, CartsSubscription
 from api.resolvers.catalog import CatalogMutation, CatalogQuery
 from api.resolvers.catalog_changes import CatalogChangesMutation
 from api.resolvers.channels import ChannelsMutation, ChannelsQuery
+from api.resolvers.customer_groups import CustomerGroupsMutation
 from api.resolvers.cycle_counts import CycleCountsMutation, CycleCountsQuery
 from api.resolvers.delivery_quotes import DeliveryQuotesMutation
 from api.resolvers.delivery_services import DeliveryServicesMutation, DeliveryServicesQuery
@@ -43,6 +44,7 @@ from api.resolvers.orders import OrdersMutation, OrdersQuery, OrdersSubscription
 from api.resolvers.packing import PackingMutation
 from api.resolvers.payment_callbacks import PaymentCallbacksMutation, PaymentCallbacksQuery
 from api.resolvers.payments import PaymentsMutation
+from api.resolvers.pickup_fees import PickupFeesMutation, PickupFeesQuery
 from api.resolvers.pickups import PickupsMutation, PickupsQuery
 from api.resolvers.reconciliation import ReconciliationMutation, ReconciliationQuery
 from api.resolvers.routing import RoutingMutation, RoutingQuery
@@ -75,6 +77,7 @@ class Query(
     OrderReviewsQuery,
     OrdersQuery,
     PaymentCallbacksQuery,
+    PickupFeesQuery,
     PickupsQuery,
     ReconciliationQuery,
     BoxesQuery,
@@ -103,6 +106,7 @@ class Mutation(
     CatalogChangesMutation,
     CatalogMutation,
     ChannelsMutation,
+    CustomerGroupsMutation,
     CycleCountsMutation,
     DiscountsMutation,
     FulfillmentMutation,
@@ -117,6 +121,7 @@ class Mutation(
     OrdersMutation,
     PaymentCallbacksMutation,
     PaymentsMutation,
+    PickupFeesMutation,
     PickupsMutation,
     ReconciliationMutation,
     BoxesMutation,

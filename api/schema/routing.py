@@ -8,7 +8,7 @@ import strawberry
 
 from api.context import Info
 from api.errors import UserError
-from api.pagination import PageInfo, PageRequest, cursor
+from api.pagination import PageInfo, PageRequest, cursor, page_of
 from api.scalars import decode_id
 from api.schema.catalog import VariantRef
 from api.schema.locations import Location
@@ -234,8 +234,10 @@ class UnfillableOrderConnection:
     @classmethod
     def of(cls, found: Sequence[UnfillableRow], request: PageRequest) -> "UnfillableOrderConnection":
         """Return the page; one beyond its size only tells that there are more."""
-        edges = [
-            UnfillableOrderEdge(
+        edges, page_info = page_of(
+            found,
+            request,
+            lambda one: UnfillableOrderEdge(
                 cursor=cursor(LONGEST_UNFILLABLE, one.since, one.order.id),
                 node=UnfillableOrder(
                     order=Order.of(one.order),
@@ -243,15 +245,9 @@ class UnfillableOrderConnection:
                     since=one.since,
                     tried_at=one.tried_at,
                 ),
-            )
-            for one in found[: request.size]
-        ]
-        info = PageInfo.of(
-            [edge.cursor for edge in edges],
-            has_next=len(found) > request.size,
-            resumed=request.after is not None,
+            ),
         )
-        return cls(edges=edges, page_info=info)
+        return cls(edges=edges, page_info=page_info)
 
 
 @strawberry.input

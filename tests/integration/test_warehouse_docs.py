@@ -19,7 +19,7 @@ from tests.shipping import part_at, placed_order
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "features" / "warehouse.md"
 _EXAMPLE = re.compile(r"```graphql\n(.*?)```(?:\s*```json\n(.*?)```)?", re.DOTALL)
-STAFF = make_app(Permission.WAREHOUSE_WRITE)
+STAFF = make_app(Permission.WAREHOUSE_WRITE, Permission.FULFILLMENT_READ)
 
 
 async def test_the_examples_of_warehouse_work_run(database: Database) -> None:
@@ -49,6 +49,10 @@ async def test_the_examples_of_warehouse_work_run(database: Database) -> None:
         "status": "PICKED",
         "pickList": [{"sku": shop.variant.sku, "quantityLeft": 0, "quantityShort": 1}],
     }
+    [suggested] = answers["fulfillmentOrders"]["edges"]
+    assert [box["lines"] for box in suggested["node"]["suggestedBoxes"]] == [
+        [{"sku": shop.variant.sku, "quantity": 2}]
+    ]
     assert answers["packClose"]["shipment"]["lines"] == [{"sku": shop.variant.sku, "quantity": 2}]
     assert answers["packClose"]["expected"] == []
     assert [edge["node"]["id"] for edge in answers["waves"]["edges"]] == [known["waveId"]]
