@@ -83,6 +83,8 @@ class RoutingFacts:
     goods: Mapping[UUID, Goods]
     available: Supply
     destination: Point | None = None
+    prices: Mapping[tuple[UUID, UUID], float] = field(default_factory=dict)
+    """What taking a unit is expected to cost later orders, in minor units, by variant and location."""
 
     @property
     def strategy(self) -> str:
@@ -164,6 +166,7 @@ def build(
         np.minimum(np.array(opening, np.float64), MAX_COST),
         _unit_costs(variants, sites, distances, facts, settings),
         float(settings.split_penalty_minor),
+        _stock_prices(variants, sites, facts),
     )
     return SitedProblem(
         problem,
@@ -232,3 +235,11 @@ def _unit_costs(
     costs = kilograms.reshape(-1, 1) * by_weight.reshape(1, -1) + handling.reshape(1, -1)
     capped: np.ndarray = np.minimum(costs, MAX_COST)
     return capped
+
+
+def _stock_prices(
+    variants: tuple[UUID, ...], sites: tuple[Site, ...], facts: RoutingFacts
+) -> np.ndarray | None:
+    if not facts.prices:
+        return None
+    return np.array([[facts.prices.get((one, site.id), 0.0) for site in sites] for one in variants])

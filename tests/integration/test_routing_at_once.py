@@ -16,7 +16,7 @@ from tests.stocked import assert_explained
 
 _COMMITTED = text(
     """
-    SELECT l.id, coalesce(sum(n.quantity - n.quantity_short), 0) AS units, count(DISTINCT f.order_id) AS orders
+    SELECT l.id, coalesce(sum(n.quantity - n.quantity_short), 0) AS units
       FROM locations l
       LEFT JOIN fulfillment_orders f ON f.location_id = l.id AND f.status IN ('OPEN', 'ON_HOLD')
       LEFT JOIN fulfillment_order_lines n ON n.fulfillment_order_id = f.id
