@@ -69,6 +69,7 @@ def _sited(one: Waiting, now: datetime) -> SitedProblem:
         now=now,
         refused=request.refused,
         placed=True,
+        promised=request.promised,
     )
 
 

@@ -13,6 +13,7 @@ from domain.kernel.ids import new_id
 from domain.routing.explanation import SiteReason, explain
 from domain.routing.problem import Decision, Problem
 from domain.routing.strategies import strategy_named
+from domain.routing_lateness import Promised
 from domain.routing_problem import RoutingFacts, SitedProblem, SiteRule, Supply, build
 from domain.routing_settings import UNSET, RoutingReason
 
@@ -116,6 +117,8 @@ class Request:
     """Locations that turned it down."""
     placed: bool = False
     """Whether its parts exist already, and count among those that their locations have of today."""
+    promised: Promised | None = None
+    """What the customer was told of when it arrives."""
 
 
 def route(request: Request, facts: RoutingFacts, reason: RoutingReason, now: datetime) -> Routed:
@@ -161,6 +164,7 @@ def _built(
         refused=request.refused,
         placed=request.placed,
         kept=kept,
+        promised=request.promised,
     )
 
 

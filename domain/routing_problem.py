@@ -12,14 +12,13 @@ from uuid import UUID
 
 import numpy as np
 
-from domain.calendars import NoWorkingDay, WorkCalendar
+from domain.calendars import WorkCalendar
 from domain.routing.problem import MAX_COST, Problem
 from domain.routing.strategies import SiteFacts
+from domain.routing_lateness import Promised, days_late
 from domain.routing_settings import UNSET, ChannelRouting, SiteTerms
 
 EARTH_RADIUS_KM = 6371.0
-MAX_LATE_DAYS = 370
-"""Days a location counts as late that has no working day within reach."""
 Point = tuple[float, float]
 """Latitude and longitude, in degrees."""
 Supply = Mapping[tuple[UUID, UUID], int]
@@ -135,12 +134,13 @@ def build(
     refused: Collection[UUID] = (),
     placed: bool = False,
     kept: Mapping[UUID, int] | None = None,
+    promised: Promised | None = None,
 ) -> SitedProblem:
     """Return the problem of serving `demand` (units by variant), `own` being what the order has already.
 
-    `placed`: its parts exist, and count among those that their locations have of today. Of `kept` units, by
-    variant, what the order has at a location that may not send counts all the same: the last resort of what
-    nobody else can serve.
+    `promised` is what the customer was told of when it arrives. `placed`: its parts exist, and count among
+    those that their locations have of today. Of `kept` units, by variant, what the order has at a location
+    that may not send counts all the same: the last resort of what nobody else can serve.
     """
     facts = facts.with_sites_of(own)
     sites, variants = facts.sites, tuple(demand)
@@ -159,7 +159,7 @@ def build(
                 left[variant] = left.get(variant, 0) - stays
             else:
                 supply[row, column] = facts.available.get((variant, site.id), 0) + mine
-    opening = [_opening(site, km, settings, now) for site, km in zip(sites, distances, strict=True)]
+    opening = [_opening(site, km, settings, now, promised) for site, km in zip(sites, distances, strict=True)]
     problem = Problem(
         np.array([demand[one] for one in variants], np.int64),
         supply,
@@ -204,18 +204,13 @@ def _forbidden(site: Site, variants: tuple[UUID, ...], goods: Mapping[UUID, Good
     return tuple(row for row, one in enumerate(variants) if one in goods and not goods[one].tags <= site.tags)
 
 
-def _opening(site: Site, km: float | None, settings: ChannelRouting, now: datetime) -> float:
+def _opening(
+    site: Site, km: float | None, settings: ChannelRouting, now: datetime, promised: Promised | None
+) -> float:
     cost = float(settings.parcel_minor + site.terms.parcel_minor)
     if settings.late_day_minor:
-        cost += settings.late_day_minor * _days_late(site.calendar, now)
+        cost += settings.late_day_minor * days_late(site.calendar, now, promised)
     return cost + settings.hundred_km_minor * (km or 0.0) / 100
-
-
-def _days_late(calendar: WorkCalendar, now: datetime) -> int:
-    try:
-        return (calendar.dispatch_day(now) - calendar.local_day(now)).days
-    except NoWorkingDay:
-        return MAX_LATE_DAYS
 
 
 def _unit_costs(

@@ -26,6 +26,7 @@ from domain.order_edits import is_free
 from domain.order_holds import reopened
 from domain.orders import Order, OrderStatus
 from domain.routing_decisions import Request, Routed
+from domain.routing_lateness import promised_of
 from domain.routing_problem import SiteRule
 from domain.shipment_changes import LockedFulfillment, packed_units
 
@@ -102,6 +103,7 @@ def request_of(order: Order, parts: Iterable[FulfillmentOrder], refused: Iterabl
         own,
         frozenset(gave_up),
         placed=True,
+        promised=promised_of(order.delivery, order.shipping_address),
     )
 
 

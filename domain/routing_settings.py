@@ -62,7 +62,7 @@ class ChannelRouting:
     kilogram_hundred_km_minor: int = 0
     """Cost of each kilogram for each 100 km."""
     late_day_minor: int = 0
-    """Cost of each day that a parcel leaves later than today."""
+    """Cost of each day that a parcel arrives later than promised; without a promise, leaves after today."""
     batches: bool = False
     """Whether new orders are decided anew together before anybody works on them."""
     stock_prices: bool = False

@@ -12,6 +12,7 @@ from domain.order_edit_stock import Shelf
 from domain.order_placement import Allocation
 from domain.orders import Order
 from domain.routing_decisions import Request, RoutingDecision
+from domain.routing_lateness import promised_of
 from domain.routing_problem import RoutingFacts
 from domain.routing_reroutes import request_of
 from domain.routing_settings import RoutingReason
@@ -56,6 +57,7 @@ async def at_placement(
         address.country,
         checkout.currency,
         own,
+        promised=promised_of(checkout.delivery_facts, address),
     )
     routed = decide.route(request, facts, RoutingReason.PLACED, transaction.now)
     deltas = difference(own, routed.units)

@@ -43,7 +43,10 @@ async def learn_due(context: ServiceContext) -> int:
     async with context.read() as connection:
         waiting = await rows.due(connection, since)
     for channel_id in waiting:
-        await _learn(context, channel_id)
+        done = await _learn(context, channel_id)
+        _log.info(
+            "stock_prices_learned", channel_id=str(channel_id), variants=done.variants, prices=done.prices
+        )
     return len(waiting)
 
 
@@ -85,7 +88,6 @@ async def _learn(context: ServiceContext, channel_id: UUID) -> Learned:
             await rows.save(
                 transaction.connection, channel_id, sold, found, after_id=after_id, now=transaction.now
             )
-        _log.info("stock_prices", channel_id=str(channel_id), variants=variants, prices=prices)
     async with context.transaction() as transaction:
         await rows.finish(transaction.connection, channel_id, run.started_at, transaction.now)
     return Learned(variants, prices)

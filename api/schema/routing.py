@@ -70,7 +70,8 @@ class ChannelRouting:
         description="Of each kilogram, for each 100 km."
     )
     late_day_cost: Money = strawberry.field(
-        description="Of each day a parcel leaves later than the day it is ordered."
+        description="Of each day a parcel arrives later than was promised; where nothing was, of each day it"
+        " leaves later than the day it is ordered."
     )
     batches: bool = strawberry.field(
         description="Whether new orders are decided anew together, each minute, until somebody works on them."
