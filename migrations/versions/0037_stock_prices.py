@@ -24,6 +24,12 @@ def upgrade() -> None:
     op.create_check_constraint(
         op.f("ck_channel_routing_hold_back_minutes"), "channel_routing", "hold_back_minutes BETWEEN 0 AND 240"
     )
+    op.create_index(
+        "ix_order_holds_routing_batch",
+        "order_holds",
+        ["order_id"],
+        postgresql_where=sa.text("code = 'ROUTING_BATCH' AND released_at IS NULL"),
+    )
     op.create_table(
         "stock_prices",
         sa.Column("channel_id", sa.Uuid(), nullable=False),
@@ -56,6 +62,7 @@ def downgrade() -> None:
     """Take them away; what is on hold for a batch stays so until somebody releases it."""
     op.drop_table("stock_price_runs")
     op.drop_table("stock_prices")
+    op.drop_index("ix_order_holds_routing_batch", "order_holds")
     op.drop_constraint(op.f("ck_channel_routing_hold_back_minutes"), "channel_routing", type_="check")
     op.drop_column("channel_routing", "hold_back_minutes")
     op.drop_column("channel_routing", "stock_prices")
