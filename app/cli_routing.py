@@ -21,18 +21,18 @@ def routing() -> None:
     """Look after routing."""
 
 
-@cli.command("learn-prices")
-def learn_prices(
+@cli.command()
+def learn(
     channel: Annotated[str, typer.Argument(help="The slug of the channel.")],
 ) -> None:
     """Learn now what scarce stock is worth to a channel's orders, as the background work does each night."""
 
-    async def learn() -> Learned:
+    async def run() -> Learned:
         async with administering(load_settings()) as context:
             return await routing_prices.learn_now(context, channel)
 
     try:
-        done = asyncio.run(learn())
+        done = asyncio.run(run())
     except DomainError as error:
         typer.echo(f"ordertide: {'.'.join(error.path)}: {error}", err=True)
         raise typer.Exit(_WRONG_USE) from None

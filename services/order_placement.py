@@ -237,8 +237,7 @@ async def _save(
         actor=transaction.actor,
         now=now,
     )
-    if routed.held_back:
-        placement = hold_back(placement, transaction.actor, now)
+    placement = hold_back(placement, transaction.actor, now) if routed.held_back else placement
     there, _ = divided(placement)
     saved = await rows.save(transaction.connection, checkout, there, attempt.transaction_id, answer.reference)
     await backorders.save_waiting(transaction, placement, saved.version)

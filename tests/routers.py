@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from persistence.database import Database
 from services import reroutes, routing_batches
 from services.access import SYSTEM
@@ -60,4 +62,5 @@ async def work(plan: Plan) -> None:
 
 
 if __name__ == "__main__":
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     asyncio.run(work(Plan(**json.loads(sys.argv[1]))))

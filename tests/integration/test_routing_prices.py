@@ -141,9 +141,9 @@ async def test_the_command_line_learns_prices_and_names_a_channel_it_does_not_kn
     database: Database, database_url: str
 ) -> None:
     shop = await sold_to_both(database)
-    done = await ordertide(database_url, "routing", "learn-prices", shop.channel.slug)
+    done = await ordertide(database_url, "routing", "learn", shop.channel.slug)
     assert (done.returncode, done.stdout) == (0, "looked at 1 variants, found 1 prices\n"), done.stderr
-    unknown = await ordertide(database_url, "routing", "learn-prices", "nowhere")
+    unknown = await ordertide(database_url, "routing", "learn", "nowhere")
     assert (unknown.returncode, unknown.stderr) == (2, "ordertide: channel: no channel has this slug\n")
 
 
