@@ -194,6 +194,8 @@ def make_environment(
         abandon_after_seconds=settings.cart_abandon_seconds,
         approval_seconds=settings.order_approval_seconds,
         pickup_reminder_days=settings.pickup_reminder_days,
+        stock_price_days=settings.stock_price_days,
+        stock_price_hour=settings.stock_price_hour,
         credit_check=credit_check,
         credit_check_seconds=settings.credit_check_seconds,
         tax_service=tax_service,

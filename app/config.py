@@ -215,6 +215,10 @@ class Settings(BaseSettings):
     pickup_reminder_days: float = Field(default=7, gt=0, le=365)
     """How long what is to be collected may wait before staff are told, and told again."""
 
+    stock_price_days: int = Field(default=30, ge=1, le=365)
+    """How many days' orders tell what scarce stock is worth."""
+    stock_price_hour: int = Field(default=3, ge=0, le=23)
+    """From which hour on, in UTC, that is learned each day."""
     payment_time_limit_seconds: float = Field(default=10, gt=0)
     """How long a payment provider may take to answer; then the outcome is found out later."""
 

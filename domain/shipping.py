@@ -79,6 +79,8 @@ class DeliveryRate:
             "service": self.service,
             "priceMinor": self.price_minor,
         }
+        if self.max_days is not None:
+            facts |= {"maxDays": self.max_days, "handlingDays": self.handling_days}
         if self.provider is not None:
             facts |= {"provider": self.provider, "code": self.code}
         return facts
@@ -133,6 +135,8 @@ def rate_of_facts(kept: Mapping[str, Any]) -> DeliveryRate:
         kept["carrier"],
         kept["service"],
         kept["priceMinor"],
+        max_days=kept.get("maxDays"),
+        handling_days=kept.get("handlingDays", 0),
         provider=kept.get("provider"),
         code=kept.get("code"),
     )

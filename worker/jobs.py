@@ -16,6 +16,7 @@ from services import (
     reconciliation,
     reroutes,
     routing_batches,
+    routing_prices,
     shipment_sweeps,
     stock_losses,
     stored_value_sweeps,
@@ -60,6 +61,10 @@ JOBS = (
     Job("reroute_orders", 5.0, reroutes.reroute_due),
     # New orders of channels that want it are decided anew together, as long as nobody works on them.
     Job("route_in_batches", 60.0, routing_batches.decide_new),
+    # What was held back for them and was not released in time: no order waits for a batch that fails.
+    Job("release_held_back_orders", 60.0, routing_batches.release_overdue),
+    # Once a night; looked for more often than that, so that a broken run goes on.
+    Job("learn_stock_prices", 900.0, routing_prices.learn_due),
     # What waits to be collected waits for days: minutes do not matter.
     Job("remind_of_pickups", 60.0, pickups.remind),
     # Once a day for each day, some hours after its end; looked for more often than that.

@@ -243,6 +243,8 @@ async def test_a_quote_is_chosen_like_a_rate_and_kept_by_the_order(database: Dat
         "priceMinor": 1172,
         "provider": "sandbox",
         "code": "EXPRESS",
+        "maxDays": 1,
+        "handlingDays": 0,
         "earliest": 0,
         "latest": 0,
     }
