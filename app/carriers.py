@@ -1,16 +1,23 @@
 """The wiring of carriers: which may be asked, and who posts the sandbox's callbacks."""
 
+from typing import TYPE_CHECKING
+
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.config import Settings
 from app.sandbox import sandbox_secret
 from domain.carrier_ports import Carrier, Carriers
-from providers.carriers.easypost import EasyPostCarrier
+from domain.kernel.late import late
 from providers.carriers.sandbox import SandboxCarrier
 from providers.carriers.sandbox_tracking import TrackingDeliverer
 from providers.carriers.table_rate import TableRateCarrier
 from services.context import ServiceContext
 from worker.schedule import Job
+
+if TYPE_CHECKING:
+    from providers.carriers.easypost import EasyPostCarrier
+else:
+    EasyPostCarrier = late("providers.carriers.easypost:EasyPostCarrier")
 
 _SECONDS_BETWEEN_DELIVERIES = 0.25
 

@@ -21,7 +21,7 @@ from sqlalchemy.exc import ArgumentError
 from domain.carts import MAX_UNITS
 from domain.kernel.emails import check_email
 from domain.kernel.errors import InvalidInput
-from providers.messages.smtp import Server
+from providers.messages.mail_server import Server
 from providers.payments.sandbox_methods import Faults
 
 PREFIX = "ORDERTIDE_"
