@@ -17,6 +17,7 @@ from domain.routing_reroutes import request_of
 from domain.routing_settings import RoutingReason
 from persistence import routing as rows
 from services.context import Transaction
+from services.route_deciding import decided
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ async def at_placement(
         checkout.currency,
         own,
     )
-    routed = decide.route(request, facts, RoutingReason.PLACED, transaction.now)
+    routed = await decided(request, facts, RoutingReason.PLACED, transaction.now)
     deltas = difference(own, routed.units)
     if not deltas:
         return RoutedPlacement(tuple(allocations), routed.decision)
@@ -99,7 +100,7 @@ async def elsewhere(
         transaction.connection, order.channel_id, request.demand, order.shipping_address, transaction.now
     )
     reason = RoutingReason.SHORT if lost else RoutingReason.REJECTED
-    routed = decide.route(request, facts, reason, transaction.now)
+    routed = await decided(request, facts, reason, transaction.now)
     chosen = [
         replace(one, available=units)
         for one in shelves

@@ -26,37 +26,33 @@ from app.config import load_settings
 from persistence.database import Database
 from realtime.bus import backend_maker
 
-settings = load_settings()
-make_environment(settings, Database("postgresql://nobody@127.0.0.1:1/nothing"))
-backend_maker(settings.bus_url, "postgresql://nobody@127.0.0.1:1/nothing")()
-print(json.dumps([name for name in sys.argv[1:] if name in sys.modules]))
+large, configured = json.loads(sys.argv[1])
+for given in ({}, configured):
+    settings = load_settings(**given)
+    make_environment(settings, Database("postgresql://nobody@127.0.0.1:1/nothing"))
+    backend_maker(settings.bus_url, "postgresql://nobody@127.0.0.1:1/nothing")()
+    print(json.dumps([name for name in large if name in sys.modules]))
 """
+_CONFIGURED = {
+    "carriers": "table_rate,easypost", "easypost_api_key": "key", "stripe_secret_key": "sk_test_1",
+    "mail_url": "smtp+insecure://127.0.0.1:25", "mail_from": "shop@example.com",
+    "bus_url": "redis://127.0.0.1:1/0",
+}  # fmt: skip
 
 
-def loaded(**settings: str) -> set[str]:
-    """Wire a server in a process of its own and say which of the large libraries it has."""
+def test_a_server_loads_what_is_configured_and_by_default_no_large_library() -> None:
     printed = subprocess.run(
-        [sys.executable, "-c", _SERVER, *_LARGE],
+        [sys.executable, "-c", _SERVER, json.dumps([_LARGE, _CONFIGURED])],
         cwd=ROOT,
-        env=child_environment(secret_key="k" * 40, **settings),
+        env=child_environment(secret_key="k" * 40),
         check=True,
         capture_output=True,
         text=True,
     ).stdout
-    return set(json.loads(printed.splitlines()[-1]))
+    by_default, configured = (set(json.loads(line)) for line in printed.splitlines())
 
-
-def test_a_server_with_default_settings_loads_no_large_library() -> None:
-    assert loaded() == set()
-
-
-def test_what_is_configured_is_loaded_when_it_is_wired() -> None:
-    found = loaded(
-        carriers="table_rate,easypost", easypost_api_key="key", stripe_secret_key="sk_test_1",
-        mail_url="smtp+insecure://127.0.0.1:25", mail_from="shop@example.com", bus_url="redis://127.0.0.1:1/0",
-    )  # fmt: skip
-
-    assert found == {"aiosmtplib", "easypost", "redis", "requests", "stripe"}
+    assert by_default == set()
+    assert configured == {"aiosmtplib", "easypost", "redis", "requests", "stripe"}
 
 
 def test_what_is_loaded_late_exists_and_import_contracts_see_it() -> None:
