@@ -166,8 +166,8 @@ async def misbehave(shop: Shop, *options: str) -> str:
     return await asyncio.to_thread(shop.server.cli, "sandbox", "carrier", "faults", *options)
 
 
-async def play(shop: Shop, down: float, pace: float) -> tuple[datetime, datetime]:
-    """Let all phases pass; returns when the carrier went down and when it was back."""
+async def play(shop: Shop, down: float, pace: float) -> datetime:
+    """Let all phases pass; returns when the carrier was back."""
     story = shop.story
     async with asyncio.TaskGroup() as group:
         await stream(shop, _WELL_SECONDS, pace, group)
@@ -177,15 +177,14 @@ async def play(shop: Shop, down: float, pace: float) -> tuple[datetime, datetime
         await stream(shop, _HANGING_SECONDS, pace, group)
         said = await misbehave(shop, "--hang", "0", "--down-for", str(down))
         back = datetime.fromisoformat(said.split("down until ")[1])
-        began = datetime.now(back.tzinfo)
         story.phase = "down"
-        left = (back - began).total_seconds()
+        left = (back - datetime.now(back.tzinfo)).total_seconds()
         later = asyncio.create_task(_late_payers(shop, early, left / 2))
         await stream(shop, left, pace, group)
         await later
         story.phase = "after"
         await stream(shop, _AFTER_SECONDS, pace, group)
-    return began, back
+    return back
 
 
 async def _late_payers(shop: Shop, tokens: list[str], seconds: float) -> None:
@@ -272,7 +271,7 @@ async def main(down: float, pace: float) -> None:
     with _harness.home() as place, _harness.serve(place, "--role", "api") as server, worker(place):
         shop = Shop(server, server.cli("app", "create", "staff", "--all-permissions"))
         await set_up(await shop.connect(staff=True))
-        began, back = await play(shop, down, pace)
+        back = await play(shop, down, pace)
         database = await asyncpg.connect(place.database_url)
         await settled(database, "labels_waiting")
         await sent(shop)
@@ -280,7 +279,7 @@ async def main(down: float, pace: float) -> None:
         await settled(database, "events_unstamped")
         found = await judged(shop, database, back)
         await database.close()
-        line = {"bench": "carrier_outage", "down_s": round((back - began).total_seconds(), 1)}
+        line = {"bench": "carrier_outage", "down_s": down}
         _harness.report(**line, **told(shop.story), **found)
         offered = shop.story.offered.values()
         assert all(one["own"] == one["carts"] for one in offered), "the shop's own rate is always offered"

@@ -5,6 +5,7 @@ manifest again, and what has left already is left alone. The carrier is told aft
 transaction, under a key made of the manifest's id; a sweep tells it again where no answer came.
 """
 
+import asyncio
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -154,8 +155,9 @@ async def _tell(context: ServiceContext, manifest_id: UUID) -> None:
     reference: str | None = None
     message: str | None = None
     try:
-        reference = (await maker.close_out(f"manifest-{manifest_id}", references)).reference
-    except CarrierUnavailable:
+        async with asyncio.timeout(context.environment.carrier_time_limit_seconds):
+            reference = (await maker.close_out(f"manifest-{manifest_id}", references)).reference
+    except (CarrierUnavailable, TimeoutError):
         return
     except CarrierRefused as error:
         message = f"{error.code}: {error.message}"[:500]
