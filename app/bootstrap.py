@@ -22,7 +22,7 @@ from api.limits import Limits
 from api.rate_limit import RateLimiter
 from api.root import build_schema
 from app import readiness
-from app.carriers import carrier_jobs, carriers_of
+from app.carriers import carrier_jobs, carriers_of, load_label_printer
 from app.config import PREFIX, ConfigurationError, Settings
 from app.documents import LateDocuments
 from app.live import live_transports
@@ -71,6 +71,7 @@ async def serving(settings: Settings) -> AsyncIterator[ASGIApp]:
 @asynccontextmanager
 async def working(settings: Settings) -> AsyncIterator[None]:
     """Do the background work of a deployment, without the API, for as long as this is open."""
+    await asyncio.to_thread(load_label_printer, settings)
     async with _live(settings, working=True):
         yield
 
