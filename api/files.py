@@ -7,14 +7,11 @@ in an archive where they are not all PDFs. They name customers: no cache keeps t
 import asyncio
 import io
 import re
-import threading
 import zipfile
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import closing
 from uuid import UUID
 
 import orjson
-import pypdfium2  # type: ignore[import-untyped]
 import structlog
 from starlette.requests import Request
 from starlette.responses import Response
@@ -23,6 +20,7 @@ from starlette.routing import Route
 from api.auth import Authenticator, TooManyAttempts
 from api.scalars import decode_id
 from domain.carrier_ports import LabelFormat
+from domain.document_ports import UnreadableDocument
 from domain.kernel.errors import AccessDenied, DomainError, InvalidInput, NotFound
 from persistence.labels import Document
 from persistence.outages import is_outage
@@ -43,9 +41,6 @@ _PRIVATE = {
 _STATUSES = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403, "RATE_LIMITED": 429}
 _LONGEST_LIST = 10_000
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-# The library serves one thread at a time.
-_PDFIUM = threading.Lock()
 
 log = structlog.get_logger(__name__)
 
@@ -95,10 +90,12 @@ class Files:
             for at, one in enumerate(listed.split(","))
         ]
         found = await labels.labels_of(context, ids)
-        if all(one.format is LabelFormat.PDF for one in found):
+        papers = self._environment.documents
+        if papers is not None and all(one.format is LabelFormat.PDF for one in found):
             try:
-                return _file(await asyncio.to_thread(merged, found), _MEDIA[LabelFormat.PDF], "labels.pdf")
-            except pypdfium2.PdfiumError:
+                whole = await asyncio.to_thread(papers.merged, [one.content for one in found])
+                return _file(whole, _MEDIA[LabelFormat.PDF], "labels.pdf")
+            except UnreadableDocument:
                 # What a carrier sold as a PDF cannot be read by everybody: it is handed on as it is.
                 log.warning("label_not_readable", shipments=len(found))
         return _file(await asyncio.to_thread(archived, found), "application/zip", "labels.zip")
@@ -122,17 +119,6 @@ class Files:
             if not is_outage(error):
                 raise
             return _refusal(503, "the service is temporarily unavailable, try again", {"retry-after": "1"})
-
-
-def merged(documents: Sequence[Document]) -> bytes:
-    """Return PDFs as one, their pages in the order they are named; raises PdfiumError for what is none."""
-    written = io.BytesIO()
-    with _PDFIUM, closing(pypdfium2.PdfDocument.new()) as whole:
-        for one in documents:
-            with closing(pypdfium2.PdfDocument(one.content)) as part:
-                whole.import_pages(part)
-        whole.save(written)
-    return written.getvalue()
 
 
 def archived(documents: Sequence[Document]) -> bytes:

@@ -21,7 +21,7 @@ from sqlalchemy.exc import ArgumentError
 from domain.carts import MAX_UNITS
 from domain.kernel.emails import check_email
 from domain.kernel.errors import InvalidInput
-from providers.messages.smtp import Server
+from providers.messages.mail_server import Server
 from providers.payments.sandbox_methods import Faults
 
 PREFIX = "ORDERTIDE_"
@@ -275,7 +275,7 @@ class Settings(BaseSettings):
     easypost_webhook_secret: SecretStr | None = None
     """What EasyPost signs its webhooks to us with; without it every one is refused."""
 
-    easypost_api_base: str = "https://api.easypost.com/v2"
+    easypost_api_base: HttpUrl = "https://api.easypost.com/v2"
     """Where EasyPost's API is: elsewhere only for a stand-in."""
     mail_url: MailUrl | None = None
     """The mail server that messages to customers go to; without it they are only logged."""
@@ -309,7 +309,7 @@ class Settings(BaseSettings):
     stripe_webhook_secret: SecretStr | None = None
     """What Stripe signs its webhooks to us with (whsec_...); without it every one is refused."""
 
-    stripe_api_base: str = "https://api.stripe.com"
+    stripe_api_base: HttpUrl = "https://api.stripe.com"
     """Where Stripe's API is: elsewhere only for a stand-in."""
 
     feed_retention_seconds: int = Field(default=30 * _DAY_SECONDS, ge=1)

@@ -5,6 +5,7 @@ manifest again, and what has left already is left alone. The carrier is told aft
 transaction, under a key made of the manifest's id; a sweep tells it again where no answer came.
 """
 
+import asyncio
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -193,8 +194,9 @@ async def _tell(context: ServiceContext, manifest_id: UUID) -> None:
     made: Closed | None = None
     message: str | None = None
     try:
-        made = await maker.close_out(f"manifest-{manifest_id}", references)
-    except CarrierUnavailable:
+        async with asyncio.timeout(context.environment.carrier_time_limit_seconds):
+            made = await maker.close_out(f"manifest-{manifest_id}", references)
+    except (CarrierUnavailable, TimeoutError):
         return
     except CarrierRefused as error:
         message = f"{error.code}: {error.message}"[:500]

@@ -18,6 +18,7 @@ from domain.routing_reroutes import request_of
 from domain.routing_settings import RoutingReason
 from persistence import routing as rows
 from services.context import Transaction
+from services.route_deciding import decided
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ async def at_placement(
         own,
         promised=promised_of(checkout.delivery_facts, address),
     )
-    routed = decide.route(request, facts, RoutingReason.PLACED, transaction.now)
+    routed = await decided(request, facts, RoutingReason.PLACED, transaction.now)
     held_back = facts.settings is not None and facts.settings.hold_back_minutes > 0
     deltas = difference(own, routed.units)
     if not deltas:
@@ -104,7 +105,7 @@ async def elsewhere(
         transaction.connection, order.channel_id, request.demand, order.shipping_address, transaction.now
     )
     reason = RoutingReason.SHORT if lost else RoutingReason.REJECTED
-    routed = decide.route(request, facts, reason, transaction.now)
+    routed = await decided(request, facts, reason, transaction.now)
     chosen = [
         replace(one, available=units)
         for one in shelves

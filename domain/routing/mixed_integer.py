@@ -7,14 +7,21 @@ the sites have to be whole numbers.
 
 import time
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from domain.kernel.late import late
 from domain.routing.compact import Compact, fill
-from domain.routing.highs import Program, run
 from domain.routing.problem import Decision, FloatArray, IntArray, Problem
+from domain.routing.programs import Program
 from domain.routing.relaxation import Relaxation
 from domain.routing.search import Search
+
+if TYPE_CHECKING:
+    from domain.routing.highs import run
+else:
+    run = late("domain.routing.highs:run")
 
 _WORTHLESS_SECONDS = 0.05
 _SHARE_OF_FIRST_ANSWER, _SHARE_OF_RELAXATION = 0.15, 0.25

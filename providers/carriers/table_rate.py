@@ -3,9 +3,10 @@
 What it costs stands in the shop's rate tables, so it offers no rates of its own.
 """
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from domain.carrier_ports import (
     Label,
@@ -16,7 +17,13 @@ from domain.carrier_ports import (
     RateRequest,
     TrackingUpdate,
 )
-from providers.carriers.label_document import label_pdf, manifest_pdf
+from domain.kernel.late import late
+
+if TYPE_CHECKING:
+    from providers.carriers.label_document import label_pdf, manifest_pdf
+else:
+    label_pdf = late("providers.carriers.label_document:label_pdf")
+    manifest_pdf = late("providers.carriers.label_document:manifest_pdf")
 
 _DIGITS: Final = 14
 
@@ -35,8 +42,14 @@ class TableRateCarrier:
     async def buy_label(self, key: str, request: LabelRequest) -> Label:
         """Print the label of one parcel; its number follows from the key."""
         number = number_of(key)
-        document = label_pdf(
-            self._name, request.service_code, number, request.sender, request.recipient, request.reference
+        document = await asyncio.to_thread(
+            label_pdf,
+            self._name,
+            request.service_code,
+            number,
+            request.sender,
+            request.recipient,
+            request.reference,
         )
         return Label(key, number, document, LabelFormat.PDF)
 
@@ -54,7 +67,8 @@ class TableRateCarrier:
 
     async def close_out(self, key: str, references: Sequence[str]) -> Manifest:
         """Print the list of what the driver takes."""
-        document = manifest_pdf(self._name, key, [number_of(one) for one in references])
+        numbers = [number_of(one) for one in references]
+        document = await asyncio.to_thread(manifest_pdf, self._name, key, numbers)
         return Manifest(key, document, LabelFormat.PDF)
 
 
