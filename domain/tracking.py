@@ -49,6 +49,8 @@ class FactState(StrEnum):
     APPLIED = "APPLIED"
     SET_ASIDE = "SET_ASIDE"
     """No parcel of ours has that number, or it cannot have moved: a person has to look."""
+    DISMISSED = "DISMISSED"
+    """A person has looked, and nothing is to come of it."""
 
 
 class Problem(StrEnum):
