@@ -123,6 +123,12 @@ _SAVE = text(
         for name in ("delivered_at", "estimated_at", "told_at", "late_told_for")
     ),
 )
+_SAVE_TOKEN = text(
+    """
+    WITH parcel AS (UPDATE shipments SET token_generation = :generation, version = :version WHERE id = :id)
+    UPDATE orders SET version = :order_version WHERE id = :order_id
+    """
+)
 _HISTORY = text(
     f"""
     SELECT e.shipment_id, {_FACT} FROM tracking_events e
@@ -291,6 +297,12 @@ async def save(connection: AsyncConnection, order: Order, shipment: Shipment) ->
             "fulfillment_status": order.fulfillment_status.value,
         },
     )
+
+
+async def save_token(connection: AsyncConnection, order: Order, shipment: Shipment) -> None:
+    """Write which tracking token of a parcel is good; the order is locked."""
+    values = {"id": shipment.id, "generation": shipment.token_generation, "version": shipment.version}
+    await connection.execute(_SAVE_TOKEN, {**values, "order_id": order.id, "order_version": order.version})
 
 
 async def history(

@@ -1,11 +1,13 @@
 """Use cases around tracking: a parcel by its own token, those that need a person, what staff know of one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from domain import tracking as decide
 from domain.carrier_ports import TrackingUpdate
+from domain.fulfillment_events import shipment_event
+from domain.kernel.changes import check_version
 from domain.kernel.errors import IllegalTransition, InvalidInput, NotFound
 from domain.kernel.keys import check_key
 from domain.kernel.moments import in_utc
@@ -16,7 +18,7 @@ from domain.tracking import Problem
 from persistence import order_parts, orders
 from persistence import tracking as rows
 from persistence.idempotency import claim_for
-from services import shipments, tracking
+from services import audit, shipments, tracking
 from services.access import Permission, require
 from services.context import ServiceContext, Transaction
 from services.orders import OrderRef
@@ -110,6 +112,33 @@ async def add_event(context: ServiceContext, shipment_id: UUID, told: TrackingUp
             transaction.connection, STAFF, [told], now=transaction.now, shipment_id=shipment_id
         )
         shipment, _ = await tracking.apply_in(context, transaction, shipment_id, ids)
+        transaction.answer({"shipment": str(shipment_id)})
+    return shipment
+
+
+async def rotate_token(
+    context: ServiceContext, shipment_id: UUID, expected_version: int | None, key: str
+) -> Shipment:
+    """Give a parcel another tracking token: those of before show nothing, and who follows by one is ended.
+
+    The event that tells of it makes followers look at their token again. Raises NotFound, VersionConflict,
+    and IllegalTransition.
+    """
+    require(context.actor, Permission.FULFILLMENT_WRITE)
+    request = [str(shipment_id), expected_version]
+    claim = claim_for(f"shipmentTokenRotate:{context.actor.label}", check_key(key), request)
+    async with context.transaction() as transaction:
+        stored = await transaction.replay(claim)
+        found = await shipments.locked(transaction, shipment_id=shipment_id)
+        before = found.shipment(shipment_id)
+        if stored is not None:
+            return before
+        check_version(found.order.version, expected_version)
+        shipment = decide.with_new_token(before)
+        order = replace(found.order, version=found.order.version + 1)
+        await rows.save_token(transaction.connection, order, shipment)
+        await audit.record(transaction, "ShipmentTokenRotated", "shipment", shipment_id, before, shipment)
+        transaction.emit(shipment_event("ShipmentTokenRotated", order, shipment, transaction.now))
         transaction.answer({"shipment": str(shipment_id)})
     return shipment
 
