@@ -1,14 +1,14 @@
 """Use cases around tracking: a parcel by its own token, those that need a person, what staff know of one."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from domain import tracking as decide
 from domain.carrier_ports import TrackingUpdate
 from domain.fulfillment_events import shipment_event
 from domain.kernel.changes import check_version
-from domain.kernel.errors import IllegalTransition, InvalidInput, NotFound
+from domain.kernel.errors import IllegalTransition, InvalidInput, NotFound, under
 from domain.kernel.keys import check_key
 from domain.kernel.moments import in_utc
 from domain.kernel.quantities import require_text
@@ -27,6 +27,8 @@ TRACKING_TOKEN = "shipment"  # noqa: S105 - the kind of token, not one
 STAFF = "staff"
 """The provider of what staff tell themselves."""
 _LONGEST_WORDS = 255
+# Long enough for whoever tells late; a wrong year is a slip of the hand, and would be when it was delivered.
+_LONG_AGO = timedelta(days=365)
 _TOLD_BY_STAFF = ON_ITS_WAY | {ShipmentStatus.DELIVERED, ShipmentStatus.RETURN_TO_SENDER}
 
 
@@ -151,9 +153,16 @@ def _checked(context: ServiceContext, shipment_id: UUID, told: TrackingUpdate, k
     if told.status not in _TOLD_BY_STAFF:
         raise InvalidInput("is nothing that is told of a parcel on its way", "status")
     now = context.now()
-    occurred_at = in_utc(told.occurred_at)
+    with under("occurredAt"):
+        occurred_at = in_utc(told.occurred_at)
     if occurred_at > now:
         raise InvalidInput("lies in the future", "occurredAt")
+    if now - occurred_at > _LONG_AGO:
+        raise InvalidInput("lies more than a year ago", "occurredAt")
+    with under("estimatedAt"):
+        estimated_at = in_utc(told.estimated_at) if told.estimated_at else None
+    if estimated_at is not None and estimated_at < occurred_at:
+        raise InvalidInput("lies before what is told", "estimatedAt")
     return TrackingUpdate(
         id=f"{context.actor.label}/{key}",
         status=told.status,
@@ -161,7 +170,7 @@ def _checked(context: ServiceContext, shipment_id: UUID, told: TrackingUpdate, k
         reference=str(shipment_id),
         description=told.description and require_text(told.description, _LONGEST_WORDS, "description"),
         place=told.place and require_text(told.place, _LONGEST_WORDS, "place"),
-        estimated_at=in_utc(told.estimated_at) if told.estimated_at else None,
+        estimated_at=estimated_at,
     )
 
 
