@@ -12,6 +12,7 @@ from api.resolvers.availability import AvailabilitySubscription
 from api.resolvers.backorders import BackordersMutation
 from api.resolvers.bins import BinsMutation, BinsQuery
 from api.resolvers.boxes import BoxesMutation, BoxesQuery
+from api.resolvers.carrier_events import CarrierEventsMutation, CarrierEventsQuery
 from api.resolvers.cart_discounts import CartDiscountsMutation
 from api.resolvers.carts import CartsMutation, CartsQuery, CartsSubscription
 from api.resolvers.catalog import CatalogMutation, CatalogQuery
@@ -62,6 +63,7 @@ from api.resolvers.waves import WavesMutation, WavesQuery, WavesSubscription
 @strawberry.type
 class Query(
     ApprovalsQuery,
+    CarrierEventsQuery,
     CartsQuery,
     CatalogQuery,
     ChannelsQuery,
@@ -134,6 +136,7 @@ class Mutation(
     ShippingMutation,
     TaxesMutation,
     TrackingMutation,
+    CarrierEventsMutation,
     TransfersMutation,
     TaxQuotesMutation,
     StoredValuesMutation,

@@ -23,6 +23,7 @@ from services import (
     tracking,
 )
 from worker import notifications, payment_callbacks
+from worker import tracking as tracking_jobs
 from worker.schedule import Job
 
 JOBS = (
@@ -39,7 +40,7 @@ JOBS = (
     Job("apply_tracking", 0.5, tracking.apply_due),
     Job("poll_carriers", 30.0, tracking.poll_due),
     # Promises are days: a minute does not matter.
-    Job("tell_late_parcels", 60.0, tracking.tell_late),
+    Job("tell_late_parcels", 60.0, tracking_jobs.tell_late),
     # Before what they build on is known they wait; staff and shoppers see the rest within a second.
     Job("apply_payment_callbacks", 0.5, payment_callbacks.apply),
     # Within a second or two of what they tell.

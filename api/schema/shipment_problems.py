@@ -72,6 +72,23 @@ class ShipmentTrackingEventAddInput:
     estimated_at: datetime | None = None
 
 
+@strawberry.input
+class ShipmentTokenRotateInput:
+    """A parcel that is to have another tracking token."""
+
+    id: strawberry.ID
+    idempotency_key: str
+    expected_version: int | None = strawberry.field(default=None, description="Of the order.")
+
+
+@strawberry.type
+class ShipmentTokenPayload:
+    """A parcel with its new token, or why it has the one of before."""
+
+    shipment: Shipment | None = None
+    user_errors: list[UserError] = strawberry.field(default_factory=list)
+
+
 @strawberry.type
 class ShipmentTrackingEventPayload:
     """A parcel as it now is, or why nothing was changed."""
