@@ -104,7 +104,8 @@ def _measure_large(seed: int, problem: Problem) -> None:
     report(
         benchmark="routing", family="large", seed=seed, sites=problem.supply.shape[1],
         lines=len(problem.demand), method=decision.method,
-        stated_gap_percent=round(100 * decision.gap, 3), seconds=round(decided - began, 2), cpu_seconds=round(cpu, 2),
+        stated_gap_percent=round(100 * decision.gap, 3), seconds=round(decided - began, 2),
+        cpu_seconds=round(cpu, 2),
         explanation_seconds=round(time.perf_counter() - decided, 2),
     )  # fmt: skip
 
