@@ -28,7 +28,7 @@ from providers.carriers import sandbox_tracking
 from providers.carriers.label_document import label_pdf, manifest_pdf
 from providers.carriers.sandbox_faults import CarrierFate, CarrierFaults
 from providers.carriers.sandbox_journey import planned
-from providers.carriers.sandbox_rates import CARRIER, priced, quotes
+from providers.carriers.sandbox_rates import CARRIER, priced, quotes, service_of
 from providers.carriers.sandbox_record import ParcelRecord, SandboxParcel
 
 _HANGS_SECONDS: Final = 3600.0
@@ -50,6 +50,10 @@ class SandboxCarrier:
         self._record = ParcelRecord(engine)
         self._day = timedelta(seconds=day_seconds)
         self._callback_secret = callback_secret
+
+    def named_service(self, code: str) -> str:
+        """Return the code of one of its services, in capitals; raises CarrierRefused."""
+        return service_of(code).code
 
     async def rates(self, request: RateRequest) -> Sequence[RateQuote]:
         """Return every service, if no parcel is too heavy."""
