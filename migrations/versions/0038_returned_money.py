@@ -1,4 +1,4 @@
-"""Orders know what had been given back of their money when they were last edited.
+"""Orders know what had been given back of their money; who waits for units of a variant is found in order.
 
 Revision ID: 0038
 Revises: 0036
@@ -29,8 +29,18 @@ def upgrade() -> None:
          WHERE o.id = u.order_id
         """
     )
+    _index("variant_id", "order_line_id")
 
 
 def downgrade() -> None:
     """Take it away."""
+    _index("variant_id")
     op.drop_column("orders", "returned_minor")
+
+
+def _index(*columns: str) -> None:
+    name = "ix_fulfillment_order_lines_quantity_short"
+    op.drop_index(name, table_name="fulfillment_order_lines")
+    op.create_index(
+        name, "fulfillment_order_lines", list(columns), postgresql_where=sa.text("quantity_short > 0")
+    )
