@@ -51,10 +51,11 @@ _SET = text(
 _ELSEWHERE = text(
     f"""
     WITH RECURSIVE {LACKING_SQL}, hopeful AS MATERIALIZED (
-        SELECT DISTINCT l.fulfillment_order_id, s.location_id
+        SELECT DISTINCT w.fulfillment_order_id, s.location_id
           FROM lacking k
           JOIN stock_levels s ON s.variant_id = k.variant_id AND s.available > 0
-          JOIN fulfillment_order_lines l ON l.variant_id = k.variant_id AND l.quantity_short > 0
+         CROSS JOIN LATERAL (SELECT l.fulfillment_order_id FROM fulfillment_order_lines l
+                              WHERE l.variant_id = k.variant_id AND l.quantity_short > 0 OFFSET 0) w
     )
     SELECT f.id, c.location_id FROM hopeful h
       JOIN fulfillment_orders f ON f.id = h.fulfillment_order_id

@@ -42,6 +42,16 @@ MANY_WAIT = """
       FROM fulfillment_order_lines l, parts WHERE l.quantity_short > 0 RETURNING id
 """
 
+MANY_ARE_THERE = """
+    WITH others AS (
+        INSERT INTO variants (id, product_id, sku, name)
+        SELECT gen_random_uuid(), product_id, sku || '-' || n, name FROM variants, generate_series(1, 2000) n
+        RETURNING id
+    )
+    INSERT INTO stock_levels (id, variant_id, location_id, available)
+    SELECT gen_random_uuid(), o.id, l.id, 5 FROM others o, locations l RETURNING id
+"""
+
 
 def _rows_read(plan: dict[str, Any], table: str) -> int:
     """Return how many rows of a table the parts of a plan have read."""
@@ -257,6 +267,7 @@ async def test_what_waits_and_is_nowhere_is_not_read(database: Database) -> None
     await allow(database, shop)
     await buy(database, shop, 3)
     await run_sql(database, MANY_WAIT)
+    await run_sql(database, MANY_ARE_THERE)
     async with database.read() as connection:
         for statement in (stock_losses_rows._REFILLABLE, backorders._ELSEWHERE):
             explained = text(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement.text}")
