@@ -55,7 +55,7 @@ _ELSEWHERE = text(
           FROM lacking k
           JOIN stock_levels s ON s.variant_id = k.variant_id AND s.available > 0
          CROSS JOIN LATERAL (SELECT l.fulfillment_order_id FROM fulfillment_order_lines l
-                              WHERE l.variant_id = k.variant_id AND l.quantity_short > 0 OFFSET 0) w
+                              WHERE l.variant_id = s.variant_id AND l.quantity_short > 0 OFFSET 0) w
     )
     SELECT f.id, c.location_id FROM hopeful h
       JOIN fulfillment_orders f ON f.id = h.fulfillment_order_id

@@ -44,8 +44,9 @@ MANY_WAIT = """
 
 MANY_ARE_THERE = """
     WITH others AS (
-        INSERT INTO variants (id, product_id, sku, name)
-        SELECT gen_random_uuid(), product_id, sku || '-' || n, name FROM variants, generate_series(1, 2000) n
+        INSERT INTO variants (id, product_id, sku, name, created_at)
+        SELECT gen_random_uuid(), product_id, sku || '-' || n, name, created_at
+          FROM variants, generate_series(1, 2000) n
         RETURNING id
     )
     INSERT INTO stock_levels (id, variant_id, location_id, available)
