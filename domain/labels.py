@@ -95,6 +95,32 @@ class Correction:
     size: ParcelSize | None = None
 
 
+class LabelOutcome(StrEnum):
+    """What became of a label that was asked for."""
+
+    PURCHASED = "PURCHASED"
+    PENDING = "PENDING"
+    """It is being bought, or its carrier has not answered yet: it comes by itself, and once."""
+    REFUSED = "REFUSED"
+    """The carrier does not sell it, or nobody asked one to."""
+    VOIDED = "VOIDED"
+    """It was given back with its canceled parcel."""
+
+    @classmethod
+    def of(cls, state: LabelState) -> "LabelOutcome":
+        """Return what a label's state amounts to for whoever has asked for it."""
+        return _OUTCOMES[state]
+
+
+_OUTCOMES = {
+    LabelState.NONE: LabelOutcome.REFUSED,
+    LabelState.REQUESTED: LabelOutcome.PENDING,
+    LabelState.PURCHASED: LabelOutcome.PURCHASED,
+    LabelState.FAILED: LabelOutcome.REFUSED,
+    LabelState.VOIDED: LabelOutcome.VOIDED,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class LabelFacts:
     """What staff see of a label: `refusal` is why it was not bought, the carrier's word and a sentence.

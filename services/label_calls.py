@@ -79,8 +79,12 @@ async def _next_over(turns: dict[str, asyncio.Task[None]]) -> None:
         turns.pop(provider).result()
 
 
-async def buy(context: ServiceContext, shipment_ids: Sequence[UUID]) -> None:
-    """Buy the labels of these parcels now, after the commit that asked for them; the sweep does the rest."""
+async def buy(context: ServiceContext, shipment_ids: Sequence[UUID]) -> set[UUID]:
+    """Buy the labels of these parcels now, after the commit that asked for them; the sweep does the rest.
+
+    Returns those whose carrier was asked here: the others have their label, or somebody else is asking.
+    """
+    asked: set[UUID] = set()
     # Leased as their turn comes: a lease is as long as one turn, and who has none must not ask.
     for first in range(0, len(shipment_ids), MOST_AT_ONCE):
         now = context.now()
@@ -92,6 +96,8 @@ async def buy(context: ServiceContext, shipment_ids: Sequence[UUID]) -> None:
                 leased_until=_leased_until(context.environment, now),
             )
         await _settle_all(context, due)
+        asked.update(one.shipment_id for one in due)
+    return asked
 
 
 async def _settle_all(context: ServiceContext, due: Sequence[LabelAsk]) -> None:

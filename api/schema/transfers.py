@@ -16,7 +16,7 @@ from api.schema.values import Node, given
 from domain import transfers as domain
 from domain.catalog import VariantRef as DomainRef
 from domain.kernel.changes import KEEP
-from domain.kernel.errors import under
+from domain.kernel.errors import InvalidInput, under
 from domain.transfers import Receipt
 from services.transfers import TransferChanges
 
@@ -204,7 +204,10 @@ class TransferShipInput:
         found: dict[UUID, int] = {}
         for position, line in enumerate(self.lines):
             with under("lines", str(position)):
-                found[decode_id(LINE, line.line_id, "lineId")] = line.quantity
+                line_id = decode_id(LINE, line.line_id, "lineId")
+                if line_id in found:
+                    raise InvalidInput("names a line twice", "lineId")
+                found[line_id] = line.quantity
         return found
 
 

@@ -72,6 +72,16 @@ class EasyPostCarrier:
         # A client has a session of connections, which no two threads may share.
         self._threads = threading.local()
 
+    def named_service(self, code: str) -> str:
+        """Return a code that is CARRIER/SERVICE, as quotes have it; raises CarrierRefused for any other.
+
+        Which services an account has, only a parcel's rates would tell.
+        """
+        carrier, _, service = code.partition("/")
+        if not carrier.strip() or not service.strip():
+            raise CarrierRefused("unknown_service", "is named CARRIER/SERVICE, as in USPS/Priority")
+        return f"{carrier.strip()}/{service.strip()}"
+
     async def rates(self, request: RateRequest) -> Sequence[RateQuote]:
         """Return what every carrier asks for all parcels, of services that take each of them.
 

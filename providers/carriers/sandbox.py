@@ -28,7 +28,7 @@ from domain.kernel.money import Money
 from providers.carriers import sandbox_tracking
 from providers.carriers.sandbox_faults import CarrierFate, CarrierFaults
 from providers.carriers.sandbox_journey import planned
-from providers.carriers.sandbox_rates import CARRIER, priced, quotes
+from providers.carriers.sandbox_rates import CARRIER, priced, quotes, service_of
 from providers.carriers.sandbox_record import ParcelRecord, SandboxParcel
 
 if TYPE_CHECKING:
@@ -56,6 +56,10 @@ class SandboxCarrier:
         self._record = ParcelRecord(engine)
         self._day = timedelta(seconds=day_seconds)
         self._callback_secret = callback_secret
+
+    def named_service(self, code: str) -> str:
+        """Return the code of one of its services, in capitals; raises CarrierRefused."""
+        return service_of(code).code
 
     async def rates(self, request: RateRequest) -> Sequence[RateQuote]:
         """Return every service, if no parcel is too heavy."""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from domain.carrier_ports import (
+    CarrierRefused,
     Label,
     LabelFormat,
     LabelRequest,
@@ -34,6 +35,10 @@ class TableRateCarrier:
     def __init__(self, name: str) -> None:
         """Print `name` as the carrier's."""
         self._name = name
+
+    def named_service(self, code: str) -> str:
+        """Refuse: it quotes no services, so none can be offered."""
+        raise CarrierRefused("no_services", "this carrier quotes nothing: set up a delivery rate instead")
 
     async def rates(self, request: RateRequest) -> Sequence[RateQuote]:
         """Return nothing: the rate tables have the prices."""
