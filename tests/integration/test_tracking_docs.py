@@ -1,7 +1,6 @@
 """The examples of the page on tracking run as they are written."""
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ from api.scalars import encode_id
 from domain.shipments import ShipmentStatus
 from persistence.database import Database
 from services.access import ANONYMOUS, SYSTEM
+from tests.examples import examples_in
 from tests.factories import data_of
 from tests.live import following, live
 from tests.tracked import carrier_desk, said, sent_parcel, tell, tracking_token
@@ -21,7 +21,7 @@ async def test_the_examples_of_tracking_run(database: Database) -> None:
     known = {"trackingToken": tracking_token(shipment.id), "shipmentId": encode_id("Shipment", shipment.id)}
     seen: list[dict[str, Any]] = []
     answer: dict[str, Any] = {}
-    examples = re.findall(r"```graphql\n(.*?)```(?:\s*```json\n(.*?)```)?", PAGE, re.DOTALL)
+    examples = examples_in(PAGE)
     assert len(examples) == 4
     for document, written in examples:
         filled = written
