@@ -12,6 +12,7 @@ from services.access import ANONYMOUS, SYSTEM
 from services.order_placement import place
 from tests.cart_flows import run_sql
 from tests.checkouts import make_ready_cart, till
+from tests.examples import examples_in
 from tests.factories import data_of
 from tests.pickups import collected_order, make_ready, make_store_shop
 from tests.shipping import check_units, part_at
@@ -30,7 +31,7 @@ async def test_the_examples_of_click_and_collect_run(database: Database) -> None
     known = {"cartToken": token, "storeId": encode_id("Location", shop.locations[1].id)}
     providers = till(database).environment.payment_providers
     answers: dict[str, Any] = {}
-    examples = re.findall(r"```graphql\n(.*?)```\s*```json\n(.*?)```", PAGE, re.DOTALL)
+    examples = examples_in(PAGE)
     assert len(examples) == 8
 
     for document, written in examples:

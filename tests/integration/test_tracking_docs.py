@@ -1,7 +1,6 @@
 """The examples of the page on tracking run as they are written."""
 
 import json
-import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from services import tracking
 from services.access import ANONYMOUS, SYSTEM
 from tests.cart_flows import run_sql
 from tests.clocks import StoppedClock
+from tests.examples import examples_in
 from tests.factories import data_of
 from tests.live import following, live
 from tests.tracked import carrier_desk, said, sent_parcel, tell, tracking_token
@@ -47,7 +47,7 @@ async def test_the_examples_of_tracking_run(database: Database) -> None:
     }
     seen: list[dict[str, Any]] = []
     answered: dict[str, dict[str, Any]] = {}
-    examples = re.findall(r"```graphql\n(.*?)```(?:\s*```json\n(.*?)```)?", PAGE, re.DOTALL)
+    examples = examples_in(PAGE)
     assert len(examples) == 8
     for document, written in examples:
         filled = written
