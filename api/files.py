@@ -1,4 +1,4 @@
-"""GET /documents: labels and other documents of parcels, for staff, with the same bearer token as GraphQL.
+"""GET /documents: labels and carriers' manifests, for staff, with the same bearer token as GraphQL.
 
 `/documents/{id}` is one document; `/documents?shipments=ID,ID` the labels of up to 100 parcels in one PDF, or
 in an archive where they are not all PDFs. They name customers: no cache keeps them.
@@ -7,14 +7,11 @@ in an archive where they are not all PDFs. They name customers: no cache keeps t
 import asyncio
 import io
 import re
-import threading
 import zipfile
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import closing
 from uuid import UUID
 
 import orjson
-import pypdfium2  # type: ignore[import-untyped]
 import structlog
 from starlette.requests import Request
 from starlette.responses import Response
@@ -23,10 +20,11 @@ from starlette.routing import Route
 from api.auth import Authenticator, TooManyAttempts
 from api.scalars import decode_id
 from domain.carrier_ports import LabelFormat
+from domain.document_ports import UnreadableDocument
 from domain.kernel.errors import AccessDenied, DomainError, InvalidInput, NotFound
 from persistence.labels import Document
 from persistence.outages import is_outage
-from services import labels
+from services import labels, manifests
 from services.context import Environment, ServiceContext
 
 _MEDIA = {
@@ -43,9 +41,6 @@ _PRIVATE = {
 _STATUSES = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403, "RATE_LIMITED": 429}
 _LONGEST_LIST = 10_000
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-# The library serves one thread at a time.
-_PDFIUM = threading.Lock()
 
 log = structlog.get_logger(__name__)
 
@@ -75,6 +70,10 @@ class Files:
         if not _UUID.fullmatch(named):
             raise NotFound("there is no such document", "id")
         document_id = UUID(named)
+        listed = await manifests.document(context, document_id)
+        if listed is not None:
+            kind, content = listed
+            return _file(content, _MEDIA[kind], f"manifest-{document_id}.{kind.value.lower()}")
         found = (await labels.documents(context, [document_id])).get(document_id)
         if found is None:
             raise NotFound("there is no such document", "id")
@@ -91,10 +90,12 @@ class Files:
             for at, one in enumerate(listed.split(","))
         ]
         found = await labels.labels_of(context, ids)
-        if all(one.format is LabelFormat.PDF for one in found):
+        papers = self._environment.documents
+        if papers is not None and all(one.format is LabelFormat.PDF for one in found):
             try:
-                return _file(await asyncio.to_thread(merged, found), _MEDIA[LabelFormat.PDF], "labels.pdf")
-            except pypdfium2.PdfiumError:
+                whole = await asyncio.to_thread(papers.merged, [one.content for one in found])
+                return _file(whole, _MEDIA[LabelFormat.PDF], "labels.pdf")
+            except UnreadableDocument:
                 # What a carrier sold as a PDF cannot be read by everybody: it is handed on as it is.
                 log.warning("label_not_readable", shipments=len(found))
         return _file(await asyncio.to_thread(archived, found), "application/zip", "labels.zip")
@@ -118,17 +119,6 @@ class Files:
             if not is_outage(error):
                 raise
             return _refusal(503, "the service is temporarily unavailable, try again", {"retry-after": "1"})
-
-
-def merged(documents: Sequence[Document]) -> bytes:
-    """Return PDFs as one, their pages in the order they are named; raises PdfiumError for what is none."""
-    written = io.BytesIO()
-    with _PDFIUM, closing(pypdfium2.PdfDocument.new()) as whole:
-        for one in documents:
-            with closing(pypdfium2.PdfDocument(one.content)) as part:
-                whole.import_pages(part)
-        whole.save(written)
-    return written.getvalue()
 
 
 def archived(documents: Sequence[Document]) -> bytes:

@@ -15,6 +15,7 @@ from domain.kernel.money import Money
 from domain.labels import LabelFacts
 from domain.location_rules import LocationRules
 from domain.locations import Location
+from domain.manifests import ManifestParcel
 from domain.notifications import Notification
 from domain.order_reviews import OrderReview
 from domain.orders import Order, OrderLine
@@ -25,6 +26,7 @@ from domain.returns import Return
 from domain.routing_decisions import RoutingDecision
 from domain.shipping import DeliveryRate
 from domain.stored_values import Applied, StoredValue
+from domain.suggested_boxes import PackingFacts
 from domain.tracking import TrackingFact
 from persistence import (
     availability,
@@ -35,6 +37,7 @@ from persistence import (
     labels,
     location_rules,
     locations,
+    manifests,
     notifications,
     order_adjustments,
     order_parts,
@@ -48,6 +51,7 @@ from persistence import (
     shipping,
     stored_value_tenders,
     stored_values,
+    suggested_boxes,
     tracking,
 )
 from persistence.order_parts import OrderParts
@@ -170,6 +174,10 @@ class Loaders:
         """Fulfillment orders, shipments and payments by their order's id."""
         return self.over("order_parts", order_parts.parts_of)
 
+    def packing_facts(self) -> DataLoader[UUID, PackingFacts | None]:
+        """What fulfillment orders are packed by, by id."""
+        return self.over("packing_facts", suggested_boxes.facts_of)
+
     def tracking(self) -> DataLoader[UUID, list[TrackingFact] | None]:
         """What was told of parcels, the newest first, by their id."""
         return self.over("tracking", tracking.history)
@@ -177,6 +185,10 @@ class Loaders:
     def labels(self) -> DataLoader[UUID, LabelFacts | None]:
         """What is known of labels, by their parcel's id."""
         return self.over("labels", labels.facts_of)
+
+    def manifest_parcels(self) -> DataLoader[UUID, tuple[ManifestParcel, ...] | None]:
+        """Parcels by their manifest's id."""
+        return self.over("manifest_parcels", manifests.parcels_of)
 
     def order_notifications(self) -> DataLoader[UUID, list[Notification] | None]:
         """What customers were told, by their order's id."""

@@ -1,10 +1,10 @@
 """Relay connections over keyset pages: stable orders, opaque cursors, at most 100 nodes a page."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 import orjson
@@ -41,6 +41,16 @@ class PageInfo:
         )
 
 
+class Edge(Protocol):
+    """A node and where it stands in its list."""
+
+    cursor: str
+
+
+RowT = TypeVar("RowT")
+EdgeT = TypeVar("EdgeT", bound=Edge)
+
+
 @dataclass(frozen=True, slots=True)
 class PageRequest:
     """How many nodes, and the key of the node they come after (None: from the beginning)."""
@@ -59,6 +69,22 @@ def page_request(order: str, shape: Sequence[type], first: int | None, after: st
     if not 1 <= size <= MAX_PAGE_SIZE:
         raise InvalidInput(f"must be between 1 and {MAX_PAGE_SIZE}", "first")
     return PageRequest(size, None if after is None else _read_cursor(order, shape, after))
+
+
+def page_of(
+    found: Sequence[RowT], request: PageRequest, edge: Callable[[RowT], EdgeT]
+) -> tuple[list[EdgeT], PageInfo]:
+    """Return the edges of a page and where it stands.
+
+    `edge` makes one of a row; a row beyond the page's size only tells that there are more.
+    """
+    edges = [edge(one) for one in found[: request.size]]
+    info = PageInfo.of(
+        [one.cursor for one in edges],
+        has_next=len(found) > request.size,
+        resumed=request.after is not None,
+    )
+    return edges, info
 
 
 def cursor(order: str, *key: Any) -> str:

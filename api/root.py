@@ -12,11 +12,13 @@ from api.resolvers.availability import AvailabilitySubscription
 from api.resolvers.backorders import BackordersMutation
 from api.resolvers.bins import BinsMutation, BinsQuery
 from api.resolvers.boxes import BoxesMutation, BoxesQuery
+from api.resolvers.carrier_events import CarrierEventsMutation, CarrierEventsQuery
 from api.resolvers.cart_discounts import CartDiscountsMutation
 from api.resolvers.carts import CartsMutation, CartsQuery, CartsSubscription
 from api.resolvers.catalog import CatalogMutation, CatalogQuery
 from api.resolvers.catalog_changes import CatalogChangesMutation
 from api.resolvers.channels import ChannelsMutation, ChannelsQuery
+from api.resolvers.customer_groups import CustomerGroupsMutation
 from api.resolvers.cycle_counts import CycleCountsMutation, CycleCountsQuery
 from api.resolvers.delivery_quotes import DeliveryQuotesMutation
 from api.resolvers.delivery_services import DeliveryServicesMutation, DeliveryServicesQuery
@@ -43,6 +45,7 @@ from api.resolvers.orders import OrdersMutation, OrdersQuery, OrdersSubscription
 from api.resolvers.packing import PackingMutation
 from api.resolvers.payment_callbacks import PaymentCallbacksMutation, PaymentCallbacksQuery
 from api.resolvers.payments import PaymentsMutation
+from api.resolvers.pickup_fees import PickupFeesMutation, PickupFeesQuery
 from api.resolvers.pickups import PickupsMutation, PickupsQuery
 from api.resolvers.reconciliation import ReconciliationMutation, ReconciliationQuery
 from api.resolvers.returns import ReturnsMutation, ReturnsQuery, ReturnsSubscription
@@ -61,6 +64,7 @@ from api.resolvers.waves import WavesMutation, WavesQuery, WavesSubscription
 @strawberry.type
 class Query(
     ApprovalsQuery,
+    CarrierEventsQuery,
     CartsQuery,
     CatalogQuery,
     ChannelsQuery,
@@ -76,6 +80,7 @@ class Query(
     OrderReviewsQuery,
     OrdersQuery,
     PaymentCallbacksQuery,
+    PickupFeesQuery,
     PickupsQuery,
     ReconciliationQuery,
     BoxesQuery,
@@ -105,6 +110,7 @@ class Mutation(
     CatalogChangesMutation,
     CatalogMutation,
     ChannelsMutation,
+    CustomerGroupsMutation,
     CycleCountsMutation,
     DiscountsMutation,
     FulfillmentMutation,
@@ -119,6 +125,7 @@ class Mutation(
     OrdersMutation,
     PaymentCallbacksMutation,
     PaymentsMutation,
+    PickupFeesMutation,
     PickupsMutation,
     ReconciliationMutation,
     BoxesMutation,
@@ -131,6 +138,7 @@ class Mutation(
     ShippingMutation,
     TaxesMutation,
     TrackingMutation,
+    CarrierEventsMutation,
     TransfersMutation,
     ReturnsMutation,
     TaxQuotesMutation,

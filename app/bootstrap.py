@@ -5,6 +5,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import structlog
 from starlette.types import ASGIApp
@@ -21,22 +22,22 @@ from api.limits import Limits
 from api.rate_limit import RateLimiter
 from api.root import build_schema
 from app import readiness
-from app.carriers import carrier_jobs, carriers_of
+from app.carriers import carrier_jobs, carriers_of, load_label_printer
 from app.config import PREFIX, ConfigurationError, Settings
+from app.documents import LateDocuments
 from app.live import live_transports
 from app.messages import messaging
 from app.sandbox import sandbox_jobs, sandbox_provider
 from domain.carts import CartLimits
 from domain.inventory import HoldPolicy
+from domain.kernel.late import late
 from domain.ports import CreditCheck, PaymentProvider, PaymentProviders, TaxService
 from persistence.database import Database
 from persistence.embedded import EmbeddedServer, EmbeddedServerError
 from persistence.migrate import migrate
 from persistence.outages import why_unusable
 from providers.credit.company_system import CompanyCredit
-from providers.documents.pdf import PdfDocuments
 from providers.payments.manual import ManualPayments
-from providers.payments.stripe import StripePayments
 from providers.tax.http_service import HttpTaxService
 from realtime.bus import Bus, backend_maker
 from realtime.feed import Feed
@@ -48,6 +49,11 @@ from services.tokens import TokenSigner
 from worker.background import Background
 from worker.consumers import CONSUMERS
 from worker.dispatcher import Dispatcher
+
+if TYPE_CHECKING:
+    from providers.payments.stripe import StripePayments
+else:
+    StripePayments = late("providers.payments.stripe:StripePayments")
 
 log = structlog.get_logger(__name__)
 
@@ -65,6 +71,7 @@ async def serving(settings: Settings) -> AsyncIterator[ASGIApp]:
 @asynccontextmanager
 async def working(settings: Settings) -> AsyncIterator[None]:
     """Do the background work of a deployment, without the API, for as long as this is open."""
+    await asyncio.to_thread(load_label_printer, settings)
     async with _live(settings, working=True):
         yield
 
@@ -185,7 +192,7 @@ def make_environment(
         carrier_quote_seconds=settings.carrier_quote_seconds,
         delivery_quote_seconds=settings.delivery_quote_seconds,
         carrier_time_limit_seconds=settings.carrier_time_limit_seconds,
-        documents=PdfDocuments(),
+        documents=LateDocuments(),
         payment_time_limit_seconds=settings.payment_time_limit_seconds,
         payment_give_up_seconds=settings.payment_give_up_seconds,
         callback_grace_seconds=settings.payment_callback_grace_seconds,
@@ -194,6 +201,8 @@ def make_environment(
         abandon_after_seconds=settings.cart_abandon_seconds,
         approval_seconds=settings.order_approval_seconds,
         pickup_reminder_days=settings.pickup_reminder_days,
+        stock_price_days=settings.stock_price_days,
+        stock_price_hour=settings.stock_price_hour,
         credit_check=credit_check,
         credit_check_seconds=settings.credit_check_seconds,
         tax_service=tax_service,

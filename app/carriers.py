@@ -1,16 +1,24 @@
 """The wiring of carriers: which may be asked, and who posts the sandbox's callbacks."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.config import Settings
 from app.sandbox import sandbox_secret
 from domain.carrier_ports import Carrier, Carriers
-from providers.carriers.easypost import EasyPostCarrier
+from domain.kernel.late import late
 from providers.carriers.sandbox import SandboxCarrier
 from providers.carriers.sandbox_tracking import TrackingDeliverer
 from providers.carriers.table_rate import TableRateCarrier
 from services.context import ServiceContext
 from worker.schedule import Job
+
+if TYPE_CHECKING:
+    from providers.carriers.easypost import EasyPostCarrier
+else:
+    EasyPostCarrier = late("providers.carriers.easypost:EasyPostCarrier")
 
 _SECONDS_BETWEEN_DELIVERIES = 0.25
 
@@ -35,6 +43,15 @@ def carriers_of(settings: Settings, engine: AsyncEngine) -> Carriers:
             time_limit_seconds=settings.carrier_time_limit_seconds,
         )
     return carriers
+
+
+def load_label_printer(settings: Settings) -> None:
+    """Import what draws labels where carriers are set that need it; takes some tenths of a second.
+
+    A worker does so before it works, or its first label would take that out of its carrier's time.
+    """
+    if {"table_rate", "sandbox"} & set(settings.carriers):
+        import_module("providers.carriers.label_document")
 
 
 def carrier_jobs(settings: Settings, engine: AsyncEngine) -> tuple[Job, ...]:

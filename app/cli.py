@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from api.root import build_schema
-from app import cli_apps, cli_check, cli_import, cli_ledger, cli_mail, cli_payments, cli_sandbox
+from app import cli_apps, cli_check, cli_import, cli_ledger, cli_mail, cli_payments, cli_routing, cli_sandbox
 from app.bootstrap import opened_database
 from app.config import ConfigurationError, Settings, load_settings
 from app.demo import demo
@@ -30,6 +30,7 @@ cli.add_typer(cli_import.cli, name="import")
 cli.add_typer(cli_ledger.cli, name="ledger")
 cli.add_typer(cli_mail.cli, name="mail")
 cli.add_typer(cli_payments.cli, name="payments")
+cli.add_typer(cli_routing.cli, name="routing")
 cli.add_typer(cli_sandbox.cli, name="sandbox")
 
 _WRONG_USE = 2

@@ -21,7 +21,7 @@ from sqlalchemy.exc import ArgumentError
 from domain.carts import MAX_UNITS
 from domain.kernel.emails import check_email
 from domain.kernel.errors import InvalidInput
-from providers.messages.smtp import Server
+from providers.messages.mail_server import Server
 from providers.payments.sandbox_methods import Faults
 
 PREFIX = "ORDERTIDE_"
@@ -215,6 +215,10 @@ class Settings(BaseSettings):
     pickup_reminder_days: float = Field(default=7, gt=0, le=365)
     """How long what is to be collected may wait before staff are told, and told again."""
 
+    stock_price_days: int = Field(default=30, ge=1, le=365)
+    """How many days' orders tell what scarce stock is worth."""
+    stock_price_hour: int = Field(default=3, ge=0, le=23)
+    """From which hour on, in UTC, that is learned each day."""
     payment_time_limit_seconds: float = Field(default=10, gt=0)
     """How long a payment provider may take to answer; then the outcome is found out later."""
 
@@ -271,7 +275,7 @@ class Settings(BaseSettings):
     easypost_webhook_secret: SecretStr | None = None
     """What EasyPost signs its webhooks to us with; without it every one is refused."""
 
-    easypost_api_base: str = "https://api.easypost.com/v2"
+    easypost_api_base: HttpUrl = "https://api.easypost.com/v2"
     """Where EasyPost's API is: elsewhere only for a stand-in."""
     mail_url: MailUrl | None = None
     """The mail server that messages to customers go to; without it they are only logged."""
@@ -305,7 +309,7 @@ class Settings(BaseSettings):
     stripe_webhook_secret: SecretStr | None = None
     """What Stripe signs its webhooks to us with (whsec_...); without it every one is refused."""
 
-    stripe_api_base: str = "https://api.stripe.com"
+    stripe_api_base: HttpUrl = "https://api.stripe.com"
     """Where Stripe's API is: elsewhere only for a stand-in."""
 
     feed_retention_seconds: int = Field(default=30 * _DAY_SECONDS, ge=1)

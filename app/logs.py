@@ -10,6 +10,9 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from app.tracebacks import format_chain
 from persistence.error_text import without_values
 
+# Libraries that tell of every request or character, some with addresses that are secrets.
+_NOISY = ("alembic", "fontTools", "fpdf", "httpcore", "httpx", "stripe", "urllib3", "uvicorn.error")
+
 
 def configure_logs(level: str) -> None:
     """Send structlog's and the standard library's records the same way; called once a process."""
@@ -40,7 +43,7 @@ def configure_logs(level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(number)
-    for noisy in ("alembic", "httpx", "stripe", "uvicorn.error"):
+    for noisy in _NOISY:
         logging.getLogger(noisy).setLevel(max(number, logging.WARNING))
     # URLs may hold what is nobody's business; requests are counted in /metrics instead.
     logging.getLogger("uvicorn.access").disabled = True

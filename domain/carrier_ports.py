@@ -182,5 +182,14 @@ class ManifestMaker(Protocol):
         ...
 
 
+@runtime_checkable
+class ServiceNamer(Protocol):
+    """A carrier that knows its services by name without being asked over the network."""
+
+    def named_service(self, code: str) -> str:
+        """Return the code of a service as its quotes have it; raises CarrierRefused where it has no such."""
+        ...
+
+
 Carriers = Mapping[str, Carrier]
 """Carriers by the name of their provider."""

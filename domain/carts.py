@@ -142,6 +142,7 @@ class Cart:
     """Where it is collected instead of being delivered."""
     holds_stock: bool = True
     """False for a draft that takes nothing off sale before it is paid for."""
+    customer_group: str | None = None
 
     @property
     def currency(self) -> str:
@@ -165,20 +166,15 @@ class Cart:
             Goods(str(one.variant.id), one.quantity, one.variant.weight_grams or 0, one.variant.box)
             for one in self.lines
         )
-        return Consignment(self.shipping_address, goods, self.subtotal_minor)
+        return Consignment(self.shipping_address, goods, self.subtotal_minor, self.customer_group)
 
     @cached_property
     def applicable_rates(self) -> list[DeliveryRate]:
         """The delivery rates the shopper may choose from; none for an empty cart."""
         if not self.lines:
             return []
-        found = applicable(
-            self.rates,
-            self.delivery_rules,
-            self.consignment,
-            self.priced_at or self.active_at,
-            self._discounted_minor,
-        )
+        now = self.priced_at or self.active_at
+        found = applicable(self.rates, self.delivery_rules, self.consignment, now, self._discounted_minor)
         own = self.delivery_price_minor
         if own is None:
             return found
@@ -192,7 +188,8 @@ class Cart:
     @cached_property
     def price(self) -> Price:
         """What the cart costs, and why."""
-        return self._priced(self.delivery_rate.price_minor if self.delivery_rate else 0)
+        rate = self.pickup.rate if self.pickup else self.delivery_rate
+        return self._priced(rate.price_minor if rate else 0)
 
     def _discounted_minor(self) -> int:
         """What the goods cost after discounts: as they are where nothing is asked for delivery."""

@@ -112,6 +112,7 @@ class Checkout:
     """How many days after it is placed what is billed is due; None: it has no date."""
     pickup: PickupPlace | None = None
     """Where it is collected instead of being delivered: its shipping address is there."""
+    customer_group: str | None = None
 
     @property
     def subtotal_minor(self) -> int:
@@ -155,7 +156,7 @@ class Checkout:
         goods = tuple(
             Goods(str(one.variant_id), one.quantity, one.weight_grams, one.box) for one in self.lines
         )
-        return Consignment(self.shipping_address, goods, self.subtotal_minor)
+        return Consignment(self.shipping_address, goods, self.subtotal_minor, self.customer_group)
 
     @property
     def delivery_facts(self) -> dict[str, object] | None:

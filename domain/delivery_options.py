@@ -44,6 +44,8 @@ class Consignment:
     address: Address | None
     goods: tuple[Goods, ...]
     value_minor: int
+    customer_group: str | None = None
+    """Who buys, as far as prices of delivery go by it."""
 
     @property
     def volume_ml(self) -> int:
@@ -101,6 +103,7 @@ class _Facts:
     volume_ml: int
     value_minor: int
     discounted_minor: Callable[[], int]
+    customer_group: str | None
 
 
 def _facts(rules: DeliveryRules, consignment: Consignment, discounted_minor: Callable[[], int]) -> _Facts:
@@ -113,6 +116,7 @@ def _facts(rules: DeliveryRules, consignment: Consignment, discounted_minor: Cal
         consignment.volume_ml,
         consignment.value_minor,
         cache(discounted_minor),
+        consignment.customer_group,
     )
 
 
@@ -122,5 +126,6 @@ def _offered(rate: DeliveryRate, facts: _Facts) -> DeliveryRate | None:
     weight_grams = facts.packing.billable_grams(rate.dimensional_divisor)
     if not rate.applies(facts.country, weight_grams, facts.value_minor, facts.volume_ml):
         return None
-    goods_minor = None if rate.free_from_minor is None else facts.discounted_minor()
-    return replace(rate, price_minor=rate.price_for(weight_grams, goods_minor))
+    group = facts.customer_group
+    goods_minor = None if rate.free_from(group) is None else facts.discounted_minor()
+    return replace(rate, price_minor=rate.price_for(weight_grams, goods_minor, group))

@@ -1,6 +1,7 @@
 """Delivery quotes: what carriers ask for a cart's delivery, kept while the question stays the same."""
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -23,6 +24,7 @@ MAX_SERVICES = 50
 
 MAX_PROVIDER_LENGTH = 40
 MAX_CODE_LENGTH = 100
+_CODE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 ._:/&+()-]*[A-Za-z0-9.+)])?")
 MAX_MARKUP_PPM = 1_000_000
 """As much again as the carrier asks for."""
 
@@ -79,11 +81,11 @@ def offers_of(
 
     A service keeps its id in one cart, however often it is quoted, so that a choice stays one.
     """
-    by_code = {quote.code: quote for quote in quotes if quote.price.currency == currency}
+    by_code = {quote.code.casefold(): quote for quote in quotes if quote.price.currency == currency}
     return [
-        _offer(uuid5(cart_id, str(service.id)), service, by_code[service.code])
+        _offer(uuid5(cart_id, str(service.id)), service, by_code[service.code.casefold()])
         for service in services
-        if service.code in by_code
+        if service.code.casefold() in by_code
     ]
 
 
@@ -141,6 +143,16 @@ def check(service: DeliveryService) -> DeliveryService:
         name=None if name is None else require_text(name, MAX_NAME_LENGTH, "name"),
         carrier=None if carrier is None else require_text(carrier, MAX_NAME_LENGTH, "carrier"),
     )
+
+
+def check_code(code: str) -> str:
+    """Return a service's code cleaned; raises InvalidInput where no carrier names a service like that."""
+    cleaned = require_text(code, MAX_CODE_LENGTH, "code")
+    if _CODE.fullmatch(cleaned) is None:
+        raise InvalidInput(
+            "must be Latin letters and digits, with spaces or . _ : / & + ( ) - inside", "code"
+        )
+    return cleaned
 
 
 def _offer(offer_id: UUID, service: DeliveryService, quote: RateQuote) -> DeliveryRate:

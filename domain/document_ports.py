@@ -92,6 +92,10 @@ class Document:
     warnings: tuple[MissingGlyphs, ...] = ()
 
 
+class UnreadableDocument(Exception):
+    """What a carrier sold as a PDF is none that can be read."""
+
+
 class Documents(Protocol):
     """Who renders papers as PDF; each takes some tenths of a second: call them off the event loop."""
 
@@ -105,4 +109,8 @@ class Documents(Protocol):
 
     def listing(self, listing: Listing) -> Document:
         """Return a list over as many pages as it takes."""
+        ...
+
+    def merged(self, documents: Sequence[bytes]) -> bytes:
+        """Return PDFs as one, in their order; raises UnreadableDocument for what is none."""
         ...

@@ -11,8 +11,9 @@ from uuid import UUID
 
 from domain.addresses import Address
 from domain.carrier_ports import CustomsLine, Label, LabelFormat, LabelRequest
-from domain.kernel.errors import IllegalTransition, LabelRefused
+from domain.kernel.errors import IllegalTransition, InvalidInput, LabelRefused
 from domain.kernel.money import Money
+from domain.parcels import url_of
 from domain.shipments import LabelState, ParcelSize, Shipment, ShipmentStatus
 
 MOST_AT_ONCE = 100
@@ -94,6 +95,32 @@ class Correction:
     size: ParcelSize | None = None
 
 
+class LabelOutcome(StrEnum):
+    """What became of a label that was asked for."""
+
+    PURCHASED = "PURCHASED"
+    PENDING = "PENDING"
+    """It is being bought, or its carrier has not answered yet: it comes by itself, and once."""
+    REFUSED = "REFUSED"
+    """The carrier does not sell it, or nobody asked one to."""
+    VOIDED = "VOIDED"
+    """It was given back with its canceled parcel."""
+
+    @classmethod
+    def of(cls, state: LabelState) -> "LabelOutcome":
+        """Return what a label's state amounts to for whoever has asked for it."""
+        return _OUTCOMES[state]
+
+
+_OUTCOMES = {
+    LabelState.NONE: LabelOutcome.REFUSED,
+    LabelState.REQUESTED: LabelOutcome.PENDING,
+    LabelState.PURCHASED: LabelOutcome.PURCHASED,
+    LabelState.FAILED: LabelOutcome.REFUSED,
+    LabelState.VOIDED: LabelOutcome.VOIDED,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class LabelFacts:
     """What staff see of a label: `refusal` is why it was not bought, the carrier's word and a sentence.
@@ -144,11 +171,19 @@ def purchased(shipment: Shipment, label: Label) -> Shipment:
         status=shipment.status if canceled else ShipmentStatus.LABEL_CREATED,
         label_state=LabelState.PURCHASED,
         tracking_number=label.tracking_number,
-        tracking_url=label.tracking_url,
+        tracking_url=_followable(label.tracking_url),
         provider_reference=label.reference,
         estimated_at=label.estimated_at,
         version=shipment.version + 1,
     )
+
+
+def _followable(url: str | None) -> str | None:
+    """Return a carrier's address if customers may follow it: what is not of the web is left out."""
+    try:
+        return url_of(url)
+    except InvalidInput:
+        return None
 
 
 def failed(shipment: Shipment) -> Shipment:

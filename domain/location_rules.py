@@ -11,6 +11,7 @@ from domain.kernel.changes import KEEP, Keep, kept
 from domain.kernel.errors import InvalidInput
 from domain.kernel.quantities import require_text
 from domain.locations import LocationKind
+from domain.opening_hours import OpenSpan, check_hours
 
 MAX_TAGS = 50
 MAX_CAPACITY = 1_000_000
@@ -44,6 +45,8 @@ class LocationRules:
     tags: frozenset[str] = frozenset()
     """Kinds of goods it may handle: those of a variant must all be among them."""
     closures: tuple[Closure, ...] = ()
+    opening_hours: tuple[OpenSpan, ...] = ()
+    """When it hands out; empty: on its working days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,8 @@ class LocationRulesChanges:
     tags: Sequence[str] | Keep = KEEP
     closures: Sequence[Closure] | Keep = field(default=KEEP)
     """All of them: those that are not named are open again."""
+    opening_hours: Sequence[OpenSpan] | Keep = KEEP
+    """All of them, likewise."""
 
 
 def change(rules: LocationRules, changes: LocationRulesChanges) -> LocationRules:
@@ -100,6 +105,9 @@ def change(rules: LocationRules, changes: LocationRulesChanges) -> LocationRules
         pickup=kept(changes.pickup, rules.pickup),
         tags=rules.tags if changes.tags is KEEP else check_tags(changes.tags),
         closures=rules.closures if changes.closures is KEEP else _closures(changes.closures),
+        opening_hours=rules.opening_hours
+        if changes.opening_hours is KEEP
+        else check_hours(changes.opening_hours, "openingHours"),
     )
     check_calendar(
         WorkCalendar(

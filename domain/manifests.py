@@ -62,3 +62,15 @@ class Manifest:
     message: str | None
     """Why the carrier refused it."""
     parcels: tuple[ManifestParcel, ...] = ()
+    document_id: UUID | None = None
+    """The carrier's own list of it, where it gave one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestFilter:
+    """Which manifests are listed; None: whichever. They were created in [created_from, created_before)."""
+
+    carrier: str | None = None
+    statuses: tuple[ManifestStatus, ...] | None = None
+    created_from: datetime | None = None
+    created_before: datetime | None = None

@@ -11,14 +11,16 @@ from datetime import datetime
 from uuid import UUID
 
 from domain.carts import MAX_LINES
+from domain.channels import CapturePolicy
 from domain.fulfillment import FulfillmentOrder, FulfillmentOrderStatus, FulfillmentWork
 from domain.kernel.errors import IllegalTransition, InvalidInput
 from domain.kernel.ids import new_id
 from domain.kernel.money import MAX_AMOUNT_MINOR, allocate_minor
 from domain.kernel.quantities import MAX_QUANTITY, require_positive
-from domain.orders import Order, OrderLine, OrderStatus
+from domain.orders import Order, OrderLine, OrderStatus, given_back_minor
 from domain.payments import Payment, PaymentStatus
 from domain.pricing import Adjustment, AdjustmentKind, PricedLine, PricingRules, price
+from domain.shipments import ShipmentStatus
 from domain.taxes import TaxSource
 
 FREE = frozenset(
@@ -63,6 +65,8 @@ class Placed:
     payments: tuple[Payment, ...]
     rules: PricingRules
     tax_classes: Mapping[UUID, str]
+    parcels: tuple[ShipmentStatus, ...] = ()
+    capture_policy: CapturePolicy = CapturePolicy.MANUAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +159,7 @@ def settlement(total_minor: int, payments: Sequence[Payment]) -> tuple[int, int]
     """
     live = [payment for payment in payments if payment.counts]
     kept = sum(one.captured_minor + one.capturing_minor for one in live)
-    back = sum(one.refunded_minor + one.refunding_minor + one.charged_back_minor for one in live)
+    back = given_back_minor(live)
     covered = sum(_covers(one) for one in live) - back
     return max(0, kept - back - total_minor), max(0, total_minor - covered)
 
@@ -164,7 +168,7 @@ def untaken_minor(total_minor: int, payments: Sequence[Payment]) -> int:
     """Return what an order costs beyond what is taken of it, or being taken, and not given back."""
     live = [payment for payment in payments if payment.counts]
     kept = sum(one.captured_minor + one.capturing_minor for one in live)
-    back = sum(one.refunded_minor + one.refunding_minor + one.charged_back_minor for one in live)
+    back = given_back_minor(live)
     return max(0, total_minor - kept + back)
 
 
@@ -175,7 +179,7 @@ def is_paid_for(total_minor: int, payments: Sequence[Payment], *, later: bool) -
     """
     live = [payment for payment in payments if payment.counts]
     there = sum(_is_there(one, later=later) for one in live)
-    back = sum(one.refunded_minor + one.refunding_minor + one.charged_back_minor for one in live)
+    back = given_back_minor(live)
     return there - back >= total_minor
 
 

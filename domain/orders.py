@@ -127,6 +127,8 @@ class Order:
     """When staff made it as a draft; None for an order that never was one."""
     note: str | None = None
     """Staff's own words, for staff."""
+    returned_minor: int = 0
+    """What of its money had been given back when it was last edited: it may be taken again."""
 
     @property
     def totals(self) -> Totals:
@@ -198,7 +200,24 @@ def is_complete(order: Order, payments: Sequence[Payment]) -> bool:
     sent = order.fulfillment_status in {OrderFulfillmentStatus.FULFILLED, OrderFulfillmentStatus.DELIVERED}
     if order.status is not OrderStatus.OPEN or order.imported or not sent:
         return False
-    return sum(payment.captured_minor for payment in payments if payment.counts) >= order.total_minor
+    captured = sum(payment.captured_minor for payment in payments if payment.counts)
+    return captured - to_retake_minor(order, payments) >= order.total_minor
+
+
+def given_back_minor(payments: Sequence[Payment]) -> int:
+    """Return what was given or taken back of an order's payments, or is asked to be, in minor units."""
+    return sum(
+        one.refunded_minor + one.refunding_minor + one.charged_back_minor for one in payments if one.counts
+    )
+
+
+def to_retake_minor(order: Order, payments: Sequence[Payment]) -> int:
+    """Return what was given back of an order and may be taken again, because an edit counted with it.
+
+    What is given back without an edit is a gift, or for goods that came back: no parcel takes it again. A
+    refund that an edit asked for and that came to nothing is not given back.
+    """
+    return min(order.returned_minor, given_back_minor(payments))
 
 
 def payment_status(total_minor: int, payments: Sequence[Payment]) -> OrderPaymentStatus:

@@ -88,6 +88,13 @@ def check_collected(part: FulfillmentOrder) -> None:
         raise IllegalTransition("it is sent, not collected", part.delivery_method.value, (), "id")
 
 
+def check_sent(part: FulfillmentOrder, path: str = "id") -> None:
+    """Raise IllegalTransition naming `path` for a part that its customer comes for."""
+    if part.delivery_method is DeliveryMethod.PICKUP:
+        message = "its customer collects it where it is: it is neither sent nor moved"
+        raise IllegalTransition(message, part.delivery_method.value, (), path)
+
+
 def not_ready(part: FulfillmentOrder) -> IllegalTransition:
     """Return the refusal of what may only be done to a part that waits for its customer."""
     return IllegalTransition("it does not wait to be collected", part.status.value, (), "id")

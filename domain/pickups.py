@@ -8,10 +8,12 @@ from enum import StrEnum
 from uuid import UUID
 
 from domain.addresses import Address
-from domain.calendars import NoWorkingDay, WorkCalendar
-from domain.delivery_promises import NO_PROMISE, Promise
+from domain.calendars import WorkCalendar
+from domain.delivery_promises import Promise
 from domain.kernel.errors import InvalidInput
+from domain.kernel.money import Money
 from domain.kernel.quantities import MAX_QUANTITY, is_storable, require_text
+from domain.opening_hours import OpenSpan, ready
 from domain.shipping import DeliveryRate
 
 CARRIER = "Pickup"
@@ -41,6 +43,10 @@ class PickupPlace:
     address: Address
     calendar: WorkCalendar
     contact: str | None = None
+    fee: Money | None = None
+    """What collecting costs there; None: nothing."""
+    hours: tuple[OpenSpan, ...] = ()
+    """When it hands out; empty: on its working days."""
 
     @property
     def destination(self) -> Address | None:
@@ -55,12 +61,12 @@ class PickupPlace:
 
     @property
     def rate(self) -> DeliveryRate:
-        """What an order keeps of the way it is delivered; collecting costs nothing."""
-        return DeliveryRate(self.location_id, CARRIER, self.name, 0)
+        """What an order keeps of the way it is delivered."""
+        return DeliveryRate(self.location_id, CARRIER, self.name, self.fee.amount_minor if self.fee else 0)
 
     def ready(self, now: datetime) -> Promise:
         """Return when what is ordered `now` can be collected."""
-        return ready(self.calendar, now)
+        return ready(self.calendar, self.hours, now)
 
 
 class PickupAvailability(StrEnum):
@@ -112,19 +118,6 @@ class Near:
 
     latitude: float
     longitude: float
-
-
-def ready(calendar: WorkCalendar, now: datetime) -> Promise:
-    """Return from when, and at the latest by when, what is ordered `now` can be collected.
-
-    That is the day on which the place would send it (today before its cut-off). Moments in UTC; nothing where
-    the place is closed for long.
-    """
-    try:
-        day = calendar.dispatch_day(now)
-    except NoWorkingDay:
-        return NO_PROMISE
-    return Promise(max(now, calendar.day_begins(day)), calendar.day_ends(day))
 
 
 def check_contact(contact: str | None) -> str | None:

@@ -48,7 +48,7 @@ def decide_batch(
     before = sum(_present_cost(one.request, sited) for one, sited in orders)
     if any(one.short.any() for one in decisions):
         return []
-    if before - sum(one.cost for one in decisions) < LEAST_SAVING_MINOR:
+    if before - sum(one.total for one in decisions) < LEAST_SAVING_MINOR:
         return []
     routed = [
         _routed(one, replace(sited, problem=table.problem), decision, now)
@@ -69,6 +69,7 @@ def _sited(one: Waiting, now: datetime) -> SitedProblem:
         now=now,
         refused=request.refused,
         placed=True,
+        promised=request.promised,
     )
 
 
@@ -120,7 +121,9 @@ def _allowed(sited: SitedProblem) -> np.ndarray:
 
 
 def _present_cost(request: Request, sited: SitedProblem) -> float:
-    return sited.problem.cost_of(_held(request, sited))
+    """Return what it costs where it is, stock prices included: what of it stays free, others may need."""
+    held = _held(request, sited)
+    return sited.problem.cost_of(held) + sited.problem.price_of(held)
 
 
 def _routed(one: Waiting, sited: SitedProblem, decision: Decision, now: datetime) -> Routed:

@@ -1,7 +1,7 @@
 """What was decided of an order's way, kept so that anybody can recompute it and see why not otherwise."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -11,8 +11,9 @@ import numpy as np
 
 from domain.kernel.ids import new_id
 from domain.routing.explanation import SiteReason, explain
-from domain.routing.problem import Decision
+from domain.routing.problem import Decision, Problem
 from domain.routing.strategies import strategy_named
+from domain.routing_lateness import Promised
 from domain.routing_problem import RoutingFacts, SitedProblem, SiteRule, Supply, build
 from domain.routing_settings import UNSET, RoutingReason
 
@@ -52,6 +53,8 @@ class SiteFinding:
     rules: tuple[tuple[SiteRule, tuple[str, ...]], ...] = ()
     """What forbids it, and for which SKUs where not for all."""
     notes: tuple[tuple[SiteNote, tuple[str, ...]], ...] = ()
+    prices: Mapping[str, float] = field(default_factory=dict)
+    """The stock price of a unit of what it sends, by SKU; what is not scarce has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ class RoutingDecision:
     currency: str
     cost: float
     price: float
-    """What the stock taken is expected to cost later orders: 0, as no stock prices are learned yet."""
+    """What the stock taken is expected to cost later orders: nothing is paid for it, but it weighs."""
     bound: float
     """No plan costs less than this, price included."""
     proven: bool
@@ -83,6 +86,11 @@ class RoutingDecision:
         units = sum(count * each for site in used for _, count, each in site.units)
         parcels = sum(site.opening_cost for site in used)
         return parcels + units + self.split_penalty * max(0, len(used) - 1)
+
+    @property
+    def recomputed_price(self) -> float:
+        """What the stock prices of the findings add up to: the price, to a thousandth of a minor unit."""
+        return sum(count * site.prices.get(sku, 0.0) for site in self.sites for sku, count, _ in site.units)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,6 +117,8 @@ class Request:
     """Locations that turned it down."""
     placed: bool = False
     """Whether its parts exist already, and count among those that their locations have of today."""
+    promised: Promised | None = None
+    """What the customer was told of when it arrives."""
 
 
 def route(request: Request, facts: RoutingFacts, reason: RoutingReason, now: datetime) -> Routed:
@@ -154,6 +164,7 @@ def _built(
         refused=request.refused,
         placed=request.placed,
         kept=kept,
+        promised=request.promised,
     )
 
 
@@ -228,7 +239,9 @@ def _finding(sited: SitedProblem, decision: Decision, found: SiteReason, skus: S
             for row, count in enumerate(decision.allocation[:, column])
             if count
         )
-        return replace(site, units=units, extra_cost=0.0, rules=rules)
+        return replace(
+            site, units=units, extra_cost=0.0, rules=rules, prices=_prices(problem, decision, column, skus)
+        )
     if sited.excluded[column] is not None:
         return replace(site, rules=rules)
     if found.empty:
@@ -236,6 +249,16 @@ def _finding(sited: SitedProblem, decision: Decision, found: SiteReason, skus: S
     lacking = tuple(skus[row] for row in found.missing[:MAX_SKUS])
     notes = ((SiteNote.LACKS_STOCK, lacking),) if lacking else ((SiteNote.DEARER, ()),)
     return replace(site, extra_cost=found.extra_cost, rules=rules, notes=notes)
+
+
+def _prices(problem: Problem, decision: Decision, column: int, skus: Sequence[str]) -> dict[str, float]:
+    if problem.stock_price is None:
+        return {}
+    return {
+        skus[row]: price
+        for row, price in enumerate(problem.stock_price[:, column].tolist())
+        if price and decision.allocation[row, column]
+    }
 
 
 def _rules(
@@ -261,6 +284,8 @@ def sites_to_json(sites: Sequence[SiteFinding]) -> list[dict[str, Any]]:
             record["km"] = site.distance_km
         if site.rules:
             record["rules"] = [[rule.value, list(skus)] for rule, skus in site.rules]
+        if site.prices:
+            record["prices"] = site.prices
         if site.notes:
             record["notes"] = [[note.value, list(skus)] for note, skus in site.notes]
         records.append(record)
@@ -279,6 +304,7 @@ def sites_from_json(records: Sequence[Mapping[str, Any]]) -> tuple[SiteFinding, 
             one.get("km"),
             tuple((SiteRule(rule), tuple(skus)) for rule, skus in one.get("rules", ())),
             tuple((SiteNote(note), tuple(skus)) for note, skus in one.get("notes", ())),
+            one.get("prices", {}),
         )
         for one in records
     )

@@ -12,14 +12,13 @@ from uuid import UUID
 
 import numpy as np
 
-from domain.calendars import NoWorkingDay, WorkCalendar
+from domain.calendars import WorkCalendar
 from domain.routing.problem import MAX_COST, Problem
 from domain.routing.strategies import SiteFacts
+from domain.routing_lateness import Promised, days_late
 from domain.routing_settings import UNSET, ChannelRouting, SiteTerms
 
 EARTH_RADIUS_KM = 6371.0
-MAX_LATE_DAYS = 370
-"""Days a location counts as late that has no working day within reach."""
 Point = tuple[float, float]
 """Latitude and longitude, in degrees."""
 Supply = Mapping[tuple[UUID, UUID], int]
@@ -83,6 +82,8 @@ class RoutingFacts:
     goods: Mapping[UUID, Goods]
     available: Supply
     destination: Point | None = None
+    prices: Mapping[tuple[UUID, UUID], float] = field(default_factory=dict)
+    """What taking a unit is expected to cost later orders, in minor units, by variant and location."""
 
     @property
     def strategy(self) -> str:
@@ -133,12 +134,13 @@ def build(
     refused: Collection[UUID] = (),
     placed: bool = False,
     kept: Mapping[UUID, int] | None = None,
+    promised: Promised | None = None,
 ) -> SitedProblem:
     """Return the problem of serving `demand` (units by variant), `own` being what the order has already.
 
-    `placed`: its parts exist, and count among those that their locations have of today. Of `kept` units, by
-    variant, what the order has at a location that may not send counts all the same: the last resort of what
-    nobody else can serve.
+    `promised` is what the customer was told of when it arrives. `placed`: its parts exist, and count among
+    those that their locations have of today. Of `kept` units, by variant, what the order has at a location
+    that may not send counts all the same: the last resort of what nobody else can serve.
     """
     facts = facts.with_sites_of(own)
     sites, variants = facts.sites, tuple(demand)
@@ -157,13 +159,14 @@ def build(
                 left[variant] = left.get(variant, 0) - stays
             else:
                 supply[row, column] = facts.available.get((variant, site.id), 0) + mine
-    opening = [_opening(site, km, settings, now) for site, km in zip(sites, distances, strict=True)]
+    opening = [_opening(site, km, settings, now, promised) for site, km in zip(sites, distances, strict=True)]
     problem = Problem(
         np.array([demand[one] for one in variants], np.int64),
         supply,
         np.minimum(np.array(opening, np.float64), MAX_COST),
         _unit_costs(variants, sites, distances, facts, settings),
         float(settings.split_penalty_minor),
+        _stock_prices(variants, sites, facts),
     )
     return SitedProblem(
         problem,
@@ -201,18 +204,13 @@ def _forbidden(site: Site, variants: tuple[UUID, ...], goods: Mapping[UUID, Good
     return tuple(row for row, one in enumerate(variants) if one in goods and not goods[one].tags <= site.tags)
 
 
-def _opening(site: Site, km: float | None, settings: ChannelRouting, now: datetime) -> float:
+def _opening(
+    site: Site, km: float | None, settings: ChannelRouting, now: datetime, promised: Promised | None
+) -> float:
     cost = float(settings.parcel_minor + site.terms.parcel_minor)
     if settings.late_day_minor:
-        cost += settings.late_day_minor * _days_late(site.calendar, now)
+        cost += settings.late_day_minor * days_late(site.calendar, now, promised)
     return cost + settings.hundred_km_minor * (km or 0.0) / 100
-
-
-def _days_late(calendar: WorkCalendar, now: datetime) -> int:
-    try:
-        return (calendar.dispatch_day(now) - calendar.local_day(now)).days
-    except NoWorkingDay:
-        return MAX_LATE_DAYS
 
 
 def _unit_costs(
@@ -232,3 +230,11 @@ def _unit_costs(
     costs = kilograms.reshape(-1, 1) * by_weight.reshape(1, -1) + handling.reshape(1, -1)
     capped: np.ndarray = np.minimum(costs, MAX_COST)
     return capped
+
+
+def _stock_prices(
+    variants: tuple[UUID, ...], sites: tuple[Site, ...], facts: RoutingFacts
+) -> np.ndarray | None:
+    if not facts.prices:
+        return None
+    return np.array([[facts.prices.get((one, site.id), 0.0) for site in sites] for one in variants])

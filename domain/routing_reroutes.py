@@ -26,6 +26,8 @@ from domain.order_edits import is_free
 from domain.order_holds import reopened
 from domain.orders import Order, OrderStatus
 from domain.routing_decisions import Request, Routed
+from domain.routing_holds import HELD_BACK
+from domain.routing_lateness import promised_of
 from domain.routing_problem import SiteRule
 from domain.shipment_changes import LockedFulfillment, packed_units
 
@@ -102,6 +104,7 @@ def request_of(order: Order, parts: Iterable[FulfillmentOrder], refused: Iterabl
         own,
         frozenset(gave_up),
         placed=True,
+        promised=promised_of(order.delivery, order.shipping_address),
     )
 
 
@@ -143,7 +146,9 @@ def apply(
 
 def _goes_along(hold: FulfillmentHold) -> bool:
     """Say whether a hold is the order's, and not of what one location has to do."""
-    return hold.of_review or hold.kind is HoldKind.AWAITING_PAYMENT or hold.code in {UNPLACED, UNROUTED}
+    if hold.of_review or hold.kind is HoldKind.AWAITING_PAYMENT:
+        return True
+    return hold.code in {UNPLACED, UNROUTED, HELD_BACK}
 
 
 def _barred(routed: Routed) -> dict[UUID, SiteRule]:

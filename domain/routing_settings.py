@@ -17,6 +17,7 @@ from domain.routing.strategies import DEFAULT, STRATEGIES
 
 MAX_PRIORITY = 1_000_000
 MAX_COUNTRIES = 300
+MAX_HOLD_BACK_MINUTES = 240
 UNSET = "priority"
 """The strategy of a channel that says nothing: its own order of locations."""
 
@@ -61,9 +62,13 @@ class ChannelRouting:
     kilogram_hundred_km_minor: int = 0
     """Cost of each kilogram for each 100 km."""
     late_day_minor: int = 0
-    """Cost of each day that a parcel leaves later than today."""
+    """Cost of each day that a parcel arrives later than promised; without a promise, leaves after today."""
     batches: bool = False
     """Whether new orders are decided anew together before anybody works on them."""
+    stock_prices: bool = False
+    """Whether what taking scarce stock costs later orders weighs in decisions, as far as it is learned."""
+    hold_back_minutes: int = 0
+    """How long new orders wait at most to be decided together before anybody may work on them."""
     version: int = 1
 
 
@@ -86,6 +91,8 @@ class RoutingChanges:
     amounts: Mapping[str, Amount] = field(default_factory=dict)
     """Those that change, by field of ChannelRouting without `_minor`."""
     batches: bool | Keep = KEEP
+    stock_prices: bool | Keep = KEEP
+    hold_back_minutes: int | Keep = KEEP
     sites: Sequence[SiteTermsDraft] | Keep = KEEP
     """All of them; a location that is not named costs nothing of its own."""
 
@@ -109,10 +116,18 @@ def change(channel: Channel, current: ChannelRouting, changes: RoutingChanges) -
     amounts = {name: getattr(current, f"{name}_minor") for name in GRAPHQL_NAMES}
     for name, amount in changes.amounts.items():
         amounts[name] = money_in(channel, amount, GRAPHQL_NAMES[name]).amount_minor
+    batches = kept(changes.batches, current.batches)
+    minutes = kept(changes.hold_back_minutes, current.hold_back_minutes)
+    if not 0 <= minutes <= MAX_HOLD_BACK_MINUTES:
+        raise InvalidInput(f"is 0 to {MAX_HOLD_BACK_MINUTES} minutes", "holdBackMinutes")
+    if minutes and not (batches and strategy == DEFAULT):
+        raise InvalidInput("goes with batches and the strategy CHEAPEST alone: say 0", "holdBackMinutes")
     return ChannelRouting(
         strategy=strategy,
         **{f"{name}_minor": minor for name, minor in amounts.items()},
-        batches=kept(changes.batches, current.batches),
+        batches=batches,
+        stock_prices=kept(changes.stock_prices, current.stock_prices),
+        hold_back_minutes=minutes,
         version=current.version,
     )
 

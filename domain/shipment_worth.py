@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from domain.kernel.money import rounded_half_up
-from domain.orders import Order, OrderFulfillmentStatus, OrderLine
+from domain.orders import Order, OrderFulfillmentStatus, OrderLine, to_retake_minor
 from domain.payments import Payment
 
 
@@ -12,10 +12,11 @@ def to_capture_minor(order: Order, lines: Sequence[OrderLine], payments: Sequenc
 
     Each line's share is counted from its first unit (its price, less its share of the discount, with that of
     the tax, halves rounded up), so that the shares of all its parcels sum to the line exactly. The delivery
-    goes with the first parcel, and with the last of all the order is paid in full.
+    goes with the first parcel, and with the last of all the order is paid in full. What an edit has given
+    back is not taken any more.
     """
     taken = sum(one.captured_minor + one.capturing_minor for one in payments if one.counts)
-    return max(0, left_worth_minor(order, lines) - taken)
+    return max(0, left_worth_minor(order, lines) - taken + to_retake_minor(order, payments))
 
 
 def left_worth_minor(order: Order, lines: Sequence[OrderLine]) -> int:

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from domain.addresses import is_country
-from domain.kernel.errors import InvalidInput
+from domain.customer_groups import MAX_GROUPS, check_group
+from domain.kernel.errors import InvalidInput, under
 from domain.kernel.money import MAX_AMOUNT_MINOR, Money
 from domain.kernel.quantities import require_text
 
@@ -19,6 +20,13 @@ MAX_VOLUME_ML = 1_000_000_000
 MAX_DIVISOR = 100_000
 MAX_RATES = 250
 """Most rates a channel may have, so that a cart's options stay a bounded list."""
+
+
+class FreeForGroup(NamedTuple):
+    """From what the goods must cost after discounts for delivery to be free for a customer group."""
+
+    group: str
+    from_minor: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,8 @@ class DeliveryRate:
     """The carrier's port that has quoted it; None: it is a row of the table."""
     code: str | None = None
     """That carrier's own name of the service."""
+    free_for_groups: tuple[FreeForGroup, ...] = ()
+    """What a customer group has instead of `free_from_minor`; 0: it is always free for it."""
 
     def facts(self) -> dict[str, object]:
         """Return what an order keeps of the way it is delivered."""
@@ -69,6 +79,8 @@ class DeliveryRate:
             "service": self.service,
             "priceMinor": self.price_minor,
         }
+        if self.max_days is not None:
+            facts |= {"maxDays": self.max_days, "handlingDays": self.handling_days}
         if self.provider is not None:
             facts |= {"provider": self.provider, "code": self.code}
         return facts
@@ -86,16 +98,19 @@ class DeliveryRate:
             and _within(volume_ml, self.min_volume_ml, self.max_volume_ml)
         )
 
-    def price_for(self, weight_grams: int, goods_minor: int | None) -> int:
+    def free_from(self, group: str | None) -> int | None:
+        """Return from which value of the goods it is free for a customer of a group; None: it never is."""
+        return next(
+            (one.from_minor for one in self.free_for_groups if one.group == group), self.free_from_minor
+        )
+
+    def price_for(self, weight_grams: int, goods_minor: int | None, group: str | None = None) -> int:
         """Return what it costs for so much weight; `goods_minor` is what the goods cost after discounts.
 
         A kilogram begun counts whole. None for `goods_minor`: nobody asks whether it is free.
         """
-        if (
-            self.free_from_minor is not None
-            and goods_minor is not None
-            and goods_minor >= self.free_from_minor
-        ):
+        free_from = self.free_from(group)
+        if free_from is not None and goods_minor is not None and goods_minor >= free_from:
             return 0
         above_grams = max(0, weight_grams - self.included_weight_grams)
         return min(self.price_minor + -(-above_grams // 1000) * self.per_kilogram_minor, MAX_AMOUNT_MINOR)
@@ -120,6 +135,8 @@ def rate_of_facts(kept: Mapping[str, Any]) -> DeliveryRate:
         kept["carrier"],
         kept["service"],
         kept["priceMinor"],
+        max_days=kept.get("maxDays"),
+        handling_days=kept.get("handlingDays", 0),
         provider=kept.get("provider"),
         code=kept.get("code"),
     )
@@ -148,6 +165,7 @@ def check(rate: DeliveryRate) -> DeliveryRate:
         raise InvalidInput("the zone says where the rate is for: name no countries", "countries")
     if not -MAX_POSITION <= rate.position <= MAX_POSITION:
         raise InvalidInput(f"must be between {-MAX_POSITION} and {MAX_POSITION}", "position")
+    _check_groups(rate.free_for_groups)
     return replace(
         rate,
         carrier=require_text(rate.carrier, MAX_NAME_LENGTH, "carrier"),
@@ -159,6 +177,17 @@ def check(rate: DeliveryRate) -> DeliveryRate:
 def standard_rate(rate_id: UUID) -> DeliveryRate:
     """Return the rate every new channel starts with: free and worldwide, until the shop sets its own."""
     return DeliveryRate(rate_id, "Standard", "Standard", 0)
+
+
+def _check_groups(groups: tuple[FreeForGroup, ...]) -> None:
+    if len(groups) > MAX_GROUPS:
+        raise InvalidInput(f"at most {MAX_GROUPS}", "freeForGroups")
+    seen: set[str] = set()
+    for at, one in enumerate(groups):
+        with under("freeForGroups", str(at)):
+            if check_group(one.group, "customerGroup") in seen:
+                raise InvalidInput("stands twice", "customerGroup")
+        seen.add(one.group)
 
 
 def _check_band(name: str, least: int, limit: int | None, most: int) -> None:

@@ -17,7 +17,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from domain.carrier_ports import TrackingUpdate
-from domain.kernel.errors import InvalidInput
+from domain.kernel.errors import IllegalTransition, InvalidInput
 from domain.kernel.moments import in_utc
 from domain.kernel.quantities import is_storable
 from domain.shipments import ON_ITS_WAY, RANKS, Shipment, ShipmentStatus
@@ -26,6 +26,8 @@ SILENT_AFTER = timedelta(days=5)
 """A parcel under way of which nothing was told for so long needs a person."""
 
 _LONGEST_TEXT = 255
+# A token has two bytes for it.
+_MOST_TOKENS = 2**16 - 1
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _ENDED = frozenset({ShipmentStatus.DELIVERED, ShipmentStatus.RETURN_TO_SENDER, ShipmentStatus.CANCELED})
 
@@ -49,6 +51,8 @@ class FactState(StrEnum):
     APPLIED = "APPLIED"
     SET_ASIDE = "SET_ASIDE"
     """No parcel of ours has that number, or it cannot have moved: a person has to look."""
+    DISMISSED = "DISMISSED"
+    """A person has looked, and nothing is to come of it."""
 
 
 class Problem(StrEnum):
@@ -132,6 +136,13 @@ def problems(shipment: Shipment, now: datetime) -> tuple[Problem, ...]:
         if heard is not None and now - heard > SILENT_AFTER:
             found.append(Problem.SILENT)
     return tuple(found)
+
+
+def with_new_token(shipment: Shipment) -> Shipment:
+    """Return a parcel whose tracking tokens of before show nothing any more; raises IllegalTransition."""
+    if shipment.token_generation >= _MOST_TOKENS:
+        raise IllegalTransition("its token was changed too often", shipment.status.value, (), "id")
+    return replace(shipment, token_generation=shipment.token_generation + 1, version=shipment.version + 1)
 
 
 def next_poll(shipped_at: datetime, now: datetime) -> datetime:

@@ -144,9 +144,10 @@ def ship(
         replace(line, quantity_shipped=line.quantity if quantities is None else quantities.get(line.id, 0))
         for line in transfer.lines
     )
-    for position, line in enumerate(lines):
+    for line in lines:
         if not 0 <= line.quantity_shipped <= line.quantity:
-            raise InvalidInput(f"must be between 0 and {line.quantity}", "lines", str(position), "quantity")
+            wrong = f"must be between 0 and {line.quantity}"
+            raise InvalidInput(wrong, *named_at(quantities, line.id, "quantity"))
     if not any(line.quantity_shipped for line in lines):
         raise InvalidInput("nothing would leave: cancel the transfer instead", "lines")
     leaving = [line for line in lines if line.quantity_shipped]
@@ -157,6 +158,13 @@ def ship(
             for line in leaving
         ),
     ]
+
+
+def named_at(quantities: Mapping[UUID, int] | None, line_id: UUID, field: str) -> tuple[str, ...]:
+    """Return the path of a line's field in what was asked for; of the transfer where it was not named."""
+    if quantities is None or line_id not in quantities:
+        return ("id",)
+    return ("lines", str(list(quantities).index(line_id)), field)
 
 
 def receive(

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.backorders import Backorder, BackorderPolicy
 from domain.catalog import VariantRef
+from persistence.stock_losses import LACKING_SQL
 
 # Locked where a limit is counted: two that sell the last of it come one after the other.
 _FIND = """
@@ -48,12 +49,13 @@ _SET = text(
 
 # From the stock there is: most of what waits is nowhere, and this is looked for each second.
 _ELSEWHERE = text(
-    """
-    WITH hopeful AS MATERIALIZED (
-        SELECT DISTINCT l.fulfillment_order_id, s.location_id
-          FROM fulfillment_order_lines l
-          JOIN stock_levels s ON s.variant_id = l.variant_id AND s.available > 0
-         WHERE l.quantity_short > 0
+    f"""
+    WITH RECURSIVE {LACKING_SQL}, hopeful AS MATERIALIZED (
+        SELECT DISTINCT w.fulfillment_order_id, s.location_id
+          FROM lacking k
+          JOIN stock_levels s ON s.variant_id = k.variant_id AND s.available > 0
+         CROSS JOIN LATERAL (SELECT l.fulfillment_order_id FROM fulfillment_order_lines l
+                              WHERE l.variant_id = s.variant_id AND l.quantity_short > 0 OFFSET 0) w
     )
     SELECT f.id, c.location_id FROM hopeful h
       JOIN fulfillment_orders f ON f.id = h.fulfillment_order_id
@@ -65,7 +67,8 @@ _ELSEWHERE = text(
                          LEFT JOIN stock_levels s
                            ON s.variant_id = l.variant_id AND s.location_id = c.location_id
                         WHERE l.fulfillment_order_id = f.id
-                          AND coalesce(s.available, 0) < l.quantity - l.quantity_shipped)
+                        GROUP BY l.variant_id
+                       HAVING coalesce(max(s.available), 0) < sum(l.quantity - l.quantity_shipped))
      ORDER BY f.created_at, f.id, c.rank LIMIT :most
     """
 )

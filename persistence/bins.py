@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, DateTime, Text, Uuid, bindparam, text
+from sqlalchemy import ARRAY, DateTime, Integer, Text, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.bins import Bin
@@ -22,6 +22,27 @@ _SAVE = text(
 ).bindparams(
     bindparam("id", type_=Uuid()),
     bindparam("location_id", type_=Uuid()),
+    bindparam("now", type_=DateTime(timezone=True)),
+)
+# What is the same is not written, and not returned.
+_SAVE_ALL = text(
+    """
+    INSERT INTO bins AS b (id, location_id, code, zone, position, created_at)
+    SELECT w.id, w.location_id, w.code, w.zone, w.position, :now
+      FROM unnest(:ids, :location_ids, :codes, :zones, :positions)
+           WITH ORDINALITY AS w (id, location_id, code, zone, position, at)
+     ORDER BY w.at
+    ON CONFLICT (location_id, code) DO UPDATE SET zone = excluded.zone, position = excluded.position,
+           version = b.version + 1
+     WHERE (b.zone, b.position) <> (excluded.zone, excluded.position)
+    RETURNING id, location_id, code, zone, position, version
+    """
+).bindparams(
+    bindparam("ids", type_=ARRAY(Uuid)),
+    bindparam("location_ids", type_=ARRAY(Uuid)),
+    bindparam("codes", type_=ARRAY(Text)),
+    bindparam("zones", type_=ARRAY(Text)),
+    bindparam("positions", type_=ARRAY(Integer)),
     bindparam("now", type_=DateTime(timezone=True)),
 )
 _OF_LOCATION = text(
@@ -70,6 +91,19 @@ async def save(connection: AsyncConnection, wanted: Bin, now: datetime) -> Bin:
         "now": now,
     }
     return Bin(*(await connection.execute(_SAVE, values)).one())
+
+
+async def save_all(connection: AsyncConnection, wanted: Sequence[Bin], now: datetime) -> list[Bin]:
+    """Write bins under their locations and codes, in their order; returns those that are new or changed."""
+    values = {
+        "ids": [one.id for one in wanted],
+        "location_ids": [one.location_id for one in wanted],
+        "codes": [one.code for one in wanted],
+        "zones": [one.zone for one in wanted],
+        "positions": [one.position for one in wanted],
+        "now": now,
+    }
+    return [Bin(*row) for row in await connection.execute(_SAVE_ALL, values)]
 
 
 async def page(connection: AsyncConnection, location_id: UUID, after: str, most: int) -> list[Bin]:

@@ -31,6 +31,7 @@ def cart_of(row: Row[*tuple[Any, ...]]) -> Cart:
         active_at=row.active_at,
         email=row.email,
         locale=row.locale,
+        customer_group=row.customer_group,
         lines=tuple(_line(record) for record in row.lines or ()),
         shipping_address=_address(row.shipping_address),
         billing_address=_address(row.billing_address),

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Row, TextClause, text
+from sqlalchemy import Row, Text, TextClause, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.addresses import Address
@@ -43,6 +43,7 @@ def _loading(cart: str, *, expiry: str = "h.expires_at", extra: str = "") -> Tex
         f"""
 WITH cart AS ({cart})
 SELECT c.id, c.status, c.version, c.token_generation, c.created_at, c.active_at, c.email, c.locale,
+       c.customer_group,
        c.shipping_address, c.billing_address, c.delivery_rate_id, c.delivery_quote_id,
        c.delivery_price_minor, c.order_id,
        c.holds_stock,
@@ -138,6 +139,9 @@ _CREATE = text(
 _GENERATION = text("SELECT token_generation FROM carts WHERE id = :id")
 _REMOVE_LINE = text("DELETE FROM cart_lines WHERE id = :id")
 _KEEP_QUOTE = text("UPDATE carts SET tax_quote = CAST(:quote AS jsonb) WHERE id = :id")
+_SET_GROUP = text("UPDATE carts SET customer_group = :group WHERE id = :id").bindparams(
+    bindparam("group", type_=Text())
+)
 _SETTLE = text(
     f"""
     UPDATE carts SET status = :status, {_CHOSEN},
@@ -304,6 +308,11 @@ async def settle(connection: AsyncConnection, cart: Cart) -> None:
     """Store the status and delivery rate that a change has led to."""
     values = {"id": cart.id, "status": cart.status.value, "rate": cart.delivery_rate_id}
     await connection.execute(_SETTLE, values)
+
+
+async def set_customer_group(connection: AsyncConnection, cart_id: UUID, group: str | None) -> None:
+    """Say of a cart that is locked which customer group buys."""
+    await connection.execute(_SET_GROUP, {"id": cart_id, "group": group})
 
 
 async def keep_tax_quote(connection: AsyncConnection, cart_id: UUID, quote: KeptQuote) -> None:

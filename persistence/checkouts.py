@@ -26,7 +26,7 @@ _DELIVERY = f"{delivery_rules.rules_sql('h', 'c')},{place_sql('c')}"
 _LOAD = text(
     f"""
     SELECT c.id, c.channel_id, c.status, c.version, c.token_generation, c.currency, c.email,
-           c.customer_id, c.shipping_address, c.billing_address,
+           c.customer_id, c.customer_group, c.shipping_address, c.billing_address,
            h.review_from_minor, h.capture_policy, h.archived_at IS NOT NULL AS channel_archived,
            h.payment_terms_days, c.delivery_quote_id, c.delivery_price_minor,
            d.id AS draft_id, d.status AS draft_status, d.version AS draft_version,
@@ -87,6 +87,7 @@ def _checkout(row: Row[*tuple[Any, ...]]) -> Checkout:
         currency=row.currency,
         email=row.email,
         customer_id=row.customer_id,
+        customer_group=row.customer_group,
         shipping_address=pickup.destination if pickup else _address(row.shipping_address),
         billing_address=_address(row.billing_address),
         delivery=delivery_rules.rate_of(row.rate) if row.rate else None,

@@ -3,6 +3,7 @@
 Rates, zones, boxes, calendars and quotes come as one JSON array each.
 """
 
+from dataclasses import replace
 from datetime import date, datetime, time
 from typing import Any
 from uuid import UUID
@@ -14,13 +15,14 @@ from domain.calendars import WorkCalendar
 from domain.delivery_options import DeliveryRules
 from domain.delivery_quotes import QuotesOfProvider, from_json
 from domain.delivery_zones import DeliveryZone, PostcodeRule
-from domain.shipping import DeliveryRate
+from domain.shipping import DeliveryRate, FreeForGroup
 
 RATE_JSON = """json_build_array(
                    r.id, r.carrier, r.service, r.price_minor, r.countries, r.min_weight_grams,
                    r.max_weight_grams, r.min_value_minor, r.max_value_minor, r.min_days, r.max_days,
                    r.position, r.version, r.zone_id, r.min_volume_ml, r.max_volume_ml,
-                   r.included_weight_grams, r.per_kilogram_minor, r.free_from_minor, r.dimensional_divisor)"""
+                   r.included_weight_grams, r.per_kilogram_minor, r.free_from_minor, r.dimensional_divisor,
+                   r.free_for_groups)"""
 """A delivery rate `r`, for `rate_of`."""
 
 _ZONE_ID = 8  # its place after the countries
@@ -83,10 +85,12 @@ def rates_of(packed: list[list[Any]] | None) -> tuple[DeliveryRate, ...]:
 
 def rate_of(record: list[Any]) -> DeliveryRate:
     """Return the rate that RATE_JSON packed."""
-    one, carrier, service, price, countries, *rest = record
+    one, carrier, service, price, countries, *rest, groups = record
     named = None if countries is None else frozenset(countries)
     rest[_ZONE_ID] = None if rest[_ZONE_ID] is None else UUID(rest[_ZONE_ID])
-    return DeliveryRate(UUID(one), carrier, service, price, named, *rest)
+    free = tuple(FreeForGroup(*pair) for pair in groups)
+    rate = DeliveryRate(UUID(one), carrier, service, price, named, *rest)
+    return replace(rate, free_for_groups=free) if free else rate
 
 
 def zone_of(record: list[Any]) -> DeliveryZone:

@@ -1,6 +1,6 @@
 """SQL of labels: leasing those to be bought or given back, recording what became of them, documents."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -47,11 +47,11 @@ _MOMENTS = (bindparam("now", type_=_MOMENT), bindparam("leased_until", type_=_MO
 _LEASE_DUE = text(
     f"""
     WITH due AS (
-        SELECT s.id FROM shipments s WHERE {_DUE}
+        SELECT s.id FROM shipments s WHERE {_DUE} AND coalesce(s.provider, '') <> ALL (:busy)
          ORDER BY s.label_next_attempt_at NULLS FIRST, s.id LIMIT :most FOR NO KEY UPDATE SKIP LOCKED
     ) {_TAKEN}
     """
-).bindparams(*_MOMENTS)
+).bindparams(*_MOMENTS, bindparam("busy", type_=ARRAY(Text)))
 _LEASE_THESE = text(
     f"""
     WITH due AS (
@@ -154,11 +154,14 @@ class Document:
 
 
 async def lease_due(
-    connection: AsyncConnection, *, most: int, now: datetime, leased_until: datetime
+    connection: AsyncConnection, *, most: int, now: datetime, leased_until: datetime, busy: Collection[str]
 ) -> list[LabelAsk]:
-    """Take up to `most` labels that are to be bought or given back, for this caller alone."""
-    rows = await connection.execute(_LEASE_DUE, {"most": most, "now": now, "leased_until": leased_until})
-    return [_ask(row) for row in rows]
+    """Take up to `most` labels that are to be bought or given back, for this caller alone.
+
+    None of the providers that are `busy`.
+    """
+    values = {"most": most, "now": now, "leased_until": leased_until, "busy": sorted(busy)}
+    return [_ask(row) for row in await connection.execute(_LEASE_DUE, values)]
 
 
 async def lease(

@@ -1,7 +1,7 @@
 """SQL of what locations can do, and of the tags of goods."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, time
 from typing import Any
 from uuid import UUID
 
@@ -10,11 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.location_rules import Closure, LocationRules
 from domain.locations import LocationKind
+from domain.opening_hours import OpenSpan
 from persistence.json_text import json_text
 
 _RULES = """
     SELECT l.id, l.kind, l.latitude, l.longitude, l.time_zone, l.working_days, l.holidays, l.cut_off,
-           l.daily_capacity, l.ships, l.pickup, l.tags,
+           l.daily_capacity, l.ships, l.pickup, l.tags, l.opening_hours,
            (SELECT jsonb_agg(jsonb_build_array(c.day, c.reason) ORDER BY c.day) FROM location_closures c
              WHERE c.location_id = l.id) AS closures
       FROM locations l
@@ -34,7 +35,7 @@ _SAVE = text(
     UPDATE locations SET kind = :kind, latitude = :latitude, longitude = :longitude, time_zone = :time_zone,
            working_days = :working_days, holidays = :holidays, cut_off = :cut_off,
            daily_capacity = :daily_capacity, ships = :ships, pickup = :pickup, tags = :tags,
-           version = :version
+           opening_hours = CAST(:opening_hours AS jsonb), version = :version
      WHERE id = :id
     """
 )
@@ -74,9 +75,19 @@ async def save(connection: AsyncConnection, location_id: UUID, rules: LocationRu
             "ships": rules.ships,
             "pickup": rules.pickup,
             "tags": sorted(rules.tags),
+            "opening_hours": json_text(
+                [[one.weekday, one.opens.isoformat(), one.closes.isoformat()] for one in rules.opening_hours]
+            ),
             "closures": json_text([{"day": one.day, "reason": one.reason} for one in rules.closures]),
             "version": version,
         },
+    )
+
+
+def hours_of(packed: Sequence[Sequence[Any]]) -> tuple[OpenSpan, ...]:
+    """Return the opening hours that a location keeps."""
+    return tuple(
+        OpenSpan(day, time.fromisoformat(opens), time.fromisoformat(closes)) for day, opens, closes in packed
     )
 
 
@@ -104,4 +115,5 @@ def _rules(row: Row[*tuple[Any, ...]]) -> LocationRules:
         row.pickup,
         frozenset(row.tags),
         tuple(Closure(date.fromisoformat(day), reason) for day, reason in row.closures or ()),
+        hours_of(row.opening_hours),
     )

@@ -10,6 +10,7 @@ from sqlalchemy import ARRAY, DateTime, Text, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.catalog import VariantRef
+from domain.channels import CapturePolicy
 from domain.fulfillment import FulfillmentOrder
 from domain.order_edit_stock import Shelf
 from domain.order_edits import Edit
@@ -21,7 +22,7 @@ from persistence.pricing import rules_of, rules_sql
 
 _FACTS = text(
     f"""
-    SELECT {rules_sql("h", "o.email", cart=None, address="o.shipping_address")},
+    SELECT {rules_sql("h", "o.email", cart=None, address="o.shipping_address")}, h.capture_policy,
            (SELECT jsonb_object_agg(v.id, v.tax_class)
               FROM order_lines l JOIN variants v ON v.id = l.variant_id
              WHERE l.order_id = o.id) AS tax_classes,
@@ -102,7 +103,7 @@ _APPLY = text(
     )
     UPDATE orders SET subtotal_minor = :subtotal_minor, discount_minor = :discount_minor,
            tax_minor = :tax_minor, total_minor = :total_minor, payment_status = :payment_status,
-           fulfillment_status = :fulfillment_status, version = :version
+           fulfillment_status = :fulfillment_status, version = :version, returned_minor = :returned_minor
      WHERE id = :id
     """
 ).bindparams(
@@ -132,6 +133,7 @@ class Facts:
     rules: PricingRules
     tax_classes: dict[UUID, str]
     offers: dict[VariantRef, Offer]
+    capture_policy: CapturePolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +165,7 @@ async def facts(connection: AsyncConnection, order_id: UUID, refs: Sequence[Vari
         {UUID(variant_id): tax_class for variant_id, tax_class in (row.tax_classes or {}).items()},
         {VariantRef(id=one.variant_id): one for one in offers}
         | {VariantRef(sku=one.sku): one for one in offers},
+        CapturePolicy(row.capture_policy),
     )
 
 
@@ -194,6 +197,7 @@ def _order_values(edit: Edit, note: Note) -> dict[str, Any]:
         "payment_status": order.payment_status.value,
         "fulfillment_status": order.fulfillment_status.value,
         "version": order.version,
+        "returned_minor": order.returned_minor,
         "edit_id": note.id,
         "actor": note.actor,
         "reason": note.reason,

@@ -9,10 +9,15 @@ from sqlalchemy import ARRAY, BigInteger, DateTime, Double, Integer, Text, Uuid,
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.addresses import Address
+from domain.kernel.money import Money
 from domain.pickup_changes import Pickup
 from domain.pickups import Near, PickupItem, PickupOffer, PickupPlace
 from persistence.delivery_rules import CALENDAR_JSON, calendar_of
+from persistence.location_rules import hours_of
 
+# Of a location `lo`; packed with the place.
+_TERMS = """(SELECT json_build_array(pf.fee_minor, {currency}) FROM pickup_fees pf
+                    WHERE pf.channel_id = {channel} AND pf.location_id = lo.id), lo.opening_hours"""
 _USABLE = "lo.pickup AND lo.archived_at IS NULL AND lo.address IS NOT NULL"
 
 
@@ -24,7 +29,8 @@ def place_sql(cart: str) -> str:
     return f"""
        (SELECT json_build_array(lo.id, lo.code, lo.name, lo.address, {CALENDAR_JSON},
                    coalesce({cart}.pickup_contact, {cart}.shipping_address ->> 'name',
-                            {cart}.billing_address ->> 'name'))
+                            {cart}.billing_address ->> 'name'),
+                   {_TERMS.format(channel=cart + ".channel_id", currency=cart + ".currency")})
           FROM locations lo WHERE lo.id = {cart}.pickup_location_id
            AND ({_USABLE} OR ({cart}.status = 'CHECKOUT' AND lo.address IS NOT NULL))) AS pickup"""
 
@@ -39,9 +45,16 @@ def place_of(record: list[Any] | None) -> PickupPlace | None:
     """Return the place that `place_sql` packed."""
     if record is None:
         return None
-    location_id, code, name, address, calendar, contact = record
+    location_id, code, name, address, calendar, contact, fee, hours = record
     return PickupPlace(
-        UUID(location_id), code, name, Address.from_json(address), calendar_of(*calendar), contact
+        UUID(location_id),
+        code,
+        name,
+        Address.from_json(address),
+        calendar_of(*calendar),
+        contact,
+        Money(*fee) if fee else None,
+        hours_of(hours),
     )
 
 
@@ -64,7 +77,8 @@ _METERS = """CASE WHEN lo.latitude IS NOT NULL AND CAST(:latitude AS float8) IS 
     ))) END"""
 _OFFERS = text(
     f"""
-    SELECT json_build_array(lo.id, lo.code, lo.name, lo.address, {CALENDAR_JSON}, NULL) AS place,
+    SELECT json_build_array(lo.id, lo.code, lo.name, lo.address, {CALENDAR_JSON}, NULL,
+                   {_TERMS.format(channel="lo.channel_id", currency="lo.currency")}) AS place,
            lo.meters,
            (SELECT json_agg(json_build_array(w.sku, w.quantity, least(coalesce(s.available, 0)
                        + coalesce((SELECT sum(h.quantity) FROM holds h
@@ -74,7 +88,7 @@ _OFFERS = text(
               FROM unnest(:skus, :quantities) WITH ORDINALITY AS w (sku, quantity, position)
               LEFT JOIN variants v ON v.sku = w.sku AND v.archived_at IS NULL
               LEFT JOIN stock_levels s ON s.variant_id = v.id AND s.location_id = lo.id) AS items
-      FROM (SELECT lo.*, {_METERS} AS meters, cl.rank
+      FROM (SELECT lo.*, {_METERS} AS meters, cl.rank, ch.id AS channel_id, ch.currency
               FROM channels ch
               JOIN channel_locations cl ON cl.channel_id = ch.id
               JOIN locations lo ON lo.id = cl.location_id

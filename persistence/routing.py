@@ -45,7 +45,14 @@ FACTS_SQL = """
                    WHERE c.channel_id = :routed_channel),
         'available', (SELECT jsonb_agg(jsonb_build_array(s.variant_id, s.location_id, s.available))
                         FROM stock_levels s
-                       WHERE s.variant_id = ANY (:routed_variants) AND s.available > 0)))
+                       WHERE s.variant_id = ANY (:routed_variants) AND s.available > 0),
+        'prices', (SELECT jsonb_agg(jsonb_build_array(x.variant_id, x.location_id, x.price_minor))
+                     FROM channel_routing r
+                     JOIN stock_prices x ON x.channel_id = r.channel_id
+                    WHERE r.channel_id = :routed_channel AND r.stock_prices AND r.strategy = 'cheapest'
+                      AND x.variant_id = ANY (:routed_variants)
+                      -- Where nothing was learned for so long, stock is other than it was then.
+                      AND x.learned_at > CAST(:now AS timestamptz) - interval '7 days')))
 """
 FACTS_PARAMETERS = (
     bindparam("routed_channel", type_=Uuid()),
@@ -118,7 +125,11 @@ def facts_of(record: Mapping[str, Any], country: str) -> RoutingFacts:
             for variant, grams, tags in record["goods"] or ()
         },
         {(UUID(variant), UUID(location)): units for variant, location, units in record["available"] or ()},
-        _point(*place) if place else centroid(country),
+        point(*place) if place else centroid(country),
+        {
+            (UUID(variant), UUID(location)): float(price)
+            for variant, location, price in record["prices"] or ()
+        },
     )
 
 
@@ -189,7 +200,7 @@ def _site(record: Sequence[Any]) -> Site:
     return Site(
         UUID(location),
         rank,
-        _point(latitude, longitude) if latitude is not None else None,
+        point(latitude, longitude) if latitude is not None else None,
         WorkCalendar(
             zone,
             frozenset(days),
@@ -205,7 +216,8 @@ def _site(record: Sequence[Any]) -> Site:
     )
 
 
-def _point(latitude: float, longitude: float) -> Point:
+def point(latitude: float, longitude: float) -> Point:
+    """Return a place as routing sees it."""
     return float(latitude), float(longitude)
 
 

@@ -26,14 +26,17 @@ _KNOWN = text("SELECT id FROM locations WHERE id = ANY (:ids) AND archived_at IS
 _SAVE = text(
     """
     INSERT INTO channel_routing (channel_id, strategy, split_penalty_minor, parcel_minor, kilogram_minor,
-           hundred_km_minor, kilogram_hundred_km_minor, late_day_minor, batches, version)
+           hundred_km_minor, kilogram_hundred_km_minor, late_day_minor, batches,
+           stock_prices, hold_back_minutes, version)
     VALUES (:channel_id, :strategy, :split_penalty_minor, :parcel_minor, :kilogram_minor, :hundred_km_minor,
-            :kilogram_hundred_km_minor, :late_day_minor, :batches, :version)
+            :kilogram_hundred_km_minor, :late_day_minor, :batches,
+            :stock_prices, :hold_back_minutes, :version)
     ON CONFLICT (channel_id) DO UPDATE SET strategy = excluded.strategy,
            split_penalty_minor = excluded.split_penalty_minor, parcel_minor = excluded.parcel_minor,
            kilogram_minor = excluded.kilogram_minor, hundred_km_minor = excluded.hundred_km_minor,
            kilogram_hundred_km_minor = excluded.kilogram_hundred_km_minor,
            late_day_minor = excluded.late_day_minor, batches = excluded.batches,
+           stock_prices = excluded.stock_prices, hold_back_minutes = excluded.hold_back_minutes,
            version = excluded.version
     """
 ).bindparams(bindparam("channel_id", type_=Uuid()))

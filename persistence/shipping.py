@@ -1,6 +1,7 @@
 """SQL of delivery rates: rows in, dataclasses out."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Row, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.shipping import DeliveryRate
+from domain.shipping import DeliveryRate, FreeForGroup
 from persistence.tables.shipping import delivery_rates
 
 _T = delivery_rates.c
@@ -33,6 +34,7 @@ _COLUMNS = (
     _T.per_kilogram_minor,
     _T.free_from_minor,
     _T.dimensional_divisor,
+    _T.free_for_groups,
 )
 _IN_USE = _T.archived_at.is_(None)
 _OF_CHANNEL = (
@@ -93,7 +95,8 @@ async def count(connection: AsyncConnection, channel_id: UUID) -> int:
 
 def _rate(row: Row[*tuple[Any, ...]]) -> DeliveryRate:
     countries = None if row.countries is None else frozenset(row.countries)
-    return DeliveryRate(row.id, row.carrier, row.service, row.price_minor, countries, *row[5:20])
+    rate = DeliveryRate(row.id, row.carrier, row.service, row.price_minor, countries, *row[5:20])
+    return replace(rate, free_for_groups=tuple(FreeForGroup(*one) for one in row.free_for_groups))
 
 
 def _values(rate: DeliveryRate) -> dict[str, Any]:
@@ -118,4 +121,5 @@ def _values(rate: DeliveryRate) -> dict[str, Any]:
         "per_kilogram_minor": rate.per_kilogram_minor,
         "free_from_minor": rate.free_from_minor,
         "dimensional_divisor": rate.dimensional_divisor,
+        "free_for_groups": [list(one) for one in rate.free_for_groups],
     }

@@ -64,14 +64,34 @@ _SET_SHORT = text(
      WHERE l.id = u.id
     """
 ).bindparams(bindparam("ids", type_=ARRAY(Uuid)), bindparam("units", type_=ARRAY(Integer)))
+LACKING_SQL = """
+    lacking (variant_id) AS (
+        (SELECT variant_id FROM fulfillment_order_lines WHERE quantity_short > 0
+          ORDER BY variant_id LIMIT 1)
+        UNION ALL
+        SELECT (SELECT l.variant_id FROM fulfillment_order_lines l
+                 WHERE l.quantity_short > 0 AND l.variant_id > k.variant_id ORDER BY l.variant_id LIMIT 1)
+          FROM lacking k WHERE k.variant_id IS NOT NULL
+    )
+"""
+"""The variants of which something waits (a recursive CTE): one look into the index each, not one a line."""
+
+# Most of what waits is nowhere, and this is looked for each second: variants first, then the stock there
+# is, then lines as they were ordered (ids are made of the time), no more of each than are taken.
 _REFILLABLE = text(
-    """
-    SELECT f.order_id, min(f.created_at) AS placed
-      FROM fulfillment_order_lines l
-      JOIN fulfillment_orders f ON f.id = l.fulfillment_order_id AND f.status IN ('ON_HOLD', 'SCHEDULED')
-      JOIN stock_levels s ON s.variant_id = l.variant_id AND s.location_id = f.location_id
-     WHERE l.quantity_short > 0 AND s.available > 0
-     GROUP BY f.order_id ORDER BY placed, f.order_id LIMIT :most
+    f"""
+    WITH RECURSIVE {LACKING_SQL}
+    SELECT w.order_id, min(w.created_at) AS placed
+      FROM lacking k
+      JOIN stock_levels s ON s.variant_id = k.variant_id AND s.available > 0
+     CROSS JOIN LATERAL (
+           SELECT f.order_id, f.created_at
+             FROM fulfillment_order_lines l
+             JOIN fulfillment_orders f ON f.id = l.fulfillment_order_id AND f.location_id = s.location_id
+                  AND f.status IN ('ON_HOLD', 'SCHEDULED')
+            WHERE l.variant_id = k.variant_id AND l.quantity_short > 0
+            ORDER BY l.order_line_id LIMIT :most) w
+     GROUP BY w.order_id ORDER BY placed, w.order_id LIMIT :most
     """
 )
 

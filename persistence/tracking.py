@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, DateTime, Row, Text, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.carrier_events import SetAsideReason
 from domain.carrier_ports import TrackingUpdate
 from domain.kernel.ids import new_id
 from domain.orders import Order
@@ -56,7 +57,7 @@ _LEASE = text(
     UPDATE tracking_events e
        SET attempts = e.attempts + 1, next_attempt_at = :leased_until, shipment_id = found.shipment_id
       FROM found WHERE e.id = found.id
-    RETURNING e.id, found.shipment_id, e.received_at
+    RETURNING e.id, found.shipment_id, e.received_at, e.failures
     """
 ).bindparams(_NOW, bindparam("leased_until", type_=_MOMENT))
 # What is new of `ids`, and what was applied before: a statement does not see its own writes. New is also what
@@ -64,9 +65,10 @@ _LEASE = text(
 _APPLY = text(
     f"""
     WITH applied AS (
-        UPDATE tracking_events e SET state = 'APPLIED', shipment_id = :shipment_id, reason = NULL
+        UPDATE tracking_events e SET state = 'APPLIED', shipment_id = :shipment_id, reason = NULL,
+               error = NULL
          WHERE (e.id = ANY (:ids) AND e.state = 'RECEIVED')
-            OR (e.shipment_id = :shipment_id AND e.state <> 'APPLIED')
+            OR (e.shipment_id = :shipment_id AND e.state IN ('RECEIVED', 'SET_ASIDE'))
         RETURNING {_FACT}
     )
     SELECT true AS new, e.* FROM applied e
@@ -76,16 +78,17 @@ _APPLY = text(
 ).bindparams(_IDS, bindparam("shipment_id", type_=Uuid()))
 _SET_ASIDE = text(
     """
-    UPDATE tracking_events SET state = 'SET_ASIDE', reason = :reason,
+    UPDATE tracking_events SET state = 'SET_ASIDE', reason = :reason, error = :error,
            shipment_id = coalesce(shipment_id, :shipment_id)
      WHERE id = ANY (:ids) AND state = 'RECEIVED'
     """
-).bindparams(_IDS, bindparam("shipment_id", type_=Uuid()))
-# A parcel that got its number, or has left, only after what was told of it had been given up.
+).bindparams(_IDS, bindparam("shipment_id", type_=Uuid()), bindparam("error", type_=Text()))
+# A parcel that got its number, or has left, only after what was told of it had been given up. What failed by
+# an error of our own would fail again: a person says when.
 _TAKE_UP = text(
     """
-    UPDATE tracking_events e SET state = 'RECEIVED', reason = NULL, next_attempt_at = :now
-     WHERE e.state = 'SET_ASIDE'
+    UPDATE tracking_events e SET state = 'RECEIVED', reason = NULL, error = NULL, next_attempt_at = :now
+     WHERE e.state = 'SET_ASIDE' AND e.reason <> 'FAILED'
        AND ((e.shipment_id IS NULL
              AND EXISTS (SELECT FROM shipments s
                           WHERE (s.provider = e.provider AND s.provider_reference = e.reference)
@@ -98,7 +101,10 @@ _TAKE_UP = text(
     """
 ).bindparams(_NOW)
 _POSTPONE = text(
-    "UPDATE tracking_events SET next_attempt_at = :until WHERE id = ANY (:ids) AND state = 'RECEIVED'"
+    """
+    UPDATE tracking_events SET next_attempt_at = :until, failures = failures + :failed
+     WHERE id = ANY (:ids) AND state = 'RECEIVED'
+    """
 ).bindparams(_IDS, bindparam("until", type_=_MOMENT))
 _SAVE = text(
     """
@@ -116,6 +122,12 @@ _SAVE = text(
         bindparam(name, type_=_MOMENT)
         for name in ("delivered_at", "estimated_at", "told_at", "late_told_for")
     ),
+)
+_SAVE_TOKEN = text(
+    """
+    WITH parcel AS (UPDATE shipments SET token_generation = :generation, version = :version WHERE id = :id)
+    UPDATE orders SET version = :order_version WHERE id = :order_id
+    """
 )
 _HISTORY = text(
     f"""
@@ -177,6 +189,7 @@ class Told:
     id: UUID
     shipment_id: UUID | None
     received_at: datetime
+    failures: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,10 +256,15 @@ async def apply(
 
 
 async def set_aside(
-    connection: AsyncConnection, ids: Sequence[UUID], reason: str, shipment_id: UUID | None = None
+    connection: AsyncConnection,
+    ids: Sequence[UUID],
+    reason: SetAsideReason,
+    error: str | None = None,
+    shipment_id: UUID | None = None,
 ) -> None:
     """Leave what was told to a person."""
-    await connection.execute(_SET_ASIDE, {"ids": list(ids), "reason": reason, "shipment_id": shipment_id})
+    values = {"ids": list(ids), "reason": reason.value, "error": error, "shipment_id": shipment_id}
+    await connection.execute(_SET_ASIDE, values)
 
 
 async def take_up(connection: AsyncConnection, now: datetime) -> int:
@@ -254,9 +272,11 @@ async def take_up(connection: AsyncConnection, now: datetime) -> int:
     return len((await connection.execute(_TAKE_UP, {"now": now})).all())
 
 
-async def postpone(connection: AsyncConnection, ids: Sequence[UUID], until: datetime) -> None:
-    """Look at what was told again later."""
-    await connection.execute(_POSTPONE, {"ids": list(ids), "until": until})
+async def postpone(
+    connection: AsyncConnection, ids: Sequence[UUID], until: datetime, *, failed: bool = False
+) -> None:
+    """Look at what was told again later; `failed` says that this was for an error of our own."""
+    await connection.execute(_POSTPONE, {"ids": list(ids), "until": until, "failed": int(failed)})
 
 
 async def save(connection: AsyncConnection, order: Order, shipment: Shipment) -> None:
@@ -277,6 +297,12 @@ async def save(connection: AsyncConnection, order: Order, shipment: Shipment) ->
             "fulfillment_status": order.fulfillment_status.value,
         },
     )
+
+
+async def save_token(connection: AsyncConnection, order: Order, shipment: Shipment) -> None:
+    """Write which tracking token of a parcel is good; the order is locked."""
+    values = {"id": shipment.id, "generation": shipment.token_generation, "version": shipment.version}
+    await connection.execute(_SAVE_TOKEN, {**values, "order_id": order.id, "order_version": order.version})
 
 
 async def history(

@@ -43,27 +43,12 @@ _DUE = text(
        AND NOT EXISTS (SELECT FROM order_holds h
                         WHERE h.fulfillment_order_id = f.id AND h.released_at IS NULL AND NOT h.of_review
                           AND h.kind <> 'AWAITING_PAYMENT'
-                          AND coalesce(h.code, '') NOT IN ('UNPLACED', 'UNROUTED'))
+                          AND coalesce(h.code, '') NOT IN ('UNPLACED', 'UNROUTED', 'ROUTING_BATCH'))
        AND NOT EXISTS (SELECT FROM shipments s
                         WHERE s.fulfillment_order_id = f.id AND s.status <> 'CANCELED')
      GROUP BY f.order_id ORDER BY min(u.tried_at) NULLS FIRST, placed, f.order_id LIMIT :most
     """
 ).bindparams(bindparam("tried_until", type_=DateTime(timezone=True)), bindparam("most", type_=Integer()))
-# New orders of channels that decide them together, nobody at them yet, by channel, oldest first.
-_BATCHED = text(
-    """
-    SELECT array_agg(b.id ORDER BY b.placed_at, b.id) AS ids
-      FROM channel_routing r
-     CROSS JOIN LATERAL (
-           SELECT o.id, o.placed_at FROM orders o
-            WHERE o.channel_id = r.channel_id AND o.status = 'OPEN' AND o.placed_at >= :placed_from
-              AND EXISTS (SELECT FROM fulfillment_orders f
-                           WHERE f.order_id = o.id AND f.status = 'OPEN' AND f.work = 'ALLOCATED')
-            ORDER BY o.placed_at, o.id LIMIT :most) b
-     WHERE r.batches AND r.strategy = 'cheapest'
-     GROUP BY r.channel_id ORDER BY r.channel_id
-    """
-).bindparams(bindparam("placed_from", type_=DateTime(timezone=True)), bindparam("most", type_=Integer()))
 _RECORD = text(
     f"""
     WITH decided AS ({DECISIONS_SQL}), parts AS (
@@ -130,12 +115,6 @@ async def due(connection: AsyncConnection, *, tried_until: datetime, most: int) 
     """Return orders with parts that ought to be sent from elsewhere, those never looked at first."""
     rows = await connection.execute(_DUE, {"tried_until": tried_until, "most": most})
     return [row.order_id for row in rows]
-
-
-async def batched(connection: AsyncConnection, *, placed_from: datetime, most: int) -> list[list[UUID]]:
-    """Return up to `most` new orders of each channel that decides them together."""
-    rows = await connection.execute(_BATCHED, {"placed_from": placed_from, "most": most})
-    return [list(row.ids) for row in rows]
 
 
 async def record(

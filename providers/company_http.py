@@ -9,6 +9,9 @@ import httpx
 from domain.kernel.errors import InvalidInput
 from domain.kernel.money import Money
 
+LARGEST_BYTES = 1024 * 1024
+"""The longest answer that is read; a thousand lines of taxes are a tenth of it."""
+
 
 class NoAnswer(Exception):
     """The system could not be reached."""
@@ -22,7 +25,7 @@ class CompanyHttp:
         self._url = url
         # No proxies or passwords of the environment: this is a system of the company's own.
         self._http = httpx.AsyncClient(
-            headers={"authorization": f"Bearer {secret}"},
+            headers={"authorization": f"Bearer {secret}", "accept-encoding": "identity"},
             timeout=time_limit_seconds,
             follow_redirects=False,
             trust_env=False,
@@ -37,11 +40,22 @@ class CompanyHttp:
         await self._http.aclose()
 
     async def post(self, question: dict[str, Any]) -> httpx.Response:
-        """Return what is answered, whatever its status; raises NoAnswer."""
+        """Return what is answered, whatever its status; raises NoAnswer, also for one that is endless."""
         try:
-            return await self._http.post(self._url, json=question)
+            async with self._http.stream("POST", self._url, json=question) as answer:
+                return httpx.Response(answer.status_code, content=await _read(answer))
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise NoAnswer(f"no answer ({type(error).__name__})") from error
+
+
+async def _read(answer: httpx.Response) -> bytes:
+    parts = bytearray()
+    # As it comes, for what is compressed has no length that is known before.
+    async for part in answer.aiter_raw():
+        parts += part
+        if len(parts) > LARGEST_BYTES:
+            raise NoAnswer("no answer (it is too large)")
+    return bytes(parts)
 
 
 def exact(number: Any) -> Decimal:

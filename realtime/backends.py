@@ -1,6 +1,6 @@
-"""What carries wake-ups between processes: PostgreSQL's NOTIFY or Redis' publish.
+"""What carries wake-ups between processes: PostgreSQL's NOTIFY (Redis' publish is in redis_backend.py).
 
-broadcaster's own backends fall silent when their connection dies; these raise instead, from
+broadcaster's own backends fall silent when their connection dies; ours raise instead, from
 `next_published` or `publish`, so that the bus can connect anew.
 """
 
@@ -9,11 +9,8 @@ from typing import Any
 
 import asyncpg
 from broadcaster import BroadcastBackend, Event
-from redis import asyncio as redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
-_CONNECT_SECONDS = 5.0
+CONNECT_SECONDS = 5.0
 
 
 class PostgresBackend(BroadcastBackend):
@@ -30,7 +27,7 @@ class PostgresBackend(BroadcastBackend):
     async def connect(self) -> None:
         """Open the connection; raises when the server does not let us in."""
         self._connection = await asyncpg.connect(
-            self._url, timeout=_CONNECT_SECONDS, server_settings={"application_name": "ordertide bus"}
+            self._url, timeout=CONNECT_SECONDS, server_settings={"application_name": "ordertide bus"}
         )
         self._connection.add_termination_listener(self._lost)
 
@@ -70,44 +67,3 @@ class PostgresBackend(BroadcastBackend):
 
     def _lost(self, _connection: object) -> None:
         self._arrived.put_nowait(None)
-
-
-class RedisBackend(BroadcastBackend):
-    """SUBSCRIBE and PUBLISH, each on a connection of its own."""
-
-    def __init__(self, url: str) -> None:
-        """Prepare for the server of `url` (redis://… or rediss://…)."""
-        self._client = redis.Redis.from_url(
-            url,
-            socket_connect_timeout=_CONNECT_SECONDS,
-            # redis-py would reconnect by itself, saying nothing of what was missed meanwhile.
-            retry=Retry(NoBackoff(), 0),
-        )
-        self._listener = self._client.pubsub(ignore_subscribe_messages=True)
-
-    async def connect(self) -> None:
-        """Open both connections; raises when the server does not let us in."""
-        await self._client.execute_command("PING")  # type: ignore[no-untyped-call]
-
-    async def disconnect(self) -> None:
-        """Close both connections."""
-        await self._listener.aclose()  # type: ignore[no-untyped-call]
-        await self._client.aclose()
-
-    async def subscribe(self, group: str) -> None:
-        """Listen to a channel."""
-        await self._listener.subscribe(group)
-
-    async def unsubscribe(self, group: str) -> None:
-        """Do nothing: the connection ends with the subscription."""
-
-    async def publish(self, channel: str, message: Any) -> None:
-        """Tell everybody who listens; raises when the server is gone."""
-        await self._client.publish(channel, str(message))
-
-    async def next_published(self) -> Event:
-        """Return the next message; raises when the server is gone."""
-        while True:
-            message = await self._listener.get_message(timeout=None)
-            if message is not None:
-                return Event(message["channel"].decode(), message["data"].decode())

@@ -8,15 +8,21 @@ second stands behind that, so a bus that is down makes events late, never lost.
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import structlog
 from broadcaster import Broadcast, BroadcastBackend, Event
 
-from realtime.backends import PostgresBackend, RedisBackend
+from domain.kernel.late import late
+from realtime.backends import PostgresBackend
 from realtime.metrics import BUS_UP, WAKE_UPS
 from realtime.supervise import supervise
+
+if TYPE_CHECKING:
+    from realtime.redis_backend import RedisBackend
+else:
+    RedisBackend = late("realtime.redis_backend:RedisBackend")
 
 log = structlog.get_logger(__name__)
 

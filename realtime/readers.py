@@ -68,8 +68,8 @@ class Subscription(_Following):
     than `limit` live events wait to be taken, it goes back to the table. Raises InvalidCursor and
     CursorExpired for what `after` names, and Discontinued when the process has missed events. Close
     it (or use it as a context) when done. `caught_up` is called with the cursor of the head when
-    all events up to it have been taken, until it returns True; until then `turn` is awaited before each
-    event and each page.
+    all events up to it have been taken, and again when the head has moved, until it returns True; until
+    then `turn` is awaited before each event and each page.
     """
 
     def __init__(
@@ -140,6 +140,9 @@ class Subscription(_Following):
         newest = max(self._position, self._ring.head)
         if self._caught_up(str(Cursor(self._ring.epoch, newest))):
             self._caught_up = self._turn = None
+        else:
+            # What makes it true may be an event that is not wanted here.
+            self._ring.tell_of_next(self._wake.set)
 
     async def _start(self, cursor: Cursor) -> None:
         """Check the cursor, against the ring where that suffices, else against the database."""

@@ -5,7 +5,7 @@ and joined, in one step that no other task sees half done: this is what makes fo
 """
 
 from collections import deque
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Protocol
 from uuid import UUID
 
@@ -43,6 +43,7 @@ class Ring:
         self.pruned = 0
         self._events: deque[FeedEvent] = deque(maxlen=size)
         self._readers: dict[Hashable, dict[Reader, None]] = {}
+        self._awaiting: list[Callable[[], None]] = []
 
     @property
     def cursor(self) -> str:
@@ -76,6 +77,10 @@ class Ring:
         if follows:
             FEED_SUBSCRIBERS.dec()
 
+    def tell_of_next(self, told: Callable[[], None]) -> None:
+        """Call `told` once, when the head has moved on, whoever wants the event that moved it."""
+        self._awaiting.append(told)
+
     def append(self, event: FeedEvent) -> None:
         """Keep the event that follows the head, and hand it to who wants it."""
         if event.sequence != self.head + 1:
@@ -87,6 +92,10 @@ class Ring:
                 # Who has too much waiting leaves while it is told.
                 for reader in list(followers):
                     reader.offer(event)
+        if self._awaiting:
+            awaiting, self._awaiting = self._awaiting, []
+            for told in awaiting:
+                told()
 
     def reset(self, epoch: UUID, head: int, pruned: int) -> None:
         """Start again elsewhere: events between were never seen, so every reader must resume."""
@@ -94,6 +103,7 @@ class Ring:
         self.head = head
         self.pruned = pruned
         self._events.clear()
+        self._awaiting.clear()
         everyone = {reader for followers in self._readers.values() for reader in followers}
         for reader in everyone:
             reader.fail(Discontinued("events were missed here: resume from the last cursor"))

@@ -5,7 +5,6 @@ import random
 from collections.abc import Awaitable, Callable
 
 import structlog
-from redis import RedisError
 
 from persistence.outages import is_outage
 from realtime.metrics import RETRIES
@@ -47,4 +46,4 @@ async def supervise(part: str, work: Callable[[], Awaitable[None]]) -> None:
 def _is_outage(error: BaseException) -> bool:
     if isinstance(error, BaseExceptionGroup):
         return all(_is_outage(each) for each in error.exceptions)
-    return is_outage(error) or isinstance(error, RedisError)
+    return is_outage(error)

@@ -17,7 +17,8 @@ from sqlalchemy import Connection
 
 from persistence.database import Database
 from persistence.embedded import EmbeddedServer
-from persistence.migrate import alembic_config, migrate, newest_revision
+from persistence.migrate import migrate, newest_revision
+from persistence.revisions import alembic_config
 
 
 async def main(message: str) -> None:

@@ -38,6 +38,8 @@ class Permission(StrEnum):
     STORED_VALUE_WRITE = "stored_value.write"
     # For storefronts: let a customer whom they know pay with their own store credit.
     STORED_VALUE_SPEND = "stored_value.spend"
+    # For storefronts: say which customer group buys with a cart, having seen who it is.
+    CUSTOMER_GROUPS_ASSIGN = "customer_groups.assign"
 
 
 class ActorKind(StrEnum):

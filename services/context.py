@@ -62,6 +62,9 @@ class Environment:
     approval_seconds: int = 7 * 24 * 3600
     # How long what is to be collected may wait before staff are told, and told again.
     pickup_reminder_days: float = 7.0
+    # How many days' orders tell what scarce stock is worth, and at which hour (UTC) that is learned.
+    stock_price_days: int = 30
+    stock_price_hour: int = 3
     # Who knows what business customers may owe, and how long it may take to answer.
     credit_check: CreditCheck | None = None
     credit_check_seconds: float = 3.0

@@ -148,9 +148,19 @@ async def _ask_all(
     environment: Environment, providers: Sequence[str], request: RateRequest
 ) -> dict[str, Sequence[RateQuote] | None]:
     """Return what each has quoted: nothing where it does not go, None where it did not say."""
-    async with asyncio.TaskGroup() as group:
-        asked = {name: group.create_task(_ask(environment, name, request)) for name in providers}
-    return {name: task.result() for name, task in asked.items()}
+    asked = (_ask(environment, name, request) for name in providers)
+    answers: dict[str, Sequence[RateQuote] | None] = {}
+    for name, answer in zip(providers, await asyncio.gather(*asked, return_exceptions=True), strict=True):
+        if not isinstance(answer, BaseException):
+            answers[name] = answer
+        elif isinstance(answer, Exception):
+            # A defect in one carrier's answer, or in how we read it, is no reason to offer nothing at all.
+            _log.error("carrier_failed", provider=name, exc_info=answer)
+            _left_out(name, "failed")
+            answers[name] = None
+        else:
+            raise answer
+    return answers
 
 
 async def _ask(environment: Environment, provider: str, request: RateRequest) -> Sequence[RateQuote] | None:
@@ -168,6 +178,10 @@ async def _ask(environment: Environment, provider: str, request: RateRequest) ->
         except CarrierRefused as refused:
             _log.info("carrier_does_not_quote", provider=provider, code=refused.code)
             return []
+    _left_out(provider, reason)
+    return None
+
+
+def _left_out(provider: str, reason: str) -> None:
     _log.warning("carrier_left_out", provider=provider, reason=reason)
     _LEFT_OUT.labels(provider, reason).inc()
-    return None

@@ -5,6 +5,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from domain import delivery_quotes as decide
+from domain.carrier_ports import Carrier, CarrierRefused, ServiceNamer
 from domain.channels import Channel, money_in
 from domain.delivery_quotes import DeliveryService
 from domain.kernel.changes import KEEP, Keep, kept
@@ -50,16 +51,25 @@ async def create(
     """Let a channel offer a carrier's service.
 
     Raises NotFound for the channel and InvalidInput naming the field: provider where none of that name is
-    set up, code where the channel offers it already.
+    set up, code where it is no code, the carrier has no such service or the channel offers it already.
     """
     require(context.actor, Permission.SHIPPING_WRITE)
-    if provider not in context.environment.carriers:
+    carrier = context.environment.carriers.get(provider)
+    if carrier is None:
         raise InvalidInput("no carrier of this name is set up", "provider")
+    code = _named(carrier, decide.check_code(code))
     async with context.transaction() as transaction:
         found = await channel_for(transaction, channel)
         service = _changed(DeliveryService(new_id(), provider, code), given, found)
         await check_room(transaction, SERVICES, _KIND, decide.MAX_SERVICES, found.id)
-        if not await SERVICES.create(transaction.connection, service, transaction.now, found.id):
+        # Carriers do not tell codes apart by the size of their letters, and the table's index does.
+        offered = {
+            one.code.casefold()
+            for one in await SERVICES.in_use(transaction.connection, found.id)
+            if one.provider == provider
+        }
+        known = code.casefold() in offered
+        if known or not await SERVICES.create(transaction.connection, service, transaction.now, found.id):
             raise InvalidInput("the channel offers this service already", "code")
         await _tell(transaction, "Created", None, service, found.id)
     return found, service
@@ -101,6 +111,15 @@ async def archive(
         await _tell(transaction, "Archived", gone, None, channel_id)
         channel = await channel_of(transaction, channel_id)
     return channel, gone
+
+
+def _named(carrier: Carrier, code: str) -> str:
+    if not isinstance(carrier, ServiceNamer):
+        return code
+    try:
+        return carrier.named_service(code)
+    except CarrierRefused as refused:
+        raise InvalidInput(refused.message, "code") from refused
 
 
 def _changed(service: DeliveryService, given: ServiceChanges, channel: Channel) -> DeliveryService:

@@ -25,6 +25,7 @@ from domain.kernel.keys import check_key
 from domain.kernel.moments import in_utc
 from domain.kernel.quantities import is_storable
 from domain.orders import Order, check_reason
+from domain.pickup_changes import check_sent
 from domain.shipment_changes import LockedFulfillment
 from domain.stock_losses import HOLD_REASON
 from persistence import fulfillment as rows
@@ -130,6 +131,7 @@ async def move(
     """
 
     async def run(transaction: Transaction, found: LockedFulfillment, part: FulfillmentOrder) -> Changed:
+        check_sent(part)
         code = location_code if is_storable(location_code) else ""
         location_id = await rows.location_id(transaction.connection, code)
         if location_id is None:

@@ -1,7 +1,7 @@
 """Asking carriers for labels: after the intent is committed, before its outcome is."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -24,6 +24,8 @@ from services.one_by_one import passed_over
 MOST_AT_ONCE = 20
 """Labels that are asked for side by side; a sweep goes on until fewer are due."""
 _MOST_ROUNDS = 50
+# How often a sweep that waits for one carrier looks what the others have to sell meanwhile.
+_LOOK_AGAIN_SECONDS = 0.5
 # Finding and buying, each within its limit, what a call goes on when nobody waits for it any more, and a
 # second to record what came of it.
 _CALLS = 3
@@ -36,24 +38,53 @@ async def buy_due(context: ServiceContext) -> int:
     """Buy labels that nobody is asking for now, and give those of canceled parcels back.
 
     Returns how many were looked at. Safe beside other sweeps and beside requests that wait for their answer:
-    labels are leased, carriers are asked under the same key again, and the outcome is recorded once.
+    labels are leased, carriers are asked under the same key again, and the outcome is recorded once. Each
+    carrier has its own turns: one that hangs keeps nobody else's labels waiting.
     """
     looked_at = 0
-    for _ in range(_MOST_ROUNDS):
-        now = context.now()
-        async with context.read() as connection:
-            due = await rows.lease_due(
-                connection, most=MOST_AT_ONCE, now=now, leased_until=_leased_until(context.environment, now)
-            )
-        await _settle_all(context, due)
-        looked_at += len(due)
-        if len(due) < MOST_AT_ONCE:
-            break
+    turns: dict[str, asyncio.Task[None]] = {}
+    try:
+        for _ in range(_MOST_ROUNDS):
+            # Whom a look leaves out may have more that is due: only a look at all of them ends the sweep.
+            at_all = not turns
+            due = await _leased(context, busy=turns.keys())
+            looked_at += len(due)
+            for provider in {one.provider or "" for one in due}:
+                theirs = [one for one in due if (one.provider or "") == provider]
+                turns[provider] = asyncio.create_task(_settle_all(context, theirs))
+            if turns:
+                await _next_over(turns)
+            if at_all and not turns and len(due) < MOST_AT_ONCE:
+                break
+        for turn in turns.values():
+            await turn
+    finally:
+        for turn in turns.values():
+            turn.cancel()
+        await asyncio.gather(*turns.values(), return_exceptions=True)
     return looked_at
 
 
-async def buy(context: ServiceContext, shipment_ids: Sequence[UUID]) -> None:
-    """Buy the labels of these parcels now, after the commit that asked for them; the sweep does the rest."""
+async def _leased(context: ServiceContext, busy: Collection[str]) -> list[LabelAsk]:
+    now = context.now()
+    until = _leased_until(context.environment, now)
+    async with context.read() as connection:
+        return await rows.lease_due(connection, most=MOST_AT_ONCE, now=now, leased_until=until, busy=busy)
+
+
+async def _next_over(turns: dict[str, asyncio.Task[None]]) -> None:
+    """Wait a little for a turn to end, and take out those that have; raises what one has raised."""
+    await asyncio.wait(turns.values(), timeout=_LOOK_AGAIN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    for provider in [name for name, turn in turns.items() if turn.done()]:
+        turns.pop(provider).result()
+
+
+async def buy(context: ServiceContext, shipment_ids: Sequence[UUID]) -> set[UUID]:
+    """Buy the labels of these parcels now, after the commit that asked for them; the sweep does the rest.
+
+    Returns those whose carrier was asked here: the others have their label, or somebody else is asking.
+    """
+    asked: set[UUID] = set()
     # Leased as their turn comes: a lease is as long as one turn, and who has none must not ask.
     for first in range(0, len(shipment_ids), MOST_AT_ONCE):
         now = context.now()
@@ -65,6 +96,8 @@ async def buy(context: ServiceContext, shipment_ids: Sequence[UUID]) -> None:
                 leased_until=_leased_until(context.environment, now),
             )
         await _settle_all(context, due)
+        asked.update(one.shipment_id for one in due)
+    return asked
 
 
 async def _settle_all(context: ServiceContext, due: Sequence[LabelAsk]) -> None:

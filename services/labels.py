@@ -1,7 +1,9 @@
 """Use cases of labels: staff ask for them, one or many at once, and have their documents."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from uuid import UUID
 
 from domain import labels as decide
@@ -9,7 +11,7 @@ from domain.addresses import check
 from domain.kernel.changes import check_version
 from domain.kernel.errors import DomainError, InvalidInput, LabelRefused, NotFound
 from domain.kernel.keys import check_key
-from domain.labels import MOST_AT_ONCE, Correction, LabelFacts
+from domain.labels import MOST_AT_ONCE, Correction, LabelFacts, LabelOutcome
 from domain.orders import Order
 from domain.parcels import ParcelDraft, check_parcel, text_of
 from domain.shipments import LabelState, Shipment
@@ -23,17 +25,29 @@ from services import label_calls, shipments
 from services.access import Permission, require
 from services.context import ServiceContext
 
+PATIENCE_SECONDS = 3.0
+"""How long a request waits for a label that somebody else is buying at the moment."""
 _NOTHING = Correction()
+_LOOK_AGAIN_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Labeled:
-    """A parcel as it is after its label was asked for; `error` is why it has none, if that is known."""
+    """A parcel as it is after its label was asked for; `error` is why it has none, if that is known.
+
+    `asked_again_at` is when the carrier is asked again, of a label that is still to come.
+    """
 
     shipment_id: UUID
     shipment: Shipment | None = None
     order: Order | None = None
     error: DomainError | None = None
+    asked_again_at: datetime | None = None
+
+    @property
+    def outcome(self) -> LabelOutcome | None:
+        """What became of the label; None where there is no such parcel."""
+        return None if self.shipment is None else LabelOutcome.of(self.shipment.label_state)
 
 
 async def purchase(
@@ -44,6 +58,8 @@ async def purchase(
     key: str,
 ) -> Labeled:
     """Buy the label of a parcel, corrected where it was refused; what gets no answer is bought later.
+
+    Where somebody else is buying it at the moment, that is waited for, PATIENCE_SECONDS at most.
 
     Raises NotFound, InvalidInput, VersionConflict, and IllegalTransition for one that has its label.
     """
@@ -64,8 +80,7 @@ async def purchase(
                     transaction.connection, order, shipments=[shipment], now=transaction.now
                 )
             transaction.answer({"shipment": str(shipment_id)})
-    await label_calls.buy(context, [shipment_id])
-    return (await _as_they_are(context, [shipment_id]))[0]
+    return (await _bought(context, [shipment_id]))[0]
 
 
 async def purchase_many(context: ServiceContext, shipment_ids: Sequence[UUID], key: str) -> list[Labeled]:
@@ -86,10 +101,8 @@ async def purchase_many(context: ServiceContext, shipment_ids: Sequence[UUID], k
         except DomainError as error:
             error.path = ("ids", str(at))
             refused[before.shipment_id] = error
-    await label_calls.buy(context, ids)
     return [
-        replace(one, error=refused.get(one.shipment_id, one.error))
-        for one in await _as_they_are(context, ids)
+        replace(one, error=refused.get(one.shipment_id, one.error)) for one in await _bought(context, ids)
     ]
 
 
@@ -122,6 +135,29 @@ def check_ids(shipment_ids: Sequence[UUID]) -> list[UUID]:
     return list(shipment_ids)
 
 
+async def _bought(context: ServiceContext, ids: Sequence[UUID]) -> list[Labeled]:
+    """Buy labels, and return what became of them, also of those that somebody else was buying."""
+    asked = await label_calls.buy(context, ids)
+    labeled = await _as_they_are(context, ids)
+    elsewhere = {one.shipment_id for one in labeled if one.outcome is LabelOutcome.PENDING} - asked
+    if not elsewhere:
+        return labeled
+    await _waited_for(context, elsewhere)
+    return await _as_they_are(context, ids)
+
+
+async def _waited_for(context: ServiceContext, ids: Collection[UUID]) -> None:
+    """Wait until labels are bought or refused, but not for long."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + min(PATIENCE_SECONDS, context.environment.carrier_time_limit_seconds)
+    while loop.time() < until:
+        await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+        async with context.read() as connection:
+            facts = await rows.facts_of(connection, list(ids))
+        if all(one.state is not LabelState.REQUESTED for one in facts.values()):
+            return
+
+
 async def _request_again(context: ServiceContext, shipment_id: UUID, key: str) -> None:
     claim = claim_for(f"shipmentLabelPurchase:{context.actor.label}", key, [str(shipment_id)])
     async with context.transaction() as transaction:
@@ -149,7 +185,9 @@ async def _as_they_are(context: ServiceContext, shipment_ids: Sequence[UUID]) ->
             error: DomainError | None = NotFound("there is no such shipment", "ids", str(at))
             labeled.append(Labeled(one, error=error))
         else:
-            labeled.append(Labeled(one, found[one], orders[owners[one]], _refusal(facts[one])))
+            known = facts[one]
+            again_at = known.next_attempt_at if known.state is LabelState.REQUESTED else None
+            labeled.append(Labeled(one, found[one], orders[owners[one]], _refusal(known), again_at))
     return labeled
 
 

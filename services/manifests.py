@@ -5,20 +5,23 @@ manifest again, and what has left already is left alone. The carrier is told aft
 transaction, under a key made of the manifest's id; a sweep tells it again where no answer came.
 """
 
+import asyncio
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from domain import manifests as decide
-from domain.carrier_ports import CarrierRefused, CarrierUnavailable, ManifestMaker
-from domain.kernel.errors import InvalidInput, NotFound
+from domain.carrier_ports import CarrierRefused, CarrierUnavailable, LabelFormat, ManifestMaker
+from domain.carrier_ports import Manifest as Closed
+from domain.kernel.errors import InvalidInput, NotFound, under
 from domain.kernel.events import Event
 from domain.kernel.ids import new_id
 from domain.kernel.keys import check_key
+from domain.kernel.moments import in_utc
 from domain.kernel.quantities import is_storable
 from domain.kernel.transitions import check_transition
-from domain.manifests import CarrierClosing, Manifest, ManifestStatus
+from domain.manifests import CarrierClosing, Manifest, ManifestFilter, ManifestStatus
 from domain.parcels import text_of
 from domain.shipment_changes import sort_out
 from persistence import fulfillment
@@ -101,6 +104,43 @@ async def get(context: ServiceContext, manifest_id: UUID) -> Manifest | None:
         return await rows.find(connection, manifest_id)
 
 
+async def page(
+    context: ServiceContext,
+    narrowed: ManifestFilter,
+    location_code: str | None,
+    size: int,
+    after: tuple[datetime, UUID] | None,
+) -> list[Manifest]:
+    """Return manifests from the newest on, without parcels, one more than the page has if there are more.
+
+    Raises NotFound for the location and InvalidInput for the filter.
+    """
+    require(context.actor, Permission.WAREHOUSE_WRITE)
+    with under("filter"):
+        narrowed = replace(
+            narrowed,
+            carrier=text_of(narrowed.carrier, "carrier"),
+            created_from=narrowed.created_from and in_utc(narrowed.created_from, "createdFrom"),
+            created_before=narrowed.created_before and in_utc(narrowed.created_before, "createdBefore"),
+        )
+        async with context.read() as connection:
+            location_id = None
+            if location_code is not None:
+                known = is_storable(location_code)
+                location_id = await fulfillment.location_id(connection, location_code) if known else None
+                if location_id is None:
+                    raise NotFound("no location in use has this code", "locationCode")
+            return await rows.page(connection, size + 1, after, narrowed, location_id)
+
+
+async def document(context: ServiceContext, document_id: UUID) -> tuple[LabelFormat, bytes] | None:
+    """Return a carrier's own list as it gave it; None where there is none, or it is not for who asks."""
+    if not context.actor.may(Permission.WAREHOUSE_WRITE):
+        return None
+    async with context.read() as connection:
+        return await rows.document(connection, document_id)
+
+
 async def settle(context: ServiceContext) -> int:
     """Tell carriers again of manifests that they have not answered for; returns how many."""
     require(context.actor, Permission.WAREHOUSE_WRITE)
@@ -151,11 +191,12 @@ async def _tell(context: ServiceContext, manifest_id: UUID) -> None:
     references = [
         one.provider_reference for one in manifest.parcels if one.error is None and one.provider_reference
     ]
-    reference: str | None = None
+    made: Closed | None = None
     message: str | None = None
     try:
-        reference = (await maker.close_out(f"manifest-{manifest_id}", references)).reference
-    except CarrierUnavailable:
+        async with asyncio.timeout(context.environment.carrier_time_limit_seconds):
+            made = await maker.close_out(f"manifest-{manifest_id}", references)
+    except (CarrierUnavailable, TimeoutError):
         return
     except CarrierRefused as error:
         message = f"{error.code}: {error.message}"[:500]
@@ -163,12 +204,17 @@ async def _tell(context: ServiceContext, manifest_id: UUID) -> None:
         locked = await _locked(transaction, manifest_id)
         if locked.closing is not CarrierClosing.REQUESTED:
             return
-        closing = CarrierClosing.FAILED if reference is None else CarrierClosing.DONE
         after = replace(
-            locked, closing=closing, reference=reference, message=message, version=locked.version + 1
+            locked,
+            closing=CarrierClosing.FAILED if made is None else CarrierClosing.DONE,
+            reference=None if made is None else made.reference,
+            message=message,
+            version=locked.version + 1,
         )
         await rows.save(transaction.connection, after)
-        kind = "ManifestRefused" if reference is None else "ManifestConfirmed"
+        if made is not None and made.document:
+            await rows.keep_document(transaction.connection, manifest_id, made, transaction.now)
+        kind = "ManifestRefused" if made is None else "ManifestConfirmed"
         transaction.emit(_event(kind, after, transaction.now))
 
 

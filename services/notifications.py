@@ -240,7 +240,8 @@ class _Sending:
     async def _send(self) -> NotificationState:
         context, claimed = self.context, self.due.notification
         try:
-            message = _message(self.messaging, self.due)
+            # The first loads the templates, and puts them into code.
+            message = await asyncio.to_thread(_message, self.messaging, self.due)
             async with asyncio.timeout(self.messaging.time_limit_seconds):
                 await self.session.send(message, self._handing_over)
         except _LostClaim:

@@ -22,14 +22,14 @@ from domain.kernel.keys import check_key
 from domain.kernel.money import Amount, Money
 from domain.order_edits import Edit, Goods, NewQuantity, Placed
 from domain.order_holds import awaiting_payment, is_unpaid
-from domain.orders import Order, check_reason, fulfillment_status, payment_status
+from domain.orders import Order, check_reason, fulfillment_status, given_back_minor, payment_status
 from domain.payment_changes import Change
 from persistence import inventory
 from persistence import order_edits as rows
 from persistence import orders as order_rows
 from persistence.idempotency import claim_for
 from persistence.order_edits import Offer
-from services import ledger, order_holds, payment_calls, payment_facts, stored_value_tenders
+from services import ledger, order_holds, payment_calls, payment_captures, payment_facts, stored_value_tenders
 from services.access import Permission, require
 from services.carts import findable
 from services.context import ServiceContext, Transaction
@@ -71,7 +71,8 @@ class _Plan:
     parts: tuple[FulfillmentOrder, ...]
     """The parts that change or are new."""
     movements: tuple[Movement, ...]
-    refunds: tuple[Change, ...]
+    changes: tuple[Change, ...]
+    """Of its payments: what it gives back, or takes where with it all has left."""
 
 
 async def preview(context: ServiceContext, wanted: Wanted) -> Edited:
@@ -113,10 +114,10 @@ async def commit(
             await _write(context, transaction, placed, plan, reason)
             done = placed, plan
             transaction.answer({"order": str(wanted.order_id)})
-    if done is not None and done[1].refunds:
+    if done is not None and done[1].changes:
         placed, plan = done
-        after = payment_changes.replaced(placed.payments, plan.refunds)
-        await payment_calls.carry_out(context, plan.edit.order, after, plan.refunds)
+        after = payment_changes.replaced(placed.payments, plan.changes)
+        await payment_calls.carry_out(context, plan.edit.order, after, plan.changes)
     async with context.read() as connection:
         return (await order_rows.by_ids(connection, [wanted.order_id]))[wanted.order_id]
 
@@ -137,6 +138,8 @@ async def _placed(connection: AsyncConnection, wanted: Wanted) -> tuple[Placed, 
         parts.payments,
         facts.rules,
         facts.tax_classes,
+        tuple(one.status for one in parts.shipments),
+        facts.capture_policy,
     )
     pairs = zip(wanted.added, refs, strict=True)
     return placed, [_goods(order, one, facts.offers.get(ref), at) for at, (one, ref) in enumerate(pairs)]
@@ -173,10 +176,15 @@ async def _planned(
     payments = payment_changes.replaced(placed.payments, refunds)
     order = replace(
         edit.order,
-        payment_status=payment_status(edit.order.total_minor, payments),
-        fulfillment_status=fulfillment_status([*by_id.values(), *made], ()),
+        fulfillment_status=fulfillment_status([*by_id.values(), *made], placed.parcels),
+        returned_minor=given_back_minor(payments),
     )
-    return _Plan(replace(edit, order=order), (*changed, *made), tuple(movements), tuple(refunds))
+    # With the last unit that was to leave, an edit takes away the parcel that would have taken the rest.
+    rest = payment_captures.at_the_end(placed.capture_policy, order, edit.lines, payments, now)
+    paid = payment_changes.replaced(payments, rest)
+    order = replace(order, payment_status=payment_status(order.total_minor, paid))
+    changes = (*refunds, *rest)
+    return _Plan(replace(edit, order=order), (*changed, *made), tuple(movements), changes)
 
 
 async def _write(
@@ -186,8 +194,8 @@ async def _write(
     note = rows.Note(new_id(), transaction.actor, reason, _amounts(placed.order), now)
     await rows.apply(transaction.connection, edit, plan.parts, note)
     transaction.post(ledger.edited(placed.order, order, note.id))
-    if plan.refunds:
-        await payment_facts.save(context, transaction, order, plan.refunds)
+    if plan.changes:
+        await payment_facts.save(context, transaction, order, plan.changes)
     if plan.movements:
         await _move(transaction, order, plan.movements)
     facts = {
@@ -199,7 +207,7 @@ async def _write(
     }
     transaction.emit(
         Event("OrderEdited", "order", order.id, order.version, now, order.channel_id, facts),
-        *payment_facts.events_of(order, plan.refunds, now),
+        *payment_facts.events_of(order, plan.changes, now),
     )
     known = {hold.id for part in placed.parts for hold in part.holds}
     put = [hold for part in plan.parts for hold in part.holds if hold.id not in known]

@@ -1,6 +1,6 @@
 """Use cases of holds: staff put and release them, and one that waits for money ends when it has come."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -14,6 +14,7 @@ from domain.kernel.ids import new_id
 from domain.kernel.keys import check_key
 from domain.order_edits import is_paid_for
 from domain.orders import Order, fulfillment_status
+from domain.routing_holds import is_held_back
 from persistence import order_holds as rows
 from persistence import order_parts, orders
 from persistence.idempotency import Claim, claim_for
@@ -113,13 +114,23 @@ async def release_unpaid(transaction: Transaction, order_id: UUID) -> Order:
     return await _release_unpaid(transaction, *await _locked(transaction, order_id, "id"))
 
 
+async def release_held_back(transaction: Transaction, order_id: UUID) -> Order:
+    """End the holds of an order that waited to be routed together with others; returns it as it then is."""
+    order, parts = await _locked(transaction, order_id, "id")
+    return await _release_all(transaction, order, parts, is_held_back)
+
+
 async def _release_unpaid(transaction: Transaction, order: Order, parts: OrderParts) -> Order:
-    ended = [hold for part in parts.fulfillment_orders for hold in part.holds if decide.is_unpaid(hold)]
+    return await _release_all(transaction, order, parts, decide.is_unpaid)
+
+
+async def _release_all(
+    transaction: Transaction, order: Order, parts: OrderParts, is_over: Callable[[FulfillmentHold], bool]
+) -> Order:
+    ended = [hold for part in parts.fulfillment_orders for hold in part.holds if is_over(hold)]
     if not ended:
         return order
-    kept = [
-        tuple(hold for hold in part.holds if not decide.is_unpaid(hold)) for part in parts.fulfillment_orders
-    ]
+    kept = [tuple(hold for hold in part.holds if not is_over(hold)) for part in parts.fulfillment_orders]
     free = [
         decide.reopened(order, replace(part, holds=holds))
         for part, holds in zip(parts.fulfillment_orders, kept, strict=True)

@@ -27,6 +27,7 @@ from domain.orders import Order, payment_status
 from domain.payment_changes import replaced
 from domain.payment_means import NO_MEANS, PaymentMeans
 from domain.ports import Outcome, ProviderAnswer
+from domain.routing_holds import hold_back
 from domain.stored_values import answer_for, is_stored_value
 from persistence import inventory
 from persistence import order_placement as rows
@@ -236,6 +237,7 @@ async def _save(
         actor=transaction.actor,
         now=now,
     )
+    placement = hold_back(placement, transaction.actor, now) if routed.held_back else placement
     there, _ = divided(placement)
     saved = await rows.save(transaction.connection, checkout, there, attempt.transaction_id, answer.reference)
     await backorders.save_waiting(transaction, placement, saved.version)

@@ -13,6 +13,7 @@ from domain.kernel.ids import new_id
 from domain.kernel.keys import check_key
 from domain.packing import Bench, OpenParcel
 from domain.parcels import Carriage, ParcelDraft, check_parcel, text_of
+from domain.pickup_changes import check_sent
 from domain.shipments import Shipment
 from persistence import packing as rows
 from persistence.idempotency import Claim, claim_for
@@ -75,6 +76,7 @@ async def close(
             return Closed(bench, bench.found.shipment(UUID(stored["shipment"])))
         parcel = bench.parcel(parcel_id)
         decide.check_packable(bench)
+        check_sent(bench.part, "parcelId")
         goes = carriage or _as_sold(bench)
         packed = await shipments.pack(
             transaction,

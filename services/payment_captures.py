@@ -8,9 +8,10 @@ from domain import payment_changes as decide
 from domain.channels import CapturePolicy
 from domain.kernel.errors import NotFound
 from domain.order_edits import untaken_minor
-from domain.orders import Order, OrderStatus
+from domain.orders import Order, OrderFulfillmentStatus, OrderLine, OrderStatus
 from domain.payment_changes import Change
 from domain.payments import OWN_TENDERS, Payment
+from domain.shipment_worth import to_capture_minor
 from persistence import payment_changes as rows
 from services import payment_calls, payment_facts
 from services.context import ServiceContext, Transaction
@@ -34,6 +35,24 @@ def at_opening(
     if policy is not CapturePolicy.AT_PLACEMENT:
         payments = [one for one in payments if one.provider in OWN_TENDERS]
     return decide.capture_of(payments, most_minor, now)
+
+
+def at_the_end(
+    policy: CapturePolicy,
+    order: Order,
+    lines: Sequence[OrderLine],
+    payments: Sequence[Payment],
+    now: datetime,
+) -> list[Change]:
+    """Return the intents to capture what is left to take of an order of which all has left, without a parcel.
+
+    Shares are rounded anew by each edit: what was taken with the parcels may be less by a few minor units.
+    """
+    all_left = {OrderFulfillmentStatus.FULFILLED, OrderFulfillmentStatus.DELIVERED}
+    if policy is not CapturePolicy.AT_SHIPMENT or order.fulfillment_status not in all_left:
+        return []
+    most = untaken_minor(order.total_minor, payments)
+    return decide.capture_of(payments, min(to_capture_minor(order, lines, payments), most), now)
 
 
 async def intend_for_shipment(

@@ -20,6 +20,7 @@ from persistence.payments import DueTransaction
 from services import order_payments, order_placement, payment_calls, payment_facts, payment_renewals, payments
 from services import payment_attempts as attempts
 from services.context import ServiceContext
+from services.one_by_one import passed_over
 from services.payment_attempts import Attempt, Placed
 
 MOST_AT_ONCE = 20
@@ -31,8 +32,9 @@ _log = structlog.get_logger(__name__)
 async def settle_due(context: ServiceContext) -> int:
     """Finish transactions whose answer is overdue; returns how many were looked at.
 
-    Safe beside other sweeps and beside the request that may still be waiting for its answer:
-    transactions are leased, and the outcome is recorded once.
+    One that fails is logged and asked about again when its lease ends: it stops no other. Safe beside other
+    sweeps and beside the request that may still wait for its answer: transactions are leased, and the
+    outcome is recorded once.
     """
     now = context.now()
     async with context.read() as connection:
@@ -44,9 +46,9 @@ async def settle_due(context: ServiceContext) -> int:
         )
     # Side by side, so that one provider that hangs does not keep the others' answers waiting.
     ends = await asyncio.gather(*(_finish(context, one) for one in due), return_exceptions=True)
-    for error in ends:
-        if isinstance(error, BaseException):
-            raise error
+    for one, error in zip(due, ends, strict=True):
+        if error is not None:
+            passed_over("settle_payments", one.id, error)
     return len(due)
 
 

@@ -10,7 +10,6 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from domain import routing_decisions
 from domain import routing_reroutes as decide
 from domain.fulfillment import FulfillmentOrder
 from domain.kernel.changes import check_version
@@ -28,6 +27,7 @@ from persistence.unfillable_orders import UnfillableOrder
 from services import fulfillment, shipments
 from services.access import Permission, require
 from services.context import ServiceContext, Transaction
+from services.route_deciding import decided
 
 MOST_AT_ONCE = 50
 """Orders one run of the job looks at."""
@@ -90,7 +90,7 @@ async def reroute(
         found.order.shipping_address,
         transaction.now,
     )
-    routed = routing_decisions.route(request, facts, reason, transaction.now)
+    routed = await decided(request, facts, reason, transaction.now)
     return await carry_out(transaction, found, parts, request, routed)
 
 

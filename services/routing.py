@@ -12,11 +12,13 @@ from domain.order_edit_stock import Shelf
 from domain.order_placement import Allocation
 from domain.orders import Order
 from domain.routing_decisions import Request, RoutingDecision
+from domain.routing_lateness import promised_of
 from domain.routing_problem import RoutingFacts
 from domain.routing_reroutes import request_of
 from domain.routing_settings import RoutingReason
 from persistence import routing as rows
 from services.context import Transaction
+from services.route_deciding import decided
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class RoutedPlacement:
     allocations: tuple[Allocation, ...]
     decision: RoutingDecision | None
     """None for what is collected: the customer has chosen where."""
+    held_back: bool = False
+    """Whether nobody may work on it before it was decided together with others."""
 
 
 async def at_placement(
@@ -56,18 +60,20 @@ async def at_placement(
         address.country,
         checkout.currency,
         own,
+        promised=promised_of(checkout.delivery_facts, address),
     )
-    routed = decide.route(request, facts, RoutingReason.PLACED, transaction.now)
+    routed = await decided(request, facts, RoutingReason.PLACED, transaction.now)
+    held_back = facts.settings is not None and facts.settings.hold_back_minutes > 0
     deltas = difference(own, routed.units)
     if not deltas:
-        return RoutedPlacement(tuple(allocations), routed.decision)
+        return RoutedPlacement(tuple(allocations), routed.decision, held_back)
     if routed.short or not await rows.move_committed(
         transaction.connection, order_id, deltas, actor=transaction.actor, now=transaction.now
     ):
         stays = decide.left_in_place(request, facts, routed, transaction.now)
-        return RoutedPlacement(tuple(allocations), stays.decision)
+        return RoutedPlacement(tuple(allocations), stays.decision, held_back)
     lines = [(line.id, line.variant_id, line.quantity) for line in checkout.lines]
-    return RoutedPlacement(tuple(_allocated(lines, routed.units)), routed.decision)
+    return RoutedPlacement(tuple(_allocated(lines, routed.units)), routed.decision, held_back)
 
 
 async def facts_now(transaction: Transaction, checkout: Checkout) -> RoutingFacts:
@@ -99,7 +105,7 @@ async def elsewhere(
         transaction.connection, order.channel_id, request.demand, order.shipping_address, transaction.now
     )
     reason = RoutingReason.SHORT if lost else RoutingReason.REJECTED
-    routed = decide.route(request, facts, reason, transaction.now)
+    routed = await decided(request, facts, reason, transaction.now)
     chosen = [
         replace(one, available=units)
         for one in shelves

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from domain import addresses, routing_decisions
+from domain import addresses
 from domain import routing_settings as decide
 from domain.addresses import Address
 from domain.catalog import VariantRef
@@ -22,6 +22,7 @@ from services import audit
 from services.access import Permission, require
 from services.carts import TOKEN_KIND
 from services.context import ServiceContext
+from services.route_deciding import decided
 
 MAX_LINES = 500
 """Most lines of a preview."""
@@ -142,4 +143,4 @@ async def _decide(
     now = context.now()
     async with context.read() as connection:
         facts = await routing_rows.facts(connection, channel_id, request.demand, address, now)
-    return routing_decisions.route(request, facts, RoutingReason.PLACED, now).decision
+    return (await decided(request, facts, RoutingReason.PLACED, now)).decision

@@ -18,6 +18,7 @@ from domain.kernel.errors import NotFound
 from domain.orders import Order, OrderStatus
 from domain.parcels import Carriage, ParcelDraft
 from domain.payment_changes import Change
+from domain.pickup_changes import check_sent
 from domain.shipment_changes import HandOver, LockedFulfillment
 from domain.shipments import Shipment
 from persistence import inventory, order_parts
@@ -94,6 +95,7 @@ async def pack(
 
     One statement. Raises IllegalTransition and InvalidInput.
     """
+    check_sent(part, "fulfillmentOrderId")
     after, made = decide.pack(found, part, parcels, Carriage(carrier, service, provider))
     after = one_version_on(after)
     await rows.save(
@@ -136,6 +138,7 @@ async def pack_and_hand_over(
     notify: bool = True,
 ) -> HandedOver:
     """Pack one parcel and hand it over at once, in as many statements as that takes; raises what both do."""
+    check_sent(part)
     packed, made = decide.pack(found, part, [parcel], carriage, only_one=True)
     done = decide.hand_over(packed, [one.id for one in made], transaction.now)
     return await _leave(context, transaction, done, notify=notify)

@@ -7,11 +7,11 @@ from uuid import UUID
 from domain import shipping as decide
 from domain.channels import Channel, is_slug, money_in
 from domain.kernel.changes import KEEP, Keep, check_version, kept
-from domain.kernel.errors import InvalidInput, NotFound
+from domain.kernel.errors import InvalidInput, NotFound, under
 from domain.kernel.events import Event
 from domain.kernel.ids import new_id
 from domain.kernel.money import Amount
-from domain.shipping import DeliveryRate
+from domain.shipping import DeliveryRate, FreeForGroup
 from persistence import channels, delivery_zones
 from persistence import shipping as rows
 from services import audit
@@ -42,6 +42,7 @@ class RateChanges:
     per_kilogram: Amount | Keep | None = KEEP
     free_from: Amount | Keep | None = KEEP
     dimensional_divisor: int | Keep | None = KEEP
+    free_for_groups: Sequence[tuple[str, Amount]] | Keep = KEEP
 
 
 async def list_rates(context: ServiceContext, channel: str) -> tuple[Channel, list[DeliveryRate]]:
@@ -143,6 +144,9 @@ def _changed(rate: DeliveryRate, given: RateChanges, channel: Channel) -> Delive
             if given.free_from is None
             else kept(_minor(channel, given.free_from, "freeFrom"), rate.free_from_minor),
             dimensional_divisor=kept(given.dimensional_divisor, rate.dimensional_divisor),
+            free_for_groups=rate.free_for_groups
+            if given.free_for_groups is KEEP
+            else _groups(channel, given.free_for_groups),
         )
     )
 
@@ -157,6 +161,14 @@ async def _check_zone(transaction: Transaction, rate: DeliveryRate, channel: Cha
 
 def _minor(channel: Channel, amount: Amount | Keep, field: str) -> int | Keep:
     return KEEP if amount is KEEP else money_in(channel, amount, field).amount_minor
+
+
+def _groups(channel: Channel, given: Sequence[tuple[str, Amount]]) -> tuple[FreeForGroup, ...]:
+    made = []
+    for at, (group, amount) in enumerate(given):
+        with under("freeForGroups", str(at)):
+            made.append(FreeForGroup(group, money_in(channel, amount, "freeFrom").amount_minor))
+    return tuple(made)
 
 
 async def _record(

@@ -9,6 +9,13 @@ from uuid import UUID
 import structlog
 
 from domain import tracking as decide
+from domain.carrier_events import (
+    LONGEST_ERROR,
+    MOST_FAILURES,
+    SetAsideReason,
+    look_again,
+    pause_after_failures,
+)
 from domain.carrier_ports import CarrierRefused, CarrierUnavailable, TrackingReader, TrackingUpdate
 from domain.fulfillment_events import shipment_event
 from domain.kernel.errors import DomainError, NotFound
@@ -18,6 +25,8 @@ from domain.shipment_changes import LockedFulfillment
 from domain.shipments import Shipment, ShipmentStatus
 from domain.tracking import EVENT_KINDS, TrackingFact
 from persistence import tracking as rows
+from persistence.error_text import text_of
+from persistence.outages import is_outage
 from persistence.tracking import Polled, Told
 from services import shipments
 from services.context import ServiceContext, Transaction
@@ -26,9 +35,7 @@ from services.shipments import HandedOver
 
 MOST_AT_ONCE = 50
 """Events taken at once; a run goes on until fewer are due."""
-UNKNOWN_PARCEL, CANCELED_PARCEL = "UNKNOWN_PARCEL", "CANCELED_PARCEL"
 _LEASE = timedelta(seconds=30)
-_LOOK_AGAIN = timedelta(seconds=10)
 _POLLS_AT_ONCE = 8
 
 _log = structlog.get_logger(__name__)
@@ -66,7 +73,7 @@ async def apply_due(context: ServiceContext) -> int:
         by_parcel: dict[UUID | None, list[Told]] = {}
         for one in due:
             by_parcel.setdefault(one.shipment_id, []).append(one)
-        await _wait(context, by_parcel.pop(None, []), UNKNOWN_PARCEL)
+        await _wait(context, by_parcel.pop(None, []), SetAsideReason.UNKNOWN_PARCEL)
         await each(
             "apply_tracking",
             [(one, some) for one, some in by_parcel.items() if one is not None],
@@ -78,15 +85,22 @@ async def apply_due(context: ServiceContext) -> int:
 
 
 async def apply(context: ServiceContext, shipment_id: UUID, told: Sequence[Told]) -> None:
-    """Apply what was told of a parcel; what does not fit now is tried again, and in the end set aside."""
+    """Apply what was told of a parcel; what does not fit now is tried again, and in the end set aside.
+
+    So is what fails by an error of our own, which is raised once that is noted.
+    """
     ids = [one.id for one in told]
     try:
         async with context.transaction() as transaction:
             _, handed = await apply_in(context, transaction, shipment_id, ids)
     except DomainError as error:
         _log.warning("tracking_does_not_fit", shipment=str(shipment_id), reason=error.message)
-        await _wait(context, told, error.code)
+        await _wait(context, told, SetAsideReason.DOES_NOT_FIT, error.message)
         return
+    except Exception as error:
+        if not is_outage(error):
+            await _failed(context, told, error)
+        raise
     if handed is not None:
         await shipments.take_money(context, handed)
 
@@ -102,7 +116,9 @@ async def apply_in(
     found = await shipments.locked(transaction, shipment_id=shipment_id)
     shipment = found.shipment(shipment_id)
     if shipment.status is ShipmentStatus.CANCELED:
-        await rows.set_aside(transaction.connection, ids, CANCELED_PARCEL, shipment_id)
+        await rows.set_aside(
+            transaction.connection, ids, SetAsideReason.CANCELED_PARCEL, shipment_id=shipment_id
+        )
         return shipment, None
     new, before = await rows.apply(transaction.connection, shipment_id, ids)
     if not new:
@@ -178,18 +194,35 @@ async def _ask(context: ServiceContext, gate: asyncio.Semaphore, one: Polled) ->
         return []
 
 
-async def _wait(context: ServiceContext, told: Sequence[Told], reason: str) -> None:
+async def _wait(
+    context: ServiceContext, told: Sequence[Told], reason: SetAsideReason, error: str | None = None
+) -> None:
     """Leave what does not fit yet for later: a label may just be bought, a hold end; at last to a person."""
     now, grace = context.now(), timedelta(seconds=context.environment.callback_grace_seconds)
     old = [one.id for one in told if now - one.received_at > grace]
-    young = [one.id for one in told if now - one.received_at <= grace]
+    young = [one for one in told if now - one.received_at <= grace]
     if not told:
         return
     async with context.read() as connection:
         if old:
-            await rows.set_aside(connection, old, reason, told[0].shipment_id)
+            await rows.set_aside(connection, old, reason, error, told[0].shipment_id)
         if young:
-            await rows.postpone(connection, young, now + _LOOK_AGAIN)
+            newest = max(one.received_at for one in young)
+            await rows.postpone(connection, [one.id for one in young], look_again(newest, now))
+
+
+async def _failed(context: ServiceContext, told: Sequence[Told], error: Exception) -> None:
+    """Leave what failed alone for longer each time, and at last to a person, who is told with what."""
+    now = context.now()
+    given_up = [one.id for one in told if one.failures + 1 >= MOST_FAILURES]
+    others = [one for one in told if one.failures + 1 < MOST_FAILURES]
+    async with context.read() as connection:
+        if given_up:
+            said = f"{type(error).__name__}: {text_of(error)}".replace("\0", " ")[:LONGEST_ERROR]
+            await rows.set_aside(connection, given_up, SetAsideReason.FAILED, said, told[0].shipment_id)
+        if others:
+            pause = pause_after_failures(1 + min(one.failures for one in others))
+            await rows.postpone(connection, [one.id for one in others], now + pause, failed=True)
 
 
 async def _track(

@@ -1,12 +1,14 @@
 """Use cases around tracking: a parcel by its own token, those that need a person, what staff know of one."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from domain import tracking as decide
 from domain.carrier_ports import TrackingUpdate
-from domain.kernel.errors import IllegalTransition, InvalidInput, NotFound
+from domain.fulfillment_events import shipment_event
+from domain.kernel.changes import check_version
+from domain.kernel.errors import IllegalTransition, InvalidInput, NotFound, under
 from domain.kernel.keys import check_key
 from domain.kernel.moments import in_utc
 from domain.kernel.quantities import require_text
@@ -16,7 +18,7 @@ from domain.tracking import Problem
 from persistence import order_parts, orders
 from persistence import tracking as rows
 from persistence.idempotency import claim_for
-from services import shipments, tracking
+from services import audit, shipments, tracking
 from services.access import Permission, require
 from services.context import ServiceContext, Transaction
 from services.orders import OrderRef
@@ -25,6 +27,8 @@ TRACKING_TOKEN = "shipment"  # noqa: S105 - the kind of token, not one
 STAFF = "staff"
 """The provider of what staff tell themselves."""
 _LONGEST_WORDS = 255
+# Long enough for whoever tells late; a wrong year is a slip of the hand, and would be when it was delivered.
+_LONG_AGO = timedelta(days=365)
 _TOLD_BY_STAFF = ON_ITS_WAY | {ShipmentStatus.DELIVERED, ShipmentStatus.RETURN_TO_SENDER}
 
 
@@ -114,6 +118,33 @@ async def add_event(context: ServiceContext, shipment_id: UUID, told: TrackingUp
     return shipment
 
 
+async def rotate_token(
+    context: ServiceContext, shipment_id: UUID, expected_version: int | None, key: str
+) -> Shipment:
+    """Give a parcel another tracking token: those of before show nothing, and who follows by one is ended.
+
+    The event that tells of it makes followers look at their token again. Raises NotFound, VersionConflict,
+    and IllegalTransition.
+    """
+    require(context.actor, Permission.FULFILLMENT_WRITE)
+    request = [str(shipment_id), expected_version]
+    claim = claim_for(f"shipmentTokenRotate:{context.actor.label}", check_key(key), request)
+    async with context.transaction() as transaction:
+        stored = await transaction.replay(claim)
+        found = await shipments.locked(transaction, shipment_id=shipment_id)
+        before = found.shipment(shipment_id)
+        if stored is not None:
+            return before
+        check_version(found.order.version, expected_version)
+        shipment = decide.with_new_token(before)
+        order = replace(found.order, version=found.order.version + 1)
+        await rows.save_token(transaction.connection, order, shipment)
+        await audit.record(transaction, "ShipmentTokenRotated", "shipment", shipment_id, before, shipment)
+        transaction.emit(shipment_event("ShipmentTokenRotated", order, shipment, transaction.now))
+        transaction.answer({"shipment": str(shipment_id)})
+    return shipment
+
+
 async def _there(transaction: Transaction, shipment_id: UUID) -> Shipment:
     return (await shipments.locked(transaction, shipment_id=shipment_id)).shipment(shipment_id)
 
@@ -122,9 +153,16 @@ def _checked(context: ServiceContext, shipment_id: UUID, told: TrackingUpdate, k
     if told.status not in _TOLD_BY_STAFF:
         raise InvalidInput("is nothing that is told of a parcel on its way", "status")
     now = context.now()
-    occurred_at = in_utc(told.occurred_at)
+    with under("occurredAt"):
+        occurred_at = in_utc(told.occurred_at)
     if occurred_at > now:
         raise InvalidInput("lies in the future", "occurredAt")
+    if now - occurred_at > _LONG_AGO:
+        raise InvalidInput("lies more than a year ago", "occurredAt")
+    with under("estimatedAt"):
+        estimated_at = in_utc(told.estimated_at) if told.estimated_at else None
+    if estimated_at is not None and estimated_at < occurred_at:
+        raise InvalidInput("lies before what is told", "estimatedAt")
     return TrackingUpdate(
         id=f"{context.actor.label}/{key}",
         status=told.status,
@@ -132,7 +170,7 @@ def _checked(context: ServiceContext, shipment_id: UUID, told: TrackingUpdate, k
         reference=str(shipment_id),
         description=told.description and require_text(told.description, _LONGEST_WORDS, "description"),
         place=told.place and require_text(told.place, _LONGEST_WORDS, "place"),
-        estimated_at=in_utc(told.estimated_at) if told.estimated_at else None,
+        estimated_at=estimated_at,
     )
 
 

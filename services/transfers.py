@@ -130,7 +130,7 @@ async def ship(
         await _check_in_use(transaction, changed)
         await rows.save(transaction.connection, changed)
         await _record(transaction, "TransferShipped", transfer, changed)
-        await _move(transaction, changed, movements)
+        await _move(transaction, changed, movements, quantities)
     return changed
 
 
@@ -160,7 +160,7 @@ async def receive(
         )
         await rows.save(transaction.connection, changed)
         await _record(transaction, "TransferReceived", transfer, changed)
-        await _move(transaction, changed, movements)
+        await _move(transaction, changed, movements, None)
         transaction.answer({"transfer": str(transfer_id)})
     return changed
 
@@ -226,7 +226,12 @@ async def _lines(
     )
 
 
-async def _move(transaction: Transaction, transfer: Transfer, movements: Sequence[Movement]) -> None:
+async def _move(
+    transaction: Transaction,
+    transfer: Transfer,
+    movements: Sequence[Movement],
+    asked: Mapping[UUID, int] | None,
+) -> None:
     short = await inventory.move(
         transaction.connection,
         movements,
@@ -237,13 +242,12 @@ async def _move(transaction: Transaction, transfer: Transfer, movements: Sequenc
     )
     if not short:
         return
-    lines = {line.variant_id: (position, line) for position, line in enumerate(transfer.lines)}
+    lines = {line.variant_id: line for line in transfer.lines}
     errors = []
     for one in short:
-        position, line = lines[one.variant_id]
-        errors.append(
-            InsufficientStock(line.sku, one.wanted, one.present, "lines", str(position), "quantity")
-        )
+        line = lines[one.variant_id]
+        path = decide.named_at(asked, line.id, "quantity")
+        errors.append(InsufficientStock(line.sku, one.wanted, one.present, *path))
     raise errors[0] if len(errors) == 1 else Several(errors)
 
 

@@ -9,6 +9,7 @@ from domain.shipments import Shipment
 from persistence.database import Database
 from providers.carriers.sandbox import SandboxCarrier
 from providers.carriers.table_rate import TableRateCarrier
+from providers.documents.pdf import PdfDocuments
 from services.access import SYSTEM, Actor
 from services.context import ServiceContext
 from tests.cart_flows import run_sql
@@ -54,7 +55,8 @@ def carriers_of(database: Database) -> dict[str, Any]:
 
 def desk(database: Database, actor: Actor = SYSTEM, **changes: Any) -> ServiceContext:
     """Return the context of staff, whose shop has these carriers."""
-    return make_context(database, actor, **{"carriers": carriers_of(database), **changes})
+    usual = {"carriers": carriers_of(database), "documents": PdfDocuments()}
+    return make_context(database, actor, **{**usual, **changes})
 
 
 async def packed_parcels(

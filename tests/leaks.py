@@ -28,7 +28,7 @@ from tests import cart_flows as flow
 from tests.entitled import alone, document_of
 from tests.factories import make_context, make_environment
 from tests.in_process import PATIENCE_SECONDS, Process, Wire
-from tests.leak_ground import FOLLOWED, VALUES, Ground
+from tests.leak_ground import FOLLOWED, TRACKING, VALUES, Ground
 
 Permissions = tuple[Permission, ...]
 
@@ -127,7 +127,7 @@ class World:
             variables,
             make,
             aggregate_id,
-            aggregate_id if how == "token" else None,
+            aggregate_id if how in {"token", *TRACKING[:1]} else None,
             start,
             len(self._cuts) if viewer.revoked_by is None else viewer.revoked_by,
             certain=self._quiet or "after" in variables,
@@ -151,7 +151,11 @@ class World:
             await self._heard(one.wire)
 
     async def happen(self, aggregate: str, where: int) -> None:
-        """Let something happen to a cart or an order."""
+        """Let something happen to a cart, an order, or a parcel, of which its order's events tell."""
+        if aggregate == "shipment":
+            order_id, parcel = list(self.ground.parcels.items())[where]
+            await self._emit("Happened", "order", order_id, {"shipmentId": str(parcel)})
+            return
         await self._emit("Happened", aggregate, self.ground.of(aggregate)[where])
 
     async def restock(self) -> None:
@@ -188,7 +192,10 @@ class World:
         await self._cut(app_id)
 
     async def retoken(self, aggregate: str, where: int) -> None:
-        """Make every token of a cart or an order that was handed out worthless."""
+        """Make every token of a cart, an order or a parcel that was handed out worthless."""
+        if aggregate == "shipment":
+            # Whoever may see a parcel is told its token: the one of the moment when they are told.
+            await self.settle()
         changed = self.ground.of(aggregate)[where]
         self.ground.generations[changed] += 1
         await flow.run_sql(
@@ -314,10 +321,12 @@ class World:
             lambda: wire.closed is not None or (self._read(wire) and self._wires[wire] == number)
         )
 
-    async def _emit(self, kind: str, aggregate: str, aggregate_id: UUID) -> None:
+    async def _emit(
+        self, kind: str, aggregate: str, aggregate_id: UUID, facts: dict[str, Any] | None = None
+    ) -> None:
         self._quiet = False
         async with make_context(self.database).transaction() as transaction:
-            transaction.emit(Event(kind, aggregate, aggregate_id, 1, datetime.now(UTC)))
+            transaction.emit(Event(kind, aggregate, aggregate_id, 1, datetime.now(UTC), None, facts or {}))
 
     async def _cut(self, whose: UUID) -> None:
         """Mark in the feed that somebody's credentials are worth less from here on."""

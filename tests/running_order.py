@@ -12,7 +12,7 @@ import pytest
 
 # Seconds on two quiet cores, of the files that take long. To be about right is enough.
 _SECONDS = {
-    "tests/e2e/test_provider_storm.py": 90.0,
+    "tests/e2e/test_provider_storm.py": 35.0,
     "tests/e2e/test_nothing_missed.py": 60.0,
     "tests/e2e/test_nothing_lost.py": 50.0,
     "tests/e2e/test_bus_outages.py": 45.0,
@@ -20,7 +20,7 @@ _SECONDS = {
     "tests/e2e/test_demo.py": 40.0,
     "tests/e2e/test_operations.py": 40.0,
     "tests/e2e/test_serve_embedded.py": 30.0,
-    "tests/e2e/test_notifications.py": 30.0,
+    "tests/e2e/test_notifications.py": 20.0,
     "tests/e2e/test_hot_sku.py": 25.0,
     "tests/e2e/test_labels.py": 25.0,
     "tests/e2e/test_restarts.py": 20.0,

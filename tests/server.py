@@ -21,12 +21,15 @@ from services import apps
 from services.access import SYSTEM
 from services.context import Environment, ServiceContext
 from services.tokens import TokenSigner
+from tests import warm
 
 SECRET_KEY = "a key that only tests use, 32 chars+"
 _ORDERTIDE = str(Path(sys.executable).with_name("ordertide"))
 SECONDS_TO_START = 120
 PROMPT_SECONDS = 0.3
 _PROMPT_TRIES = 3
+
+Process = subprocess.Popen[str] | warm.Forked
 
 
 class PromptTransport(httpx.HTTPTransport):
@@ -53,7 +56,7 @@ class PromptTransport(httpx.HTTPTransport):
 class Server:
     """One `ordertide serve` and a client for it; `token` is an app's with every permission."""
 
-    def __init__(self, process: subprocess.Popen[str], port: int, token: str, log: Path) -> None:
+    def __init__(self, process: Process, port: int, token: str, log: Path) -> None:
         self.process = process
         self.port = port
         self.token = token
@@ -126,7 +129,7 @@ def running_server(
 
 
 @contextmanager
-def running_worker(database_url: str, folder: Path, **settings: str) -> Iterator[subprocess.Popen[str]]:
+def running_worker(database_url: str, folder: Path, **settings: str) -> Iterator[Process]:
     """Run `ordertide worker` until the block ends, however it has ended by then."""
     log = folder / f"worker-{uuid4().hex[:8]}.log"
     process = _start(["worker"], database_url, log, settings)
@@ -166,11 +169,11 @@ def metric(server: Server, name: str) -> float:
     return sum(float(value) for value in re.findall(rf"^{name}(?:{{.*}})? (\S+)$", text, re.MULTILINE))
 
 
-def _start(
-    arguments: list[str], database_url: str, log: Path, settings: Mapping[str, str]
-) -> subprocess.Popen[str]:
+def _start(arguments: list[str], database_url: str, log: Path, settings: Mapping[str, str]) -> Process:
     environment = child_environment(database_url=database_url, secret_key=SECRET_KEY, **settings)
     with log.open("a") as out:
+        if "--workers" not in arguments:
+            return warm.start(arguments, environment, out, out)
         return subprocess.Popen([_ORDERTIDE, *arguments], env=environment, stdout=out, stderr=out, text=True)
 
 

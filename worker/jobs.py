@@ -18,12 +18,14 @@ from services import (
     return_settlement,
     returns,
     routing_batches,
+    routing_prices,
     shipment_sweeps,
     stock_losses,
     stored_value_sweeps,
     tracking,
 )
 from worker import notifications, payment_callbacks
+from worker import tracking as tracking_jobs
 from worker.schedule import Job
 
 JOBS = (
@@ -40,7 +42,7 @@ JOBS = (
     Job("apply_tracking", 0.5, tracking.apply_due),
     Job("poll_carriers", 30.0, tracking.poll_due),
     # Promises are days: a minute does not matter.
-    Job("tell_late_parcels", 60.0, tracking.tell_late),
+    Job("tell_late_parcels", 60.0, tracking_jobs.tell_late),
     # Before what they build on is known they wait; staff and shoppers see the rest within a second.
     Job("apply_payment_callbacks", 0.5, payment_callbacks.apply),
     # Within a second or two of what they tell.
@@ -62,6 +64,10 @@ JOBS = (
     Job("reroute_orders", 5.0, reroutes.reroute_due),
     # New orders of channels that want it are decided anew together, as long as nobody works on them.
     Job("route_in_batches", 60.0, routing_batches.decide_new),
+    # What was held back for them and was not released in time: no order waits for a batch that fails.
+    Job("release_held_back_orders", 60.0, routing_batches.release_overdue),
+    # Once a night; looked for more often than that, so that a broken run goes on.
+    Job("learn_stock_prices", 900.0, routing_prices.learn_due),
     # What waits to be collected waits for days: minutes do not matter.
     Job("remind_of_pickups", 60.0, pickups.remind),
     # Of these the process ended before it decided, or the provider answered late.

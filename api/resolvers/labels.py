@@ -40,6 +40,8 @@ class LabelsMutation:
         )
         return ShipmentLabelPurchasePayload(
             shipment=Shipment.of(labeled.shipment) if labeled.shipment else None,
+            outcome=labeled.outcome,
+            retry_at=labeled.asked_again_at,
             order=Order.of(labeled.order) if labeled.order else None,
             user_errors=errors_of(labeled),
         )
@@ -58,6 +60,8 @@ class LabelsMutation:
                 ShipmentLabelResult(
                     id=encode_id("Shipment", one.shipment_id),
                     shipment=Shipment.of(one.shipment) if one.shipment else None,
+                    outcome=one.outcome,
+                    retry_at=one.asked_again_at,
                     user_errors=errors_of(one),
                 )
                 for one in labeled

@@ -3,9 +3,20 @@
 import strawberry
 
 from api.context import Info
+from api.pagination import page_request
 from api.resolvers.root_fields import mutation, query
 from api.scalars import decode_id
-from api.schema.manifests import Manifest, ManifestCloseInput, ManifestCreateInput, ManifestPayload
+from api.schema.manifests import (
+    KEY,
+    NEWEST,
+    Manifest,
+    ManifestCloseInput,
+    ManifestConnection,
+    ManifestCreateInput,
+    ManifestFilter,
+    ManifestPayload,
+)
+from domain.kernel.pages import DEFAULT_PAGE_SIZE
 from services import manifests
 from services.access import Permission
 
@@ -19,6 +30,22 @@ class ManifestsQuery:
         """A manifest by its id."""
         found = await manifests.get(info.context.service, decode_id("Manifest", id, "id"))
         return Manifest.of(found) if found else None
+
+    @query(Permission.WAREHOUSE_WRITE)
+    async def manifests(
+        self,
+        info: Info,
+        filter: ManifestFilter | None = None,  # noqa: A002
+        first: int | None = DEFAULT_PAGE_SIZE,
+        after: str | None = None,
+    ) -> ManifestConnection | None:
+        """Manifests, newest first."""
+        request = page_request(NEWEST, KEY, first, after)
+        given = filter or ManifestFilter()
+        found = await manifests.page(
+            info.context.service, given.to_domain(), given.location_code, request.size, request.after
+        )
+        return ManifestConnection.of(found, request)
 
 
 @strawberry.type

@@ -10,6 +10,8 @@ from api.schema.shipment_problems import (
     KEY,
     OLDEST,
     ShipmentProblemConnection,
+    ShipmentTokenPayload,
+    ShipmentTokenRotateInput,
     ShipmentTrackingEventAddInput,
     ShipmentTrackingEventPayload,
 )
@@ -63,3 +65,18 @@ class TrackingMutation:
             service, decode_id("Shipment", input.id, "id"), told, input.idempotency_key
         )
         return ShipmentTrackingEventPayload(shipment=Shipment.of(shipment))
+
+    @mutation(ShipmentTokenPayload, Permission.FULFILLMENT_WRITE)
+    async def shipment_token_rotate(
+        self,
+        info: Info,
+        input: ShipmentTokenRotateInput,  # noqa: A002
+    ) -> ShipmentTokenPayload | None:
+        """Give a parcel another tracking token; what was handed out before shows and follows nothing more."""
+        shipment = await tracking_views.rotate_token(
+            info.context.service,
+            decode_id("Shipment", input.id, "id"),
+            input.expected_version,
+            input.idempotency_key,
+        )
+        return ShipmentTokenPayload(shipment=Shipment.of(shipment))

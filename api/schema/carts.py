@@ -124,6 +124,9 @@ class Cart(Node):
     locale: str | None = strawberry.field(
         description="The buyer's own, in whose language messages are; null: the channel's."
     )
+    customer_group: str | None = strawberry.field(
+        description="Which customer group buys, as an app has said; delivery may be free for it from less."
+    )
 
     @classmethod
     def of(cls, cart: domain.Cart) -> "Cart":
@@ -135,6 +138,7 @@ class Cart(Node):
             version=cart.version,
             email=cart.email,
             locale=cart.locale,
+            customer_group=cart.customer_group,
         )
 
     @strawberry.field

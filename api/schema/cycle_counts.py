@@ -8,7 +8,7 @@ import strawberry
 
 from api.context import Info
 from api.errors import UserError
-from api.pagination import PageInfo, PageRequest, cursor
+from api.pagination import PageInfo, PageRequest, cursor, page_of
 from api.scalars import encode_id
 from api.schema.catalog import VariantRef
 from api.schema.locations import Location
@@ -136,16 +136,14 @@ class CycleCountConnection:
     @classmethod
     def of(cls, found: Sequence[domain.CycleCount], request: PageRequest) -> "CycleCountConnection":
         """Return the page; a count beyond its size only tells that there are more."""
-        edges = [
-            CycleCountEdge(cursor=cursor(NEWEST, one.created_at, one.id), node=CycleCount.of(one))
-            for one in found[: request.size]
-        ]
-        info = PageInfo.of(
-            [edge.cursor for edge in edges],
-            has_next=len(found) > request.size,
-            resumed=request.after is not None,
+        edges, page_info = page_of(
+            found,
+            request,
+            lambda one: CycleCountEdge(
+                cursor=cursor(NEWEST, one.created_at, one.id), node=CycleCount.of(one)
+            ),
         )
-        return cls(edges=edges, page_info=info)
+        return cls(edges=edges, page_info=page_info)
 
 
 @strawberry.input(

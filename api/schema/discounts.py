@@ -9,7 +9,7 @@ import strawberry
 
 from api.context import Info
 from api.errors import UserError
-from api.pagination import PageInfo, PageRequest, cursor
+from api.pagination import PageInfo, PageRequest, cursor, page_of
 from api.scalars import encode_id
 from api.schema.channels import Channel
 from api.schema.values import Money, MoneyInput, given, given_domain
@@ -128,19 +128,15 @@ class DiscountConnection:
     @classmethod
     def of(cls, found: Sequence[Listed], request: PageRequest) -> "DiscountConnection":
         """Return the page; a discount beyond its size only tells that there are more."""
-        edges = [
-            DiscountEdge(
+        edges, page_info = page_of(
+            found,
+            request,
+            lambda one: DiscountEdge(
                 cursor=cursor(NEWEST, one.created_at, one.discount.id),
                 node=Discount.of(one.discount, one.channel_id),
-            )
-            for one in found[: request.size]
-        ]
-        info = PageInfo.of(
-            [edge.cursor for edge in edges],
-            has_next=len(found) > request.size,
-            resumed=request.after is not None,
+            ),
         )
-        return cls(edges=edges, page_info=info)
+        return cls(edges=edges, page_info=page_info)
 
 
 @strawberry.input(

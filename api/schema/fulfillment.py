@@ -9,8 +9,10 @@ from api.scalars import encode_id
 from api.schema.locations import Location
 from api.schema.order_holds import FulfillmentOrderHold
 from api.schema.routing_decisions import RoutingDecision
+from api.schema.suggested_boxes import SuggestedBox
 from api.schema.values import Node
 from domain import fulfillment as domain
+from domain.suggested_boxes import check_divisor, suggest
 from services.access import Permission
 from services.pickups import code_of
 
@@ -23,6 +25,8 @@ FulfillmentWork = strawberry.enum(
 DeliveryMethod = strawberry.enum(domain.DeliveryMethod, description="How the units get to the customer.")
 
 _STAFF = (Permission.ORDERS_READ, Permission.FULFILLMENT_READ, Permission.FULFILLMENT_WRITE)
+
+_PACKERS = (Permission.WAREHOUSE_WRITE, Permission.FULFILLMENT_READ, Permission.FULFILLMENT_WRITE)
 
 
 @strawberry.type
@@ -125,6 +129,25 @@ class FulfillmentOrder(Node):
             return None
         found = await info.context.loaders.routing_decisions().load(self.row.id)
         return RoutingDecision.of(found) if found else None
+
+    @strawberry.field(  # type: ignore[untyped-decorator]
+        description="Which boxes to pack what is in no parcel yet into, and what goes into each. "
+        "dimensionalDivisor (cubic centimetres that count as a kilogram) is that of the delivery rate unless "
+        "given. Null for who neither packs nor follows fulfilment."
+    )
+    async def suggested_boxes(
+        self, info: Info, dimensional_divisor: int | None = None
+    ) -> list[SuggestedBox] | None:
+        """Return the parcels that what is left makes."""
+        if not any(info.context.actor.may(permission) for permission in _PACKERS):
+            return None
+        divisor = check_divisor(dimensional_divisor)
+        loaders = info.context.loaders
+        parts = await loaders.order_parts().load(self.row.order_id)
+        facts = await loaders.packing_facts().load(self.row.id)
+        if parts is None or facts is None:
+            return []
+        return [SuggestedBox.of(one) for one in suggest(self.row, parts.shipments, facts, divisor)]
 
 
 def _is_staff(info: Info) -> bool:

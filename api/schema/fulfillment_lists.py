@@ -7,7 +7,7 @@ from uuid import UUID
 import strawberry
 
 from api.context import Info
-from api.pagination import PageInfo, PageRequest, cursor
+from api.pagination import PageInfo, PageRequest, cursor, page_of
 from api.schema.fulfillment import FulfillmentOrder, FulfillmentOrderStatus, FulfillmentWork
 from api.schema.order_holds import FulfillmentHoldKind
 from api.schema.orders import Order
@@ -71,18 +71,14 @@ class FulfillmentOrderConnection:
     @classmethod
     def of(cls, found: Sequence[domain.Listed], request: PageRequest) -> "FulfillmentOrderConnection":
         """Return the page; one beyond its size only tells that there are more."""
-        edges = [
-            FulfillmentOrderEdge(
+        edges, page_info = page_of(
+            found,
+            request,
+            lambda one: FulfillmentOrderEdge(
                 cursor=cursor(OLDEST, one.created_at, one.part.id),
                 node=FulfillmentOrder.of(one.part),
                 created_at=one.created_at,
                 order_id=one.part.order_id,
-            )
-            for one in found[: request.size]
-        ]
-        info = PageInfo.of(
-            [edge.cursor for edge in edges],
-            has_next=len(found) > request.size,
-            resumed=request.after is not None,
+            ),
         )
-        return cls(edges=edges, page_info=info)
+        return cls(edges=edges, page_info=page_info)

@@ -29,6 +29,12 @@ LabelState = strawberry.enum(
     "asked until it does. FAILED: it refused; correct the parcel and ask again. A canceled parcel's label is "
     "given back: then it is VOIDED.",
 )
+LabelOutcome = strawberry.enum(
+    domain.LabelOutcome,
+    name="ShipmentLabelOutcome",
+    description="What became of a label that was asked for. PENDING: somebody else is buying it, or its "
+    "carrier has not answered yet; it is bought by itself, and once: look again at retryAt.",
+)
 LabelFormat = strawberry.enum(Format, description="What kind of document a label is.")
 
 
@@ -142,6 +148,11 @@ class ShipmentLabelPurchasePayload:
     """The parcel and its order as they are now; userErrors tell what the carrier refused."""
 
     shipment: Annotated["Shipment", strawberry.lazy("api.schema.shipments")] | None = None
+    outcome: LabelOutcome | None = None  # type: ignore[valid-type]
+    retry_at: datetime | None = strawberry.field(
+        default=None,
+        description="When a label that is PENDING is asked for again at the latest.",
+    )
     order: Annotated["Order", strawberry.lazy("api.schema.orders")] | None = None
     user_errors: list[UserError] = strawberry.field(default_factory=list)
 
@@ -152,6 +163,11 @@ class ShipmentLabelResult:
 
     id: strawberry.ID
     shipment: Annotated["Shipment", strawberry.lazy("api.schema.shipments")] | None = None
+    outcome: LabelOutcome | None = None  # type: ignore[valid-type]
+    retry_at: datetime | None = strawberry.field(
+        default=None,
+        description="When a label that is PENDING is asked for again at the latest.",
+    )
     user_errors: list[UserError] = strawberry.field(default_factory=list)
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import strawberry
 
-from api.pagination import PageInfo, PageRequest, cursor
+from api.pagination import PageInfo, PageRequest, cursor, page_of
 from api.scalars import encode_id
 from api.schema.values import Money
 from domain import ledger as domain
@@ -102,16 +102,14 @@ class LedgerEntryConnection:
     @classmethod
     def of(cls, found: Sequence[Recorded], request: PageRequest) -> "LedgerEntryConnection":
         """Return the page; an entry beyond its size only tells that there are more."""
-        edges = [
-            LedgerEntryEdge(cursor=cursor(OLDEST, one.occurred_at, one.entry.id), node=LedgerEntry.of(one))
-            for one in found[: request.size]
-        ]
-        info = PageInfo.of(
-            [edge.cursor for edge in edges],
-            has_next=len(found) > request.size,
-            resumed=request.after is not None,
+        edges, page_info = page_of(
+            found,
+            request,
+            lambda one: LedgerEntryEdge(
+                cursor=cursor(OLDEST, one.occurred_at, one.entry.id), node=LedgerEntry.of(one)
+            ),
         )
-        return cls(edges=edges, page_info=info)
+        return cls(edges=edges, page_info=page_info)
 
 
 @strawberry.type(

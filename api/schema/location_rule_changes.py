@@ -11,6 +11,7 @@ from api.schema.locations import Location
 from api.schema.values import given
 from domain import location_rules as domain
 from domain.kernel.changes import KEEP
+from domain.opening_hours import OpenSpan
 
 
 @strawberry.input
@@ -27,6 +28,15 @@ class LocationClosureInput:
 
     day: date
     reason: str | None = None
+
+
+@strawberry.input
+class OpeningHoursInput:
+    """A time of the week at which a store is open; local times, weekday 1 is Monday."""
+
+    weekday: int
+    opens: time
+    closes: time
 
 
 @strawberry.input(description="What is left out stays as it is.")
@@ -47,6 +57,9 @@ class LocationRulesUpdateInput:
     closures: strawberry.Maybe[list[LocationClosureInput]] = strawberry.field(
         description="All of them: days that are not named are open again."
     )
+    opening_hours: strawberry.Maybe[list[OpeningHoursInput]] = strawberry.field(
+        description="All of them; empty: it hands out on its working days."
+    )
     expected_version: int | None = None
 
     def to_changes(self) -> domain.LocationRulesChanges:
@@ -56,6 +69,9 @@ class LocationRulesUpdateInput:
             point = domain.Coordinates(point.latitude, point.longitude)
         if closures is not KEEP:
             closures = [domain.Closure(one.day, one.reason) for one in closures]
+        hours = given(self.opening_hours)
+        if hours is not KEEP:
+            hours = [OpenSpan(one.weekday, one.opens, one.closes) for one in hours]
         return domain.LocationRulesChanges(
             kind=given(self.kind),
             coordinates=point,
@@ -68,6 +84,7 @@ class LocationRulesUpdateInput:
             pickup=given(self.pickup),
             tags=given(self.tags),
             closures=closures,
+            opening_hours=hours,
         )
 
 

@@ -1,11 +1,13 @@
 """GraphQL types of what locations can do."""
 
+from collections.abc import Sequence
 from datetime import date, time
 
 import strawberry
 
 from domain import location_rules as domain
 from domain import locations
+from domain.opening_hours import OpenSpan
 
 LocationKind = strawberry.enum(locations.LocationKind, description="What sort of place it is.")
 
@@ -24,6 +26,20 @@ class LocationClosure:
 
     day: date
     reason: str | None
+
+
+@strawberry.type(description="Local times; weekday 1 is Monday, 7 is Sunday.")
+class OpeningHours:
+    """When a store is open on a day of the week."""
+
+    weekday: int
+    opens: time
+    closes: time
+
+    @classmethod
+    def all_of(cls, spans: Sequence[OpenSpan]) -> "list[OpeningHours]":
+        """Return the GraphQL form of opening hours."""
+        return [cls(weekday=one.weekday, opens=one.opens, closes=one.closes) for one in spans]
 
 
 @strawberry.type
@@ -49,6 +65,9 @@ class LocationRules:
         description="Kinds of goods it may handle: those of a variant must all be among them."
     )
     closures: list[LocationClosure]
+    opening_hours: list[OpeningHours] = strawberry.field(
+        description="When it hands out what is collected; empty: on its working days."
+    )
 
     @classmethod
     def of(cls, rules: domain.LocationRules) -> "LocationRules":
@@ -68,4 +87,5 @@ class LocationRules:
             pickup=rules.pickup,
             tags=sorted(rules.tags),
             closures=[LocationClosure(day=one.day, reason=one.reason) for one in rules.closures],
+            opening_hours=OpeningHours.all_of(rules.opening_hours),
         )

@@ -1,12 +1,20 @@
 """GraphQL types of manifests."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 import strawberry
 
+from api.context import Info
 from api.errors import UserError
+from api.pagination import PageInfo, PageRequest, cursor, page_of
 from api.scalars import encode_id
+from api.schema.locations import Location
 from domain import manifests as domain
+
+NEWEST = "manifest.createdAt"
+KEY = (datetime, UUID)
 
 ManifestStatus = strawberry.enum(
     domain.ManifestStatus, name="ManifestStatus", description="Whether its parcels are still here."
@@ -29,12 +37,25 @@ class ManifestParcel:
     units: int
     error: str | None
 
+    @classmethod
+    def of(cls, parcel: domain.ManifestParcel) -> "ManifestParcel":
+        """Return the GraphQL form of a parcel."""
+        return cls(
+            shipment_id=encode_id("Shipment", parcel.shipment_id),
+            order_number=parcel.order_number,
+            tracking_number=parcel.tracking_number,
+            destination=parcel.destination,
+            units=parcel.units,
+            error=parcel.error,
+        )
+
 
 @strawberry.type
 class Manifest:
     """Parcels that a carrier takes over together."""
 
     id: strawberry.ID
+    row: strawberry.Private[domain.Manifest]
     carrier: str
     provider: str | None
     status: ManifestStatus  # type: ignore[valid-type]
@@ -44,13 +65,16 @@ class Manifest:
     closing: CarrierClosing  # type: ignore[valid-type]
     reference: str | None = strawberry.field(description="The carrier's own name of it.")
     message: str | None = strawberry.field(description="Why the carrier refused it.")
-    parcels: list[ManifestParcel]
+    document_url: str | None = strawberry.field(
+        description="Where the carrier's own list of it is, with the same bearer token; null: it gave none."
+    )
 
     @classmethod
     def of(cls, manifest: domain.Manifest) -> "Manifest":
         """Return the GraphQL form of a manifest."""
         return cls(
             id=encode_id("Manifest", manifest.id),
+            row=manifest,
             carrier=manifest.carrier,
             provider=manifest.provider,
             status=manifest.status,
@@ -60,18 +84,63 @@ class Manifest:
             closing=manifest.closing,
             reference=manifest.reference,
             message=manifest.message,
-            parcels=[
-                ManifestParcel(
-                    shipment_id=encode_id("Shipment", one.shipment_id),
-                    order_number=one.order_number,
-                    tracking_number=one.tracking_number,
-                    destination=one.destination,
-                    units=one.units,
-                    error=one.error,
-                )
-                for one in manifest.parcels
-            ],
+            document_url=f"/documents/{manifest.document_id}" if manifest.document_id else None,
         )
+
+    @strawberry.field(description="What it lists.")  # type: ignore[untyped-decorator]
+    async def parcels(self, info: Info) -> list[ManifestParcel]:
+        """Return the parcels: those of a list are loaded together."""
+        # One without parcels is never made: a list has left them out.
+        found = self.row.parcels or await info.context.loaders.manifest_parcels().load(self.row.id)
+        return [ManifestParcel.of(one) for one in found or ()]
+
+    @strawberry.field(description="Where its parcels wait or waited.")  # type: ignore[untyped-decorator]
+    async def location(self, info: Info) -> Location | None:
+        """Return the location."""
+        found = await info.context.loaders.locations().load(self.row.location_id)
+        return Location.of(found) if found else None
+
+
+@strawberry.type
+class ManifestEdge:
+    """A manifest and where it stands in the list."""
+
+    cursor: str
+    node: Manifest
+
+
+@strawberry.type
+class ManifestConnection:
+    """A page of manifests."""
+
+    edges: list[ManifestEdge]
+    page_info: PageInfo
+
+    @classmethod
+    def of(cls, found: Sequence[domain.Manifest], request: PageRequest) -> "ManifestConnection":
+        """Return the page; a manifest beyond its size only tells that there are more."""
+        edges, page_info = page_of(
+            found,
+            request,
+            lambda one: ManifestEdge(cursor=cursor(NEWEST, one.created_at, one.id), node=Manifest.of(one)),
+        )
+        return cls(edges=edges, page_info=page_info)
+
+
+@strawberry.input(description="All that is given has to hold; createdBefore itself is not included.")
+class ManifestFilter:
+    """Which manifests to list."""
+
+    location_code: str | None = None
+    carrier: str | None = None
+    status: list[ManifestStatus] | None = None  # type: ignore[valid-type]
+    created_from: datetime | None = None
+    created_before: datetime | None = None
+
+    def to_domain(self) -> domain.ManifestFilter:
+        """Return the filter, still to be checked, without the location."""
+        statuses = None if self.status is None else tuple(self.status)
+        return domain.ManifestFilter(self.carrier, statuses, self.created_from, self.created_before)
 
 
 @strawberry.input

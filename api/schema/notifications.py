@@ -7,7 +7,7 @@ from uuid import UUID
 import strawberry
 
 from api.errors import UserError
-from api.pagination import PageInfo, PageRequest, cursor
+from api.pagination import PageInfo, PageRequest, cursor, page_of
 from api.scalars import encode_id
 from api.schema.channels import NotificationKind
 from domain import notifications as domain
@@ -86,16 +86,14 @@ class NotificationConnection:
     @classmethod
     def of(cls, found: Sequence[domain.Notification], request: PageRequest) -> "NotificationConnection":
         """Return the page; a notification beyond its size only tells that there are more."""
-        edges = [
-            NotificationEdge(cursor=cursor(NEWEST, one.created_at, one.id), node=Notification.of(one))
-            for one in found[: request.size]
-        ]
-        info = PageInfo.of(
-            [edge.cursor for edge in edges],
-            has_next=len(found) > request.size,
-            resumed=request.after is not None,
+        edges, page_info = page_of(
+            found,
+            request,
+            lambda one: NotificationEdge(
+                cursor=cursor(NEWEST, one.created_at, one.id), node=Notification.of(one)
+            ),
         )
-        return cls(edges=edges, page_info=info)
+        return cls(edges=edges, page_info=page_info)
 
 
 @strawberry.input

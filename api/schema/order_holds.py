@@ -30,6 +30,10 @@ class FulfillmentOrderHold:
     id: strawberry.ID | None
     kind: FulfillmentHoldKind  # type: ignore[valid-type]
     of_review: bool = strawberry.field(description="Whether it ends with the review of the order.")
+    code: str | None = strawberry.field(
+        description="What put it there, if no person did: a rule's code, UNPAID, or ROUTING_BATCH where it"
+        " waits to be routed together with other orders."
+    )
     note: str | None
     created_by: str | None
     created_at: datetime | None
@@ -41,6 +45,7 @@ class FulfillmentOrderHold:
             id=encode_id("FulfillmentOrderHold", hold.id),
             kind=hold.kind,
             of_review=hold.of_review,
+            code=hold.code,
             note=hold.note,
             created_by=hold.created_by,
             created_at=hold.created_at,
@@ -53,7 +58,15 @@ class FulfillmentOrderHold:
         if part.lacks_units:
             kind = domain.HoldKind.INVENTORY_OUT_OF_STOCK
             holds.append(
-                cls(id=None, kind=kind, of_review=False, note=None, created_by=None, created_at=None)
+                cls(
+                    id=None,
+                    kind=kind,
+                    of_review=False,
+                    code=None,
+                    note=None,
+                    created_by=None,
+                    created_at=None,
+                )
             )
         return holds
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import strawberry
 
-from api.pagination import PageInfo, PageRequest, cursor
+from api.pagination import PageInfo, PageRequest, cursor, page_of
 from api.schema.orders import Order, OrderFulfillmentStatus, OrderPaymentStatus, OrderStatus
 from domain import order_lists as domain
 from domain import orders
@@ -64,16 +64,12 @@ class OrderConnection:
     @classmethod
     def of(cls, found: Sequence[orders.Order], request: PageRequest) -> "OrderConnection":
         """Return the page; an order beyond its size only tells that there are more."""
-        edges = [
-            OrderEdge(cursor=cursor(NEWEST, order.placed_at, order.id), node=Order.of(order))
-            for order in found[: request.size]
-        ]
-        info = PageInfo.of(
-            [edge.cursor for edge in edges],
-            has_next=len(found) > request.size,
-            resumed=request.after is not None,
+        edges, page_info = page_of(
+            found,
+            request,
+            lambda order: OrderEdge(cursor=cursor(NEWEST, order.placed_at, order.id), node=Order.of(order)),
         )
-        return cls(edges=edges, page_info=info)
+        return cls(edges=edges, page_info=page_info)
 
 
 @strawberry.type(

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import strawberry
 
-from api.pagination import PageInfo, PageRequest, cursor
+from api.pagination import PageInfo, PageRequest, cursor, page_of
 from api.schema.approvals import ApprovalRuleAction, ApprovalRuleKind
 from domain import order_reviews as domain
 
@@ -92,15 +92,11 @@ class OrderReviewConnection:
         cls, found: Sequence[tuple[domain.OrderReview, "Order"]], request: PageRequest
     ) -> "OrderReviewConnection":
         """Return the page; a review beyond its size only tells that there are more."""
-        edges = [
-            OrderReviewEdge(
-                cursor=cursor(DUE, review.due_at, review.order_id), node=OrderReview.of(review, order)
-            )
-            for review, order in found[: request.size]
-        ]
-        info = PageInfo.of(
-            [edge.cursor for edge in edges],
-            has_next=len(found) > request.size,
-            resumed=request.after is not None,
+        edges, page_info = page_of(
+            found,
+            request,
+            lambda one: OrderReviewEdge(
+                cursor=cursor(DUE, one[0].due_at, one[0].order_id), node=OrderReview.of(*one)
+            ),
         )
-        return cls(edges=edges, page_info=info)
+        return cls(edges=edges, page_info=page_info)

@@ -7,7 +7,7 @@ from uuid import UUID
 import strawberry
 
 from api.errors import UserError
-from api.pagination import PageInfo, PageRequest, cursor
+from api.pagination import PageInfo, PageRequest, cursor, page_of
 from api.scalars import encode_id
 from api.schema.payments import PaymentTransactionKind
 from api.schema.values import Money
@@ -101,16 +101,14 @@ class PaymentCallbackConnection:
     @classmethod
     def of(cls, found: Sequence[domain.PaymentCallback], request: PageRequest) -> "PaymentCallbackConnection":
         """Return the page; a callback beyond its size only tells that there are more."""
-        edges = [
-            PaymentCallbackEdge(cursor=cursor(OLDEST, one.received_at, one.id), node=PaymentCallback.of(one))
-            for one in found[: request.size]
-        ]
-        info = PageInfo.of(
-            [edge.cursor for edge in edges],
-            has_next=len(found) > request.size,
-            resumed=request.after is not None,
+        edges, page_info = page_of(
+            found,
+            request,
+            lambda one: PaymentCallbackEdge(
+                cursor=cursor(OLDEST, one.received_at, one.id), node=PaymentCallback.of(one)
+            ),
         )
-        return cls(edges=edges, page_info=info)
+        return cls(edges=edges, page_info=page_info)
 
 
 @strawberry.input

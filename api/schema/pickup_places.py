@@ -1,11 +1,12 @@
 """GraphQL types of the stores that hand out what was ordered."""
 
-from datetime import datetime, time
+from datetime import date, datetime, time
 
 import strawberry
 
 from api.context import Info
-from api.schema.values import Address
+from api.schema.location_rules import OpeningHours
+from api.schema.values import Address, Money
 from domain import pickups as domain
 
 PickupAvailability = strawberry.enum(
@@ -70,6 +71,15 @@ class PickupPlace:
     cut_off: time | None = strawberry.field(
         description="Until when, local time, what is ordered is ready the same day."
     )
+    opening_hours: list[OpeningHours] = strawberry.field(
+        description="When it hands out, but for public holidays and closed days; empty: on its working days."
+    )
+    closed_days: list[date] = strawberry.field(
+        description="Days on which it is closed besides, from yesterday on."
+    )
+    fee: Money | None = strawberry.field(
+        description="What collecting costs, taxed as delivery is; null: nothing."
+    )
 
     @classmethod
     def of(cls, place: domain.PickupPlace) -> "PickupPlace":
@@ -83,6 +93,9 @@ class PickupPlace:
             working_days=sorted(calendar.working_days),
             holidays=calendar.holidays,
             cut_off=calendar.cut_off,
+            opening_hours=OpeningHours.all_of(place.hours),
+            closed_days=sorted(calendar.closures),
+            fee=Money.of(place.fee) if place.fee else None,
         )
 
     @strawberry.field

@@ -7,7 +7,7 @@ from uuid import UUID
 import strawberry
 
 from api.errors import UserError
-from api.pagination import PageInfo, PageRequest, cursor
+from api.pagination import PageInfo, PageRequest, cursor, page_of
 from api.scalars import encode_id
 from api.schema.payments import PaymentTransactionKind
 from api.schema.values import Money
@@ -96,18 +96,14 @@ class ReconciliationDifferenceConnection:
     @classmethod
     def of(cls, found: Sequence[Listed], request: PageRequest) -> "ReconciliationDifferenceConnection":
         """Return the page; a difference beyond its size only tells that there are more."""
-        edges = [
-            ReconciliationDifferenceEdge(
+        edges, page_info = page_of(
+            found,
+            request,
+            lambda one: ReconciliationDifferenceEdge(
                 cursor=cursor(OLDEST, one.found_at, one.id), node=ReconciliationDifference.of(one)
-            )
-            for one in found[: request.size]
-        ]
-        info = PageInfo.of(
-            [edge.cursor for edge in edges],
-            has_next=len(found) > request.size,
-            resumed=request.after is not None,
+            ),
         )
-        return cls(edges=edges, page_info=info)
+        return cls(edges=edges, page_info=page_info)
 
 
 @strawberry.input

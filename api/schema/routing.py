@@ -8,7 +8,7 @@ import strawberry
 
 from api.context import Info
 from api.errors import UserError
-from api.pagination import PageInfo, PageRequest, cursor
+from api.pagination import PageInfo, PageRequest, cursor, page_of
 from api.scalars import decode_id
 from api.schema.catalog import VariantRef
 from api.schema.locations import Location
@@ -70,10 +70,18 @@ class ChannelRouting:
         description="Of each kilogram, for each 100 km."
     )
     late_day_cost: Money = strawberry.field(
-        description="Of each day a parcel leaves later than the day it is ordered."
+        description="Of each day a parcel arrives later than was promised; where nothing was, of each day it"
+        " leaves later than the day it is ordered."
     )
     batches: bool = strawberry.field(
         description="Whether new orders are decided anew together, each minute, until somebody works on them."
+    )
+    stock_prices: bool = strawberry.field(
+        description="Whether what taking scarce stock is expected to cost later orders weighs in decisions."
+    )
+    hold_back_minutes: int = strawberry.field(
+        description="How long new orders wait at most to be decided together before anybody may work on"
+        " them; 0: they are released at once."
     )
     version: int
     locations: list[LocationRoutingCosts]
@@ -92,6 +100,8 @@ class ChannelRouting:
             kilogram_hundred_kilometre_cost=Money.of_minor(routing.kilogram_hundred_km_minor, currency),
             late_day_cost=Money.of_minor(routing.late_day_minor, currency),
             batches=routing.batches,
+            stock_prices=routing.stock_prices,
+            hold_back_minutes=routing.hold_back_minutes,
             version=routing.version,
             locations=[
                 LocationRoutingCosts(
@@ -140,6 +150,8 @@ class ChannelRoutingUpdateInput:
     kilogram_hundred_kilometre_cost: strawberry.Maybe[MoneyInput]
     late_day_cost: strawberry.Maybe[MoneyInput]
     batches: strawberry.Maybe[bool]
+    stock_prices: strawberry.Maybe[bool]
+    hold_back_minutes: strawberry.Maybe[int]
     locations: strawberry.Maybe[list[LocationRoutingCostsInput]] = strawberry.field(
         description="All of them: a location that is not named costs nothing of its own."
     )
@@ -160,6 +172,8 @@ class ChannelRoutingUpdateInput:
             strategy if strategy is KEEP else strategy.value,
             {name: one.value.to_domain() for name, one in amounts.items() if one is not None},
             batches=given(self.batches),
+            stock_prices=given(self.stock_prices),
+            hold_back_minutes=given(self.hold_back_minutes),
             sites=sites if sites is KEEP else [one.to_domain(at) for at, one in enumerate(sites)],
         )
 
@@ -234,8 +248,10 @@ class UnfillableOrderConnection:
     @classmethod
     def of(cls, found: Sequence[UnfillableRow], request: PageRequest) -> "UnfillableOrderConnection":
         """Return the page; one beyond its size only tells that there are more."""
-        edges = [
-            UnfillableOrderEdge(
+        edges, page_info = page_of(
+            found,
+            request,
+            lambda one: UnfillableOrderEdge(
                 cursor=cursor(LONGEST_UNFILLABLE, one.since, one.order.id),
                 node=UnfillableOrder(
                     order=Order.of(one.order),
@@ -243,15 +259,9 @@ class UnfillableOrderConnection:
                     since=one.since,
                     tried_at=one.tried_at,
                 ),
-            )
-            for one in found[: request.size]
-        ]
-        info = PageInfo.of(
-            [edge.cursor for edge in edges],
-            has_next=len(found) > request.size,
-            resumed=request.after is not None,
+            ),
         )
-        return cls(edges=edges, page_info=info)
+        return cls(edges=edges, page_info=page_info)
 
 
 @strawberry.input

@@ -66,6 +66,10 @@ class RoutedUnits:
     unit_cost: Decimal = strawberry.field(
         description="In minor units of the currency, and parts of them: costs by weight are no whole cents."
     )
+    stock_price: Decimal = strawberry.field(
+        description="What taking one is expected to cost later orders, in minor units and parts of them;"
+        " 0 where the channel does not charge it or the stock is not scarce."
+    )
 
 
 @strawberry.type
@@ -104,7 +108,12 @@ class RoutingAlternative:
     def units(self) -> list[RoutedUnits]:
         """What it sends."""
         return [
-            RoutedUnits(sku=sku, quantity=count, unit_cost=Decimal(str(round(each, 4))))
+            RoutedUnits(
+                sku=sku,
+                quantity=count,
+                unit_cost=Decimal(str(round(each, 4))),
+                stock_price=Decimal(str(round(self.row.prices.get(sku, 0.0), 4))),
+            )
             for sku, count, each in self.row.units
         ]
 
@@ -135,7 +144,10 @@ class RoutingDecision:
     reason: RoutingReason  # type: ignore[valid-type]
     method: str = strawberry.field(description="How it was found: held, single_site, search, highs, ...")
     cost: Money = strawberry.field(description="What it costs, rounded to the currency's decimals.")
-    bound: Money = strawberry.field(description="No plan costs less than this, rounded.")
+    stock_price: Money = strawberry.field(
+        description="What the stock taken is expected to cost later orders, rounded; weighed with the cost."
+    )
+    bound: Money = strawberry.field(description="No plan has less cost and stock price than this, rounded.")
     proven: bool = strawberry.field(description="Whether no plan is better.")
     split_penalty: Money
     decided_at: datetime
@@ -153,6 +165,7 @@ class RoutingDecision:
             reason=decision.reason,
             method=decision.method,
             cost=_money(decision.cost, currency),
+            stock_price=_money(decision.price, currency),
             bound=_money(decision.bound, currency),
             proven=decision.proven,
             split_penalty=_money(decision.split_penalty, currency),

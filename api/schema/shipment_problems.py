@@ -7,7 +7,7 @@ from uuid import UUID
 import strawberry
 
 from api.errors import UserError
-from api.pagination import PageInfo, PageRequest, cursor
+from api.pagination import PageInfo, PageRequest, cursor, page_of
 from api.schema.orders import Order
 from api.schema.shipments import Shipment
 from api.schema.tracking import ShipmentProblemKind, ShipmentStatus
@@ -46,21 +46,17 @@ class ShipmentProblemConnection:
     @classmethod
     def of(cls, found: Sequence[ShipmentInTrouble], request: PageRequest) -> "ShipmentProblemConnection":
         """Return the page; a parcel beyond its size only tells that there are more."""
-        edges = [
-            ShipmentProblemEdge(
+        edges, page_info = page_of(
+            found,
+            request,
+            lambda one: ShipmentProblemEdge(
                 cursor=cursor(OLDEST, one.packed_at, one.shipment.id),
                 node=ShipmentProblem(
                     shipment=Shipment.of(one.shipment), order=Order.of(one.order), problems=list(one.problems)
                 ),
-            )
-            for one in found[: request.size]
-        ]
-        info = PageInfo.of(
-            [edge.cursor for edge in edges],
-            has_next=len(found) > request.size,
-            resumed=request.after is not None,
+            ),
         )
-        return cls(edges=edges, page_info=info)
+        return cls(edges=edges, page_info=page_info)
 
 
 @strawberry.input(description="For couriers that do not tell by themselves; occurredAt is now if left out.")
@@ -74,6 +70,23 @@ class ShipmentTrackingEventAddInput:
     place: str | None = None
     description: str | None = None
     estimated_at: datetime | None = None
+
+
+@strawberry.input
+class ShipmentTokenRotateInput:
+    """A parcel that is to have another tracking token."""
+
+    id: strawberry.ID
+    idempotency_key: str
+    expected_version: int | None = strawberry.field(default=None, description="Of the order.")
+
+
+@strawberry.type
+class ShipmentTokenPayload:
+    """A parcel with its new token, or why it has the one of before."""
+
+    shipment: Shipment | None = None
+    user_errors: list[UserError] = strawberry.field(default_factory=list)
 
 
 @strawberry.type

@@ -14,11 +14,30 @@ from api.schema.values import Money, MoneyInput, Node, given, given_domain
 from domain.channels import Channel as DomainChannel
 from domain.delivery_promises import promise_of_facts
 from domain.kernel.changes import KEEP, Keep
+from domain.kernel.money import Amount
 from domain.shipping import DeliveryRate as DomainDeliveryRate
 from domain.shipping import rate_of_facts
 from services.shipping import RateChanges
 
 ZONE = "DeliveryZone"
+
+
+@strawberry.type(
+    description="From what the goods must cost after discounts for delivery to be free for a group."
+)
+class FreeForGroup:
+    """What one customer group has instead of a rate's freeFrom."""
+
+    customer_group: str
+    free_from: Money
+
+
+@strawberry.input
+class FreeForGroupInput:
+    """What one customer group has instead of a rate's freeFrom; 0: it is always free for it."""
+
+    customer_group: str
+    free_from: MoneyInput
 
 
 @strawberry.type(
@@ -57,6 +76,10 @@ class DeliveryRate(Node):
         description="Cubic centimetres that count as a kilogram; null: only weight counts."
     )
 
+    free_for_groups: list[FreeForGroup] = strawberry.field(
+        description="What customer groups have instead of freeFrom."
+    )
+
     @classmethod
     def of(cls, rate: DomainDeliveryRate, channel: DomainChannel) -> "DeliveryRate":
         """Return the GraphQL form of a channel's rate."""
@@ -86,6 +109,10 @@ class DeliveryRate(Node):
             if rate.free_from_minor is None
             else Money.of_minor(rate.free_from_minor, currency),
             dimensional_divisor=rate.dimensional_divisor,
+            free_for_groups=[
+                FreeForGroup(customer_group=group, free_from=Money.of_minor(least, currency))
+                for group, least in rate.free_for_groups
+            ],
         )
 
 
@@ -135,6 +162,7 @@ class DeliveryRateCreateInput:
     per_kilogram: MoneyInput | None = None
     free_from: MoneyInput | None = None
     dimensional_divisor: int | None = None
+    free_for_groups: list[FreeForGroupInput] | None = None
 
     def to_changes(self) -> RateChanges:
         """Return the fields of the new rate, still to be checked."""
@@ -157,6 +185,7 @@ class DeliveryRateCreateInput:
             per_kilogram=self.per_kilogram.to_domain() if self.per_kilogram else None,
             free_from=self.free_from.to_domain() if self.free_from else None,
             dimensional_divisor=self.dimensional_divisor,
+            free_for_groups=_groups(self.free_for_groups or []),
         )
 
 
@@ -183,6 +212,7 @@ class DeliveryRateUpdateInput:
     per_kilogram: strawberry.Maybe[MoneyInput | None]
     free_from: strawberry.Maybe[MoneyInput | None]
     dimensional_divisor: strawberry.Maybe[int | None]
+    free_for_groups: strawberry.Maybe[list[FreeForGroupInput]]
     expected_version: int | None = None
 
     def to_changes(self) -> RateChanges:
@@ -206,7 +236,14 @@ class DeliveryRateUpdateInput:
             per_kilogram=given_domain(self.per_kilogram),
             free_from=given_domain(self.free_from),
             dimensional_divisor=given(self.dimensional_divisor),
+            free_for_groups=_groups(given(self.free_for_groups)),
         )
+
+
+def _groups(groups: list[FreeForGroupInput] | Keep) -> list[tuple[str, Amount]] | Keep:
+    if groups is KEEP:
+        return KEEP
+    return [(one.customer_group, one.free_from.to_domain()) for one in groups]
 
 
 def _zone_id(named: str | Keep | None) -> UUID | Keep | None:

@@ -8,7 +8,7 @@ import strawberry
 
 from api.context import Info
 from api.errors import UserError
-from api.pagination import PageInfo, PageRequest, cursor
+from api.pagination import PageInfo, PageRequest, cursor, page_of
 from api.scalars import encode_id
 from api.schema.values import Money, MoneyInput, Node
 from domain import stored_values as domain
@@ -197,16 +197,14 @@ class GiftCardConnection:
     @classmethod
     def of(cls, found: Sequence[domain.StoredValue], request: PageRequest) -> "GiftCardConnection":
         """Return the page; a card beyond its size only tells that there are more."""
-        edges = [
-            GiftCardEdge(cursor=cursor(NEWEST, value.created_at, value.id), node=GiftCard.of(value))
-            for value in found[: request.size]
-        ]
-        info = PageInfo.of(
-            [edge.cursor for edge in edges],
-            has_next=len(found) > request.size,
-            resumed=request.after is not None,
+        edges, page_info = page_of(
+            found,
+            request,
+            lambda value: GiftCardEdge(
+                cursor=cursor(NEWEST, value.created_at, value.id), node=GiftCard.of(value)
+            ),
         )
-        return cls(edges=edges, page_info=info)
+        return cls(edges=edges, page_info=page_info)
 
 
 @strawberry.input(description="Without expiresAt it never expires.")

@@ -8,7 +8,7 @@ import strawberry
 
 from api.context import Info
 from api.errors import UserError
-from api.pagination import PageInfo, PageRequest, cursor
+from api.pagination import PageInfo, PageRequest, cursor, page_of
 from api.scalars import decode_id, encode_id
 from api.schema.catalog import VariantRef
 from api.schema.locations import Location
@@ -16,7 +16,7 @@ from api.schema.values import Node, given
 from domain import transfers as domain
 from domain.catalog import VariantRef as DomainRef
 from domain.kernel.changes import KEEP
-from domain.kernel.errors import under
+from domain.kernel.errors import InvalidInput, under
 from domain.transfers import Receipt
 from services.transfers import TransferChanges
 
@@ -122,16 +122,12 @@ class TransferConnection:
     @classmethod
     def of(cls, found: Sequence[domain.Transfer], request: PageRequest) -> "TransferConnection":
         """Return the page; a transfer beyond its size only tells that there are more."""
-        edges = [
-            TransferEdge(cursor=cursor(NEWEST, one.created_at, one.id), node=Transfer.of(one))
-            for one in found[: request.size]
-        ]
-        info = PageInfo.of(
-            [edge.cursor for edge in edges],
-            has_next=len(found) > request.size,
-            resumed=request.after is not None,
+        edges, page_info = page_of(
+            found,
+            request,
+            lambda one: TransferEdge(cursor=cursor(NEWEST, one.created_at, one.id), node=Transfer.of(one)),
         )
-        return cls(edges=edges, page_info=info)
+        return cls(edges=edges, page_info=page_info)
 
 
 @strawberry.input
@@ -208,7 +204,10 @@ class TransferShipInput:
         found: dict[UUID, int] = {}
         for position, line in enumerate(self.lines):
             with under("lines", str(position)):
-                found[decode_id(LINE, line.line_id, "lineId")] = line.quantity
+                line_id = decode_id(LINE, line.line_id, "lineId")
+                if line_id in found:
+                    raise InvalidInput("names a line twice", "lineId")
+                found[line_id] = line.quantity
         return found
 
 

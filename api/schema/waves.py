@@ -8,7 +8,7 @@ import strawberry
 
 from api.context import Info
 from api.errors import UserError
-from api.pagination import PageInfo, PageRequest, cursor
+from api.pagination import PageInfo, PageRequest, cursor, page_of
 from api.scalars import decode_id, encode_id
 from api.schema.locations import Location
 from domain import waves as domain
@@ -137,16 +137,12 @@ class WaveConnection:
     @classmethod
     def of(cls, found: Sequence[domain.Wave], request: PageRequest) -> "WaveConnection":
         """Return the page; one beyond its size only tells that there are more."""
-        edges = [
-            WaveEdge(cursor=cursor(NEWEST, one.created_at, one.id), node=Wave.of(one))
-            for one in found[: request.size]
-        ]
-        info = PageInfo.of(
-            [edge.cursor for edge in edges],
-            has_next=len(found) > request.size,
-            resumed=request.after is not None,
+        edges, page_info = page_of(
+            found,
+            request,
+            lambda one: WaveEdge(cursor=cursor(NEWEST, one.created_at, one.id), node=Wave.of(one)),
         )
-        return cls(edges=edges, page_info=info)
+        return cls(edges=edges, page_info=page_info)
 
 
 @strawberry.type(description="Something that happened to a wave. wave is as it is when the event comes.")

@@ -5,12 +5,12 @@ import time
 import numpy as np
 
 from domain.routing.compact import Compact, fill
-from domain.routing.mixed_integer import solve
+from domain.routing.large import decide_large
 from domain.routing.problem import Decision, IntArray, Problem
 from domain.routing.search import Search
 
 SEARCHED_SITES = 40
-"""Undecided sites up to which the exact search is used; above, HiGHS."""
+"""Undecided sites up to which the exact search is used; above, `large`."""
 
 
 def decide(problem: Problem, *, time_limit_seconds: float = 10.0) -> Decision:
@@ -35,12 +35,14 @@ def decide(problem: Problem, *, time_limit_seconds: float = 10.0) -> Decision:
     search = Search(compact, deadline=deadline)
     if alone < np.inf:
         search.offer(_only(compact, site), alone)
-    if undecided > SEARCHED_SITES:
-        return solve(problem, compact, search, short, deadline)
-    search.run()
-    if search.proven:
-        return _proven(problem, compact, search.subset, short, "search")
-    return solve(problem, compact, search, short, deadline)
+    bound = -np.inf
+    if undecided <= SEARCHED_SITES:
+        search.run()
+        if search.proven:
+            return _proven(problem, compact, search.subset, short, "search")
+        bound = search.bound
+    known = search.subset if search.best < np.inf else None
+    return decide_large(problem, compact, known, bound, short, deadline)
 
 
 def _single_site(compact: Compact) -> tuple[int, float, float]:

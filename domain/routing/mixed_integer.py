@@ -1,71 +1,46 @@
-"""Large orders: the capacitated facility location program, given to HiGHS with a good plan to start from.
+"""The capacitated facility location program, given to HiGHS: the last resort of large orders, and the judge.
 
 A variable a site (open or not) and one a SKU and site (units, capped by what is there if it is open: the
 strong form, whose bound is tight). For a fixed choice of sites the cheapest fill is whole units, so that only
 the sites have to be whole numbers.
 """
 
-import time
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from domain.kernel.late import late
 from domain.routing.compact import Compact, fill
-from domain.routing.highs import Program, run
-from domain.routing.problem import Decision, FloatArray, IntArray, Problem
+from domain.routing.problem import FloatArray, IntArray, Problem
+from domain.routing.programs import Program
 from domain.routing.relaxation import Relaxation
-from domain.routing.search import Search
 
-_WORTHLESS_SECONDS = 0.05
-_SHARE_OF_FIRST_ANSWER, _SHARE_OF_RELAXATION = 0.15, 0.25
+if TYPE_CHECKING:
+    from domain.routing.highs import run
+else:
+    run = late("domain.routing.highs:run")
+
 _RELATIVE_GAP = 1e-6
-_STEPS, _STEPS_BETWEEN_PLANS, _PATIENCE = 600, 100, 20
 
 
-def solve(problem: Problem, compact: Compact, search: Search, short: IntArray, deadline: float) -> Decision:
-    """Improve and prove what `search` has, until the deadline; its plan is the one to beat.
+def finish(
+    compact: Compact, root: Relaxation, subset: FloatArray, cost: float, seconds: float
+) -> tuple[FloatArray | None, float]:
+    """Look for a better plan than `subset` (zeros and ones over the sites, at its cost) and raise its bound.
 
-    A Lagrangian bound first settles the sites that it can: HiGHS gets the others. Plans are judged by their
-    own exact cost, never by the solver's figures.
+    The sites that the bound at the `root` settles are left out: HiGHS gets the others. Returns the sites of
+    the plan found, if any, and what no plan undercuts, without what is paid anyhow.
     """
-    began = time.monotonic()
-    if not search.nodes:
-        limit = began + _SHARE_OF_FIRST_ANSWER * (deadline - began)
-        search.first_answer(compact.indispensable(), rounds=60, deadline=limit)
-    relaxation = _relax(compact, search, began + _SHARE_OF_RELAXATION * (deadline - began))
-    bound = max(relaxation.bound, search.bound if search.nodes else -np.inf)
-    best = _plan(problem, compact, search.subset)
-    left = deadline - time.monotonic()
-    if left > _WORTHLESS_SECONDS:
-        core, settled = _unsettled(compact, relaxation, search.best)
-        answer = run(
-            _program(core), seconds=left, gap=_RELATIVE_GAP, start=_start(core, search.subset[settled])
-        )
-        # What was settled could only be otherwise in a plan no better than the one at hand.
-        bound = max(bound, min(answer.bound + core.paid - compact.paid, search.best))
-        if answer.values is not None:
-            subset = np.zeros(len(compact.sites))
-            subset[settled] = answer.values[: len(settled)] > 0.5
-            other = _plan(problem, compact, subset)
-            if other.short.sum() == short.sum() and other.total < best.total:
-                best = other
-    floor = bound + compact.paid
-    total = best.total
-    proven = floor >= total - _RELATIVE_GAP * abs(total)
-    bound = total if proven else min(floor, total)
-    return Decision(best.allocation, best.cost, best.price, bound, proven, short, "highs")
-
-
-def _relax(compact: Compact, search: Search, deadline: float) -> Relaxation:
-    forced, allowed = compact.indispensable(), np.ones(len(compact.sites), np.bool_)
-    relaxation = Relaxation(compact, forced, allowed, None, patience=_PATIENCE)
-    for step in range(1, _STEPS + 1):
-        relaxation.ascend(search.best)
-        if step % _STEPS_BETWEEN_PLANS == 0:
-            search.plan_from(relaxation, forced, allowed)
-        if relaxation.settled or relaxation.bound >= search.best or time.monotonic() > deadline:
-            break
-    return relaxation
+    core, settled = _unsettled(compact, root, cost)
+    answer = run(_program(core), seconds=seconds, gap=_RELATIVE_GAP, start=_start(core, subset[settled]))
+    # What was settled could only be otherwise in a plan no better than the one at hand.
+    bound = max(root.bound, min(answer.bound + core.paid - compact.paid, cost))
+    if answer.values is None:
+        return None, bound
+    found = np.zeros(len(compact.sites))
+    found[settled] = answer.values[: len(settled)] > 0.5
+    return found, bound
 
 
 def _unsettled(compact: Compact, relaxation: Relaxation, best: float) -> tuple[Compact, IntArray]:
@@ -84,22 +59,6 @@ def _unsettled(compact: Compact, relaxation: Relaxation, best: float) -> tuple[C
         paid=compact.paid + float(fixed[free].sum()),
     )
     return core, kept
-
-
-def _plan(problem: Problem, compact: Compact, subset: FloatArray) -> Decision:
-    open_sites = np.zeros(problem.supply.shape[1], np.bool_)
-    open_sites[compact.sites[subset > 0]] = True
-    allocation = fill(problem, open_sites)
-    unserved = problem.demand - allocation.sum(axis=1)
-    return Decision(
-        allocation,
-        problem.cost_of(allocation),
-        problem.price_of(allocation),
-        -np.inf,
-        False,
-        unserved,
-        "highs",
-    )
 
 
 def _program(compact: Compact) -> Program:
@@ -143,4 +102,7 @@ def optimum(problem: Problem, *, seconds: float = 60.0) -> float:
     answer = run(_program(compact), seconds=seconds)
     if answer.values is None:
         return float("inf")
-    return _plan(problem, compact, (answer.values[: len(compact.sites)] > 0.5).astype(np.float64)).total
+    open_sites = np.zeros(problem.supply.shape[1], np.bool_)
+    open_sites[compact.sites[answer.values[: len(compact.sites)] > 0.5]] = True
+    allocation = fill(problem, open_sites)
+    return problem.cost_of(allocation) + problem.price_of(allocation)

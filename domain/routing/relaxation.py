@@ -10,12 +10,14 @@ its reduced cost: a plan that decides otherwise than its sign costs that much mo
 import numpy as np
 
 from domain.routing.compact import Compact
-from domain.routing.problem import BoolArray, FloatArray
+from domain.routing.problem import BoolArray, FloatArray, IntArray
 
 _PATIENCE = 4
 _SHORTEN = 0.6
 _MOMENTUM = 0.3
 _PROGRESS = 1e-4
+_STEP_SCALE_OF_KNOWN = 0.5
+"""Steps from multipliers that are all but right are shorter."""
 
 
 class Relaxation:
@@ -28,7 +30,9 @@ class Relaxation:
         allowed: BoolArray,
         start: FloatArray | None,
         patience: int = _PATIENCE,
+        covers: FloatArray | None = None,
     ) -> None:
+        """Start from known multipliers if given: `start` of the SKUs, `covers` of their cover rows."""
         self.columns = np.flatnonzero(allowed)
         """The sites that may be open, as positions in the compact problem."""
         self.forced = forced[self.columns]
@@ -38,18 +42,22 @@ class Relaxation:
         self._fixed = np.where(self.forced, 0.0, fixed)
         shares = usable / compact.demand[:, None]
         full_cost = np.where(usable > 0, compact.unit[:, self.columns] * compact.demand[:, None], np.inf)
-        self._weights, self._costs = _with_covers(shares, full_cost, compact.demand, usable, self.forced)
+        self._weights, self._costs, self._covered = _with_covers(
+            shares, full_cost, compact.demand, usable, self.forced
+        )
         self._skus = len(shares)
         # A multiplier below the cheapest way to serve is never better than it.
         self._floor = np.zeros(len(self._weights))
         self._floor[: self._skus] = full_cost.min(axis=1)
         self._now = self._start(shares, full_cost, start)
-        self._step_scale = 1.0
+        if covers is not None:
+            self._now[self._skus :] = covers[self._covered]
+        self._best = self._now
+        self._step_scale = 1.0 if covers is None else _STEP_SCALE_OF_KNOWN
         self._patience = patience
         self._bad_steps = 0
         self._direction: FloatArray | None = None
         self.bound = -np.inf
-        self.multipliers = self._now[: self._skus]
         self.reduced = np.zeros(len(self.columns))
         self.settled = False
 
@@ -62,6 +70,23 @@ class Relaxation:
             now[: self._skus] = np.maximum(now[: self._skus], start)
         return now
 
+    @property
+    def multipliers(self) -> FloatArray:
+        """(skus,) what the bound pays for serving each SKU."""
+        return self._best[: self._skus]
+
+    @property
+    def covers(self) -> FloatArray:
+        """(skus,) what the bound pays for opening enough of the sites that have each SKU."""
+        covers = np.zeros(self._skus)
+        covers[self._covered] = self._best[self._skus :]
+        return covers
+
+    @property
+    def cells(self) -> int:
+        """Numbers that each step looks at."""
+        return self._weights.size
+
     def ascend(self, target: float) -> None:
         """Compute the bound at the present multipliers and step towards `target`, a known plan's cost."""
         earned = self._now[:, None] - self._costs
@@ -70,7 +95,7 @@ class Relaxation:
         bound = self._paid + float(self._now.sum()) + float(np.minimum(reduced, 0.0).sum())
         self._judge(bound)
         if bound > self.bound:
-            self.bound, self.reduced, self.multipliers = bound, reduced, self._now[: self._skus]
+            self.bound, self.reduced, self._best = bound, reduced, self._now
         open_here = reduced < 0
         slope = 1.0 - np.einsum("ij,ij->i", self._weights, ((earned > 0) & open_here).astype(np.float64))
         slope[(self._now <= self._floor) & (slope < 0)] = 0.0
@@ -101,15 +126,18 @@ class Relaxation:
 
 def _with_covers(
     shares: FloatArray, full_cost: FloatArray, demand: FloatArray, usable: FloatArray, forced: BoolArray
-) -> tuple[FloatArray, FloatArray]:
-    """Append a row a SKU that the open sites do not cover: at least n of the others holding it must open."""
+) -> tuple[FloatArray, FloatArray, IntArray]:
+    """Append a row a SKU that the open sites do not cover: at least n of the others holding it must open.
+
+    Returns the weights, the costs, and the SKUs that have such a row.
+    """
     left = demand - usable[:, forced].sum(axis=1)
     rows = np.flatnonzero(left > 0.5)
     if not len(rows):
-        return shares, full_cost
+        return shares, full_cost, rows
     others = usable[rows]
     others[:, forced] = 0
     most = np.cumsum(-np.sort(-others, axis=1), axis=1)
     needed = (most < left[rows][:, None] - 0.5).sum(axis=1) + 1
     covers = (others > 0) / needed[:, None]
-    return np.concatenate([shares, covers]), np.concatenate([full_cost, np.zeros_like(covers)])
+    return np.concatenate([shares, covers]), np.concatenate([full_cost, np.zeros_like(covers)]), rows

@@ -31,6 +31,8 @@ carts = Table(
     # The buyer's own, as BCP 47 writes it; null: the channel's.
     Column("locale", Text),
     Column("customer_id", Uuid),
+    # As who has seen the customer says; null: nobody has.
+    Column("customer_group", Text),
     Column("shipping_address", JSON),
     Column("billing_address", JSON),
     # The delivery rate chosen; its price is the rate's until the order is placed.

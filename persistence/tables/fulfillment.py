@@ -72,6 +72,7 @@ fulfillment_order_lines = Table(
     Index(
         "ix_fulfillment_order_lines_quantity_short",
         "variant_id",
+        "order_line_id",
         postgresql_where="quantity_short > 0",
     ),
 )

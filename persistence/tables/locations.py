@@ -44,6 +44,8 @@ locations = Table(
     Column("daily_capacity", Integer),
     Column("ships", Boolean, nullable=False, server_default="true"),
     Column("pickup", Boolean, nullable=False, server_default="false"),
+    # [weekday, opens, closes] each, local times; none: it hands out on its working days.
+    Column("opening_hours", JSON, nullable=False, server_default="[]"),
     # Kinds of goods it may handle: a variant's tags must all be among them.
     Column("tags", ARRAY(Text), nullable=False, server_default="{}"),
     one_of("kind", LocationKind),

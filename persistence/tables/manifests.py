@@ -1,7 +1,8 @@
 """Manifests, and the parcels on each."""
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, Table, Text, Uuid
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text, Uuid
 
+from domain.carrier_ports import LabelFormat
 from domain.manifests import CarrierClosing, ManifestStatus
 from persistence.tables.base import key, metadata, moment, one_of, text_column
 
@@ -23,6 +24,7 @@ manifests = Table(
     one_of("status", ManifestStatus),
     one_of("closing", CarrierClosing),
     CheckConstraint("(status = 'CLOSED') = (closed_at IS NOT NULL)", name="closed"),
+    Index("ix_manifests_created_at", "created_at", "id"),
     # What a carrier has still to be told.
     Index("ix_manifests_requested", "id", postgresql_where="closing = 'REQUESTED'"),
 )
@@ -36,3 +38,15 @@ manifest_shipments = Table(
     Column("error", Text),
     Index("uq_manifest_shipments_shipment_id", "shipment_id", unique=True, postgresql_where="error IS NULL"),
 )
+
+manifest_documents = Table(
+    "manifest_documents",
+    metadata,
+    key(),
+    Column("manifest_id", Uuid, ForeignKey("manifests.id"), nullable=False, unique=True),
+    text_column("format"),
+    Column("bytes", LargeBinary, nullable=False),
+    moment("created_at"),
+    one_of("format", LabelFormat),
+)
+"""Carriers' own manifests, as they gave them."""

@@ -29,6 +29,12 @@ order_holds = Table(
     ),
     # Those that end by themselves when the money comes.
     Index("ix_order_holds_unpaid", "order_id", postgresql_where="code = 'UNPAID' AND released_at IS NULL"),
+    # Those that end with the next batch of routing.
+    Index(
+        "ix_order_holds_routing_batch",
+        "order_id",
+        postgresql_where="code = 'ROUTING_BATCH' AND released_at IS NULL",
+    ),
     one_of("kind", HoldKind),
     CheckConstraint("kind <> 'INVENTORY_OUT_OF_STOCK'", name="out_of_stock"),
     CheckConstraint("(released_at IS NULL) = (released_by IS NULL)", name="released"),

@@ -6,6 +6,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    DateTime,
     Double,
     ForeignKey,
     Index,
@@ -32,6 +33,10 @@ channel_routing = Table(
     Column("late_day_minor", BigInteger, nullable=False, server_default="0"),
     # Whether new orders are decided anew together before anybody works on them.
     Column("batches", Boolean, nullable=False, server_default="false"),
+    # Whether what is learned of scarce stock weighs in decisions.
+    Column("stock_prices", Boolean, nullable=False, server_default="false"),
+    # How long new orders wait at most to be decided together before anybody may work on them; 0: not at all.
+    Column("hold_back_minutes", Integer, nullable=False, server_default="0"),
     Column("version", Integer, nullable=False, server_default="1"),
     CheckConstraint("strategy IN ('cheapest', 'priority', 'nearest', 'fewest_parcels')", name="strategy"),
     CheckConstraint(
@@ -39,6 +44,7 @@ channel_routing = Table(
         " AND kilogram_hundred_km_minor >= 0 AND late_day_minor >= 0",
         name="amounts",
     ),
+    CheckConstraint("hold_back_minutes BETWEEN 0 AND 240", name="hold_back_minutes"),
 )
 
 channel_location_routing = Table(
@@ -103,3 +109,29 @@ unfillable_orders = Table(
     Index("ix_unfillable_orders_since", "since", "order_id"),
 )
 """Orders of which units have to be sent that no location can send now."""
+
+stock_prices = Table(
+    "stock_prices",
+    metadata,
+    Column("channel_id", Uuid, ForeignKey("channels.id"), primary_key=True),
+    Column("variant_id", Uuid, ForeignKey("variants.id"), primary_key=True, index=True),
+    Column("location_id", Uuid, ForeignKey("locations.id"), primary_key=True, index=True),
+    # In minor units of the channel's currency, and parts of them.
+    Column("price_minor", Double, nullable=False),
+    moment("learned_at"),
+    CheckConstraint("price_minor > 0", name="price_minor"),
+)
+"""What taking a unit of scarce stock is expected to cost a channel's later orders; no row: nothing."""
+
+stock_price_runs = Table(
+    "stock_price_runs",
+    metadata,
+    Column("channel_id", Uuid, ForeignKey("channels.id"), primary_key=True),
+    moment("started_at"),
+    # The last variant that is done with: a run that was broken off goes on behind it.
+    Column("after_id", Uuid),
+    Column("variants", Integer, nullable=False, server_default="0"),
+    Column("prices", Integer, nullable=False, server_default="0"),
+    Column("finished_at", DateTime(timezone=True)),
+)
+"""How far learning a channel's stock prices has come, the last time."""

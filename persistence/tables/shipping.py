@@ -12,7 +12,7 @@ from sqlalchemy import (
     Uuid,
 )
 
-from persistence.tables.base import key, metadata, moment, text_column
+from persistence.tables.base import JSON, key, metadata, moment, text_column
 
 delivery_rates = Table(
     "delivery_rates",
@@ -40,6 +40,8 @@ delivery_rates = Table(
     Column("per_kilogram_minor", BigInteger, nullable=False, server_default="0"),
     # Free from goods of this value after discounts; null: never.
     Column("free_from_minor", BigInteger),
+    # Pairs of a customer group and from which value it is free for that one instead.
+    Column("free_for_groups", JSON, nullable=False, server_default="[]"),
     # Cubic centimetres that count as a kilogram; null: only weight counts.
     Column("dimensional_divisor", Integer),
     Column("position", Integer, nullable=False, server_default="0"),

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Uuid,
 )
 
+from domain.carrier_events import SetAsideReason
 from domain.shipments import ShipmentStatus
 from domain.tracking import FactState
 from persistence.tables.base import key, metadata, moment, one_of, text_column
@@ -34,10 +35,16 @@ tracking_events = Table(
     moment("estimated_at", optional=True),
     moment("received_at"),
     text_column("state"),
-    # Why it was set aside.
+    # Why it was set aside, and what was wrong.
     text_column("reason", optional=True),
+    text_column("error", optional=True),
     Column("attempts", Integer, nullable=False, server_default="0"),
     moment("next_attempt_at"),
+    # How often applying it failed by an error of our own.
+    Column("failures", Integer, nullable=False, server_default="0"),
+    # What staff wrote who dismissed it.
+    text_column("note", optional=True),
+    moment("dismissed_at", optional=True),
     UniqueConstraint("provider", "event_id"),
     Index(
         "ix_tracking_events_next_attempt_at", "next_attempt_at", "id", postgresql_where="state = 'RECEIVED'"
@@ -47,6 +54,11 @@ tracking_events = Table(
     one_of("status", ShipmentStatus),
     one_of("state", FactState),
     CheckConstraint("reference IS NOT NULL OR tracking_number IS NOT NULL", name="parcel"),
-    CheckConstraint("(state = 'SET_ASIDE') = (reason IS NOT NULL)", name="reason"),
+    CheckConstraint("(state IN ('SET_ASIDE', 'DISMISSED')) = (reason IS NOT NULL)", name="reason"),
+    one_of("reason", SetAsideReason, name="reasons"),
+    CheckConstraint(
+        "(state = 'DISMISSED') = (note IS NOT NULL) AND (note IS NULL) = (dismissed_at IS NULL)",
+        name="dismissed",
+    ),
     CheckConstraint("state <> 'APPLIED' OR shipment_id IS NOT NULL", name="applied"),
 )

@@ -10,10 +10,10 @@ docs/features/carriers.md has the settings and what EasyPost does not do.
 import asyncio
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, Final
 
-import httpx
 from easypost.easypost_client import EasyPostClient
 from easypost.errors.general.easypost_error import EasyPostError
 
@@ -39,12 +39,14 @@ from providers.carriers.easypost_objects import (
     rating,
     selling,
 )
+from providers.carriers.kept_documents import KeptDocuments
 
 API_BASE: Final = "https://api.easypost.com/v2"
 
 _EXISTS: Final = "SHIPMENT.POSTAGE.EXISTS"
 _GIVEN_BACK: Final = frozenset({"submitted", "refunded"})
-_LARGEST_DOCUMENT: Final = 10 * 1024 * 1024
+# As many as a sweep of labels asks side by side.
+_MOST_CALLS: Final = 20
 
 
 class EasyPostCarrier:
@@ -63,8 +65,22 @@ class EasyPostCarrier:
         self._api_base = api_base
         self._webhook_secret = webhook_secret
         self._time_limit_seconds = time_limit_seconds
+        # What EasyPost keeps is loaded from where its answers say.
+        self._documents = KeptDocuments(api_base, time_limit_seconds=time_limit_seconds)
+        # Threads of its own: while it hangs, those that everybody shares go on drawing and reckoning.
+        self._pool = ThreadPoolExecutor(_MOST_CALLS, thread_name_prefix="easypost")
         # A client has a session of connections, which no two threads may share.
         self._threads = threading.local()
+
+    def named_service(self, code: str) -> str:
+        """Return a code that is CARRIER/SERVICE, as quotes have it; raises CarrierRefused for any other.
+
+        Which services an account has, only a parcel's rates would tell.
+        """
+        carrier, _, service = code.partition("/")
+        if not carrier.strip() or not service.strip():
+            raise CarrierRefused("unknown_service", "is named CARRIER/SERVICE, as in USPS/Priority")
+        return f"{carrier.strip()}/{service.strip()}"
 
     async def rates(self, request: RateRequest) -> Sequence[RateQuote]:
         """Return what every carrier asks for all parcels, of services that take each of them.
@@ -133,7 +149,7 @@ class EasyPostCarrier:
             form = await self._ask(lambda easypost: easypost.scan_form.create(shipments=shipments))
         if not form.get("form_url"):
             raise CarrierUnavailable
-        return Manifest(form["id"], await self._document(form["form_url"]), format_of(form["form_url"]))
+        return Manifest(form["id"], await self._documents.load(form["form_url"]), format_of(form["form_url"]))
 
     async def _found(self, key: str) -> Object | None:
         try:
@@ -160,29 +176,13 @@ class EasyPostCarrier:
 
     async def _label(self, shipment: Object) -> Label:
         url = shipment["postage_label"]["label_url"]
-        return label_of(shipment, await self._document(url), format_of(url))
-
-    async def _document(self, url: str) -> bytes:
-        """Load a document from where EasyPost keeps it; the address is the only secret it wants."""
-        parts = bytearray()
-        try:
-            async with (
-                httpx.AsyncClient(timeout=self._time_limit_seconds, follow_redirects=True) as http,
-                http.stream("GET", url) as answer,
-            ):
-                answer.raise_for_status()
-                async for part in answer.aiter_bytes():
-                    parts += part
-                    if len(parts) > _LARGEST_DOCUMENT:
-                        raise CarrierUnavailable
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise CarrierUnavailable from error
-        return bytes(parts)
+        return label_of(shipment, await self._documents.load(url), format_of(url))
 
     async def _ask(self, call: Callable[[EasyPostClient], Any]) -> Object:
         """Return what EasyPost answers, as plain JSON; raises CarrierRefused and CarrierUnavailable."""
         try:
-            return plain(await asyncio.to_thread(lambda: call(self._client())))
+            loop = asyncio.get_running_loop()
+            return plain(await loop.run_in_executor(self._pool, lambda: call(self._client())))
         except EasyPostError as error:
             raise raised(error) from None
 

@@ -46,7 +46,7 @@ def raised(error: EasyPostError) -> CarrierRefused | CarrierUnavailable:
         _log.info("easypost_did_not_decide", kind=kind, code=code, status=error.http_status)
         return CarrierUnavailable()
     _log.warning("easypost_refused", kind=kind, code=code)
-    return CarrierRefused(code or kind, error.message[:_LONGEST_MESSAGE] or "EasyPost refused it")
+    return CarrierRefused(code or kind, str(error.message or "")[:_LONGEST_MESSAGE] or "EasyPost refused it")
 
 
 def is_code(refused: CarrierRefused, code: str) -> bool:

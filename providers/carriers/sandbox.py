@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from secrets import randbelow
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -23,13 +23,19 @@ from domain.carrier_ports import (
     RateRequest,
     TrackingUpdate,
 )
+from domain.kernel.late import late
 from domain.kernel.money import Money
 from providers.carriers import sandbox_tracking
-from providers.carriers.label_document import label_pdf, manifest_pdf
 from providers.carriers.sandbox_faults import CarrierFate, CarrierFaults
 from providers.carriers.sandbox_journey import planned
-from providers.carriers.sandbox_rates import CARRIER, priced, quotes
+from providers.carriers.sandbox_rates import CARRIER, priced, quotes, service_of
 from providers.carriers.sandbox_record import ParcelRecord, SandboxParcel
+
+if TYPE_CHECKING:
+    from providers.carriers.label_document import label_pdf, manifest_pdf
+else:
+    label_pdf = late("providers.carriers.label_document:label_pdf")
+    manifest_pdf = late("providers.carriers.label_document:manifest_pdf")
 
 _HANGS_SECONDS: Final = 3600.0
 _A_DAY: Final = timedelta(days=1)
@@ -50,6 +56,10 @@ class SandboxCarrier:
         self._record = ParcelRecord(engine)
         self._day = timedelta(seconds=day_seconds)
         self._callback_secret = callback_secret
+
+    def named_service(self, code: str) -> str:
+        """Return the code of one of its services, in capitals; raises CarrierRefused."""
+        return service_of(code).code
 
     async def rates(self, request: RateRequest) -> Sequence[RateQuote]:
         """Return every service, if no parcel is too heavy."""
@@ -104,7 +114,7 @@ class SandboxCarrier:
             raise CarrierRefused("unknown_parcel", f"{len(missing)} of these parcels are not on record")
         reference = f"sbm_{uuid4().hex}"
         rows = [f"{parcel.tracking_number}   {parcel.service}" for parcel in known]
-        document = manifest_pdf(CARRIER, reference, rows)
+        document = await asyncio.to_thread(manifest_pdf, CARRIER, reference, rows)
         named, kept = await self._record.close_out(key, reference, sorted(references), document)
         return Manifest(named, kept, LabelFormat.PDF)
 
@@ -131,8 +141,14 @@ class SandboxCarrier:
             "service": service.code,
             "currency": contents[0].unit_value.currency if contents else _CURRENCY_WITHOUT_CONTENTS,
             "price_minor": price_minor,
-            "document": label_pdf(
-                CARRIER, service.name, number, request.sender, request.recipient, request.reference
+            "document": await asyncio.to_thread(
+                label_pdf,
+                CARRIER,
+                service.name,
+                number,
+                request.sender,
+                request.recipient,
+                request.reference,
             ),
             "estimated_at": now + days * (self._day or _A_DAY),
             "now": now,

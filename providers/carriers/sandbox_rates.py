@@ -86,9 +86,7 @@ def priced(code: str, sender: Address, recipient: Address, parcel: ParcelSize) -
 
     Raises CarrierRefused for an unknown service, a parcel that is too heavy, and an undeliverable address.
     """
-    service = SERVICES.get(code.upper())
-    if service is None:
-        raise CarrierRefused("unknown_service", f"there is no service {code}, only {', '.join(SERVICES)}")
+    service = service_of(code)
     if _is_too_heavy(parcel):
         raise CarrierRefused("too_heavy", f"a parcel may weigh {HEAVIEST_GRAMS} g at most")
     if UNDELIVERABLE in recipient.line1.casefold():
@@ -115,3 +113,11 @@ def _charged_grams(parcel: ParcelSize) -> int:
         return grams
     volume = parcel.length_mm * parcel.width_mm * parcel.height_mm
     return max(grams, -(-volume // _CUBIC_MM_A_GRAM))
+
+
+def service_of(code: str) -> Service:
+    """Return a service by its code, however it is written; raises CarrierRefused."""
+    service = SERVICES.get(code.upper())
+    if service is None:
+        raise CarrierRefused("unknown_service", f"there is no service {code}, only {', '.join(SERVICES)}")
+    return service

@@ -3,11 +3,13 @@
 What it costs stands in the shop's rate tables, so it offers no rates of its own.
 """
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from domain.carrier_ports import (
+    CarrierRefused,
     Label,
     LabelFormat,
     LabelRequest,
@@ -16,7 +18,13 @@ from domain.carrier_ports import (
     RateRequest,
     TrackingUpdate,
 )
-from providers.carriers.label_document import label_pdf, manifest_pdf
+from domain.kernel.late import late
+
+if TYPE_CHECKING:
+    from providers.carriers.label_document import label_pdf, manifest_pdf
+else:
+    label_pdf = late("providers.carriers.label_document:label_pdf")
+    manifest_pdf = late("providers.carriers.label_document:manifest_pdf")
 
 _DIGITS: Final = 14
 
@@ -28,6 +36,10 @@ class TableRateCarrier:
         """Print `name` as the carrier's."""
         self._name = name
 
+    def named_service(self, code: str) -> str:
+        """Refuse: it quotes no services, so none can be offered."""
+        raise CarrierRefused("no_services", "this carrier quotes nothing: set up a delivery rate instead")
+
     async def rates(self, request: RateRequest) -> Sequence[RateQuote]:
         """Return nothing: the rate tables have the prices."""
         return []
@@ -35,8 +47,14 @@ class TableRateCarrier:
     async def buy_label(self, key: str, request: LabelRequest) -> Label:
         """Print the label of one parcel; its number follows from the key."""
         number = number_of(key)
-        document = label_pdf(
-            self._name, request.service_code, number, request.sender, request.recipient, request.reference
+        document = await asyncio.to_thread(
+            label_pdf,
+            self._name,
+            request.service_code,
+            number,
+            request.sender,
+            request.recipient,
+            request.reference,
         )
         return Label(key, number, document, LabelFormat.PDF)
 
@@ -54,7 +72,8 @@ class TableRateCarrier:
 
     async def close_out(self, key: str, references: Sequence[str]) -> Manifest:
         """Print the list of what the driver takes."""
-        document = manifest_pdf(self._name, key, [number_of(one) for one in references])
+        numbers = [number_of(one) for one in references]
+        document = await asyncio.to_thread(manifest_pdf, self._name, key, numbers)
         return Manifest(key, document, LabelFormat.PDF)
 
 

@@ -39,5 +39,7 @@ def _money(answer: httpx.Response) -> Money:
     try:
         body: Any = answer.json()
         return exact_money(body["available"], body["currency"])
-    except (ValueError, KeyError, TypeError, InvalidOperation, InvalidInput) as error:
+    except (
+        ValueError, KeyError, TypeError, RecursionError, InvalidOperation, InvalidInput,
+    ) as error:  # fmt: skip
         raise CreditUnavailable(f"answered what is no amount ({type(error).__name__})") from error

@@ -8,6 +8,7 @@ from domain.addresses import Address
 from domain.document_ports import AddressLabel, Column, Document, Listing, PackingSlip
 from domain.slip_words import slip_words
 from providers.documents.fonts import Fonts, is_right_to_left
+from providers.documents.merging import merge_pdfs
 from providers.documents.sheet import Sheet, is_barcode_text
 
 _BARCODE_HEIGHT = 11.0
@@ -94,6 +95,10 @@ class PdfDocuments:
             sheet.rule()
             sheet.line_of(signature, 9)
         return Document(bytes(sheet.output()), fonts.warnings)
+
+    def merged(self, documents: Sequence[bytes]) -> bytes:
+        """Return PDFs as one, in their order; raises UnreadableDocument for what is none."""
+        return merge_pdfs(documents)
 
 
 def _lines(fonts: Fonts, address: Address | None) -> list[str]:

@@ -64,7 +64,9 @@ def examples() -> list[Example]:
     return found
 
 
-RUN = [example for example in examples() if example.language in SUFFIXES]
+PHONE = "A parcel, on a phone"
+"""It follows no carts: `test_tracking.py` runs it."""
+RUN = [one for one in examples() if one.language in SUFFIXES and one.heading != PHONE]
 
 
 SHELL = [example for example in examples() if example.language == "sh"]
@@ -74,7 +76,7 @@ def test_only_what_is_marked_is_not_run() -> None:
     page = PAGE.read_text()
     marked = re.findall(r"^## (.*)\n\n\*No test runs this example\.\*", page, re.MULTILINE)
 
-    assert [example.heading for example in examples() if example not in RUN + SHELL] == marked
+    assert [example.heading for example in examples() if example not in RUN + SHELL] == [*marked, PHONE]
     assert len(RUN) == 8
 
 

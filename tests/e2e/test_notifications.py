@@ -1,7 +1,6 @@
 """A worker is killed at every commit of a message's life; each customer gets one message all the same."""
 
 import asyncio
-import subprocess
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
@@ -14,7 +13,7 @@ from persistence.database import Database
 from tests.checkouts import make_stocked_shop, order_now
 from tests.mail_server import ADDRESS, mail_server
 from tests.processes import wait_until
-from tests.server import SECONDS_TO_START, running_worker
+from tests.server import SECONDS_TO_START, Process, running_worker
 
 WRITTEN, CLAIMED, HANDED_OVER, ENDED = range(1, 5)
 """The commits of a message's life: by the consumer, then by the job."""
@@ -86,7 +85,7 @@ class Workers:
         self._mail_url = mail_url
         self._folder = folder
         self._stack = ExitStack()
-        self._running: list[tuple[subprocess.Popen[str], Path]] = []
+        self._running: list[tuple[Process, Path]] = []
 
     async def __aenter__(self) -> Self:
         self._start()

@@ -17,7 +17,7 @@ from services import apps
 from services.access import SYSTEM
 from services.context import ServiceContext
 from tests.factories import make_environment
-from tests.server import SECRET_KEY, Server, app_token, running_server
+from tests.server import SECONDS_TO_START, SECRET_KEY, Server, app_token, running_server
 
 CHANNELS = {"query": "{ channels { slug } }"}
 GUARDED = """mutation { channelCreate(input: {slug: "x", name: "x", currency: "?"}) {
@@ -155,7 +155,7 @@ def test_a_taken_port_is_one_line(fresh_database_url: str, tmp_path: Path, argum
             env={"ORDERTIDE_DATABASE_URL": fresh_database_url, "ORDERTIDE_SECRET_KEY": SECRET_KEY},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=SECONDS_TO_START,
             check=False,
         )
 
@@ -175,7 +175,7 @@ def test_a_server_that_cannot_start_says_why_and_fails(tmp_path: Path, arguments
         env=child_environment(home=str(blocked)),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=SECONDS_TO_START,
         check=False,
     )
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,11 @@ import pytest
 
 from persistence.database import Database
 from providers.carriers.sandbox_desk import CarrierDesk
+from tests.e2e.test_live_docs import PHONE, examples
 from tests.feeds import opened
 from tests.followers import Follower, Stays
+from tests.node import Node
+from tests.programs import Program
 from tests.server import Server, app_token, free_port, running_server
 from tests.waiting import until
 
@@ -47,6 +51,11 @@ SHIPMENTS = """query ($order: String!) { order(ref: { token: $order }) { fulfill
     shipments { status trackingNumber trackingToken position } } }"""
 FOLLOW = """subscription ($token: String!, $after: String) {
     orderUpdated(ref: { token: $token }, after: $after) { cursor kind version } }"""
+PHONE_BEFORE = """import WebSocket from "ws";
+globalThis.WebSocket ??= WebSocket as unknown as typeof globalThis.WebSocket;
+const { LIVE_URL: url = "", LIVE_TRACKING: trackingToken = "", LIVE_AFTER: saved } = process.env;
+const handle = (step: { cursor: string }): void => console.log(JSON.stringify(step));
+"""
 STEPS = [
     "OrderPlaced", "ShipmentPacked", "ShipmentLabelCreated", "ShipmentShipped", "ShipmentInTransit",
     "ShipmentOutForDelivery", "ShipmentDelivered",
@@ -92,8 +101,18 @@ def ordered(server: Server) -> dict[str, Any]:
     return ask(server, PLACE, "", cart=cart)
 
 
+def followed_by_link(node: Node, folder: Path, server: Server, token: str) -> AbstractContextManager[Program]:
+    """Run the example of docs/live.md for a phone, which has nothing but a parcel's token."""
+    (example,) = (one for one in examples() if one.heading == PHONE)
+    program = folder / "phone.ts"
+    program.write_text(PHONE_BEFORE + example.text.replace("console.log", "console.error"))
+    return node.run(
+        program, folder=folder, LIVE_URL=f"ws://127.0.0.1:{server.port}/graphql", LIVE_TRACKING=token
+    )
+
+
 async def test_a_phone_sees_every_step_once_and_in_order_though_the_server_dies(
-    database: Database, fresh_database_url: str, tmp_path: Path
+    database: Database, fresh_database_url: str, tmp_path: Path, node: Node
 ) -> None:
     port, token = free_port(), await app_token(fresh_database_url)
     settings = {
@@ -116,10 +135,14 @@ async def test_a_phone_sees_every_step_once_and_in_order_though_the_server_dies(
         packed = ask(first, PACK, part=part["id"], line=part["lines"][0]["id"])
         (parcel,) = packed["shipments"]
         await until(lambda: "ShipmentLabelCreated" in phone.kinds)
+        (labeled,) = ask(first, SHIPMENTS, "", order=order_token)["shipments"]
+        link = servers.enter_context(followed_by_link(node, tmp_path, first, labeled["trackingToken"]))
+        await asyncio.to_thread(link.wait_for, 1)
         ask(first, HAND_OVER, id=parcel["id"])
         (shipped,) = ask(first, SHIPMENTS, "", order=order_token)["shipments"]
         await desk.advance(shipped["trackingNumber"], "IN_TRANSIT", place="Leipzig")
         await until(lambda: "ShipmentInTransit" in phone.kinds)
+        await asyncio.to_thread(link.wait_for, 3)
 
         first.kill()
         await desk.advance(shipped["trackingNumber"], "OUT_FOR_DELIVERY", place="Dublin")
@@ -127,6 +150,7 @@ async def test_a_phone_sees_every_step_once_and_in_order_though_the_server_dies(
         await until(lambda: "ShipmentOutForDelivery" in phone.kinds)
         await desk.advance(shipped["trackingNumber"], "DELIVERED", place="Dublin")
         await until(lambda: "ShipmentDelivered" in phone.kinds)
+        shown = [one for one in await asyncio.to_thread(link.finish) if one["kind"]]
         done.set()
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
@@ -136,4 +160,7 @@ async def test_a_phone_sees_every_step_once_and_in_order_though_the_server_dies(
     assert (phone.steps(), phone.problems) == (STEPS, [])
     assert len(phone.seen) == len(set(phone.seen))
     assert phone.connects >= 2
+    assert [one["kind"] for one in shown] == STEPS[STEPS.index("ShipmentShipped") :]
+    assert len({one["cursor"] for one in shown}) == len(shown)
+    assert (shown[-1]["parcel"]["status"], shown[-1]["parcel"]["position"]) == ("DELIVERED", "Dublin")
     assert (after["fulfillmentStatus"], after["shipments"][0]["status"]) == ("DELIVERED", "DELIVERED")

@@ -1,13 +1,13 @@
 """A database that is not there or refuses us is told in one line by every command, without its password."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from sqlalchemy.engine import make_url
 
 from bench._environment import child_environment
+from tests import warm
 from tests.server import SECRET_KEY, free_port
 
 PASSWORD = "hunter2-is-no-password"
@@ -66,14 +66,7 @@ def _run(command: str, folder: Path, **settings: str) -> "subprocess.CompletedPr
         words.append(str(folder / "file.csv"))
         if folder.is_dir():
             (folder / "file.csv").write_text("sku,name\nMUG,Mug\n")
-    return subprocess.run(
-        [str(Path(sys.executable).with_name("ordertide")), *words],
-        env=child_environment(secret_key=SECRET_KEY, **settings),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return warm.run(words, child_environment(secret_key=SECRET_KEY, **settings))
 
 
 def _is_one_line(done: "subprocess.CompletedProcess[str]", words: str) -> None:

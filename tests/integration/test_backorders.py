@@ -3,9 +3,11 @@
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
 
 from domain.backorders import BackorderPolicy
 from domain.cart_details import Details
@@ -13,6 +15,8 @@ from domain.catalog import VariantRef
 from domain.kernel.errors import InsufficientStock, InvalidInput, NotFound
 from domain.kernel.ids import new_id
 from domain.orders import Order, OrderFulfillmentStatus, OrderStatus
+from persistence import backorders
+from persistence import stock_losses as stock_losses_rows
 from persistence.database import Database
 from services import backorder_policies, backorder_sweeps, carts, fulfillment, orders, stock_losses
 from services.carts import Wanted
@@ -25,6 +29,35 @@ from tests.payments import check_sums, staff
 from tests.shipping import check_units, fulfill, order_of, part_at, parts_of, shown
 from tests.statements import count_statements
 from tests.stocked import assert_explained
+
+MANY_WAIT = """
+    WITH parts AS (
+        INSERT INTO fulfillment_orders (id, order_id, location_id, status, created_at)
+        SELECT gen_random_uuid(), f.order_id, f.location_id, f.status, f.created_at
+          FROM fulfillment_orders f, generate_series(1, 2000) WHERE f.status = 'SCHEDULED' RETURNING id
+    )
+    INSERT INTO fulfillment_order_lines (id, fulfillment_order_id, order_line_id, variant_id, sku, quantity,
+           quantity_short)
+    SELECT gen_random_uuid(), parts.id, l.order_line_id, l.variant_id, l.sku, 2, 2
+      FROM fulfillment_order_lines l, parts WHERE l.quantity_short > 0 RETURNING id
+"""
+
+MANY_ARE_THERE = """
+    WITH others AS (
+        INSERT INTO variants (id, product_id, sku, name, created_at)
+        SELECT gen_random_uuid(), product_id, sku || '-' || n, name, created_at
+          FROM variants, generate_series(1, 2000) n
+        RETURNING id
+    )
+    INSERT INTO stock_levels (id, variant_id, location_id, available)
+    SELECT gen_random_uuid(), o.id, l.id, 5 FROM others o, locations l RETURNING id
+"""
+
+
+def _rows_read(plan: dict[str, Any], table: str) -> int:
+    """Return how many rows of a table the parts of a plan have read."""
+    here = plan["Actual Rows"] * plan["Actual Loops"] if plan.get("Relation Name") == table else 0
+    return int(here) + sum(_rows_read(one, table) for one in plan.get("Plans", ()))
 
 
 async def allow(
@@ -201,3 +234,43 @@ async def test_what_waits_goes_where_its_units_have_come(database: Database) -> 
     assert await levels(database, shop) == [(0, 0, 1), (2, 0, 3)]
     await check_units(database)
     await assert_explained(database)
+
+
+async def test_two_lines_of_one_variant_wait_for_the_units_of_both(database: Database) -> None:
+    shop = await make_stocked_shop(database, 1, 0)
+    await allow(database, shop)
+    order = await buy(database, shop, 4)
+    line = new_id()
+    await run_sql(
+        database,
+        "WITH line AS (INSERT INTO order_lines (id, order_id, variant_id, sku, name, quantity, position,"
+        " unit_price_minor, total_minor) SELECT :id, order_id, variant_id, sku, name, 2, 1, 0, 0"
+        " FROM order_lines RETURNING id) INSERT INTO fulfillment_order_lines (id, fulfillment_order_id,"
+        " order_line_id, variant_id, sku, quantity, quantity_short) SELECT :id, fulfillment_order_id, l.id,"
+        " variant_id, sku, 2, 2 FROM fulfillment_order_lines, line l WHERE quantity_short > 0 RETURNING id",
+        id=line,
+    )
+    await give_stock(database, shop.variant, shop.locations[1], 4)
+    async with database.read() as connection:
+        assert await backorders.elsewhere(connection, 100) == [], "four units are there, and five are wanted"
+    await give_stock(database, shop.variant, shop.locations[1], 1)
+    assert await backorder_sweeps.release_elsewhere(staff(database)) == 1
+    assert await levels(database, shop) == [(0, 0, 1), (0, 0, 5)]
+    assert [part.status for part in (await parts_of(database, order.id)).fulfillment_orders] == [
+        "OPEN",
+        "OPEN",
+    ]
+    await assert_explained(database)
+
+
+async def test_what_waits_and_is_nowhere_is_not_read(database: Database) -> None:
+    shop = await make_stocked_shop(database, 1)
+    await allow(database, shop)
+    await buy(database, shop, 3)
+    await run_sql(database, MANY_WAIT)
+    await run_sql(database, MANY_ARE_THERE)
+    async with database.read() as connection:
+        for statement in (stock_losses_rows._REFILLABLE, backorders._ELSEWHERE):
+            explained = text(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement.text}")
+            plans: list[dict[str, Any]] = await connection.scalar(explained, {"most": 100}) or []
+            assert _rows_read(plans[0]["Plan"], "fulfillment_order_lines") <= 5, plans

@@ -1,7 +1,6 @@
 """The examples of the carriers' document run as they are written."""
 
 import asyncio
-import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from app.cli import cli
 from domain.parcels import Carriage
 from persistence.database import Database
 from providers.carriers.sandbox_record import parcels
+from tests.examples import examples_in
 from tests.factories import data_of
 from tests.labeled import carriers_of, packed_parcels
 
@@ -20,7 +20,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "features" / "carriers.md"
 
 async def test_the_examples_of_carriers_run(database: Database) -> None:
     _, ids = await packed_parcels(database, 1, 2, carriage=Carriage("Sandbox Post", "OVERNIGHT", "sandbox"))
-    many, one = re.findall(r"```graphql\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    (many, _), (one, _) = examples_in(PAGE.read_text())
     named = [encode_id("Shipment", shipment_id) for shipment_id in ids]
 
     async def ask(document: str, **variables: Any) -> dict[str, Any]:

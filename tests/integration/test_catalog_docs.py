@@ -13,9 +13,9 @@ from services import catalog_import, channels, locations
 from tests import cart_flows as flow
 from tests import factories
 from tests.delivery import BRITISH
+from tests.examples import examples_in
 
 FEATURES = Path(__file__).parents[2] / "docs" / "features"
-_EXAMPLE = re.compile(r"```graphql\n(.*?)```(?:\s*```json\n(.*?)```)?", re.DOTALL)
 
 
 async def run_examples(
@@ -23,7 +23,7 @@ async def run_examples(
 ) -> list[Any]:
     """Run the examples of a document in their order; what has an id fills later `<kindId>`."""
     answers: list[Any] = []
-    for document, variables in _EXAMPLE.findall((FEATURES / f"{feature}.md").read_text(encoding="utf-8")):
+    for document, variables in examples_in((FEATURES / f"{feature}.md").read_text(encoding="utf-8")):
         for name, value in known.items():
             variables = variables.replace(f"<{name}>", value)
         assert "<" not in variables, variables

@@ -1,7 +1,6 @@
 """Importing a catalogue into a real database: all of it or nothing, again and again."""
 
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from services import catalog_import
 from services.access import Permission
 from services.catalog_import import ImportReport
 from tests import cart_flows as flow
-from tests import factories
+from tests import factories, warm
 from tests.statements import count_statements
 from tests.stocked import assert_explained
 
@@ -215,10 +214,7 @@ def test_the_command_imports_a_file_and_shows_errors(fresh_database_url: str, tm
     environment = child_environment(database_url=fresh_database_url, secret_key=factories.SECRET_KEY)
 
     def ordertide(*arguments: str) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-c", "from app.cli import main; main()", *arguments]
-        return subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=120, check=False
-        )
+        return warm.run(arguments, environment)
 
     good, bad = tmp_path / "good.csv", tmp_path / "bad.jsonl"
     good.write_text("sku,name\nA,Mug\nB,Cup\n", encoding="utf-8")

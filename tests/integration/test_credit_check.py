@@ -11,6 +11,7 @@ from domain.kernel.money import Money
 from domain.orders import OrderStatus
 from domain.ports import CreditUnavailable
 from persistence.database import Database
+from providers.company_http import LARGEST_BYTES
 from providers.credit.company_system import CompanyCredit
 from services.order_placement import place
 from services.payment_sweep import settle_due
@@ -57,6 +58,7 @@ async def test_it_is_asked_in_the_body_with_the_secret(company: CompanySystem, c
         '{"available": true, "currency": "EUR"}', '{"available": "much", "currency": "EUR"}',
         '{"available": "NaN", "currency": "EUR"}', '{"available": "1.005", "currency": "EUR"}',
         '{"available": "1", "currency": "XXQ"}', '{"available": "1"}',
+        '{"available": "1", "currency": "EUR"}' + " " * LARGEST_BYTES, "[" * 100_000,
     ],
 )  # fmt: skip
 async def test_what_is_no_amount_is_no_answer(

@@ -9,6 +9,7 @@ from typing import Any
 from domain.cycle_counts import TRANSITIONS, CycleCountStatus
 from persistence.database import Database
 from services.access import Permission
+from tests.examples import examples_in
 from tests.factories import data_of, give_stock, make_app, make_location, make_product, variant_draft
 
 PAGE = (Path(__file__).parents[2] / "docs" / "features" / "cycle_counts.md").read_text()
@@ -24,7 +25,7 @@ async def test_the_examples_of_cycle_counts_run(database: Database) -> None:
     count_id = ""
     answers: list[dict[str, Any]] = []
 
-    for document, variables in re.findall(r"```graphql\n(.*?)```(?:\s*```json\n(.*?)```)?", PAGE, re.DOTALL):
+    for document, variables in examples_in(PAGE):
         who = CLERK if re.search("Record|Submit", document) else LEAD
         wanted = json.loads((variables or "{}").replace("<countId>", count_id))
         (answer,) = (await data_of(database, document, wanted, who)).values()

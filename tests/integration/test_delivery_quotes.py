@@ -188,6 +188,20 @@ async def test_while_a_carrier_is_down_the_others_are_ordered_by_and_it_is_asked
     assert (await refresh(database, token))["complete"] is True
 
 
+async def test_a_carrier_whose_answer_breaks_us_is_left_out_and_the_others_are_offered(
+    database: Database, shop: Shop
+) -> None:
+    class Nonsense(SandboxCarrier):
+        async def rates(self, request: Any) -> Any:
+            raise KeyError("rate")
+
+    await offer_service(database, shop, "EXPRESS", "nonsense")
+    carriers = {"sandbox": SandboxCarrier(database.engine), "nonsense": Nonsense(database.engine)}
+    answer = await refresh(database, await a_cart(database, shop), carriers=carriers)
+    assert answer["complete"] is False
+    assert services(answer["cart"]).keys() == {"Standard", "Express", "Slow boat"}
+
+
 async def test_a_carrier_that_is_not_set_up_any_more_is_left_out(database: Database, shop: Shop) -> None:
     token = await a_cart(database, shop)
     answer = await refresh(database, token, carriers={})
@@ -243,6 +257,8 @@ async def test_a_quote_is_chosen_like_a_rate_and_kept_by_the_order(database: Dat
         "priceMinor": 1172,
         "provider": "sandbox",
         "code": "EXPRESS",
+        "maxDays": 1,
+        "handlingDays": 0,
         "earliest": 0,
         "latest": 0,
     }

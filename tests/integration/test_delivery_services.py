@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from persistence.database import Database
-from providers.carriers.sandbox import SandboxCarrier
+from providers.carriers.easypost import EasyPostCarrier
 from services.access import SYSTEM, Permission
 from tests import factories
+from tests.labeled import carriers_of
 
 SERVICE = (
     "id version provider code name carrier markupPercent markup { amount currency } handlingDays position"
@@ -24,7 +25,7 @@ def mutation(verb: str) -> str:
 
 
 async def change(database: Database, verb: str, given: dict[str, Any]) -> dict[str, Any]:
-    carriers = {"sandbox": SandboxCarrier(database.engine)}
+    carriers = {**carriers_of(database), "easypost": EasyPostCarrier("key")}
     data = await factories.data_of(database, mutation(verb), {"input": given}, SYSTEM, carriers=carriers)
     return dict(data[f"deliveryService{verb}"])
 
@@ -46,8 +47,9 @@ async def test_staff_offer_change_and_withdraw_a_service(database: Database) -> 
     }
     service = (await change(database, "Create", given))["deliveryService"]
     assert (service["markupPercent"], service["markup"]) == ("12.5", {"amount": "0.125", "currency": "KWD"})
-    twice = await change(database, "Create", given)
-    assert [error["path"] for error in twice["userErrors"]] == [["code"]]
+    for again in ("EXPRESS", " express "):
+        twice = await change(database, "Create", {**given, "code": again})
+        assert [error["path"] for error in twice["userErrors"]] == [["code"]]
 
     update = {"id": service["id"], "name": "Tomorrow", "markup": None}
     changed = (await change(database, "Update", update))["deliveryService"]
@@ -65,6 +67,11 @@ async def test_staff_offer_change_and_withdraw_a_service(database: Database) -> 
         ({"channel": "nowhere"}, ["channel"]),
         ({"provider": "nobody"}, ["provider"]),
         ({"code": ""}, ["code"]),
+        ({"code": "/EXPRESS"}, ["code"]),
+        ({"code": "EXPRESS\u202e"}, ["code"]),
+        ({"code": "OVERNIGHT"}, ["code"]),
+        ({"provider": "table_rate"}, ["code"]),
+        ({"provider": "easypost"}, ["code"]),
         ({"markupPercent": "101"}, ["markupPercent"]),
         ({"markupPercent": "-1"}, ["markupPercent"]),
         ({"markupPercent": "1.00001"}, ["markupPercent"]),

@@ -1,6 +1,7 @@
 """EasyPost over its own library, against a stand-in that refuses what is not documented."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -124,6 +125,13 @@ async def test_an_answer_that_decides_nothing_is_none(
 
     with pytest.raises(CarrierUnavailable):
         await carrier.buy_label("one", label_request(PRIORITY))
+
+
+async def test_calls_wait_in_threads_of_their_own(carrier: EasyPostCarrier) -> None:
+    """While EasyPost hangs, the threads that everybody shares are free."""
+    named: Any = await carrier._ask(lambda _client: threading.current_thread().name)
+
+    assert named.startswith("easypost")
 
 
 async def test_nobody_there_is_no_answer() -> None:

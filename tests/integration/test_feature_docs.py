@@ -25,6 +25,7 @@ from tests import drafts
 from tests.callbacks import apply_all, order_authorized, receive, told
 from tests.cart_flows import run_sql
 from tests.checkouts import make_ready_cart, make_stocked_shop, order_now, till
+from tests.examples import examples_in
 from tests.factories import (
     data_of,
     execute,
@@ -38,7 +39,6 @@ from tests.live import following, live
 from tests.payments import paid_order
 
 FEATURES = Path(__file__).parents[2] / "docs" / "features"
-_EXAMPLE = re.compile(r"```graphql\n(.*?)```(?:\s*```json\n(.*?)```)?", re.DOTALL)
 
 
 async def test_the_examples_of_carts_run(database: Database) -> None:
@@ -48,7 +48,7 @@ async def test_the_examples_of_carts_run(database: Database) -> None:
 
     known: dict[str, str] = {}
     answer: dict[str, Any] = {}
-    examples = _EXAMPLE.findall((FEATURES / "carts.md").read_text())
+    examples = examples_in((FEATURES / "carts.md").read_text())
     assert len(examples) == 7
     for document, variables in examples:
         if document.startswith("subscription"):
@@ -78,7 +78,7 @@ async def test_the_examples_of_orders_run(database: Database) -> None:
         "waitingId": encode_id("Order", waiting.id),
     }
     providers = till(database).environment.payment_providers
-    examples = _EXAMPLE.findall((FEATURES / "orders.md").read_text())
+    examples = examples_in((FEATURES / "orders.md").read_text())
     assert len(examples) == 8
     answers: list[dict[str, Any]] = []
     changes: list[dict[str, Any]] = []
@@ -130,7 +130,7 @@ async def test_the_examples_of_payments_run(database: Database) -> None:
     known["callbackId"] = encode_id("PaymentCallback", aside.id)
     providers = till(database).environment.payment_providers
     answers: list[dict[str, Any]] = []
-    for document, variables in _EXAMPLE.findall((FEATURES / "payments.md").read_text()):
+    for document, variables in examples_in((FEATURES / "payments.md").read_text()):
         filled = _filled(variables, known)
         result = await execute(database, document, filled, SYSTEM, payment_providers=providers)
         assert result.errors is None, (document, result.errors)
@@ -155,7 +155,7 @@ async def test_the_examples_of_order_drafts_run(database: Database) -> None:
     }
     providers = till(database).environment.payment_providers
     answers: list[dict[str, Any]] = []
-    for document, variables in _EXAMPLE.findall((FEATURES / "order_drafts.md").read_text()):
+    for document, variables in examples_in((FEATURES / "order_drafts.md").read_text()):
         for_shopper = "cart(" in document or "orderPlace(" in document
         actor = ANONYMOUS if for_shopper else drafts.STAFF
         filled = _filled(variables, known)
@@ -190,7 +190,7 @@ async def test_the_examples_of_order_edits_run(database: Database) -> None:
         "lineId": encode_id("OrderLine", line.id),
     }
     providers = till(database).environment.payment_providers
-    examples = _EXAMPLE.findall((FEATURES / "order_edits.md").read_text())
+    examples = examples_in((FEATURES / "order_edits.md").read_text())
     answers: list[dict[str, Any]] = []
     for document, variables in examples:
         filled = _filled(variables, known)
@@ -223,7 +223,7 @@ async def test_the_examples_of_approvals_run(database: Database) -> None:
         "waitingId": encode_id("Order", waiting.id),
         "partId": encode_id("FulfillmentOrder", placed.fulfillment_orders[0].id),
     }
-    examples = _EXAMPLE.findall((FEATURES / "approvals.md").read_text())
+    examples = examples_in((FEATURES / "approvals.md").read_text())
     assert len(examples) == 7
     answers: list[Any] = []
     for document, variables in examples:
@@ -276,7 +276,7 @@ async def test_the_examples_of_stock_run(database: Database) -> None:
     await make_variant(database, sku="MUG-BLUE")
     await make_location(database, code="LONDON")
 
-    examples = _EXAMPLE.findall((FEATURES / "inventory.md").read_text())
+    examples = examples_in((FEATURES / "inventory.md").read_text())
     assert len(examples) == 7
     answers: list[Any] = []
     for document, variables in examples:
@@ -327,7 +327,7 @@ async def test_the_examples_of_the_ledger_run(database: Database) -> None:
 
     known: dict[str, str] = {"orderId": encode_id("Order", placed.order.id)}
     answers: list[Any] = []
-    for document, variables in _EXAMPLE.findall(written):
+    for document, variables in examples_in(written):
         data = await data_of(database, document, _filled(variables, known))
         answers += data.values()
         if "reconciliationDifferences" in data:

@@ -19,7 +19,7 @@ from api.health import Health
 from api.ide import Ide
 from api.scalars import encode_id
 from persistence.database import Database
-from services import label_calls
+from services import label_calls, manifests
 from services.access import Permission
 from tests.cart_flows import run_sql
 from tests.factories import bearer
@@ -128,3 +128,28 @@ async def test_what_makes_no_sense_is_said_so(database: Database) -> None:
             assert answer.status_code == status, url
             assert answer.headers["cache-control"] == "private, no-store" or status == 404
         assert (await client.post("/documents")).status_code == 405
+
+
+async def test_a_carriers_own_manifest_is_served_to_who_works_in_the_warehouse(database: Database) -> None:
+    [shipment_id] = await labeled(database, 1)
+    [parcel] = await run_sql(
+        database,
+        "SELECT l.code, s.carrier, s.provider FROM shipments s JOIN locations l ON l.id = s.location_id",
+    )
+    context = desk(database)
+    made = await manifests.create(context, parcel.code, parcel.carrier, parcel.provider, "manifest")
+    closed = await manifests.close(context, made.id)
+    [number] = await run_sql(
+        database, "SELECT tracking_number AS it FROM shipments WHERE id = :id", id=shipment_id
+    )
+    assert closed.document_id is not None
+    async with opened(database, Permission.WAREHOUSE_WRITE) as client:
+        answer = await client.get(f"/documents/{closed.document_id}")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/pdf")
+    assert f"manifest-{closed.document_id}.pdf" in answer.headers["content-disposition"]
+    [page] = pypdfium2.PdfDocument(answer.content)
+    assert number.it in page.get_textpage().get_text_bounded()
+    async with opened(database, Permission.FULFILLMENT_READ) as client:
+        assert (await client.get(f"/documents/{closed.document_id}")).status_code == 404
+    async with opened(database) as client:
+        assert (await client.get(f"/documents/{closed.document_id}")).status_code == 401

@@ -1,19 +1,18 @@
 """The examples of fulfilment run as they are written."""
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
 from persistence.database import Database
 from tests.cart_flows import run_sql
 from tests.checkouts import make_stocked_shop
+from tests.examples import examples_in
 from tests.factories import data_of
 from tests.payments import staff
 from tests.shipping import check_units, placed_order
 
 _PAGE = Path(__file__).parents[2] / "docs" / "features" / "fulfillment.md"
-_EXAMPLE = re.compile(r"```graphql\n(.*?)```\s*```json\n(.*?)```", re.DOTALL)
 
 
 async def test_the_examples_of_fulfilment_run(database: Database) -> None:
@@ -32,7 +31,7 @@ async def test_the_examples_of_fulfilment_run(database: Database) -> None:
         )
     await placed_order(database, shop=shop, quantity=5)
     await placed_order(database, shop=shop, quantity=3)
-    examples = _EXAMPLE.findall(_PAGE.read_text())
+    examples = examples_in(_PAGE.read_text())
     assert len(examples) == 11
     known: dict[str, str] = {}
     providers = staff(database).environment.payment_providers

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from domain.carrier_ports import Label, LabelRequest
+from domain.labels import Correction, LabelOutcome
 from domain.shipments import LabelState
 from persistence.database import Database
 from providers.carriers.sandbox import SandboxCarrier
-from services import label_calls
+from services import label_calls, labels
 from tests.cart_flows import run_sql
 from tests.labeled import desk, packed_parcels, parcel
 
@@ -48,3 +49,41 @@ async def test_a_carrier_that_breaks_for_one_label_keeps_no_other_waiting(databa
 
     states = [(await parcel(database, order_id, one)).label_state for one in (broken, whole)]
     assert states == [LabelState.REQUESTED, LabelState.PURCHASED]
+
+
+class Slow(SandboxCarrier):
+    """The sandbox, which sells when it is told to."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database.engine)
+        self.asked, self.goes_on = asyncio.Event(), asyncio.Event()
+        self.sold = 0
+
+    async def buy_label(self, key: str, request: LabelRequest) -> Label:
+        """Sell the label, in time."""
+        self.sold += 1
+        self.asked.set()
+        await self.goes_on.wait()
+        return await super().buy_label(key, request)
+
+
+async def test_who_asks_for_a_label_that_is_being_bought_is_told_what_becomes(
+    database: Database,
+) -> None:
+    _, ids = await packed_parcels(database, 1, 1)
+    slow = Slow(database)
+    here = desk(database, carriers={"sandbox": slow})
+    hurried = desk(database, carriers={"sandbox": slow}, carrier_time_limit_seconds=0.1)
+    buying = asyncio.create_task(label_calls.buy_due(here))
+    await slow.asked.wait()
+
+    early = await labels.purchase_many(hurried, ids, "early")
+    waiting = asyncio.create_task(labels.purchase(here, ids[0], Correction(), None, "late"))
+    await asyncio.sleep(0)
+    slow.goes_on.set()
+    late = await waiting
+    await buying
+
+    assert [one.outcome for one in early] == [LabelOutcome.PENDING] * 2
+    assert all(one.error is None and one.asked_again_at is not None for one in early)
+    assert (late.outcome, late.asked_again_at, slow.sold) == (LabelOutcome.PURCHASED, None, 2)

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
+from api.scalars import encode_id
 from domain.carrier_ports import CarrierRefused, CarrierUnavailable, LabelFormat
 from domain.carrier_ports import Manifest as CarriersManifest
 from domain.kernel.errors import InvalidInput, NotFound
@@ -14,12 +16,16 @@ from domain.orders import OrderStatus
 from domain.shipments import ShipmentStatus
 from persistence.database import Database
 from services import manifests, shipment_changes
+from services.access import Permission
 from tests.cart_flows import run_sql
 from tests.checkouts import Shop, events, make_stocked_shop
+from tests.factories import data_of, execute, make_app
 from tests.payments import staff
 from tests.shipping import check_units, order_of, pack, part_at, parts_of, placed_order
 from tests.statements import count_statements
 from tests.stocked import assert_explained
+
+DESK_STAFF = make_app(Permission.WAREHOUSE_WRITE, Permission.STOCK_READ)
 
 
 async def packed(database: Database, shop: Shop, count: int) -> list[tuple[UUID, UUID]]:
@@ -125,4 +131,48 @@ async def test_the_carrier_is_told_after_the_parcels_left_and_again_until_it_ans
     after = await manifests.get(context, listed.id)
     assert after is not None
     assert (after.closing, after.reference) == (CarrierClosing.DONE, "M-1")
+    assert after.document_id is not None
+    assert await manifests.document(context, after.document_id) == (LabelFormat.PDF, b"%PDF")
     assert desk.told == [(f"manifest-{listed.id}", [str(shipment_id)])] * 3
+
+
+LIST = """query ($filter: ManifestFilter, $first: Int, $after: String) {
+    manifests(filter: $filter, first: $first, after: $after) {
+        edges { cursor node { id documentUrl location { code } parcels { orderNumber } } }
+        pageInfo { hasNextPage endCursor } } }"""
+
+
+async def listed(database: Database, **narrowed: Any) -> Any:
+    paging: dict[str, Any] = {name: narrowed.pop(name) for name in ("first", "after") if name in narrowed}
+    return (await data_of(database, LIST, {"filter": narrowed} | paging, DESK_STAFF))["manifests"]
+
+
+async def test_manifests_are_listed_newest_first_and_by_what_staff_look_for(database: Database) -> None:
+    here, there = [await make_stocked_shop(database, 10) for _ in range(2)]
+    context, made = staff(database), []
+    for shop in (here, there, here):
+        await packed(database, shop, 1)
+        one = await manifests.create(context, shop.locations[0].code, "Test Post", None, str(uuid4()))
+        made.append(encode_id("Manifest", one.id))
+        if len(made) == 3:
+            await manifests.close(context, one.id)
+
+    def ids(found: Any) -> list[int]:
+        return [made.index(edge["node"]["id"]) for edge in found["edges"]]
+
+    with count_statements(database) as statements:
+        page = await listed(database, first=2)
+    assert len(statements) <= 3, statements
+    assert (ids(page), page["pageInfo"]["hasNextPage"]) == ([2, 1], True)
+    assert [len(edge["node"]["parcels"]) for edge in page["edges"]] == [1, 1]
+    assert page["edges"][1]["node"]["location"] == {"code": there.locations[0].code}
+    assert ids(await listed(database, first=2, after=page["pageInfo"]["endCursor"])) == [0]
+    assert ids(await listed(database, locationCode=here.locations[0].code)) == [2, 0]
+    assert ids(await listed(database, status=["OPEN"])) == [1, 0]
+    assert ids(await listed(database, carrier="Nobody")) == []
+    assert ids(await listed(database, createdBefore="2020-01-01T00:00:00Z")) == []
+    assert len(ids(await listed(database, createdFrom="2020-01-01T00:00:00Z", carrier="Test Post"))) == 3
+    for wrong in ({"filter": {"locationCode": "NOWHERE"}}, {"after": "nonsense"}):
+        assert (await execute(database, LIST, wrong, DESK_STAFF)).errors
+    refused = await execute(database, LIST, {}, make_app(Permission.FULFILLMENT_READ))
+    assert refused.errors is not None

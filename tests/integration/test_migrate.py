@@ -5,6 +5,7 @@ import asyncio
 import asyncpg
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -12,6 +13,7 @@ from app.bootstrap import opened_database
 from app.config import Settings, load_settings
 from persistence.database import Database
 from persistence.migrate import _LOCK, is_current, migrate, newest_revision
+from persistence.revisions import alembic_config
 from persistence.tables import metadata
 from tests.outages import Relay
 from tests.postgres import Emptier
@@ -31,6 +33,10 @@ async def test_a_migrated_database_is_current_and_migrating_again_changes_nothin
     assert await is_current(database)
     await migrate(database_url)
     assert await is_current(database)
+
+
+def test_the_newest_revision_is_the_one_that_alembic_would_upgrade_to() -> None:
+    assert newest_revision() == ScriptDirectory.from_config(alembic_config()).get_current_head()
 
 
 async def test_a_start_migrates_past_the_pooler_with_one_connection_that_waits_for_its_turn(

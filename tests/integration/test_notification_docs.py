@@ -13,12 +13,12 @@ from services import notifications
 from services.access import ANONYMOUS, SYSTEM
 from tests.checkouts import make_ready_cart, make_stocked_shop, order_now
 from tests.commands import ordertide
+from tests.examples import examples_in
 from tests.factories import execute
 from tests.mail_server import ADDRESS, mail_server
 from tests.notices import note_all, post, send_parcel
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "features" / "notifications.md").read_text()
-_EXAMPLE = re.compile(r"```graphql\n(.*?)```(?:\s*```json\n(.*?)```)?", re.DOTALL)
 
 
 async def test_the_examples_run(database: Database) -> None:
@@ -35,7 +35,7 @@ async def test_the_examples_run(database: Database) -> None:
         "orderNumber": order.number,
     }
     answers: list[Any] = []
-    for document, variables in _EXAMPLE.findall(DOCUMENT):
+    for document, variables in examples_in(DOCUMENT):
         for name, value in known.items():
             variables = variables.replace(f"<{name}>", value)
         actor = ANONYMOUS if "cartUpdate" in document else SYSTEM

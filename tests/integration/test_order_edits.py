@@ -8,15 +8,16 @@ import pytest
 
 from api.scalars import encode_id
 from domain.kernel.errors import AccessDenied
-from domain.orders import Order
+from domain.orders import Order, OrderStatus
 from persistence.database import Database
 from providers.payments.sandbox import charges
-from services import payment_sweep
+from services import fulfillment, payment_sweep
 from services.access import ANONYMOUS, SYSTEM, Actor
 from tests.cart_flows import run_sql
 from tests.checkouts import Shop, events, later, levels, make_stocked_shop
 from tests.factories import execute, give_stock, make_variant
-from tests.payments import check_sums, paid_order, staff
+from tests.payments import capture_at, check_sums, paid_order, staff
+from tests.shipping import fulfill, order_of, part_at, parts_of
 from tests.statements import count_statements
 
 ERRORS = """{ __typename code message path
@@ -299,3 +300,32 @@ async def test_only_open_orders_are_edited_and_only_by_who_may(database: Databas
     assert isinstance(result.errors[0].original_error, AccessDenied)
     unknown = {**given, "id": encode_id("Order", UUID(int=7))}
     assert (await ask(database, PREVIEW, unknown))["userErrors"][0]["code"] == "NOT_FOUND"
+
+
+async def test_what_an_edit_gave_back_is_taken_again_with_the_last_parcel(database: Database) -> None:
+    _, order = await shop_with_order(database, captured=True)
+    await commit(database, order, await changing(database, order, 1))
+    await commit(database, order, await changing(database, order, 3))
+    given = {"id": encode_id("Order", order.id), "idempotencyKey": "rest"}
+    paid = await ask(database, PAY, {**given, "payment": {"provider": "sandbox", "method": "ok"}})
+    assert paid["payment"]["authorized"] == {"amount": "20.00"}
+    parts = (await parts_of(database, order.id)).fulfillment_orders
+    sent = [await fulfill(staff(database), part) for part in parts][-1]
+    # 25.00 at first, of which 10.00 went back, and the 20.00 that two more mugs cost.
+    assert sum(one.captured_minor - one.refunded_minor for one in await charges(database.engine)) == 3500
+    assert (sent.order.status, sent.order.total_minor) == (OrderStatus.COMPLETED, 3500)
+    await check_sums(database)
+
+
+async def test_an_edit_after_which_nothing_is_left_to_leave_takes_the_rest(database: Database) -> None:
+    shop, order = await shop_with_order(database, captured=False)
+    await capture_at(database, shop, "MANUAL")
+    part = await part_at(database, order.id)
+    await fulfillment.split(staff(database), part.id, {part.lines[0].id: 1}, None, "split")
+    await fulfill(staff(database), await part_at(database, order.id))
+    await capture_at(database, shop, "AT_SHIPMENT")
+    edited = await commit(database, order, await changing(database, order, 1))
+    assert edited["order"]["paymentStatus"] == "PAID"
+    assert [one.captured_minor for one in await charges(database.engine)] == [1500]
+    assert (await order_of(database, order.id)).status is OrderStatus.COMPLETED
+    await check_sums(database)

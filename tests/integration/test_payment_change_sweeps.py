@@ -40,6 +40,34 @@ class OtherAmount(SandboxPayments):
         return None if found is None else _less(found)
 
 
+class Breaks(SandboxPayments):
+    """The real sandbox, which answers in a way nobody can read when it is asked about one payment."""
+
+    def __init__(self, database: Database, reference: str | None) -> None:
+        super().__init__(database.engine)
+        self.reference = reference
+
+    async def find_change(self, key: str, reference: str) -> ProviderAnswer | None:
+        if reference == self.reference:
+            raise KeyError(reference)
+        return await super().find_change(key, reference)
+
+
+async def test_a_payment_that_breaks_the_sweep_keeps_no_other_waiting(database: Database) -> None:
+    shop = await make_stocked_shop(database, 10)
+    paid = [(await paid_order(database, captured=False, shop=shop))[1] for _ in range(3)]
+    unreachable = staff(database, Unreachable(database.engine))
+    for one in paid:
+        await payment_changes.capture(unreachable, one.id, None, str(uuid4()))
+    breaks = Breaks(database, (await payment_now(database, paid[0].id)).provider_reference)
+    providers = later(database).environment.payment_providers
+    assert await settle_due(later(database, payment_providers={**providers, "sandbox": breaks})) == 3
+    captured = [(await payment_now(database, one.id)).captured_minor for one in paid]
+    assert captured == [0, 2500, 2500]
+    assert await settle_due(later(database, hours=2)) == 1
+    await check_sums(database)
+
+
 @pytest.mark.parametrize("sandbox", [Dies, Silent, Unreachable])
 async def test_a_capture_is_finished_whenever_something_died(
     database: Database, sandbox: type[SandboxPayments]

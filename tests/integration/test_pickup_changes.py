@@ -15,7 +15,7 @@ from domain.orders import OrderFulfillmentStatus, OrderPaymentStatus, OrderStatu
 from domain.shipments import ShipmentStatus
 from persistence.database import Database
 from providers.messages.rendering import Renderer
-from services import notifications, orders, pickups, shipment_changes
+from services import fulfillment, notifications, orders, pickups, shipment_changes
 from services.orders import OrderRef
 from tests.cart_flows import run_sql
 from tests.checkouts import events, later, levels, order_now
@@ -28,7 +28,7 @@ from tests.pickups import (
     make_ready,
     make_store_shop,
 )
-from tests.shipping import check_units, customers_units, order_of, part_at, parts_of
+from tests.shipping import check_units, customers_units, fulfill, order_of, pack, part_at, parts_of
 from tests.statements import count_statements
 
 WRONG = "not a code"
@@ -249,3 +249,21 @@ async def test_the_mail_that_it_is_ready_names_the_store_and_the_code(database: 
     assert f"Abholung bei\n  {shop.locations[1].name}\n  Marienplatz 1" in text
     assert "Lieferadresse" not in text
     assert "Pickup" not in text
+
+
+async def test_what_is_collected_is_neither_sent_nor_moved_by_hand(database: Database) -> None:
+    shop = await make_store_shop(database, 10, 10)
+    order, part = await collected_order(database, shop)
+    staff = desk(database)
+    with pytest.raises(IllegalTransition, match="its customer collects it") as refused:
+        await fulfill(staff, part)
+    assert refused.value.path == ("id",)
+    with pytest.raises(IllegalTransition, match="its customer collects it") as refused:
+        await pack(staff, part, 1)
+    assert refused.value.path == ("fulfillmentOrderId",)
+    warehouse = shop.locations[0].code
+    for units in (None, {part.lines[0].id: 1}):
+        with pytest.raises(IllegalTransition, match="its customer collects it"):
+            await fulfillment.move(staff, part.id, warehouse, units, None, str(uuid4()))
+    assert await part_at(database, order.id) == part
+    assert await levels(database, shop) == [(10, 0, 0), (8, 0, 2)]

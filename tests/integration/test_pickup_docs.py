@@ -12,6 +12,7 @@ from services.access import ANONYMOUS, SYSTEM
 from services.order_placement import place
 from tests.cart_flows import run_sql
 from tests.checkouts import make_ready_cart, till
+from tests.examples import examples_in
 from tests.factories import data_of
 from tests.pickups import collected_order, make_ready, make_store_shop
 from tests.shipping import check_units, part_at
@@ -27,11 +28,11 @@ async def test_the_examples_of_click_and_collect_run(database: Database) -> None
     )
     await run_sql(database, "UPDATE channels SET slug = 'shop' WHERE id = :id", id=shop.channel.id)
     token = await make_ready_cart(database, shop, 2)
-    known = {"cartToken": token}
+    known = {"cartToken": token, "storeId": encode_id("Location", shop.locations[1].id)}
     providers = till(database).environment.payment_providers
     answers: dict[str, Any] = {}
-    examples = re.findall(r"```graphql\n(.*?)```\s*```json\n(.*?)```", PAGE, re.DOTALL)
-    assert len(examples) == 6
+    examples = examples_in(PAGE)
+    assert len(examples) == 8
 
     for document, written in examples:
         name = re.findall(r"^  (\w+)\(", document, re.MULTILINE)[0]
@@ -53,7 +54,7 @@ async def test_the_examples_of_click_and_collect_run(database: Database) -> None
         filled = written
         for key, value in known.items():
             filled = filled.replace(f"<{key}>", value)
-        actor = SYSTEM if name.startswith("fulfillment") else ANONYMOUS
+        actor = SYSTEM if name.startswith(("fulfillment", "pickupFee", "location")) else ANONYMOUS
         data = await data_of(database, document, json.loads(filled), actor, payment_providers=providers)
         answers[name] = data[name]
         if name == "order":
@@ -73,6 +74,8 @@ def _check(answers: dict[str, Any]) -> None:
     assert store["items"][0]["availability"] == "IN_STOCK"
     assert answers["cartPickupSelect"]["cart"]["pickup"]["code"] == "MARIENPLATZ"
     assert answers["cartPickupSelect"]["cart"]["deliveryOption"] is None
+    assert answers["pickupFeeSet"]["pickupFee"]["fee"]["amount"] == "1.50"
+    assert len(answers["locationRulesUpdate"]["location"]["rules"]["openingHours"]) == 3
     waits = answers["fulfillmentOrderReady"]["fulfillmentOrder"]["pickup"]
     assert waits["readyAt"] is not None
     assert waits["code"] is None, "staff ask for it"

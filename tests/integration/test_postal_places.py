@@ -1,11 +1,13 @@
 """Importing where postal codes are, and that distances are computed by it."""
 
 from datetime import UTC, datetime
+from itertools import product
+from string import ascii_uppercase
 
 import pytest
 from sqlalchemy import text
 
-from domain.addresses import Address
+from domain.addresses import Address, is_country
 from domain.routing_places import centroid
 from persistence import routing
 from persistence.database import Database
@@ -40,7 +42,18 @@ async def test_the_longest_beginning_of_a_postal_code_that_is_known_counts(datab
 
 async def test_without_places_a_country_is_where_its_middle_is(database: Database) -> None:
     assert await place_of(database, "FR", "75001") == centroid("FR")
-    assert await place_of(database, "AQ", None) is None
+    assert await place_of(database, "ZZ", None) is None
+
+
+def test_every_country_is_somewhere() -> None:
+    codes = ["".join(pair) for pair in product(ascii_uppercase, repeat=2)]
+    countries = [code for code in codes if is_country(code)]
+    assert len(countries) > 240
+    places = {code: centroid(code) for code in countries}
+    assert [code for code, place in places.items() if place is None] == []
+    # Not given twice, nor the wrong way round: neighbours are near, and the south has a minus.
+    assert places["NA"] == (-22.6, 17.1)
+    assert all(-90 <= place[0] <= 90 and -180 <= place[1] <= 180 for place in places.values() if place)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from domain.routing_decisions import RoutingDecision
 from persistence import routing as rows
 from persistence.database import Database
-from services import routing_batches
+from services import reroutes, routing_batches
 from services.access import SYSTEM
 from services.order_placement import place
 from services.payment_attempts import Placed
@@ -93,6 +93,28 @@ async def test_a_location_that_does_not_ship_is_left_out(database: Database) -> 
     shop = await make_stocked_shop(database, 5, 5)
     await run_sql(database, "UPDATE locations SET ships = false WHERE id = :id", id=shop.locations[0].id)
     assert sent(await order_now(database, shop, 2), shop) == [0, 2]
+
+
+async def test_a_location_that_is_slow_but_keeps_the_promise_costs_nothing_for_it(database: Database) -> None:
+    shop = await configured(database, 5, 5, parcel=(100, 150))
+    await run_sql(database, "UPDATE channel_routing SET late_day_minor = 1000")
+    await run_sql(
+        database,
+        "INSERT INTO location_closures (location_id, day)"
+        " SELECT :id, current_date + n FROM generate_series(-1, 9) n",
+        id=shop.locations[0].id,
+    )
+    promised = await make_ready_cart(database, shop, 1)
+    await run_sql(database, "UPDATE delivery_rates SET min_days = 1, max_days = 2")
+    unpromised = await make_ready_cart(database, shop, 1)
+    slow = await place(till(database), promised, "sandbox", "ok", "promised")
+    assert sent(slow, shop) == [1, 0], "the promise was given of where it was held"
+    assert (await decision_of(database, slow)).cost == 100
+    fast = await place(till(database), unpromised, "sandbox", "ok", "unpromised")
+    assert sent(fast, shop) == [0, 1]
+    assert slow.order is not None
+    await reroutes.order(till(database, SYSTEM), slow.order.id, None, "again")
+    assert await levels(database, shop) == [(4, 0, 1), (4, 0, 1)], "it is late from nowhere later either"
 
 
 async def test_a_full_day_sends_later_orders_elsewhere(database: Database) -> None:

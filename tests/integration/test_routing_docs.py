@@ -1,13 +1,13 @@
 """The examples of the page on routing run as they are written."""
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
 from api.scalars import encode_id
 from persistence.database import Database
 from tests.checkouts import make_stocked_shop, order_now
+from tests.examples import examples_in
 from tests.factories import data_of
 
 PAGE = (Path(__file__).parents[2] / "docs" / "features" / "routing.md").read_text()
@@ -23,7 +23,7 @@ async def test_the_examples_of_routing_run(database: Database) -> None:
         "orderId": encode_id("Order", placed.order.id),
     }
     answers: list[dict[str, Any]] = []
-    for document, written in re.findall(r"```graphql\n(.*?)```(?:\s*```json\n(.*?)```)?", PAGE, re.DOTALL):
+    for document, written in examples_in(PAGE):
         filled = written.replace("MUG-BLUE", shop.variant.sku)
         for name, value in known.items():
             filled = filled.replace(f"<{name}>", value)

@@ -10,12 +10,15 @@ from domain.inventory import AdjustReason
 from domain.kernel.errors import DomainError, IllegalTransition, InvalidInput
 from domain.order_edits import NewQuantity
 from domain.orders import OrderStatus
+from domain.shipments import ShipmentStatus
+from persistence import tracking as tracking_rows
 from persistence.database import Database
-from services import fulfillment, inventory, order_edits, orders, stock_losses
+from services import fulfillment, inventory, label_calls, order_edits, orders, stock_losses, tracking
 from services.order_edits import Wanted
 from services.orders import OrderRef
 from services.shipment_changes import Sent
 from tests.checkouts import Shop, levels, make_stocked_shop
+from tests.labeled import packed_parcels, parcel
 from tests.payments import check_sums, staff
 from tests.shipping import (
     check_units,
@@ -29,6 +32,7 @@ from tests.shipping import (
     placed_order,
 )
 from tests.stocked import assert_explained
+from tests.tracked import carrier_desk, said
 
 
 async def _checked(database: Database) -> None:
@@ -172,4 +176,43 @@ async def test_a_parcel_still_lacks_what_it_lost_when_the_rest_moves_away(databa
     assert await levels(database, shop) == [(0, 0, 3), (8, 0, 1)]
     with pytest.raises(IllegalTransition):
         await hand_over(staff(database), packed.shipments[0].id)
+    await _checked(database)
+
+
+async def test_carriers_staff_and_customers_at_one_order_never_deadlock(
+    database: Database,
+) -> None:
+    order_id, ids = await packed_parcels(database, 1, 1, 1)
+    desk = carrier_desk(database)
+    await label_calls.buy_due(desk)
+    parcels = [await parcel(database, order_id, one) for one in ids]
+    kinds = [ShipmentStatus.IN_TRANSIT, ShipmentStatus.OUT_FOR_DELIVERY, ShipmentStatus.DELIVERED]
+    for at, one in enumerate(parcels):
+        updates = [said(one, kind, f"{at}-{kind}", tracking_number=one.tracking_number) for kind in kinds]
+        async with desk.read() as connection:
+            await tracking_rows.store(connection, "sandbox", updates, now=desk.now())
+    [line] = (await parts_of(database, order_id)).fulfillment_orders[0].lines
+    edit = Wanted(order_id, [NewQuantity(line.order_line_id, 4)])
+
+    async def edited() -> None:
+        version = (await order_of(database, order_id)).version
+        await order_edits.commit(staff(database), edit, "one more", version, str(uuid4()))
+
+    done = await asyncio.wait_for(
+        asyncio.gather(
+            *(tracking.apply_due(desk) for _ in range(4)),
+            *(hand_over(staff(database), one) for one in ids),
+            *(edited() for _ in range(4)),
+            *(orders.cancel(staff(database), OrderRef(id=order_id), "no", None, str(n)) for n in range(2)),
+            stock_losses.refill(staff(database)),
+            tracking.tell_late(desk),
+            return_exceptions=True,
+        ),
+        20,
+    )
+    strange = [one for one in done if isinstance(one, BaseException) and not isinstance(one, DomainError)]
+    assert strange == [], "a deadlock is one"
+    await tracking.apply_due(desk)
+    after = [(await parcel(database, order_id, one)).status for one in ids]
+    assert set(after) <= {ShipmentStatus.DELIVERED, ShipmentStatus.CANCELED}
     await _checked(database)

@@ -1,7 +1,6 @@
 """The examples of docs/features/stored_values.md run as they are written, and the command line agrees."""
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +9,11 @@ from services.access import ANONYMOUS, Permission
 from tests.cart_flows import run_sql
 from tests.checkouts import make_ready_cart, make_stocked_shop, till
 from tests.commands import ordertide
+from tests.examples import examples_in
 from tests.factories import execute, make_app
 from tests.stored import give_credit, make_card
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "features" / "stored_values.md"
-_EXAMPLE = re.compile(r"```graphql\n(.*?)```(?:\s*```json\n(.*?)```)?", re.DOTALL)
 
 
 async def test_the_examples_of_stored_values_run(database: Database) -> None:
@@ -24,7 +23,7 @@ async def test_the_examples_of_stored_values_run(database: Database) -> None:
     )
     providers = till(database).environment.payment_providers
     answers: list[Any] = []
-    for document, variables in _EXAMPLE.findall(DOCUMENT.read_text()):
+    for document, variables in examples_in(DOCUMENT.read_text()):
         for name, value in known.items():
             variables = variables.replace(f"<{name}>", value)
         for_shopper = any(one in document for one in ("giftCard(", "cartGiftCardApply", "orderPlace"))

@@ -288,6 +288,10 @@ async def test_staff_tell_what_a_courier_does_not(database: Database) -> None:
     for changes, path in (
         ({"status": "CANCELED"}, ["status"]),
         (future, ["occurredAt"]),
+        ({"occurredAt": "1970-01-01T00:00:00Z"}, ["occurredAt"]),
+        ({"occurredAt": "0001-01-01T00:00:00+12:00"}, ["occurredAt"]),
+        ({"estimatedAt": "0001-01-01T00:00:00Z"}, ["estimatedAt"]),
+        ({"estimatedAt": "9999-12-31T23:59:59-12:00"}, ["estimatedAt"]),
         ({"place": " "}, ["place"]),
     ):
         refused = await data_of(

@@ -7,6 +7,7 @@ from typing import Any
 
 from domain.transfers import TRANSITIONS, TransferStatus
 from persistence.database import Database
+from tests.examples import examples_in
 from tests.factories import data_of, give_stock, make_location, make_variant
 
 PAGE = (Path(__file__).parents[2] / "docs" / "features" / "transfers.md").read_text()
@@ -20,7 +21,7 @@ async def test_the_examples_of_transfers_run(database: Database) -> None:
     statuses: list[str] = []
     answer: dict[str, Any] = {}
 
-    for document, variables in re.findall(r"```graphql\n(.*?)```(?:\s*```json\n(.*?)```)?", PAGE, re.DOTALL):
+    for document, variables in examples_in(PAGE):
         for name, value in ids.items():
             variables = variables.replace(f"<{name}>", value)
         (answer,) = (await data_of(database, document, json.loads(variables or "{}"))).values()

@@ -9,7 +9,17 @@ from domain.kernel.ids import new_id
 from domain.locations import Location
 from persistence.database import Database
 from services.access import Actor, Permission
-from tests.factories import Shop, data_of, execute, give_stock, make_app, make_location, make_shop, unique
+from tests.factories import (
+    Shop,
+    data_of,
+    execute,
+    give_stock,
+    make_app,
+    make_location,
+    make_shop,
+    make_variant,
+    unique,
+)
 from tests.statements import count_statements
 from tests.stocked import assert_explained
 
@@ -170,11 +180,32 @@ async def test_more_than_there_is_does_not_leave_and_nothing_changes(database: D
         shop.variant.sku,
         6,
         5,
-        ["lines", "0", "quantity"],
+        ["id"],
     )
     assert (await levels(database, shop))[shop.location.code]["available"] == 5
     reopened = await ask(database, "transferReopen", id=draft["id"])
     assert (ready["transfer"]["status"], reopened["transfer"]["status"]) == ("READY_TO_SHIP", "DRAFT")
+
+
+async def test_a_refused_departure_names_the_line_as_it_was_asked_for(database: Database) -> None:
+    shop, store = await make_shop(database, stock=10), await make_location(database)
+    other = await make_variant(database)
+    wanted = [
+        {"variant": {"sku": sku}, "quantity": units} for sku, units in ((shop.variant.sku, 6), (other.sku, 2))
+    ]
+    draft = await drafted(database, shop, store)
+    lines = (await ask(database, "transferUpdate", id=draft["id"], lines=wanted))["transfer"]["lines"]
+    of = {line["sku"]: line["id"] for line in lines}
+    await ask(database, "transferReady", id=draft["id"])
+    for asked, path in (
+        ([(shop.variant.sku, 6), (other.sku, 2)], ["lines", "1", "quantity"]),
+        ([(other.sku, 2)], ["lines", "0", "quantity"]),
+        ([(other.sku, 3), (shop.variant.sku, 6)], ["lines", "0", "quantity"]),
+        ([(shop.variant.sku, 6), (shop.variant.sku, 1)], ["lines", "1", "lineId"]),
+    ):
+        given = [{"lineId": of[sku], "quantity": units} for sku, units in asked]
+        refused = await ask(database, "transferShip", id=draft["id"], lines=given, idempotencyKey=unique("k"))
+        assert [error["path"] for error in refused["userErrors"]] == [path]
 
 
 async def test_a_receipt_beyond_what_is_on_its_way_names_its_line(database: Database) -> None:

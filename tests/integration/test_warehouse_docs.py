@@ -13,13 +13,13 @@ from persistence.database import Database
 from providers.documents.pdf import PdfDocuments
 from services.access import Permission
 from tests.checkouts import make_stocked_shop
+from tests.examples import examples_in
 from tests.factories import data_of, execute, make_app
 from tests.live import following, live
 from tests.shipping import part_at, placed_order
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "features" / "warehouse.md"
-_EXAMPLE = re.compile(r"```graphql\n(.*?)```(?:\s*```json\n(.*?)```)?", re.DOTALL)
-STAFF = make_app(Permission.WAREHOUSE_WRITE)
+STAFF = make_app(Permission.WAREHOUSE_WRITE, Permission.FULFILLMENT_READ)
 
 
 async def test_the_examples_of_warehouse_work_run(database: Database) -> None:
@@ -32,7 +32,7 @@ async def test_the_examples_of_warehouse_work_run(database: Database) -> None:
         "fulfillmentOrderId": encode_id("FulfillmentOrder", part.id),
     }
     answers: dict[str, Any] = {}
-    for document, variables in _EXAMPLE.findall(DOCUMENT.read_text()):
+    for document, variables in examples_in(DOCUMENT.read_text()):
         filled = re.sub(r"<(\w+)>", lambda found: known[found[1]], variables or "{}")
         data = await data_of(database, document, json.loads(filled), STAFF, documents=PdfDocuments())
         for name, answer in data.items():
@@ -49,6 +49,10 @@ async def test_the_examples_of_warehouse_work_run(database: Database) -> None:
         "status": "PICKED",
         "pickList": [{"sku": shop.variant.sku, "quantityLeft": 0, "quantityShort": 1}],
     }
+    [suggested] = answers["fulfillmentOrders"]["edges"]
+    assert [box["lines"] for box in suggested["node"]["suggestedBoxes"]] == [
+        [{"sku": shop.variant.sku, "quantity": 2}]
+    ]
     assert answers["packClose"]["shipment"]["lines"] == [{"sku": shop.variant.sku, "quantity": 2}]
     assert answers["packClose"]["expected"] == []
     assert [edge["node"]["id"] for edge in answers["waves"]["edges"]] == [known["waveId"]]

@@ -7,17 +7,16 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.inventory import MOVES, OUTSIDE, HoldPolicy, Movement, StockState
 from domain.kernel.ids import new_id
 from persistence import inventory, stock_ledger
-from persistence.database import Database
 from persistence.inventory import HoldTarget
+from tests import stateful
 from tests.stocked import ACTOR, START, Shop, commit, expire, hold, make_shop, receive
 
 T = TypeVar("T")
@@ -209,22 +208,4 @@ class Stock(RuleBasedStateMachine):
 
 
 def test_stock_is_always_as_the_model_says(database_url: str) -> None:
-    database = Database(database_url, pool_size=1)
-    with asyncio.Runner() as runner:
-        connection = runner.run(_connect(database))
-        machine = type("StockHere", (Stock,), {"runner": runner, "connection": connection})
-        run_state_machine_as_test(
-            machine,
-            settings=settings(
-                max_examples=40,
-                stateful_step_count=20,
-                deadline=None,
-                suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-            ),
-        )
-        runner.run(connection.close())
-        runner.run(database.close())
-
-
-async def _connect(database: Database) -> AsyncConnection:
-    return await database.engine.connect()
+    stateful.check(Stock, database_url)

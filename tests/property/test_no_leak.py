@@ -11,10 +11,11 @@ from services.access import Permission
 from tests import cart_flows as flow
 from tests.checkouts import make_stocked_shop, order_now
 from tests.entitled import DEEP, SHALLOW, subscription_names
-from tests.factories import make_shop
+from tests.factories import make_context, make_shop
 from tests.in_process import processes
-from tests.leak_ground import FOLLOWED, VALUES, Ground
+from tests.leak_ground import FOLLOWED, TRACKING, VALUES, Ground
 from tests.leaks import World
+from tests.shipping import pack, part_at
 
 CARTS, ORDERS, CHANNELS = Permission.CARTS_READ, Permission.ORDERS_READ, Permission.CHANNELS_WRITE
 STOCK = Permission.STOCK_READ
@@ -33,11 +34,13 @@ PERMISSIONS = st.sampled_from(
 VIEWERS = 4
 WHO, PROCESS, WHERE = st.integers(0, VIEWERS - 1), st.integers(0, 1), st.integers(0, 1)
 ARRIVAL = st.tuples(st.none() | PERMISSIONS, PROCESS)
-AGGREGATE = st.sampled_from(("cart", "order"))
+AGGREGATE = st.sampled_from(("cart", "order", "shipment"))
 WHAT = (
-    st.sampled_from([*FOLLOWED, *VALUES, "cartUpdated", "orderUpdated", "orderUpdated"]),
+    st.sampled_from([*FOLLOWED, *VALUES, "cartUpdated", "orderUpdated", "orderUpdated", "shipmentUpdated"]),
     WHERE,
-    st.sampled_from(("token", "token", "token", "id", "number", "old token", "another's token")),
+    st.sampled_from(
+        ("token", "token", "token", "id", "number", "old token", "another's token", *TRACKING, *TRACKING[:1])
+    ),
     st.sampled_from((DEEP, DEEP, SHALLOW)),
     st.none() | st.integers(0, 12),
 )
@@ -61,8 +64,13 @@ async def ground(database: Database) -> Ground:
     placed = [(await order_now(database, shop, 1)).order for _ in range(2)]
     numbers = {order.id: order.number for order in placed if order}
     carts = [row.id for row in await flow.run_sql(database, "SELECT id FROM carts ORDER BY id")]
-    generations = dict.fromkeys([*carts, *numbers], 1)
-    return Ground(carts, list(numbers), numbers, await make_shop(database, stock=1), generations)
+    parcels = {}
+    for order_id in numbers:
+        sent = await pack(make_context(database), await part_at(database, order_id), 1)
+        parcels[order_id] = sent.shipments[0].id
+    generations = dict.fromkeys([*carts, *numbers, *parcels.values()], 1)
+    stock = await make_shop(database, stock=1)
+    return Ground(carts, list(numbers), numbers, stock, generations, parcels)
 
 
 def test_every_subscription_of_the_schema_is_tried() -> None:

@@ -8,9 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.routing.batches import decide_together
+from domain.routing.branching import Branching
+from domain.routing.compact import Compact
 from domain.routing.deciding import decide
 from domain.routing.explanation import explain
 from domain.routing.problem import Problem
+from domain.routing.relaxation import Relaxation
 from domain.routing.strategies import STRATEGIES, SiteFacts
 from tests.routings import assert_sound, every_plan, random_batch, random_problem, recomputed_cost
 
@@ -55,6 +58,56 @@ def test_what_another_site_would_cost_is_never_less_than_the_truth(seed: int) ->
                 exact += 1
                 assert reason.extra_cost == pytest.approx(truth, abs=ROUNDING)
     assert exact
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_bound_of_a_part_of_the_plans_exceeds_its_cheapest_plan(seed: int) -> None:
+    draw = np.random.default_rng(200 + seed)
+    looked_at = 0
+    for _ in range(150):
+        problem = random_problem(draw, most_sites=7)
+        compact = Compact.of(problem)
+        if len(compact.sites) < 2:
+            continue
+        subsets, totals = every_plan(problem)
+        forced = draw.random(len(compact.sites)) < 0.2
+        allowed = forced | (draw.random(len(compact.sites)) < 0.8)
+        chosen = subsets[:, compact.sites] == 1
+        inside = (chosen >= forced).all(axis=1) & (chosen <= allowed).all(axis=1)
+        if (compact.usable[:, allowed].sum(axis=1) < compact.demand).any():
+            continue
+        cheapest = totals[inside].min() - compact.paid
+        parent = Relaxation(compact, forced, np.ones(len(forced), np.bool_), None)
+        for _ in range(10):
+            parent.ascend(cheapest)
+        child = Relaxation(compact, forced, allowed, parent.multipliers, covers=parent.covers)
+        for _ in range(30):
+            child.ascend(cheapest * 1.1)
+        assert parent.bound <= cheapest + ROUNDING
+        assert child.bound <= cheapest + ROUNDING
+        looked_at += 1
+    assert looked_at > 50
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.02, 0.2])
+def test_branching_stops_at_the_gap_and_its_bound_is_true(gap: float) -> None:
+    draw = np.random.default_rng(300)
+    for _ in range(60):
+        problem = random_problem(draw, most_sites=8)
+        compact = Compact.of(problem)
+        if not len(compact.sites):
+            continue
+        everything = np.ones(len(compact.sites))
+        branching = Branching(compact, everything, np.inf, np.inf)
+        branching.offer(everything)
+        branching.run(gap, None)
+        _, totals = every_plan(problem)
+        assert branching.bound + compact.paid <= totals.min() + ROUNDING
+        assert branching.gap() <= gap + ROUNDING
+        assert (
+            branching.cost + compact.paid
+            <= totals.min() + gap * abs(branching.cost + compact.paid) + ROUNDING
+        )
 
 
 amounts = st.integers(0, 10**12)

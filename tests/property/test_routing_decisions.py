@@ -48,7 +48,9 @@ def orders(draw: st.DrawFn) -> tuple[Request, RoutingFacts]:
         )  # fmt: skip
     skus = {one: f"SKU-{one.int}" for one in VARIANTS}
     request = Request(UUID(int=1), demand, skus, "DE", "EUR", own)
-    return request, RoutingFacts(terms, sites, goods, available, draw(PLACES))
+    price = st.floats(0, 900).map(lambda one: one if one > 100 else 0.0)
+    prices = {place: draw(price) for place in available} if draw(st.booleans()) else {}
+    return request, RoutingFacts(terms, sites, goods, available, draw(PLACES), prices)
 
 
 def decided(request: Request, facts: RoutingFacts) -> Routed:
@@ -75,6 +77,7 @@ def test_a_stored_decision_recomputes_to_its_cost(drawn: tuple[Request, RoutingF
     stored = sites_from_json(orjson.loads(orjson.dumps(sites_to_json(decision.sites))))
     assert stored == decision.sites
     assert decision.recomputed_cost == pytest.approx(decision.cost, abs=1e-3)
+    assert decision.recomputed_price == pytest.approx(decision.price, abs=1e-3)
     assert decision.bound <= decision.cost + decision.price + 1e-6
     for site in stored:
         assert site.used == bool(site.units)

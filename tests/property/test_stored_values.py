@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -29,8 +29,8 @@ from domain.stored_values import (
 )
 from persistence import stored_value_tenders as tender_rows
 from persistence import stored_values as rows
-from persistence.database import Database
 from persistence.stored_value_tenders import GivenBack, Tender
+from tests import stateful
 from tests.stocked import ACTOR, START, Shop, make_shop
 
 T = TypeVar("T")
@@ -225,21 +225,7 @@ class Balances(RuleBasedStateMachine):
 
 
 def test_balances_are_always_as_the_model_says(database_url: str) -> None:
-    database = Database(database_url, pool_size=1)
-    with asyncio.Runner() as runner:
-        connection = runner.run(_connect(database))
-        machine = type("BalancesHere", (Balances,), {"runner": runner, "connection": connection})
-        run_state_machine_as_test(
-            machine,
-            settings=settings(
-                max_examples=40,
-                stateful_step_count=20,
-                deadline=None,
-                suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-            ),
-        )
-        runner.run(connection.close())
-        runner.run(database.close())
+    stateful.check(Balances, database_url)
 
 
 @pytest.mark.parametrize(
@@ -251,7 +237,3 @@ async def test_what_moved_is_never_changed(connection: AsyncConnection, change: 
     )
     with pytest.raises(IntegrityError, match="only ever added to"):
         await connection.execute(text(change))
-
-
-async def _connect(database: Database) -> AsyncConnection:
-    return await database.engine.connect()

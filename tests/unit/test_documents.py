@@ -107,3 +107,20 @@ def test_a_list_has_its_rows_and_a_line_to_sign() -> None:
     [page] = text_of(PdfDocuments().listing(listing).content)
     for words in ("Manifest 7", "Carrier: Post", "MUG", "3", "Handed over by", "Page 1"):
         assert words in page
+
+
+@pytest.mark.parametrize(
+    ("address", "lines"),
+    [
+        (
+            Address("山田", "一丁目", "千代田区", "JP", region="東京都"),
+            ["東京都", "千代田区一丁目", "山田", "JAPAN"],
+        ),
+        (Address("A", "B 1", "Helsinki", "FI"), ["A", "B 1", "HELSINKI", "FINLAND"]),
+        (Address("A", "B 1", "Riga", "LV"), ["A", "B 1", "RIGA", "LATVIA"]),
+        (Address("A", "B 1", "Sydney", "AU", region="NSW"), ["A", "B 1", "SYDNEY NSW", "AUSTRALIA"]),
+        (Address("A", "B 1", "San Juan", "PR"), ["A", "B 1", "SAN JUAN", "PUERTO RICO"]),
+    ],
+)
+def test_without_a_postal_code_nothing_is_left_of_one(address: Address, lines: list[str]) -> None:
+    assert address_lines(address) == lines

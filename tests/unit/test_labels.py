@@ -67,6 +67,14 @@ def test_a_label_makes_a_parcel_ready_but_brings_no_canceled_one_back() -> None:
     assert (canceled.status, canceled.label_state) == (ShipmentStatus.CANCELED, LabelState.PURCHASED)
 
 
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "", "https://carrier.example/" + "x" * 3000])
+def test_where_a_carrier_sends_customers_is_left_out_unless_they_may_follow_it(url: str) -> None:
+    good = Label("ref", "N1", b"", LabelFormat.PDF, tracking_url="https://carrier.example/N1")
+
+    assert decide.purchased(PARCEL, good).tracking_url == "https://carrier.example/N1"
+    assert decide.purchased(PARCEL, replace(good, tracking_url=url)).tracking_url is None
+
+
 def test_a_request_weighs_what_is_in_the_parcel_where_nobody_weighed_it() -> None:
     assert ASK.key == f"{PARCEL.id}-3"
     assert ASK.request().parcel.weight_grams == 900

@@ -6,8 +6,8 @@ from email import message_from_bytes, policy
 import pytest
 
 from domain.message_ports import Message, MessageRefused, Rendered
+from providers.messages.mail_server import Server
 from providers.messages.mime import Mime, mime_of
-from providers.messages.smtp import Server
 
 
 def message(recipient: str = "ada@example.com", name: str = "Shop", subject: str = "Hello") -> Message:
