@@ -127,7 +127,7 @@ class Order:
     """When staff made it as a draft; None for an order that never was one."""
     note: str | None = None
     """Staff's own words, for staff."""
-    returned_minor: int = 0
+    edited_back_minor: int = 0
     """What of its money had been given back when it was last edited: it may be taken again."""
 
     @property
@@ -217,7 +217,7 @@ def to_retake_minor(order: Order, payments: Sequence[Payment]) -> int:
     What is given back without an edit is a gift, or for goods that came back: no parcel takes it again. A
     refund that an edit asked for and that came to nothing is not given back.
     """
-    return min(order.returned_minor, given_back_minor(payments))
+    return min(order.edited_back_minor, given_back_minor(payments))
 
 
 def payment_status(total_minor: int, payments: Sequence[Payment]) -> OrderPaymentStatus:

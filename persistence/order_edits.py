@@ -103,7 +103,8 @@ _APPLY = text(
     )
     UPDATE orders SET subtotal_minor = :subtotal_minor, discount_minor = :discount_minor,
            tax_minor = :tax_minor, total_minor = :total_minor, payment_status = :payment_status,
-           fulfillment_status = :fulfillment_status, version = :version, returned_minor = :returned_minor
+           fulfillment_status = :fulfillment_status, version = :version,
+           edited_back_minor = :edited_back_minor
      WHERE id = :id
     """
 ).bindparams(
@@ -197,7 +198,7 @@ def _order_values(edit: Edit, note: Note) -> dict[str, Any]:
         "payment_status": order.payment_status.value,
         "fulfillment_status": order.fulfillment_status.value,
         "version": order.version,
-        "returned_minor": order.returned_minor,
+        "edited_back_minor": order.edited_back_minor,
         "edit_id": note.id,
         "actor": note.actor,
         "reason": note.reason,

@@ -19,7 +19,7 @@ ORDER_COLUMNS = """
     o.token_generation, o.email, o.currency, o.shipping_address, o.billing_address, o.delivery,
     o.subtotal_minor, o.shipping_minor, o.tax_minor, o.discount_minor, o.total_minor, o.placed_at,
     o.cart_id, o.reason, o.imported, o.external_id, o.closed_at, o.placed, o.drafted_at, o.note,
-    o.tax_included, o.returned_minor
+    o.tax_included, o.edited_back_minor
 """
 """The columns of an order `o` that `order_of` reads."""
 
@@ -155,5 +155,5 @@ def order_of(row: Row[*tuple[Any, ...]]) -> Order:
         placed=row.placed,
         drafted_at=row.drafted_at,
         note=row.note,
-        returned_minor=row.returned_minor,
+        edited_back_minor=row.edited_back_minor,
     )

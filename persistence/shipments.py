@@ -93,7 +93,7 @@ _COMPLETABLE = text(
     SELECT o.id FROM orders o
      WHERE o.status = 'OPEN' AND o.fulfillment_status IN ('FULFILLED', 'DELIVERED') AND NOT o.imported
        AND o.total_minor <= (SELECT coalesce(sum(p.captured_minor), 0)
-                                    - least(o.returned_minor, coalesce(sum(p.refunded_minor
+                                    - least(o.edited_back_minor, coalesce(sum(p.refunded_minor
                                             + p.refunding_minor + p.charged_back_minor), 0))
                                FROM payments p
                               WHERE p.order_id = o.id AND p.status NOT IN ('VOIDED', 'FAILED'))

@@ -51,7 +51,7 @@ orders = Table(
     Column("discount_minor", BigInteger, nullable=False),
     Column("total_minor", BigInteger, nullable=False),
     # What of its money had been given back when it was last edited.
-    Column("returned_minor", BigInteger, nullable=False, server_default="0"),
+    Column("edited_back_minor", BigInteger, nullable=False, server_default="0"),
     # Whether the tax is a part of the prices, and not added to them.
     Column("tax_included", Boolean, nullable=False, server_default="false"),
     Column("reason", Text),
@@ -100,7 +100,7 @@ orders = Table(
         "least(subtotal_minor, shipping_minor, tax_minor, discount_minor, total_minor) >= 0",
         name="amounts",
     ),
-    CheckConstraint("returned_minor >= 0", name="returned"),
+    CheckConstraint("edited_back_minor >= 0", name="edited_back"),
     CheckConstraint("NOT tax_included OR tax_minor <= total_minor", name="tax"),
     CheckConstraint("placed = (status <> 'DRAFT') OR (NOT placed AND status = 'CANCELED')", name="placed"),
     CheckConstraint("placed OR drafted_at IS NOT NULL", name="drafted"),

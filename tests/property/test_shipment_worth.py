@@ -126,7 +126,7 @@ class Sale:
         order = replace(
             edit.order,
             fulfillment_status=fulfillment_status(list(parts.values()), parcels),
-            returned_minor=given_back_minor(self.found.payments),
+            edited_back_minor=given_back_minor(self.found.payments),
         )
         self.found = replace(self.found, order=order, lines=edit.lines, parts=tuple(parts.values()))
         self.adjustments, self.gifts_minor = edit.adjustments, 0

@@ -15,11 +15,13 @@ depends_on = None
 
 def upgrade() -> None:
     """Add the amount; orders that were edited before get it from the refunds asked for until then."""
-    op.add_column("orders", sa.Column("returned_minor", sa.BigInteger(), server_default="0", nullable=False))
-    op.create_check_constraint(op.f("ck_orders_returned"), "orders", "returned_minor >= 0")
+    op.add_column(
+        "orders", sa.Column("edited_back_minor", sa.BigInteger(), server_default="0", nullable=False)
+    )
+    op.create_check_constraint(op.f("ck_orders_edited_back"), "orders", "edited_back_minor >= 0")
     op.execute(
         """
-        UPDATE orders o SET returned_minor = u.amount_minor
+        UPDATE orders o SET edited_back_minor = u.amount_minor
           FROM (SELECT e.order_id, sum(t.amount_minor) AS amount_minor
                   FROM (SELECT order_id, max(created_at) AS at FROM order_edits GROUP BY order_id) e
                   JOIN payments p ON p.order_id = e.order_id AND p.status NOT IN ('VOIDED', 'FAILED')
@@ -35,7 +37,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Take it away."""
     _index("variant_id")
-    op.drop_column("orders", "returned_minor")
+    op.drop_column("orders", "edited_back_minor")
 
 
 def _index(*columns: str) -> None:
