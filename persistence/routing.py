@@ -19,6 +19,7 @@ from persistence.json_text import json_text
 
 # One value, so that it goes with a statement that is sent anyway. Parameters: routed_channel,
 # routed_variants, routed_country, routed_prefixes, now.
+# Of prices: where nothing was learned for a week, stock is other than it was then.
 FACTS_SQL = """
     (SELECT jsonb_build_object(
         'settings', (SELECT to_jsonb(r) FROM channel_routing r WHERE r.channel_id = :routed_channel),
@@ -51,7 +52,6 @@ FACTS_SQL = """
                      JOIN stock_prices x ON x.channel_id = r.channel_id
                     WHERE r.channel_id = :routed_channel AND r.stock_prices AND r.strategy = 'cheapest'
                       AND x.variant_id = ANY (:routed_variants)
-                      -- Where nothing was learned for so long, stock is other than it was then.
                       AND x.learned_at > CAST(:now AS timestamptz) - interval '7 days')))
 """
 FACTS_PARAMETERS = (
