@@ -26,6 +26,7 @@ from realtime.sockets import LiveHttpProtocol, LiveWebSocketProtocol, PortableWe
 log = structlog.get_logger(__name__)
 
 _BACKLOG = 2048
+_SECONDS_TO_ANSWER = 60
 _SECONDS_TO_DRAIN = 15
 _WEBSOCKET_MESSAGE_BYTES = 65_536
 
@@ -58,6 +59,9 @@ def serve(settings: Settings, workers: int) -> None:
         forwarded_allow_ips=settings.trusted_proxies,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=_SECONDS_TO_DRAIN,
+        # A process answers only once it has imported the product, which takes its time on a busy machine:
+        # with uvicorn's own 5 s it is killed and begun again, for ever.
+        timeout_worker_healthcheck=_SECONDS_TO_ANSWER,
     )
     # The processes read their settings from the environment; what the command line said is put there.
     os.environ[f"{PREFIX}HOST"] = settings.host
