@@ -130,7 +130,7 @@ def plan(placed: Placed, quantities: Sequence[NewQuantity], goods: Sequence[Good
     order = _order(placed, lines)
     if max(order.subtotal_minor, order.total_minor) > max(MAX_AMOUNT_MINOR, placed.order.total_minor):
         raise InvalidInput("the order's total would be too large", "add" if goods else "lines")
-    paid = settlement(order.total_minor, placed.payments)
+    paid = settlement(order.cost_minor, placed.payments)
     left = {line.id for line in lines}
     return Edit(
         order,
@@ -149,13 +149,13 @@ def plan(placed: Placed, quantities: Sequence[NewQuantity], goods: Sequence[Good
 
 
 def settlement(total_minor: int, payments: Sequence[Payment]) -> tuple[int, int]:
-    """Return what is to be refunded of, and what is still due for, an order of this total.
+    """Return what is to be refunded of, and what is still due for, an order of this total (or cost).
 
     What is only authorized is not given back: less of it will be captured.
     """
     live = [payment for payment in payments if payment.counts]
     kept = sum(one.captured_minor + one.capturing_minor for one in live)
-    back = sum(one.refunded_minor + one.refunding_minor + one.charged_back_minor for one in live)
+    back = sum(one.given_back_minor + one.refunding_minor for one in live)
     covered = sum(_covers(one) for one in live) - back
     return max(0, kept - back - total_minor), max(0, total_minor - covered)
 
@@ -164,7 +164,7 @@ def untaken_minor(total_minor: int, payments: Sequence[Payment]) -> int:
     """Return what an order costs beyond what is taken of it, or being taken, and not given back."""
     live = [payment for payment in payments if payment.counts]
     kept = sum(one.captured_minor + one.capturing_minor for one in live)
-    back = sum(one.refunded_minor + one.refunding_minor + one.charged_back_minor for one in live)
+    back = sum(one.given_back_minor + one.refunding_minor for one in live)
     return max(0, total_minor - kept + back)
 
 
@@ -175,7 +175,7 @@ def is_paid_for(total_minor: int, payments: Sequence[Payment], *, later: bool) -
     """
     live = [payment for payment in payments if payment.counts]
     there = sum(_is_there(one, later=later) for one in live)
-    back = sum(one.refunded_minor + one.refunding_minor + one.charged_back_minor for one in live)
+    back = sum(one.given_back_minor + one.refunding_minor for one in live)
     return there - back >= total_minor
 
 

@@ -127,6 +127,13 @@ class Order:
     """When staff made it as a draft; None for an order that never was one."""
     note: str | None = None
     """Staff's own words, for staff."""
+    return_refund_minor: int = 0
+    """What returns have given back of its money, or ask to be given back, as credit too."""
+
+    @property
+    def cost_minor(self) -> int:
+        """What it costs, less what returns gave back: for goods that came back nothing is asked again."""
+        return self.total_minor - self.return_refund_minor
 
     @property
     def totals(self) -> Totals:
@@ -204,7 +211,7 @@ def is_complete(order: Order, payments: Sequence[Payment]) -> bool:
 def payment_status(total_minor: int, payments: Sequence[Payment]) -> OrderPaymentStatus:
     """Derive the payment axis of an order of `total_minor` from its payments.
 
-    What a payer's bank took back counts as refunded.
+    What was credited, or a payer's bank took back, counts as refunded.
     """
     live = [payment for payment in payments if payment.counts]
     if not live:
@@ -212,7 +219,7 @@ def payment_status(total_minor: int, payments: Sequence[Payment]) -> OrderPaymen
         return OrderPaymentStatus.VOIDED if given_up else OrderPaymentStatus.PENDING
     captured = sum(payment.captured_minor for payment in live)
     if captured:
-        given_back = sum(payment.refunded_minor + payment.charged_back_minor for payment in live)
+        given_back = sum(payment.given_back_minor for payment in live)
         return _paid_status(total_minor, captured, given_back)
     authorized = sum(payment.authorized_minor for payment in live)
     if authorized < total_minor:

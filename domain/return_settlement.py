@@ -16,6 +16,7 @@ from domain.payments import (
     PaymentTransaction,
     TransactionStatus,
 )
+from domain.return_credit import Credit, bonus_of, credit_of
 from domain.return_policies import ReturnPolicy
 from domain.return_worth import Worth, worth_of
 from domain.returns import (
@@ -23,6 +24,7 @@ from domain.returns import (
     LineOutcome,
     Return,
     ReturnStatus,
+    ReturnWish,
     brought_back,
     moved,
     others,
@@ -35,6 +37,7 @@ class Settlement:
 
     after: Return
     changes: tuple[Change, ...]
+    credit: Credit | None = None
 
 
 def valued(
@@ -53,6 +56,43 @@ def valued(
     return worth_of(order, order_lines, found, before, shipping, policies, as_asked=as_asked)
 
 
+def settled(
+    order: Order,
+    found: Return,
+    worth: Worth,
+    payments: Sequence[Payment],
+    policies: Mapping[UUID, ReturnPolicy],
+    now: datetime,
+    *,
+    by_staff: bool,
+) -> Settlement:
+    """Give back what a return brings, as the customer wished: as store credit, or by the payments.
+
+    Credit needs an address to be kept for: without one it is refunded. Raises IllegalTransition and
+    AmountTooLarge.
+    """
+    if found.wish is ReturnWish.STORE_CREDIT and order.email is not None:
+        return _credited(order, found, worth, payments, policies, now)
+    return refund(order, found, worth, payments, now, by_staff=by_staff)
+
+
+def _credited(
+    order: Order,
+    found: Return,
+    worth: Worth,
+    payments: Sequence[Payment],
+    policies: Mapping[UUID, ReturnPolicy],
+    now: datetime,
+) -> Settlement:
+    priced, amount = _priced(found, worth), worth.refund_minor
+    if not amount:
+        return Settlement(closed(priced, now), ())
+    bonus = bonus_of(found, worth, policies)
+    priced = replace(priced, credit_minor=amount, bonus_minor=bonus)
+    credit = Credit(tuple(credit_of(payments, order.currency, amount)), amount, bonus)
+    return Settlement(closed(priced, now), (), credit)
+
+
 def refund(
     order: Order,
     found: Return,
@@ -67,23 +107,7 @@ def refund(
     What a person has to send back by hand is only asked for where staff decide it. Raises IllegalTransition,
     and AmountTooLarge where less is left than it brings.
     """
-    if found.status is not ReturnStatus.INSPECTED or found.transaction_ids:
-        raise IllegalTransition(
-            "only of what is looked at, and once, the money is given back",
-            found.status.value,
-            sorted(TRANSITIONS.get(found.status, ())),
-            "id",
-        )
-    amount = worth.refund_minor
-    shares = {one.line_id: one.refund_minor for one in worth.lines}
-    priced = replace(
-        found,
-        lines=tuple(replace(line, refund_minor=shares[line.id]) for line in found.lines),
-        refund_minor=amount,
-        shipping_refund_minor=worth.shipping_minor,
-        fee_minor=worth.fee_minor,
-        version=found.version + 1,
-    )
+    priced, amount = _priced(found, worth), worth.refund_minor
     usable = [one for one in payments if by_staff or one.provider not in {MANUAL, IMPORTED}]
     reason = f"return {found.number}"
     changes = payment_changes.refund_of(usable, order.currency, amount, reason, now) if amount else []
@@ -146,6 +170,27 @@ def is_given_back(found: Return, asked: Sequence[PaymentTransaction]) -> bool:
     )
 
 
+def _priced(found: Return, worth: Worth) -> Return:
+    """Return a return with what it brings, one version on; raises IllegalTransition."""
+    if found.status is not ReturnStatus.INSPECTED or found.transaction_ids:
+        raise IllegalTransition(
+            "only of what is looked at, and once, the money is given back",
+            found.status.value,
+            sorted(TRANSITIONS.get(found.status, ())),
+            "id",
+        )
+    shares = {one.line_id: one.refund_minor for one in worth.lines}
+    return replace(
+        found,
+        lines=tuple(replace(line, refund_minor=shares[line.id]) for line in found.lines),
+        refund_minor=worth.refund_minor,
+        shipping_refund_minor=worth.shipping_minor,
+        fee_minor=worth.fee_minor,
+        version=found.version + 1,
+    )
+
+
 def _outcome(found: Return, refund_minor: int) -> LineOutcome:
-    accepted = found.refund_minor > 0 or refund_minor > 0
-    return LineOutcome.REFUNDED if accepted else LineOutcome.REJECTED
+    if not refund_minor:
+        return LineOutcome.REJECTED
+    return LineOutcome.STORE_CREDIT if found.credit_minor else LineOutcome.REFUNDED

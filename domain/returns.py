@@ -234,6 +234,10 @@ class Return:
     """What was kept of it: the label and restocking."""
     transaction_ids: tuple[UUID, ...] = ()
     """The refunds by which it was given back."""
+    credit_minor: int = 0
+    """The part of `refund_minor` that was given as store credit."""
+    bonus_minor: int = 0
+    """What was added to that credit as a gift."""
     expires_at: datetime | None = None
     """Until when its units must be here."""
     decided_at: datetime | None = None

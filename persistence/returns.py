@@ -27,7 +27,8 @@ from persistence.tables.base import JSON
 _COLUMNS = """
     r.id, r.number, r.order_id, r.status, r.wish, r.created_at, r.created_by, r.email, r.location_id,
     r.keeps_items, r.verdict, r.refund_verdict, r.note, r.refund_minor, r.shipping_refund_minor,
-    r.fee_minor, r.transaction_ids, r.expires_at, r.decided_at, r.received_at, r.closed_at, r.version,
+    r.fee_minor, r.transaction_ids, r.credit_minor, r.bonus_minor, r.expires_at, r.decided_at,
+    r.received_at, r.closed_at, r.version,
     (SELECT jsonb_agg(jsonb_build_array(l.id, l.order_line_id, l.variant_id, l.sku, l.quantity, l.reason,
                 l.condition, l.note, l.photos, l.quantity_received,
                 (SELECT jsonb_agg(jsonb_build_array(i.id, i.quantity, i.disposition, i.grade, i.at, i.note)
@@ -108,7 +109,8 @@ _SAVE = text(
     UPDATE returns SET status = :status, location_id = :location_id, keeps_items = :keeps_items,
            verdict = :verdict, refund_verdict = :refund_verdict, note = :note, refund_minor = :refund_minor,
            shipping_refund_minor = :shipping_refund_minor, fee_minor = :fee_minor,
-           transaction_ids = :transaction_ids, expires_at = :expires_at, decided_at = :decided_at,
+           transaction_ids = :transaction_ids, credit_minor = :credit_minor, bonus_minor = :bonus_minor,
+           expires_at = :expires_at, decided_at = :decided_at,
            received_at = :received_at, closed_at = :closed_at, version = :version
      WHERE id = :id
     """
@@ -182,6 +184,8 @@ async def save(connection: AsyncConnection, before: Return, after: Return, order
             "shipping_refund_minor": after.shipping_refund_minor,
             "fee_minor": after.fee_minor,
             "transaction_ids": list(after.transaction_ids),
+            "credit_minor": after.credit_minor,
+            "bonus_minor": after.bonus_minor,
             "expires_at": after.expires_at,
             "decided_at": after.decided_at,
             "received_at": after.received_at,
@@ -280,6 +284,8 @@ def _return(row: Row[*tuple[Any, ...]]) -> Return:
         row.shipping_refund_minor,
         row.fee_minor,
         tuple(row.transaction_ids),
+        row.credit_minor,
+        row.bonus_minor,
         row.expires_at,
         row.decided_at,
         row.received_at,

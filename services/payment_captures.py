@@ -51,7 +51,7 @@ async def intend_for_shipment(
     """
     if policy is not CapturePolicy.AT_SHIPMENT or amount_minor <= 0:
         return order, []
-    most = untaken_minor(order.total_minor, payments)
+    most = untaken_minor(order.cost_minor, payments)
     changes = decide.capture_of(payments, min(amount_minor, most), transaction.now)
     if not changes:
         return order, []

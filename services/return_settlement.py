@@ -23,7 +23,7 @@ from domain.returns import MAX_NOTE_LENGTH, Return, ReturnStatus, return_event
 from persistence import payment_changes
 from persistence import returns as rows
 from persistence.idempotency import claim_for
-from services import audit, payment_calls, payment_facts, return_records
+from services import audit, payment_calls, payment_facts, return_credit, return_records
 from services.access import Permission, require
 from services.context import ServiceContext, Transaction
 from services.one_by_one import each
@@ -68,14 +68,7 @@ async def settle(context: ServiceContext, return_id: UUID) -> Return:
             await rows.save(transaction.connection, before, judged, order)
             transaction.emit(return_event("ReturnNeedsReview", order, judged, transaction.now))
             return judged
-        settlement = decide.refund(
-            found.placed.order,
-            judged,
-            found.worth(judged),
-            found.placed.payments,
-            transaction.now,
-            by_staff=False,
-        )
+        settlement = _settled(found, judged, transaction, by_staff=False)
         asked = await _write(context, transaction, found, before, settlement)
     return await _carried_out(context, asked)
 
@@ -85,7 +78,8 @@ async def refund(
 ) -> Return:
     """Let staff give back what a return brings, whatever its verdict; what a provider refused is asked again.
 
-    Raises NotFound, InvalidInput, IllegalTransition, VersionConflict, and AmountTooLarge where less is left.
+    As store credit where the customer wished that. Raises NotFound, InvalidInput, IllegalTransition,
+    VersionConflict, and AmountTooLarge where less is left.
     """
     require(context.actor, Permission.RETURNS_WRITE)
     require(context.actor, Permission.PAYMENTS_WRITE)
@@ -106,7 +100,7 @@ async def refund(
             known = await payment_changes.by_ids(transaction.connection, before.transaction_ids)
             settlement = decide.retried(order, noted, list(known.values()), payments, now)
         else:
-            settlement = decide.refund(order, noted, found.worth(noted), payments, now, by_staff=True)
+            settlement = _settled(found, noted, transaction, by_staff=True)
         await audit.record(transaction, "ReturnRefunded", "return", return_id, before, settlement.after)
         asked = await _write(context, transaction, found, before, settlement)
         transaction.answer({"return": str(return_id)})
@@ -140,6 +134,12 @@ async def settle_due(context: ServiceContext) -> int:
     return await each("settle_returns", found, partial(settle, context))
 
 
+def _settled(found: LockedReturns, wanted: Return, transaction: Transaction, *, by_staff: bool) -> Settlement:
+    order, payments = found.placed.order, found.placed.payments
+    worth = found.worth(wanted)
+    return decide.settled(order, wanted, worth, payments, found.policies, transaction.now, by_staff=by_staff)
+
+
 async def _write(
     context: ServiceContext,
     transaction: Transaction,
@@ -150,12 +150,16 @@ async def _write(
     after, changes = settlement.after, settlement.changes
     order = found.placed.order
     payments = replaced(found.placed.payments, changes)
+    if settlement.credit is not None:
+        payments = return_credit.applied(payments, settlement.credit)
     order = replace(
         order, version=order.version + 1, payment_status=payment_status(order.total_minor, payments)
     )
     await rows.save(transaction.connection, before, after, order)
     if changes:
         await payment_facts.save(context, transaction, order, changes)
+    if settlement.credit is not None:
+        await return_credit.issue(transaction, order, after, settlement.credit)
     kind = "ReturnClosed" if after.status is ReturnStatus.CLOSED else "ReturnRefundRequested"
     transaction.emit(
         return_event(kind, order, after, transaction.now, refundMinor=after.refund_minor),

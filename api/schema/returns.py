@@ -265,6 +265,16 @@ class Return(Node):
         """Return the fees."""
         return Money.of_minor(self.row.fee_minor, await self._currency(info))
 
+    @strawberry.field(description="The part of the refund that was given as store credit.")  # type: ignore[untyped-decorator]
+    async def credit(self, info: Info) -> Money:
+        """Return the credit."""
+        return Money.of_minor(self.row.credit_minor, await self._currency(info))
+
+    @strawberry.field(description="What was added to that credit.")  # type: ignore[untyped-decorator]
+    async def credit_bonus(self, info: Info) -> Money:
+        """Return the bonus."""
+        return Money.of_minor(self.row.bonus_minor, await self._currency(info))
+
     @strawberry.field(description="The refunds by which its money is given back.")  # type: ignore[untyped-decorator]
     async def transactions(self, info: Info) -> list[PaymentTransaction]:
         """Return the payments' transactions."""

@@ -49,6 +49,9 @@ returns = Table(
     Column("shipping_refund_minor", BigInteger, nullable=False, server_default="0"),
     Column("fee_minor", BigInteger, nullable=False, server_default="0"),
     Column("transaction_ids", ARRAY(Uuid), nullable=False, server_default="{}"),
+    # The part of the refund that was given as store credit, and what was added to that.
+    Column("credit_minor", BigInteger, nullable=False, server_default="0"),
+    Column("bonus_minor", BigInteger, nullable=False, server_default="0"),
     moment("created_at"),
     moment("expires_at", optional=True),
     moment("decided_at", optional=True),
@@ -58,6 +61,7 @@ returns = Table(
     one_of("status", ReturnStatus),
     one_of("wish", ReturnWish),
     CheckConstraint("least(refund_minor, shipping_refund_minor, fee_minor) >= 0", name="amounts"),
+    CheckConstraint("credit_minor BETWEEN 0 AND refund_minor AND bonus_minor >= 0", name="credit"),
     # Work lists, the newest first.
     Index("ix_returns_created_at", "created_at", "id"),
     Index("ix_returns_status", "status", "created_at", "id"),

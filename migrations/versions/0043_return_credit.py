@@ -1,0 +1,48 @@
+"""Returns: what is given back as store credit.
+
+Revision ID: 0043
+Revises: 0041
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0043"
+down_revision = "0041"
+branch_labels = None
+depends_on = None
+
+_REFUNDED = (
+    "least(refunded_minor, refunding_minor, charged_back_minor) >= 0"
+    " AND refunded_minor + refunding_minor + charged_back_minor <= captured_minor"
+)
+_GIVEN_BACK = (
+    "least(refunded_minor, refunding_minor, charged_back_minor, credited_minor) >= 0"
+    " AND refunded_minor + refunding_minor + charged_back_minor + credited_minor <= captured_minor"
+)
+
+
+def upgrade() -> None:
+    """Add the amounts."""
+    _add("payments", "credited_minor")
+    op.drop_constraint(op.f("ck_payments_refunded"), "payments", type_="check")
+    op.create_check_constraint(op.f("ck_payments_refunded"), "payments", _GIVEN_BACK)
+    _add("returns", "credit_minor")
+    _add("returns", "bonus_minor")
+    op.create_check_constraint(
+        op.f("ck_returns_credit"), "returns", "credit_minor BETWEEN 0 AND refund_minor AND bonus_minor >= 0"
+    )
+
+
+def downgrade() -> None:
+    """Drop them: what was credited can be refunded again, so see to that first."""
+    op.drop_constraint(op.f("ck_returns_credit"), "returns", type_="check")
+    op.drop_column("returns", "bonus_minor")
+    op.drop_column("returns", "credit_minor")
+    op.drop_constraint(op.f("ck_payments_refunded"), "payments", type_="check")
+    op.create_check_constraint(op.f("ck_payments_refunded"), "payments", _REFUNDED)
+    op.drop_column("payments", "credited_minor")
+
+
+def _add(table: str, column: str) -> None:
+    op.add_column(table, sa.Column(column, sa.BigInteger(), nullable=False, server_default="0"))
