@@ -7,8 +7,10 @@ from uuid import UUID
 
 from domain import payment_changes
 from domain.kernel.errors import IllegalTransition
+from domain.kernel.money import allocate_minor
 from domain.orders import Order, OrderLine
 from domain.payment_changes import Change
+from domain.payment_facts import RECORDED_BEFORE
 from domain.payments import (
     IMPORTED,
     MANUAL,
@@ -126,9 +128,13 @@ def closed(found: Return, now: datetime) -> Return:
     )
 
 
-def rejected(found: Return, now: datetime) -> Return:
-    """Return a return for which nothing is given back, as it ends; raises IllegalTransition."""
-    if found.transaction_ids:
+def rejected(found: Return, asked: Sequence[PaymentTransaction], now: datetime) -> Return:
+    """Return a return for which no more is given back, as it ends; raises IllegalTransition.
+
+    Of what was `asked` for providers may have refused some: what they have given stays given.
+    """
+    given = sum(one.amount_minor for one in asked if is_given(one))
+    if not is_decided(asked) or given == found.refund_minor > 0:
         raise IllegalTransition("its money is being given back", found.status.value, (), "id")
     after = moved(found, ReturnStatus.CLOSED, now)
     if after is None or found.status is not ReturnStatus.INSPECTED:
@@ -138,7 +144,19 @@ def rejected(found: Return, now: datetime) -> Return:
             sorted(TRANSITIONS.get(found.status, ())),
             "id",
         )
-    return replace(after, lines=tuple(replace(line, outcome=LineOutcome.REJECTED) for line in found.lines))
+    shares = allocate_minor(given, [line.refund_minor for line in found.lines])
+    lines = [
+        replace(line, refund_minor=share, outcome=_outcome(found, share))
+        for line, share in zip(found.lines, shares, strict=True)
+    ]
+    shipping = found.shipping_refund_minor if given else 0
+    return replace(
+        after,
+        lines=tuple(lines),
+        refund_minor=given,
+        shipping_refund_minor=shipping,
+        refund_failure=None,
+    )
 
 
 def retried(
@@ -149,7 +167,7 @@ def retried(
     now: datetime,
 ) -> Settlement:
     """Ask again for what providers have refused to give back of a return; raises IllegalTransition."""
-    failed = [one for one in asked if one.status is TransactionStatus.FAILED]
+    failed = [one for one in asked if one.status is TransactionStatus.FAILED and not is_given(one)]
     if found.status is not ReturnStatus.INSPECTED or not failed:
         raise IllegalTransition("nothing of its money was refused", found.status.value, (), "id")
     amount = sum(one.amount_minor for one in failed)
@@ -158,6 +176,7 @@ def retried(
     after = replace(
         found,
         transaction_ids=(*kept, *(one.transaction.id for one in changes)),
+        refund_failure=None,
         version=found.version + 1,
     )
     return Settlement(after, tuple(changes))
@@ -165,9 +184,30 @@ def retried(
 
 def is_given_back(found: Return, asked: Sequence[PaymentTransaction]) -> bool:
     """Say whether all that was asked for has been given back."""
-    return found.status is ReturnStatus.INSPECTED and all(
-        one.status is TransactionStatus.SUCCEEDED for one in asked
-    )
+    return found.status is ReturnStatus.INSPECTED and all(is_given(one) for one in asked)
+
+
+def is_given(asked: PaymentTransaction) -> bool:
+    """Say whether a refund has been given, also where its provider had told of it before it answered."""
+    return asked.status is TransactionStatus.SUCCEEDED or asked.decline_code == RECORDED_BEFORE
+
+
+def is_decided(asked: Sequence[PaymentTransaction]) -> bool:
+    """Say whether the outcome of all that was asked for is known."""
+    return all(one.status in {TransactionStatus.SUCCEEDED, TransactionStatus.FAILED} for one in asked)
+
+
+def refused(found: Return, asked: Sequence[PaymentTransaction]) -> Return | None:
+    """Return a return whose money providers refuse to give back, with why; None where that is not so.
+
+    It stays INSPECTED: staff ask again, or end it.
+    """
+    failed = [one for one in asked if not is_given(one)]
+    if found.status is not ReturnStatus.INSPECTED or found.refund_failure or not failed:
+        return None
+    if not is_decided(asked):
+        return None
+    return replace(found, refund_failure=failed[0].decline_code or "declined", version=found.version + 1)
 
 
 def _priced(found: Return, worth: Worth) -> Return:

@@ -238,6 +238,8 @@ class Return:
     """The part of `refund_minor` that was given as store credit."""
     bonus_minor: int = 0
     """What was added to that credit as a gift."""
+    refund_failure: str | None = None
+    """Why a provider did not give its money back: its code. Staff ask again, or end the return."""
     expires_at: datetime | None = None
     """Until when its units must be here."""
     decided_at: datetime | None = None

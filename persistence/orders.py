@@ -17,7 +17,8 @@ from persistence.order_parts import PARTS_SQL, OrderParts, parts
 RETURN_REFUND = """
     (SELECT coalesce(sum(r.credit_minor + (
                 SELECT coalesce(sum(t.amount_minor), 0) FROM payment_transactions t
-                 WHERE t.id = ANY (r.transaction_ids) AND t.status <> 'FAILED')), 0)::bigint
+                 WHERE t.id = ANY (r.transaction_ids)
+                   AND (t.status <> 'FAILED' OR t.decline_code = 'recorded_before'))), 0)::bigint
        FROM returns r WHERE r.order_id = o.id)
 """
 """What returns have given back of an order `o`, or ask to be given back; what was refused is not."""

@@ -27,8 +27,8 @@ from persistence.tables.base import JSON
 _COLUMNS = """
     r.id, r.number, r.order_id, r.status, r.wish, r.created_at, r.created_by, r.email, r.location_id,
     r.keeps_items, r.verdict, r.refund_verdict, r.note, r.refund_minor, r.shipping_refund_minor,
-    r.fee_minor, r.transaction_ids, r.credit_minor, r.bonus_minor, r.expires_at, r.decided_at,
-    r.received_at, r.closed_at, r.version,
+    r.fee_minor, r.transaction_ids, r.credit_minor, r.bonus_minor, r.refund_failure, r.expires_at,
+    r.decided_at, r.received_at, r.closed_at, r.version,
     (SELECT jsonb_agg(jsonb_build_array(l.id, l.order_line_id, l.variant_id, l.sku, l.quantity, l.reason,
                 l.condition, l.note, l.photos, l.quantity_received,
                 (SELECT jsonb_agg(jsonb_build_array(i.id, i.quantity, i.disposition, i.grade, i.at, i.note)
@@ -110,7 +110,7 @@ _SAVE = text(
            verdict = :verdict, refund_verdict = :refund_verdict, note = :note, refund_minor = :refund_minor,
            shipping_refund_minor = :shipping_refund_minor, fee_minor = :fee_minor,
            transaction_ids = :transaction_ids, credit_minor = :credit_minor, bonus_minor = :bonus_minor,
-           expires_at = :expires_at, decided_at = :decided_at,
+           refund_failure = :refund_failure, expires_at = :expires_at, decided_at = :decided_at,
            received_at = :received_at, closed_at = :closed_at, version = :version
      WHERE id = :id
     """
@@ -119,6 +119,7 @@ _SAVE = text(
     *_JSONS,
     *(bindparam(name, type_=Uuid()) for name in ("id", "order_id", "location_id")),
     bindparam("note", type_=Text()),
+    bindparam("refund_failure", type_=Text()),
     bindparam("transaction_ids", type_=ARRAY(Uuid)),
 )
 _UNJUDGED = text(
@@ -127,14 +128,16 @@ _UNJUDGED = text(
      ORDER BY created_at, id LIMIT :most
     """
 ).bindparams(bindparam("before", type_=DateTime(timezone=True)))
+# Those that nobody decided on, those that all is given back of, and refusals that nobody was told of.
 _UNSETTLED = text(
     """
     SELECT r.id FROM returns r
      WHERE r.status = 'INSPECTED'
        AND (r.refund_verdict IS NULL
-            OR cardinality(r.transaction_ids) > 0
+            OR cardinality(r.transaction_ids) > 0 AND r.refund_failure IS NULL
                AND NOT EXISTS (SELECT FROM payment_transactions t
-                                WHERE t.id = ANY (r.transaction_ids) AND t.status <> 'SUCCEEDED'))
+                                WHERE t.id = ANY (r.transaction_ids)
+                                  AND t.status IN ('REQUESTED', 'ACTION_REQUIRED')))
      ORDER BY r.created_at, r.id LIMIT :most
     """
 )
@@ -186,6 +189,7 @@ async def save(connection: AsyncConnection, before: Return, after: Return, order
             "transaction_ids": list(after.transaction_ids),
             "credit_minor": after.credit_minor,
             "bonus_minor": after.bonus_minor,
+            "refund_failure": after.refund_failure,
             "expires_at": after.expires_at,
             "decided_at": after.decided_at,
             "received_at": after.received_at,
@@ -286,6 +290,7 @@ def _return(row: Row[*tuple[Any, ...]]) -> Return:
         tuple(row.transaction_ids),
         row.credit_minor,
         row.bonus_minor,
+        row.refund_failure,
         row.expires_at,
         row.decided_at,
         row.received_at,

@@ -6,7 +6,7 @@ finished by the payments' sweep, and the return closed by `settle_due`.
 
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from domain import return_settlement as decide
@@ -108,8 +108,9 @@ async def refund(
 
 
 async def reject(context: ServiceContext, return_id: UUID, note: str, expected_version: int | None) -> Return:
-    """Let staff give nothing back for a return that was looked at; `note` says why.
+    """Let staff give nothing (more) back for a return that was looked at; `note` says why.
 
+    So ends a return whose refund a provider refuses, as where it was given back at the provider's own desk.
     Raises NotFound, InvalidInput, IllegalTransition and VersionConflict.
     """
     require(context.actor, Permission.RETURNS_WRITE)
@@ -118,7 +119,8 @@ async def reject(context: ServiceContext, return_id: UUID, note: str, expected_v
         found = await return_records.locked(transaction, return_id=return_id)
         before = found.named(return_id)
         check_version(before.version, expected_version)
-        after = replace(decide.rejected(before, transaction.now), note=note)
+        known = await payment_changes.by_ids(transaction.connection, before.transaction_ids)
+        after = replace(decide.rejected(before, list(known.values()), transaction.now), note=note)
         await audit.record(transaction, "ReturnRejected", "return", return_id, before, after)
         order = replace(found.placed.order, version=found.placed.order.version + 1)
         await rows.save(transaction.connection, before, after, order)
@@ -177,17 +179,24 @@ async def _carried_out(context: ServiceContext, asked: _Asked) -> Return:
 
 
 async def _closed(context: ServiceContext, return_id: UUID) -> Return:
-    """Close a return whose money has all been given back."""
+    """Close a return whose money has all been given back; tell where a provider refused to, once."""
     async with context.transaction() as transaction:
         found = await return_records.locked(transaction, return_id=return_id)
         before = found.named(return_id)
         known = await payment_changes.by_ids(transaction.connection, before.transaction_ids)
-        if not before.transaction_ids or not decide.is_given_back(before, list(known.values())):
+        asked = list(known.values())
+        if not asked:
             return before
-        after = decide.closed(before, transaction.now)
+        kind, facts = "ReturnClosed", dict[str, Any](refundMinor=before.refund_minor)
+        if decide.is_given_back(before, asked):
+            after = decide.closed(before, transaction.now)
+        else:
+            refused = decide.refused(before, asked)
+            if refused is None:
+                return before
+            after, kind = refused, "ReturnRefundFailed"
+            facts["declineCode"] = after.refund_failure
         order = replace(found.placed.order, version=found.placed.order.version + 1)
         await rows.save(transaction.connection, before, after, order)
-        transaction.emit(
-            return_event("ReturnClosed", order, after, transaction.now, refundMinor=after.refund_minor)
-        )
+        transaction.emit(return_event(kind, order, after, transaction.now, **facts))
     return after

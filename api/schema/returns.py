@@ -275,6 +275,14 @@ class Return(Node):
         """Return the bonus."""
         return Money.of_minor(self.row.bonus_minor, await self._currency(info))
 
+    @strawberry.field(
+        description="Why a provider did not give its money back, as its code; staff ask again "
+        "(returnRefund), or end the return (returnReject). For staff, null to others."
+    )  # type: ignore[untyped-decorator]
+    def refund_failure(self, info: Info) -> str | None:
+        """Return the provider's code."""
+        return self.row.refund_failure if info.context.actor.may(Permission.RETURNS_READ) else None
+
     @strawberry.field(description="The refunds by which its money is given back.")  # type: ignore[untyped-decorator]
     async def transactions(self, info: Info) -> list[PaymentTransaction]:
         """Return the payments' transactions."""

@@ -1,4 +1,4 @@
-"""Returns: what is given back as store credit.
+"""Returns: what is given back as store credit, and what providers refused to give back.
 
 Revision ID: 0043
 Revises: 0041
@@ -29,6 +29,13 @@ def upgrade() -> None:
     op.create_check_constraint(op.f("ck_payments_refunded"), "payments", _GIVEN_BACK)
     _add("returns", "credit_minor")
     _add("returns", "bonus_minor")
+    op.add_column("returns", sa.Column("refund_failure", sa.Text(), nullable=True))
+    op.create_index(
+        op.f("ix_returns_refund_failure"),
+        "returns",
+        ["id"],
+        postgresql_where=sa.text("refund_failure IS NOT NULL"),
+    )
     op.create_check_constraint(
         op.f("ck_returns_credit"), "returns", "credit_minor BETWEEN 0 AND refund_minor AND bonus_minor >= 0"
     )
@@ -37,6 +44,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Drop them: what was credited can be refunded again, so see to that first."""
     op.drop_constraint(op.f("ck_returns_credit"), "returns", type_="check")
+    op.drop_index(op.f("ix_returns_refund_failure"), table_name="returns")
+    op.drop_column("returns", "refund_failure")
     op.drop_column("returns", "bonus_minor")
     op.drop_column("returns", "credit_minor")
     op.drop_constraint(op.f("ck_payments_refunded"), "payments", type_="check")

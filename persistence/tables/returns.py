@@ -52,6 +52,8 @@ returns = Table(
     # The part of the refund that was given as store credit, and what was added to that.
     Column("credit_minor", BigInteger, nullable=False, server_default="0"),
     Column("bonus_minor", BigInteger, nullable=False, server_default="0"),
+    # Why a provider did not give its money back, until it is asked again.
+    Column("refund_failure", Text),
     moment("created_at"),
     moment("expires_at", optional=True),
     moment("decided_at", optional=True),
@@ -62,6 +64,7 @@ returns = Table(
     one_of("wish", ReturnWish),
     CheckConstraint("least(refund_minor, shipping_refund_minor, fee_minor) >= 0", name="amounts"),
     CheckConstraint("credit_minor BETWEEN 0 AND refund_minor AND bonus_minor >= 0", name="credit"),
+    Index("ix_returns_refund_failure", "id", postgresql_where="refund_failure IS NOT NULL"),
     # Work lists, the newest first.
     Index("ix_returns_created_at", "created_at", "id"),
     Index("ix_returns_status", "status", "created_at", "id"),

@@ -209,7 +209,7 @@ def test_never_more_is_given_back_than_was_paid(
             if other is not None:
                 _settle(world, _looked_at(world, other, Grade.AS_NEW, Disposition.RESTOCKED), policy)
         if what == "reject":
-            _kept(world, return_settlement.rejected(found, NOW))
+            _kept(world, return_settlement.rejected(found, [], NOW))
         else:
             _settle(
                 world, found, policy, outcome=Outcome.DECLINED if what == "refused" else Outcome.SUCCEEDED
