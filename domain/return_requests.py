@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from domain.catalog import VariantRef
 from domain.kernel.errors import (
     DomainError,
     IllegalTransition,
@@ -57,6 +58,10 @@ class AskedLine:
     condition: ReturnCondition | None = None
     note: str | None = None
     photos: tuple[str, ...] = ()
+    exchange_for: VariantRef | None = None
+    """What shall come instead; None: the same article."""
+    exchange_variant_id: UUID | None = None
+    """The same, looked up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +201,7 @@ def _line(
         asked.condition,
         note,
         _photos(asked.photos, position),
+        exchange_variant_id=asked.exchange_variant_id,
     )
 
 

@@ -18,7 +18,8 @@ from domain.payments import (
     PaymentTransaction,
     TransactionStatus,
 )
-from domain.return_credit import Credit, bonus_of, credit_of
+from domain.return_credit import Credit, applied, bonus_of, credit_of
+from domain.return_exchanges import Exchange, gap_minor
 from domain.return_policies import ReturnPolicy
 from domain.return_worth import Worth, worth_of
 from domain.returns import (
@@ -67,12 +68,15 @@ def settled(
     now: datetime,
     *,
     by_staff: bool,
+    exchange: Exchange | None = None,
 ) -> Settlement:
     """Give back what a return brings, as the customer wished: as store credit, or by the payments.
 
-    Credit needs an address to be kept for: without one it is refunded. Raises IllegalTransition and
-    AmountTooLarge.
+    Of an exchange it pays what is due of the order that replaces it, the rest is refunded. Credit needs an
+    address to be kept for: without one it is refunded. Raises IllegalTransition and AmountTooLarge.
     """
+    if exchange is not None and order.email is not None and min(exchange.due_minor, worth.refund_minor):
+        return _exchanged(order, found, worth, payments, exchange, now, by_staff=by_staff)
     if found.wish is ReturnWish.STORE_CREDIT and order.email is not None:
         return _credited(order, found, worth, payments, policies, now)
     return refund(order, found, worth, payments, now, by_staff=by_staff)
@@ -95,6 +99,25 @@ def _credited(
     return Settlement(closed(priced, now), (), credit)
 
 
+def _exchanged(
+    order: Order,
+    found: Return,
+    worth: Worth,
+    payments: Sequence[Payment],
+    exchange: Exchange,
+    now: datetime,
+    *,
+    by_staff: bool,
+) -> Settlement:
+    due, priced = exchange.due_minor, _priced(found, worth)
+    amount = min(worth.refund_minor, due)
+    bonus = gap_minor(found, due, amount)
+    credit = Credit(tuple(credit_of(payments, order.currency, amount)), amount, bonus)
+    priced = replace(priced, credit_minor=amount, bonus_minor=bonus)
+    rest = worth.refund_minor - amount
+    return _asked(order, priced, rest, applied(payments, credit), now, credit, by_staff=by_staff)
+
+
 def refund(
     order: Order,
     found: Return,
@@ -109,14 +132,28 @@ def refund(
     What a person has to send back by hand is only asked for where staff decide it. Raises IllegalTransition,
     and AmountTooLarge where less is left than it brings.
     """
-    priced, amount = _priced(found, worth), worth.refund_minor
+    priced = _priced(found, worth)
+    return _asked(order, priced, worth.refund_minor, payments, now, None, by_staff=by_staff)
+
+
+def _asked(
+    order: Order,
+    priced: Return,
+    amount_minor: int,
+    payments: Sequence[Payment],
+    now: datetime,
+    credit: Credit | None,
+    *,
+    by_staff: bool,
+) -> Settlement:
     usable = [one for one in payments if by_staff or one.provider not in {MANUAL, IMPORTED}]
-    reason = f"return {found.number}"
-    changes = payment_changes.refund_of(usable, order.currency, amount, reason, now) if amount else []
+    reason, changes = f"return {priced.number}", list[Change]()
+    if amount_minor:
+        changes = payment_changes.refund_of(usable, order.currency, amount_minor, reason, now)
     priced = replace(priced, transaction_ids=tuple(one.transaction.id for one in changes))
-    if any(one.is_open for one in changes):
-        return Settlement(priced, tuple(changes))
-    return Settlement(closed(priced, now), tuple(changes))
+    if not any(one.is_open for one in changes):
+        priced = closed(priced, now)
+    return Settlement(priced, tuple(changes), credit)
 
 
 def closed(found: Return, now: datetime) -> Return:
@@ -233,4 +270,6 @@ def _priced(found: Return, worth: Worth) -> Return:
 def _outcome(found: Return, refund_minor: int) -> LineOutcome:
     if not refund_minor:
         return LineOutcome.REJECTED
-    return LineOutcome.STORE_CREDIT if found.credit_minor else LineOutcome.REFUNDED
+    if not found.credit_minor:
+        return LineOutcome.REFUNDED
+    return LineOutcome.EXCHANGED if found.wish is ReturnWish.EXCHANGE else LineOutcome.STORE_CREDIT

@@ -23,8 +23,8 @@ def applied(before: Sequence[Payment], credit: Credit) -> list[Payment]:
     return decide.applied(before, credit)
 
 
-async def issue(transaction: Transaction, order: Order, found: Return, credit: Credit) -> None:
-    """Give a locked order's customer what a return brings as store credit, and the bonus on it.
+async def issue(transaction: Transaction, order: Order, found: Return, credit: Credit) -> StoredValue:
+    """Give a locked order's customer what a return brings as store credit, and the bonus on it; returns it.
 
     Call it before any stock is locked: credit comes after orders. The order's new version is the caller's.
     Raises InvalidInput where no balance is that large.
@@ -34,11 +34,12 @@ async def issue(transaction: Transaction, order: Order, found: Return, credit: C
     )
     issue_id = new_id()
     await ledger.credited(transaction, order, issue_id, credit.amount_minor)
-    await _add(transaction, order, credit.amount_minor, f"return {found.number}")
+    value = await _add(transaction, order, credit.amount_minor, f"return {found.number}")
     if credit.bonus_minor:
         value = await _add(transaction, order, credit.bonus_minor, f"bonus, return {found.number}")
         transaction.post(ledger.value_issued(value, new_id(), credit.bonus_minor))
     transaction.emit(*(_told(order, one, transaction) for one in credit.payments))
+    return value
 
 
 async def _add(transaction: Transaction, order: Order, amount_minor: int, reason: str) -> StoredValue:

@@ -18,12 +18,13 @@ from domain.kernel.quantities import require_text
 from domain.orders import Order, payment_status
 from domain.payment_changes import Change, replaced
 from domain.return_evidence import Decision
+from domain.return_exchanges import Exchange
 from domain.return_settlement import Settlement
 from domain.returns import MAX_NOTE_LENGTH, Return, ReturnStatus, return_event
 from persistence import payment_changes
 from persistence import returns as rows
 from persistence.idempotency import claim_for
-from services import audit, payment_calls, payment_facts, return_credit, return_records
+from services import audit, payment_calls, payment_facts, return_credit, return_exchanges, return_records
 from services.access import Permission, require
 from services.context import ServiceContext, Transaction
 from services.one_by_one import each
@@ -68,8 +69,9 @@ async def settle(context: ServiceContext, return_id: UUID) -> Return:
             await rows.save(transaction.connection, before, judged, order)
             transaction.emit(return_event("ReturnNeedsReview", order, judged, transaction.now))
             return judged
-        settlement = _settled(found, judged, transaction, by_staff=False)
-        asked = await _write(context, transaction, found, before, settlement)
+        exchange = await return_exchanges.locked(transaction, judged)
+        settlement = _settled(found, judged, exchange, transaction, by_staff=False)
+        asked = await _write(context, transaction, found, before, settlement, exchange)
     return await _carried_out(context, asked)
 
 
@@ -95,14 +97,15 @@ async def refund(
             return before
         check_version(before.version, expected_version)
         noted = replace(before, note=note or before.note)
-        order, payments, now = found.placed.order, found.placed.payments, transaction.now
+        order, payments, now, exchange = found.placed.order, found.placed.payments, transaction.now, None
         if before.transaction_ids:
             known = await payment_changes.by_ids(transaction.connection, before.transaction_ids)
             settlement = decide.retried(order, noted, list(known.values()), payments, now)
         else:
-            settlement = _settled(found, noted, transaction, by_staff=True)
+            exchange = await return_exchanges.locked(transaction, noted)
+            settlement = _settled(found, noted, exchange, transaction, by_staff=True)
         await audit.record(transaction, "ReturnRefunded", "return", return_id, before, settlement.after)
-        asked = await _write(context, transaction, found, before, settlement)
+        asked = await _write(context, transaction, found, before, settlement, exchange)
         transaction.answer({"return": str(return_id)})
     return await _carried_out(context, asked)
 
@@ -125,6 +128,8 @@ async def reject(context: ServiceContext, return_id: UUID, note: str, expected_v
         order = replace(found.placed.order, version=found.placed.order.version + 1)
         await rows.save(transaction.connection, before, after, order)
         transaction.emit(return_event("ReturnRejected", order, after, transaction.now))
+        if not after.credit_minor:
+            await return_exchanges.cancel(context, transaction, after)
     return after
 
 
@@ -136,10 +141,24 @@ async def settle_due(context: ServiceContext) -> int:
     return await each("settle_returns", found, partial(settle, context))
 
 
-def _settled(found: LockedReturns, wanted: Return, transaction: Transaction, *, by_staff: bool) -> Settlement:
-    order, payments = found.placed.order, found.placed.payments
-    worth = found.worth(wanted)
-    return decide.settled(order, wanted, worth, payments, found.policies, transaction.now, by_staff=by_staff)
+def _settled(
+    found: LockedReturns,
+    wanted: Return,
+    exchange: Exchange | None,
+    transaction: Transaction,
+    *,
+    by_staff: bool,
+) -> Settlement:
+    return decide.settled(
+        found.placed.order,
+        wanted,
+        found.worth(wanted),
+        found.placed.payments,
+        found.policies,
+        transaction.now,
+        by_staff=by_staff,
+        exchange=exchange,
+    )
 
 
 async def _write(
@@ -148,20 +167,26 @@ async def _write(
     found: LockedReturns,
     before: Return,
     settlement: Settlement,
+    exchange: Exchange | None,
 ) -> _Asked:
-    after, changes = settlement.after, settlement.changes
-    order = found.placed.order
-    payments = replaced(found.placed.payments, changes)
-    if settlement.credit is not None:
-        payments = return_credit.applied(payments, settlement.credit)
+    after, changes, credit = settlement.after, settlement.changes, settlement.credit
+    order, payments = found.placed.order, list(found.placed.payments)
+    if credit is not None:
+        payments = return_credit.applied(payments, credit)
+    payments = replaced(payments, changes)
     order = replace(
         order, version=order.version + 1, payment_status=payment_status(order.total_minor, payments)
     )
     await rows.save(transaction.connection, before, after, order)
+    value = None if credit is None else await return_credit.issue(transaction, order, after, credit)
+    # What was credited and is refunded in part is written by its refund last.
     if changes:
         await payment_facts.save(context, transaction, order, changes)
-    if settlement.credit is not None:
-        await return_credit.issue(transaction, order, after, settlement.credit)
+    if credit is not None and value is not None and exchange is not None:
+        spent = credit.amount_minor + credit.bonus_minor
+        await return_exchanges.pay(context, transaction, exchange, value, spent)
+    elif exchange is not None and exchange.due_minor:
+        await return_exchanges.cancel(context, transaction, after)
     kind = "ReturnClosed" if after.status is ReturnStatus.CLOSED else "ReturnRefundRequested"
     transaction.emit(
         return_event(kind, order, after, transaction.now, refundMinor=after.refund_minor),

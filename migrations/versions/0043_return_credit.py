@@ -1,4 +1,4 @@
-"""Returns: what is given back as store credit, and what providers refused to give back.
+"""Returns: store credit, exchanges, and what providers refused to give back.
 
 Revision ID: 0043
 Revises: 0041
@@ -20,10 +20,19 @@ _GIVEN_BACK = (
     "least(refunded_minor, refunding_minor, charged_back_minor, credited_minor) >= 0"
     " AND refunded_minor + refunding_minor + charged_back_minor + credited_minor <= captured_minor"
 )
+_LINKS = (
+    ("returns", "exchange_order_id", "orders"),
+    ("return_lines", "exchange_variant_id", "variants"),
+)
 
 
 def upgrade() -> None:
-    """Add the amounts."""
+    """Add the amounts, and what replaces what comes back."""
+    for table, column, other in _LINKS:
+        op.add_column(table, sa.Column(column, sa.Uuid(), nullable=True))
+        op.create_foreign_key(op.f(f"fk_{table}_{column}"), table, other, [column], ["id"])
+    op.create_unique_constraint(op.f("uq_returns_exchange_order_id"), "returns", ["exchange_order_id"])
+    op.create_index(op.f("ix_return_lines_exchange_variant_id"), "return_lines", ["exchange_variant_id"])
     _add("payments", "credited_minor")
     op.drop_constraint(op.f("ck_payments_refunded"), "payments", type_="check")
     op.create_check_constraint(op.f("ck_payments_refunded"), "payments", _GIVEN_BACK)
@@ -51,6 +60,8 @@ def downgrade() -> None:
     op.drop_constraint(op.f("ck_payments_refunded"), "payments", type_="check")
     op.create_check_constraint(op.f("ck_payments_refunded"), "payments", _REFUNDED)
     op.drop_column("payments", "credited_minor")
+    for table, column, _ in _LINKS:
+        op.drop_column(table, column)
 
 
 def _add(table: str, column: str) -> None:

@@ -52,6 +52,8 @@ returns = Table(
     # The part of the refund that was given as store credit, and what was added to that.
     Column("credit_minor", BigInteger, nullable=False, server_default="0"),
     Column("bonus_minor", BigInteger, nullable=False, server_default="0"),
+    # The order that replaces what comes back.
+    Column("exchange_order_id", Uuid, ForeignKey("orders.id"), unique=True),
     # Why a provider did not give its money back, until it is asked again.
     Column("refund_failure", Text),
     moment("created_at"),
@@ -85,6 +87,8 @@ return_lines = Table(
     Column("photos", ARRAY(Text), nullable=False, server_default="{}"),
     Column("quantity_received", Integer, nullable=False, server_default="0"),
     Column("outcome", Text),
+    # What shall come instead, where it is not the same article.
+    Column("exchange_variant_id", Uuid, ForeignKey("variants.id"), index=True),
     Column("refund_minor", BigInteger, nullable=False, server_default="0"),
     one_of("reason", ReturnReason),
     one_of("condition", ReturnCondition),
