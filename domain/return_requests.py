@@ -156,6 +156,8 @@ def request(
             sorted(status.value for status in RETURNED_IN),
             "ref",
         )
+    if wish is not ReturnWish.REFUND and order.email is None:
+        raise InvalidInput("the order has no email address to keep credit for", "wish")
     if not 1 <= len(asked) <= MAX_LINES:
         raise InvalidInput(f"name from 1 to {MAX_LINES} lines", "lines")
     by_id = {one.line.id: one for one in eligible}

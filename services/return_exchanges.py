@@ -146,7 +146,7 @@ async def pay(
 
 async def _reserve(transaction: Transaction, found: LockedReturns, after: Return) -> Return:
     planned = await _planned(transaction, found, after)
-    made = None if planned is None else await _secured(transaction, found, planned)
+    made = None if planned is None else await _secured(transaction, found, after, planned)
     if planned is None or made is None:
         refunded = replace(after, wish=ReturnWish.REFUND)
         # The caller's event makes the version.
@@ -169,9 +169,9 @@ async def _reserve(transaction: Transaction, found: LockedReturns, after: Return
         raise RuntimeError(f"return {after.number}: stock that was locked is not there")
     transaction.post(ledger.placed(order))
     holds = [hold for part in parts for hold in part.holds]
-    transaction.emit(
-        _placed(order, after, len(planned.lines)), order_holds.held(order, holds, transaction.now)
-    )
+    transaction.emit(_placed(order, after, len(planned.lines)))
+    if holds:
+        transaction.emit(order_holds.held(order, holds, transaction.now))
     return replace(after, exchange_order_id=order.id)
 
 
@@ -195,17 +195,21 @@ async def _planned(transaction: Transaction, found: LockedReturns, after: Return
 
 
 async def _secured(
-    transaction: Transaction, found: LockedReturns, planned: Planned
+    transaction: Transaction, found: LockedReturns, after: Return, planned: Planned
 ) -> tuple[list[FulfillmentOrder], list[Movement]] | None:
     """Find stock for a replacement, locked until the commit; None where there is not enough."""
     variants = sorted({one.variant_id for one in planned.needs})
     shelves = await order_edits.shelves(
         transaction.connection, planned.order.channel_id, variants, locking=True
     )
-    hold = awaiting_payment(transaction.actor, transaction.now)
+    holds = [awaiting_payment(transaction.actor, transaction.now)]
+    policies = [found.policies[line.order_line_id] for line in after.lines]
+    covered = found.worth(after, as_asked=True).refund_minor >= planned.order.total_minor
+    if covered and all(one.exchange_in_advance for one in policies):
+        holds = []
     try:
         parts, movements = order_edit_stock.secure(
-            planned.order.id, planned.needs, shelves, found.placed.parts, [hold]
+            planned.order.id, planned.needs, shelves, found.placed.parts, holds
         )
     except (InsufficientStock, Several):
         return None

@@ -31,6 +31,10 @@ def upgrade() -> None:
     for table, column, other in _LINKS:
         op.add_column(table, sa.Column(column, sa.Uuid(), nullable=True))
         op.create_foreign_key(op.f(f"fk_{table}_{column}"), table, other, [column], ["id"])
+    op.add_column(
+        "return_policies",
+        sa.Column("exchange_in_advance", sa.Boolean(), nullable=False, server_default="false"),
+    )
     op.create_unique_constraint(op.f("uq_returns_exchange_order_id"), "returns", ["exchange_order_id"])
     op.create_index(op.f("ix_return_lines_exchange_variant_id"), "return_lines", ["exchange_variant_id"])
     _add("payments", "credited_minor")
@@ -60,6 +64,7 @@ def downgrade() -> None:
     op.drop_constraint(op.f("ck_payments_refunded"), "payments", type_="check")
     op.create_check_constraint(op.f("ck_payments_refunded"), "payments", _REFUNDED)
     op.drop_column("payments", "credited_minor")
+    op.drop_column("return_policies", "exchange_in_advance")
     for table, column, _ in _LINKS:
         op.drop_column(table, column)
 

@@ -134,6 +134,7 @@ return_policies = Table(
     Column("arrive_within_days", Integer, nullable=False),
     Column("grades", JSON, nullable=False),
     Column("version", Integer, nullable=False, server_default="1"),
+    Column("exchange_in_advance", Boolean, nullable=False, server_default="false"),
     Index(
         "uq_return_policies_scope",
         "channel_id",

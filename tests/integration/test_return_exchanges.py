@@ -208,6 +208,38 @@ async def test_a_process_that_dies_at_the_refund_of_the_rest_leaves_nothing_twic
     await _sums(database)
 
 
+async def test_in_advance_what_costs_no_more_leaves_before_the_other_is_back(database: Database) -> None:
+    await let_return(database, exchange_in_advance=True)
+    shop = await make_stocked_shop(database, 10)
+    order = await arrived_order(database, 2, shop=shop)
+    asked = await ask_for(database, order, 1, wish=ReturnWish.EXCHANGE)
+    replacement = await _replacement(database, asked)
+    await fulfill(_sender(database), await part_at(database, replacement.id))
+    # What has left is not canceled with its return, but owed until that is here.
+    await look_at(database, await bring_back(database, asked, shop.locations[0].code))
+    replacement = await _replacement(database, asked)
+    assert (replacement.status, replacement.payment_status) == (
+        OrderStatus.COMPLETED,
+        OrderPaymentStatus.PAID,
+    )
+    dear = await _exchange(database, order, await _variant(database, shop, "13"))
+    assert await _part_status(database, await _replacement(database, dear)) is FulfillmentOrderStatus.ON_HOLD
+    await _sums(database)
+
+
+async def test_what_left_in_advance_stays_owed_where_nothing_comes_back(database: Database) -> None:
+    await let_return(database, exchange_in_advance=True)
+    shop = await make_stocked_shop(database, 10)
+    order = await arrived_order(database, 1, shop=shop)
+    asked = await ask_for(database, order, 1, wish=ReturnWish.EXCHANGE)
+    await fulfill(_sender(database), await part_at(database, (await _replacement(database, asked)).id))
+    assert await returns.expire_due(later(database, 24 * 30, make_app(Permission.RETURNS_WRITE))) == 1
+    replacement = await _replacement(database, asked)
+    assert (replacement.status, replacement.payment_status) == (OrderStatus.OPEN, OrderPaymentStatus.PENDING)
+    await order_payments.create(staff(database), replacement.id, "sandbox", "ok", None, str(uuid4()))
+    await _sums(database)
+
+
 async def test_what_shall_come_instead_must_be_there_and_be_wished_for(database: Database) -> None:
     shop, order = await _shop(database)
     unsold = await make_variant(database)
