@@ -170,7 +170,7 @@ def rejected(found: Return, asked: Sequence[PaymentTransaction], now: datetime) 
 
     Of what was `asked` for providers may have refused some: what they have given stays given.
     """
-    given = sum(one.amount_minor for one in asked if is_given(one))
+    given = found.credit_minor + sum(one.amount_minor for one in asked if is_given(one))
     if not is_decided(asked) or given == found.refund_minor > 0:
         raise IllegalTransition("its money is being given back", found.status.value, (), "id")
     after = moved(found, ReturnStatus.CLOSED, now)

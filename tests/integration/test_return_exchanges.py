@@ -29,7 +29,7 @@ from services.payment_sweep import settle_due
 from tests.cart_flows import run_sql
 from tests.checkouts import Shop, events, later, levels, make_stocked_shop, till
 from tests.factories import give_stock, make_app, make_variant
-from tests.payments import Dies, staff
+from tests.payments import Dies, Refuses, staff
 from tests.sent_back import arrived_order, ask_for, bring_back, desk, let_return, lines_of, look_at, shopper
 from tests.shipping import check_units, fulfill, order_of, part_at, parts_of
 from tests.statements import count_statements
@@ -222,7 +222,7 @@ async def test_in_advance_what_costs_no_more_leaves_before_the_other_is_back(dat
         OrderStatus.COMPLETED,
         OrderPaymentStatus.PAID,
     )
-    dear = await _exchange(database, order, await _variant(database, shop, "13"))
+    dear = await _exchange(database, order, await _variant(database, shop, "16"))
     assert await _part_status(database, await _replacement(database, dear)) is FulfillmentOrderStatus.ON_HOLD
     await _sums(database)
 
@@ -237,6 +237,20 @@ async def test_what_left_in_advance_stays_owed_where_nothing_comes_back(database
     replacement = await _replacement(database, asked)
     assert (replacement.status, replacement.payment_status) == (OrderStatus.OPEN, OrderPaymentStatus.PENDING)
     await order_payments.create(staff(database), replacement.id, "sandbox", "ok", None, str(uuid4()))
+    await _sums(database)
+
+
+async def test_a_refused_refund_of_the_rest_leaves_the_replacement_paid(database: Database) -> None:
+    shop, order = await _shop(database)
+    asked = await _exchange(database, order, await _variant(database, shop, "4"))
+    here = await bring_back(database, asked, shop.locations[0].code)
+    seen = await look_at(database, here, payment_providers={"sandbox": Refuses(database.engine)})
+    assert (seen.status, seen.refund_failure) == (ReturnStatus.INSPECTED, "already_refunded")
+    assert await _part_status(database, await _replacement(database, asked)) is FulfillmentOrderStatus.OPEN
+    ended = await return_settlement.reject(desk(database), seen.id, "given at the provider's desk", None)
+    assert (ended.status, ended.refund_minor, ended.credit_minor) == (ReturnStatus.CLOSED, 400, 400)
+    assert [line.outcome for line in ended.lines] == [LineOutcome.EXCHANGED]
+    assert (await _replacement(database, asked)).status is OrderStatus.OPEN
     await _sums(database)
 
 

@@ -27,6 +27,8 @@ from domain.payment_facts import Fact, apply
 from domain.payments import Payment, PaymentStatus, PaymentTransaction, TransactionKind
 from domain.ports import Outcome
 from domain.pricing import PricedLine, PricingRules, price
+from domain.return_credit import applied
+from domain.return_exchanges import Exchange
 from domain.return_policies import WHOLE, LabelPayer, ReturnPolicy, ShippingRefund
 from domain.return_receipts import Look
 from domain.return_requests import AskedLine
@@ -76,18 +78,7 @@ def delivered(draw: st.DrawFn) -> World:
     """Draw an order as the price engine makes one, paid in several ways, all of it delivered."""
     included, currency = draw(st.booleans()), draw(st.sampled_from(CURRENCIES))
     most = draw(st.sampled_from([9, 2_000, 5_000_000]))
-    rules = PricingRules(
-        tuple(
-            Candidate(Discount(uuid4(), DiscountKind.PERCENTAGE, "Off", basis_points=points))
-            for points in draw(st.lists(st.integers(1, 9_999), max_size=2))
-        ),
-        tuple(
-            TaxRate(uuid4(), "IE", f"VAT {at}", parts)
-            for at, parts in enumerate(draw(st.lists(st.integers(1, 300_000), max_size=2)))
-        ),
-        included,
-        draw(st.sampled_from(TaxRounding)),
-    )
+    rules = _rules(draw, included=included)
     sold = [
         OrderLine(uuid4(), uuid4(), f"S{at}", f"S{at}", units, minor, at, quantity_shipped=units)
         for at, (minor, units) in enumerate(
@@ -136,6 +127,21 @@ def delivered(draw: st.DrawFn) -> World:
         tax_included=included,
     )
     return World(order, lines, payments)
+
+
+def _rules(draw: st.DrawFn, *, included: bool) -> PricingRules:
+    return PricingRules(
+        tuple(
+            Candidate(Discount(uuid4(), DiscountKind.PERCENTAGE, "Off", basis_points=points))
+            for points in draw(st.lists(st.integers(1, 9_999), max_size=2))
+        ),
+        tuple(
+            TaxRate(uuid4(), "IE", f"VAT {at}", parts)
+            for at, parts in enumerate(draw(st.lists(st.integers(1, 300_000), max_size=2)))
+        ),
+        included,
+        draw(st.sampled_from(TaxRounding)),
+    )
 
 
 def _payments(draw: st.DrawFn, total: int, currency: str) -> list[Payment]:
@@ -273,12 +279,25 @@ def _settle(
 ) -> None:
     rules = {line.id: policy for line in world.lines}
     worth = return_settlement.valued(world.order, world.lines, found, world.returns, rules)
+    exchange = None
+    if found.wish is ReturnWish.EXCHANGE:
+        costs = found.lines[0].quantity * 137 % 5_000
+        replacement = replace(
+            world.order, id=uuid4(), status=OrderStatus.OPEN, total_minor=costs, return_refund_minor=0
+        )
+        exchange = Exchange(replacement, ())
     try:
-        made = return_settlement.settled(world.order, found, worth, world.payments, rules, NOW, by_staff=True)
+        made = return_settlement.settled(
+            world.order, found, worth, world.payments, rules, NOW, by_staff=True, exchange=exchange
+        )
     except AmountTooLarge:
         # Staff have given so much back before that less is left.
         assert worth.refund_minor > sum(one.refundable_minor for one in world.payments)
         return
+    if exchange is not None and made.credit is not None:
+        assert made.credit.amount_minor == min(worth.refund_minor, exchange.due_minor)
+        assert made.credit.amount_minor + made.credit.bonus_minor <= exchange.due_minor
+        assert made.credit.bonus_minor <= 2
     _take(world, made, outcome)
     after = _kept(world, made.after)
     if outcome is Outcome.DECLINED and made.changes and after.status is ReturnStatus.INSPECTED:
@@ -292,11 +311,10 @@ def _settle(
 
 
 def _take(world: World, made: return_settlement.Settlement, outcome: Outcome) -> None:
+    if made.credit is not None:
+        world.payments = applied(world.payments, made.credit)
     world.payments = payment_changes.replaced(world.payments, made.changes)
     world.transactions += [one.transaction for one in made.changes]
-    if made.credit is not None:
-        latest = {one.id: one for one in made.credit.payments}
-        world.payments = [latest.get(one.id, one) for one in world.payments]
     for change in made.changes:
         if not change.is_open:
             continue
