@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from domain import order_edit_stock, payment_changes
 from domain import return_exchanges as decide
 from domain.catalog import VariantRef
@@ -26,7 +28,7 @@ from domain.kernel.events import Event
 from domain.kernel.ids import new_id
 from domain.order_edits import is_paid_for
 from domain.order_holds import awaiting_payment
-from domain.orders import Order, OrderStatus, fulfillment_status
+from domain.orders import Order, fulfillment_status
 from domain.payments import Payment, PaymentStatus
 from domain.return_exchanges import Exchange, Planned, Replacement
 from domain.return_requests import AskedLine
@@ -43,9 +45,9 @@ _RESERVED_IN = frozenset({ReturnStatus.APPROVED, ReturnStatus.INSPECTED})
 
 
 async def named(
-    context: ServiceContext, order_id: UUID, asked: Sequence[AskedLine], wish: ReturnWish
+    connection: AsyncConnection, order_id: UUID, asked: Sequence[AskedLine], wish: ReturnWish
 ) -> list[AskedLine]:
-    """Return what is asked for with the articles that shall come instead looked up.
+    """Return what is asked for of a locked order with the articles that shall come instead looked up.
 
     Raises InvalidInput where none is wished for, NotFound and VariantUnavailable, naming the field.
     """
@@ -57,8 +59,7 @@ async def named(
             refs[at] = findable(one.exchange_for)
     if not refs:
         return list(asked)
-    async with context.read() as connection:
-        offers = (await order_edits.facts(connection, order_id, list(refs.values()))).offers
+    offers = (await order_edits.facts(connection, order_id, list(refs.values()))).offers
     found = list(asked)
     for at, ref in refs.items():
         offer = offers.get(ref)
@@ -98,13 +99,13 @@ async def locked(transaction: Transaction, found: Return) -> Exchange | None:
 async def cancel(context: ServiceContext, transaction: Transaction, found: Return) -> None:
     """Cancel the replacement of a return that comes to nothing: its stock is on sale again.
 
-    What was paid for it goes back by the payments' sweep. What has been sent already stays owed: staff see it
-    as an order that is not paid for.
+    What was paid of it goes back by the payments' sweep. One that is paid for in full is the customer's, and
+    stays. What has been sent already stays owed: staff see it as an order that is not paid for.
     """
     if found.exchange_order_id is None:
         return
     order, parts = await orders.lock(transaction, found.exchange_order_id, "id")
-    if order.status is not OrderStatus.OPEN:
+    if not Exchange(order, parts.payments).due_minor:
         return
     try:
         await orders.cancel_locked(context, transaction, order, parts, f"return {found.number}")

@@ -78,12 +78,12 @@ async def request(
         email = check_email(email, "email")
     order_id = (await orders.get(context, ref)).id
     claim = _claim(context, "returnRequest", order_id, key, [str(order_id), str(asked), wish.value, email])
-    asked = await return_exchanges.named(context, order_id, asked, wish)
     made = None
     async with context.transaction() as transaction:
         stored = await transaction.replay(claim)
         if stored is None:
             found = await return_records.locked(transaction, order_id=order_id, path="ref")
+            asked = await return_exchanges.named(transaction.connection, order_id, asked, wish)
             made = decide.request(
                 found.placed.order,
                 found.eligible(transaction.now),

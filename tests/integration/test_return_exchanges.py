@@ -29,7 +29,7 @@ from services.payment_sweep import settle_due
 from tests.cart_flows import run_sql
 from tests.checkouts import Shop, events, later, levels, make_stocked_shop, till
 from tests.factories import give_stock, make_app, make_variant
-from tests.payments import Dies, Refuses, staff
+from tests.payments import Dies, Refuses, dollars, staff
 from tests.sent_back import arrived_order, ask_for, bring_back, desk, let_return, lines_of, look_at, shopper
 from tests.shipping import check_units, fulfill, order_of, part_at, parts_of
 from tests.statements import count_statements
@@ -115,7 +115,7 @@ async def test_of_exchanges_at_once_for_the_last_unit_one_has_it(database: Datab
 
 async def test_a_return_that_comes_to_nothing_gives_its_replacement_back(database: Database) -> None:
     shop, order = await _shop(database)
-    # Canceled by the customer, expired, sent something else, and canceled after the difference was paid.
+    # Canceled by the customer, expired, canceled after a part was paid, and sent something else.
     context, ref = shopper(database, order)
     asked = await ask_for(database, order, 1, wish=ReturnWish.EXCHANGE)
     await returns.cancel(context, ref, asked.id, None, None)
@@ -127,7 +127,7 @@ async def test_a_return_that_comes_to_nothing_gives_its_replacement_back(databas
 
     asked = await _exchange(database, order, await _variant(database, shop, "13"))
     replacement = await _replacement(database, asked)
-    await order_payments.create(staff(database), replacement.id, "sandbox", "ok", None, str(uuid4()))
+    await order_payments.create(staff(database), replacement.id, "sandbox", "ok", dollars("3"), str(uuid4()))
     await returns.cancel(context, ref, asked.id, None, None)
     while await settle_due(later(database)):
         pass
@@ -139,6 +139,16 @@ async def test_a_return_that_comes_to_nothing_gives_its_replacement_back(databas
     await return_settlement.reject(desk(database), seen.id, "a brick", None)
     assert (await _replacement(database, asked)).status is OrderStatus.CANCELED
     assert (await levels(database, shop))[0][2] == 0
+    await _sums(database)
+
+
+async def test_a_replacement_that_is_paid_for_stays_when_its_return_does_not(database: Database) -> None:
+    _, order = await _shop(database)
+    asked = await ask_for(database, order, 1, wish=ReturnWish.EXCHANGE)
+    replacement = await _replacement(database, asked)
+    await order_payments.create(staff(database), replacement.id, "sandbox", "ok", None, str(uuid4()))
+    await returns.cancel(desk(database), None, asked.id, None, None)
+    assert (await _replacement(database, asked)).status is OrderStatus.OPEN
     await _sums(database)
 
 
