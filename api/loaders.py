@@ -202,6 +202,10 @@ class Loaders:
         """Returns by their order's id, the oldest first."""
         return self.over("order_returns", returns.of_orders)
 
+    def exchanged_returns(self) -> DataLoader[UUID, Return | None]:
+        """Returns by the id of the order that replaces what they bring back."""
+        return self.over("exchanged_returns", returns.of_exchanges)
+
     def transactions(self) -> DataLoader[UUID, PaymentTransaction | None]:
         """Transactions of payments by id."""
         return self.over("transactions", payment_changes.by_ids)

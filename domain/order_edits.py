@@ -134,7 +134,7 @@ def plan(placed: Placed, quantities: Sequence[NewQuantity], goods: Sequence[Good
     order = _order(placed, lines)
     if max(order.subtotal_minor, order.total_minor) > max(MAX_AMOUNT_MINOR, placed.order.total_minor):
         raise InvalidInput("the order's total would be too large", "add" if goods else "lines")
-    paid = settlement(order.total_minor, placed.payments)
+    paid = settlement(order.cost_minor, placed.payments)
     left = {line.id for line in lines}
     return Edit(
         order,
@@ -153,7 +153,7 @@ def plan(placed: Placed, quantities: Sequence[NewQuantity], goods: Sequence[Good
 
 
 def settlement(total_minor: int, payments: Sequence[Payment]) -> tuple[int, int]:
-    """Return what is to be refunded of, and what is still due for, an order of this total.
+    """Return what is to be refunded of, and what is still due for, an order of this total (or cost).
 
     What is only authorized is not given back: less of it will be captured.
     """

@@ -49,7 +49,7 @@ def due_of(order: Order, payments: Sequence[Payment]) -> int:
     if order.status is not OrderStatus.OPEN:
         allowed = [OrderStatus.OPEN.value]
         raise IllegalTransition("only open orders are paid for", order.status.value, allowed, "id")
-    _, due = settlement(order.total_minor, payments)
+    _, due = settlement(order.cost_minor, payments)
     if not due:
         raise IllegalTransition("nothing of it is due", order.payment_status.value, (), "id")
     return due
@@ -156,7 +156,7 @@ def _refusal(order: Order, payment: Payment, others: Sequence[Payment], answer: 
         return AMOUNT_MISMATCH
     wanted = payment.status in {PaymentStatus.PENDING, PaymentStatus.ACTION_REQUIRED}
     takes_money = order.status in {OrderStatus.OPEN, OrderStatus.COMPLETED}
-    _, due = settlement(order.total_minor, others)
+    _, due = settlement(order.cost_minor, others)
     return None if wanted and takes_money and due else NOT_NEEDED
 
 

@@ -129,6 +129,13 @@ class Order:
     """Staff's own words, for staff."""
     edited_back_minor: int = 0
     """What of its money had been given back when it was last edited: it may be taken again."""
+    return_refund_minor: int = 0
+    """What returns have given back of its money, or ask to be given back, as credit too."""
+
+    @property
+    def cost_minor(self) -> int:
+        """What it costs, less what returns gave back: for goods that came back nothing is asked again."""
+        return self.total_minor - self.return_refund_minor
 
     @property
     def totals(self) -> Totals:
@@ -206,9 +213,7 @@ def is_complete(order: Order, payments: Sequence[Payment]) -> bool:
 
 def given_back_minor(payments: Sequence[Payment]) -> int:
     """Return what was given or taken back of an order's payments, or is asked to be, in minor units."""
-    return sum(
-        one.refunded_minor + one.refunding_minor + one.charged_back_minor for one in payments if one.counts
-    )
+    return sum(one.given_back_minor + one.refunding_minor for one in payments if one.counts)
 
 
 def to_retake_minor(order: Order, payments: Sequence[Payment]) -> int:
@@ -217,13 +222,14 @@ def to_retake_minor(order: Order, payments: Sequence[Payment]) -> int:
     What is given back without an edit is a gift, or for goods that came back: no parcel takes it again. A
     refund that an edit asked for and that came to nothing is not given back.
     """
-    return min(order.edited_back_minor, given_back_minor(payments))
+    back = given_back_minor(payments) - order.return_refund_minor
+    return max(0, min(order.edited_back_minor, back))
 
 
 def payment_status(total_minor: int, payments: Sequence[Payment]) -> OrderPaymentStatus:
     """Derive the payment axis of an order of `total_minor` from its payments.
 
-    What a payer's bank took back counts as refunded.
+    What was credited, or a payer's bank took back, counts as refunded.
     """
     live = [payment for payment in payments if payment.counts]
     if not live:
@@ -231,7 +237,7 @@ def payment_status(total_minor: int, payments: Sequence[Payment]) -> OrderPaymen
         return OrderPaymentStatus.VOIDED if given_up else OrderPaymentStatus.PENDING
     captured = sum(payment.captured_minor for payment in live)
     if captured:
-        given_back = sum(payment.refunded_minor + payment.charged_back_minor for payment in live)
+        given_back = sum(payment.given_back_minor for payment in live)
         return _paid_status(total_minor, captured, given_back)
     authorized = sum(payment.authorized_minor for payment in live)
     if authorized < total_minor:

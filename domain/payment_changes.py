@@ -44,9 +44,9 @@ class Change:
 def status_of(payment: Payment, *, voided: bool = False) -> PaymentStatus:
     """Derive a payment's status from its amounts; `voided`: what was still reserved has been given up.
 
-    What the payer's bank took back counts as given back. A payment that failed stays so.
+    What was credited or the payer's bank took back counts as given back. A payment that failed stays so.
     """
-    given_back = payment.refunded_minor + payment.charged_back_minor
+    given_back = payment.given_back_minor
     captured = payment.captured_minor
     if given_back:
         return PaymentStatus.REFUNDED if given_back >= captured else PaymentStatus.PARTIALLY_REFUNDED

@@ -75,8 +75,9 @@ def amounts_to(
 ) -> Payment:
     """Return a payment whose transactions were `before`, as it is with those of `after`.
 
-    What is asked for and open keeps its place; then captures count up to what was approved, refunds up to
-    what was captured, chargebacks up to what is left of that. A void gives up what is not captured.
+    What is asked for and open keeps its place, and so does what was credited; then captures count up to what
+    was approved, refunds up to what was captured, chargebacks up to what is left of that. A void
+    gives up what is not captured.
     Amounts without a transaction (of payments made before there were any) are kept.
     """
     approved = _approved(payment, after)
@@ -86,13 +87,14 @@ def amounts_to(
     )
     voids = [one for one in after if _is_void_of(payment, one)]
     voiding = min(_sum(voids, TransactionKind.VOID, *_UNDECIDED), approved - captured - capturing)
-    refunding = min(_sum(after, TransactionKind.REFUND, *_UNDECIDED), captured)
+    may_go_back = captured - payment.credited_minor
+    refunding = min(_sum(after, TransactionKind.REFUND, *_UNDECIDED), may_go_back)
     refunded = min(
-        _total(payment.refunded_minor, TransactionKind.REFUND, before, after), captured - refunding
+        _total(payment.refunded_minor, TransactionKind.REFUND, before, after), may_go_back - refunding
     )
     charged_back = min(
         _total(payment.charged_back_minor, TransactionKind.CHARGEBACK, before, after),
-        captured - refunding - refunded,
+        may_go_back - refunding - refunded,
     )
     voided = any(one.status is TransactionStatus.SUCCEEDED for one in voids)
     kept = captured + capturing

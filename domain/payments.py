@@ -99,6 +99,8 @@ class Payment:
     """The number of the buyer's own purchase order, where it is paid by one."""
     due_at: datetime | None = None
     """When what is billed has to be paid, where the channel has terms."""
+    credited_minor: int = 0
+    """What was given back of it as store credit: it is not refunded again."""
 
     @property
     def amount(self) -> Money:
@@ -120,7 +122,12 @@ class Payment:
     @property
     def refundable_minor(self) -> int:
         """What can still be refunded: captured, neither given or taken back nor asked for."""
-        return self.captured_minor - self.refunded_minor - self.refunding_minor - self.charged_back_minor
+        return self.captured_minor - self.refunding_minor - self.given_back_minor
+
+    @property
+    def given_back_minor(self) -> int:
+        """What was given or taken back of it: refunded, credited, charged back."""
+        return self.refunded_minor + self.credited_minor + self.charged_back_minor
 
 
 @dataclass(frozen=True, slots=True)

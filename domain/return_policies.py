@@ -73,6 +73,8 @@ class ReturnPolicy:
     """Days after the approval within which the units must be here."""
     grades: Mapping[Grade, int] = field(default_factory=lambda: dict(DEFAULT_GRADES))
     version: int = 1
+    exchange_in_advance: bool = False
+    """Whether a replacement that costs no more than what comes back leaves before that is here."""
 
     @property
     def rank(self) -> tuple[bool, bool, bool]:

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from domain.catalog import VariantRef
 from domain.kernel.errors import (
     DomainError,
     IllegalTransition,
@@ -57,6 +58,10 @@ class AskedLine:
     condition: ReturnCondition | None = None
     note: str | None = None
     photos: tuple[str, ...] = ()
+    exchange_for: VariantRef | None = None
+    """What shall come instead; None: the same article."""
+    exchange_variant_id: UUID | None = None
+    """The same, looked up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +156,8 @@ def request(
             sorted(status.value for status in RETURNED_IN),
             "ref",
         )
+    if wish is not ReturnWish.REFUND and order.email is None:
+        raise InvalidInput("the order has no email address to keep credit for", "wish")
     if not 1 <= len(asked) <= MAX_LINES:
         raise InvalidInput(f"name from 1 to {MAX_LINES} lines", "lines")
     by_id = {one.line.id: one for one in eligible}
@@ -196,6 +203,7 @@ def _line(
         asked.condition,
         note,
         _photos(asked.photos, position),
+        exchange_variant_id=asked.exchange_variant_id,
     )
 
 

@@ -184,6 +184,8 @@ class ReturnLine:
     outcome: LineOutcome | None = None
     refund_minor: int = 0
     """What is given back for it: goods with their tax and without their discount, less fees and grades."""
+    exchange_variant_id: UUID | None = None
+    """What shall come instead, where it is not the same article."""
 
     @property
     def quantity_inspected(self) -> int:
@@ -234,6 +236,14 @@ class Return:
     """What was kept of it: the label and restocking."""
     transaction_ids: tuple[UUID, ...] = ()
     """The refunds by which it was given back."""
+    credit_minor: int = 0
+    """The part of `refund_minor` that was given as store credit."""
+    bonus_minor: int = 0
+    """What was added to that credit as a gift."""
+    exchange_order_id: UUID | None = None
+    """The order that replaces what comes back, once it is reserved."""
+    refund_failure: str | None = None
+    """Why a provider did not give its money back: its code. Staff ask again, or end the return."""
     expires_at: datetime | None = None
     """Until when its units must be here."""
     decided_at: datetime | None = None

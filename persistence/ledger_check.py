@@ -38,6 +38,15 @@ _UNEXPLAINED = text(
                       GROUP BY order_id) s ON s.order_id = o.id
          WHERE NOT o.imported AND o.status IN ('PENDING_APPROVAL', 'OPEN', 'COMPLETED')
         UNION ALL
+        SELECT 'what was credited of order ' || o.number, coalesce(c.booked, 0), coalesce(p.credited, 0),
+               true
+          FROM (SELECT order_id, sum(credited_minor) AS credited FROM payments
+                 WHERE credited_minor > 0 GROUP BY order_id) p
+          FULL JOIN (SELECT order_id, -sum(amount_minor) AS booked FROM postings
+                      WHERE kind = 'CREDITED' AND account = 'STORE_CREDIT'
+                      GROUP BY order_id) c ON c.order_id = p.order_id
+          JOIN orders o ON o.id = coalesce(p.order_id, c.order_id)
+        UNION ALL
         SELECT 'what is left of order ' || o.number || ' on ' || s.account, s.left_minor, 0, true
           FROM orders o
           JOIN (SELECT order_id, account, sum(amount_minor) AS left_minor FROM postings

@@ -9,6 +9,7 @@ from sqlalchemy import ARRAY, DateTime, Text, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.fulfillment import FulfillmentHold, FulfillmentOrder
+from persistence.orders import RETURN_REFUND
 
 _ADD = text(
     """
@@ -35,13 +36,14 @@ _PLACE_OF_HOLD = text("SELECT order_id, fulfillment_order_id FROM order_holds WH
 # As `domain/order_edits.is_paid_for` has it: the status of an order that was edited does not tell, since what
 # was given back then is no longer owed.
 _PAID = text(
-    """
+    f"""
     SELECT DISTINCT h.order_id FROM order_holds h JOIN orders o ON o.id = h.order_id
      WHERE h.code = 'UNPAID' AND h.released_at IS NULL AND o.status IN ('OPEN', 'PENDING_APPROVAL')
        AND (o.payment_status <> 'PENDING' OR o.total_minor = 0)
-       AND o.total_minor <= (
+       AND o.total_minor - {RETURN_REFUND} <= (
            SELECT coalesce(sum(greatest(p.authorized_minor - p.voiding_minor, p.captured_minor)
-                               - p.refunded_minor - p.refunding_minor - p.charged_back_minor), 0)
+                               - p.refunded_minor - p.refunding_minor - p.charged_back_minor
+                               - p.credited_minor), 0)
              FROM payments p WHERE p.order_id = o.id AND p.status NOT IN ('VOIDED', 'FAILED'))
      ORDER BY h.order_id LIMIT :most
     """

@@ -71,7 +71,7 @@ PARTS_SQL = f"""
     (SELECT jsonb_agg(jsonb_build_array(p.id, p.provider, p.method, p.status, p.currency, p.amount_minor,
                 p.authorized_minor, p.captured_minor, p.refunded_minor, p.provider_reference,
                 p.capturing_minor, p.voiding_minor, p.refunding_minor, p.charged_back_minor, p.expires_at,
-                p.buyer_reference, p.due_at)
+                p.buyer_reference, p.due_at, p.credited_minor)
                 ORDER BY p.id)
        FROM payments p WHERE p.order_id = o.id) AS payments
 """
@@ -212,7 +212,7 @@ def _moment(told: str | None) -> datetime | None:
 
 def _payment(order_id: UUID, record: Sequence[Any]) -> Payment:
     payment_id, provider, method, status, currency, amount, authorized, captured, refunded = record[:9]
-    reference, capturing, voiding, refunding, charged_back, expires_at, buyer, due_at = record[9:]
+    reference, capturing, voiding, refunding, charged_back, expires_at, buyer, due_at, credited = record[9:]
     return Payment(
         UUID(payment_id),
         provider,
@@ -232,4 +232,5 @@ def _payment(order_id: UUID, record: Sequence[Any]) -> Payment:
         _moment(expires_at),
         buyer,
         _moment(due_at),
+        credited,
     )

@@ -14,12 +14,20 @@ from domain.orders import Order, OrderFulfillmentStatus, OrderPaymentStatus, Ord
 from persistence.discount_uses import releasing
 from persistence.order_parts import PARTS_SQL, OrderParts, parts
 
-ORDER_COLUMNS = """
+RETURN_REFUND = """
+    (SELECT coalesce(sum(r.credit_minor + (
+                SELECT coalesce(sum(t.amount_minor), 0) FROM payment_transactions t
+                 WHERE t.id = ANY (r.transaction_ids)
+                   AND (t.status <> 'FAILED' OR t.decline_code = 'recorded_before'))), 0)::bigint
+       FROM returns r WHERE r.order_id = o.id)
+"""
+"""What returns have given back of an order `o`, or ask to be given back; what was refused is not."""
+ORDER_COLUMNS = f"""
     o.id, o.number, o.channel_id, o.status, o.payment_status, o.fulfillment_status, o.version,
     o.token_generation, o.email, o.currency, o.shipping_address, o.billing_address, o.delivery,
     o.subtotal_minor, o.shipping_minor, o.tax_minor, o.discount_minor, o.total_minor, o.placed_at,
     o.cart_id, o.reason, o.imported, o.external_id, o.closed_at, o.placed, o.drafted_at, o.note,
-    o.tax_included, o.edited_back_minor
+    o.tax_included, o.edited_back_minor, {RETURN_REFUND} AS return_refund_minor
 """
 """The columns of an order `o` that `order_of` reads."""
 
@@ -156,4 +164,5 @@ def order_of(row: Row[*tuple[Any, ...]]) -> Order:
         drafted_at=row.drafted_at,
         note=row.note,
         edited_back_minor=row.edited_back_minor,
+        return_refund_minor=row.return_refund_minor,
     )

@@ -46,12 +46,13 @@ _SAVE = text(
            SET status = u.status, authorized_minor = u.authorized, captured_minor = u.captured,
                refunded_minor = u.refunded, capturing_minor = u.capturing, voiding_minor = u.voiding,
                refunding_minor = u.refunding, charged_back_minor = u.charged_back,
+               credited_minor = u.credited,
                provider_reference = u.reference, expires_at = u.expires_at, version = p.version + 1,
                placement = CASE WHEN u.status IN ('PENDING', 'ACTION_REQUIRED') THEN placement
                                 ELSE {WITHOUT_SECRETS} END
           FROM jsonb_to_recordset(CAST(:payments AS jsonb)) AS u (id uuid, status text, authorized bigint,
                captured bigint, refunded bigint, capturing bigint, voiding bigint, refunding bigint,
-               charged_back bigint, reference text, expires_at timestamptz)
+               charged_back bigint, credited bigint, reference text, expires_at timestamptz)
          WHERE p.id = u.id
     ), moved AS (
         INSERT INTO payment_transactions (id, payment_id, kind, status, amount_minor, requested_at,
@@ -237,6 +238,7 @@ def _payment_values(payment: Payment) -> dict[str, Any]:
         "voiding": payment.voiding_minor,
         "refunding": payment.refunding_minor,
         "charged_back": payment.charged_back_minor,
+        "credited": payment.credited_minor,
         "reference": payment.reference,
         "expires_at": payment.expires_at,
     }

@@ -42,6 +42,7 @@ _COLUMNS = (
     payments.c.expires_at,
     payments.c.buyer_reference,
     payments.c.due_at,
+    payments.c.credited_minor,
 )
 _BY_IDS = select(*_COLUMNS).where(payments.c.id.in_(bindparam("ids", expanding=True)))
 
@@ -330,6 +331,7 @@ def payment_of(row: Row[*tuple[Any, ...]]) -> Payment:
         row.expires_at,
         row.buyer_reference,
         row.due_at,
+        row.credited_minor,
     )
 
 

@@ -27,13 +27,14 @@ from persistence.tables.base import JSON
 _COLUMNS = """
     r.id, r.number, r.order_id, r.status, r.wish, r.created_at, r.created_by, r.email, r.location_id,
     r.keeps_items, r.verdict, r.refund_verdict, r.note, r.refund_minor, r.shipping_refund_minor,
-    r.fee_minor, r.transaction_ids, r.expires_at, r.decided_at, r.received_at, r.closed_at, r.version,
+    r.fee_minor, r.transaction_ids, r.credit_minor, r.bonus_minor, r.exchange_order_id, r.refund_failure,
+    r.expires_at, r.decided_at, r.received_at, r.closed_at, r.version,
     (SELECT jsonb_agg(jsonb_build_array(l.id, l.order_line_id, l.variant_id, l.sku, l.quantity, l.reason,
                 l.condition, l.note, l.photos, l.quantity_received,
                 (SELECT jsonb_agg(jsonb_build_array(i.id, i.quantity, i.disposition, i.grade, i.at, i.note)
                                   ORDER BY i.id)
                    FROM return_inspections i WHERE i.return_line_id = l.id),
-                l.outcome, l.refund_minor) ORDER BY l.id)
+                l.outcome, l.refund_minor, l.exchange_variant_id) ORDER BY l.id)
        FROM return_lines l WHERE l.return_id = r.id) AS lines
 """
 _IDS = bindparam("ids", type_=ARRAY(Uuid))
@@ -45,6 +46,7 @@ def _select(where: str) -> Any:
 
 _BY_IDS = _select("WHERE r.id = ANY (:ids)").bindparams(_IDS)
 _OF_ORDERS = _select("WHERE r.order_id = ANY (:ids) ORDER BY r.order_id, r.id").bindparams(_IDS)
+_OF_EXCHANGES = _select("WHERE r.exchange_order_id = ANY (:ids)").bindparams(_IDS)
 _PAGE = _select(
     """
     WHERE (:status IS NULL OR r.status = :status)
@@ -59,12 +61,12 @@ _PAGE = _select(
 _ORDER_OF = text("SELECT order_id FROM returns WHERE id = :id").bindparams(bindparam("id", type_=Uuid()))
 _LINES = """
     INSERT INTO return_lines (id, return_id, order_line_id, variant_id, sku, quantity, reason, condition,
-           note, photos, quantity_received, outcome, refund_minor)
+           note, photos, quantity_received, outcome, refund_minor, exchange_variant_id)
     SELECT id, :id, order_line_id, variant_id, sku, quantity, reason, condition, note, photos,
-           quantity_received, outcome, refund_minor
+           quantity_received, outcome, refund_minor, exchange_variant_id
       FROM jsonb_to_recordset(CAST(:lines AS jsonb)) AS l (id uuid, order_line_id uuid, variant_id uuid,
            sku text, quantity int, reason text, condition text, note text, photos text[],
-           quantity_received int, outcome text, refund_minor bigint)
+           quantity_received int, outcome text, refund_minor bigint, exchange_variant_id uuid)
 """
 _MOMENTS = [
     bindparam(name, type_=DateTime(timezone=True))
@@ -108,15 +110,18 @@ _SAVE = text(
     UPDATE returns SET status = :status, location_id = :location_id, keeps_items = :keeps_items,
            verdict = :verdict, refund_verdict = :refund_verdict, note = :note, refund_minor = :refund_minor,
            shipping_refund_minor = :shipping_refund_minor, fee_minor = :fee_minor,
-           transaction_ids = :transaction_ids, expires_at = :expires_at, decided_at = :decided_at,
+           transaction_ids = :transaction_ids, credit_minor = :credit_minor, bonus_minor = :bonus_minor,
+           exchange_order_id = :exchange_order_id, wish = :wish, refund_failure = :refund_failure,
+           expires_at = :expires_at, decided_at = :decided_at,
            received_at = :received_at, closed_at = :closed_at, version = :version
      WHERE id = :id
     """
 ).bindparams(
     *_MOMENTS,
     *_JSONS,
-    *(bindparam(name, type_=Uuid()) for name in ("id", "order_id", "location_id")),
+    *(bindparam(name, type_=Uuid()) for name in ("id", "order_id", "location_id", "exchange_order_id")),
     bindparam("note", type_=Text()),
+    bindparam("refund_failure", type_=Text()),
     bindparam("transaction_ids", type_=ARRAY(Uuid)),
 )
 _UNJUDGED = text(
@@ -125,14 +130,16 @@ _UNJUDGED = text(
      ORDER BY created_at, id LIMIT :most
     """
 ).bindparams(bindparam("before", type_=DateTime(timezone=True)))
+# Those that nobody decided on, those that all is given back of, and refusals that nobody was told of.
 _UNSETTLED = text(
     """
     SELECT r.id FROM returns r
      WHERE r.status = 'INSPECTED'
        AND (r.refund_verdict IS NULL
-            OR cardinality(r.transaction_ids) > 0
+            OR cardinality(r.transaction_ids) > 0 AND r.refund_failure IS NULL
                AND NOT EXISTS (SELECT FROM payment_transactions t
-                                WHERE t.id = ANY (r.transaction_ids) AND t.status <> 'SUCCEEDED'))
+                                WHERE t.id = ANY (r.transaction_ids)
+                                  AND t.status IN ('REQUESTED', 'ACTION_REQUIRED')))
      ORDER BY r.created_at, r.id LIMIT :most
     """
 )
@@ -182,6 +189,11 @@ async def save(connection: AsyncConnection, before: Return, after: Return, order
             "shipping_refund_minor": after.shipping_refund_minor,
             "fee_minor": after.fee_minor,
             "transaction_ids": list(after.transaction_ids),
+            "credit_minor": after.credit_minor,
+            "bonus_minor": after.bonus_minor,
+            "exchange_order_id": after.exchange_order_id,
+            "wish": after.wish.value,
+            "refund_failure": after.refund_failure,
             "expires_at": after.expires_at,
             "decided_at": after.decided_at,
             "received_at": after.received_at,
@@ -212,6 +224,12 @@ async def of_orders(connection: AsyncConnection, order_ids: Sequence[UUID]) -> d
     for row in await connection.execute(_OF_ORDERS, {"ids": list(order_ids)}):
         found.setdefault(row.order_id, []).append(_return(row))
     return found
+
+
+async def of_exchanges(connection: AsyncConnection, order_ids: Sequence[UUID]) -> dict[UUID, Return]:
+    """Return the returns that these orders replace what comes back of, by order."""
+    rows = await connection.execute(_OF_EXCHANGES, {"ids": list(order_ids)})
+    return {row.exchange_order_id: _return(row) for row in rows}
 
 
 async def page(
@@ -280,6 +298,10 @@ def _return(row: Row[*tuple[Any, ...]]) -> Return:
         row.shipping_refund_minor,
         row.fee_minor,
         tuple(row.transaction_ids),
+        row.credit_minor,
+        row.bonus_minor,
+        row.exchange_order_id,
+        row.refund_failure,
         row.expires_at,
         row.decided_at,
         row.received_at,
@@ -292,7 +314,7 @@ def _line(record: Sequence[Any]) -> ReturnLine:
     line_id, order_line_id, variant_id, sku, quantity, reason, condition, note, photos, received, *rest = (
         record
     )
-    looks, outcome, refund_minor = rest
+    looks, outcome, refund_minor, exchange_variant_id = rest
     return ReturnLine(
         UUID(line_id),
         UUID(order_line_id),
@@ -307,6 +329,7 @@ def _line(record: Sequence[Any]) -> ReturnLine:
         tuple(_inspection(UUID(line_id), look) for look in looks or ()),
         LineOutcome(outcome) if outcome else None,
         refund_minor,
+        UUID(exchange_variant_id) if exchange_variant_id else None,
     )
 
 

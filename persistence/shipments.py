@@ -15,7 +15,7 @@ from domain.shipment_changes import LockedFulfillment
 from domain.shipments import Shipment
 from persistence.json_text import json_text
 from persistence.order_parts import PARTS_SQL, parts
-from persistence.orders import ORDER_COLUMNS, order_of
+from persistence.orders import ORDER_COLUMNS, RETURN_REFUND, order_of
 
 _COLUMNS = f"""
     {ORDER_COLUMNS}, {PARTS_SQL},
@@ -89,12 +89,13 @@ _SAVE = text(
 
 # As `domain/orders.is_complete` has it.
 _COMPLETABLE = text(
-    """
+    f"""
     SELECT o.id FROM orders o
      WHERE o.status = 'OPEN' AND o.fulfillment_status IN ('FULFILLED', 'DELIVERED') AND NOT o.imported
        AND o.total_minor <= (SELECT coalesce(sum(p.captured_minor), 0)
-                                    - least(o.edited_back_minor, coalesce(sum(p.refunded_minor
-                                            + p.refunding_minor + p.charged_back_minor), 0))
+                                    - greatest(0, least(o.edited_back_minor, coalesce(sum(p.refunded_minor
+                                            + p.refunding_minor + p.credited_minor + p.charged_back_minor), 0)
+                                            - {RETURN_REFUND}))
                                FROM payments p
                               WHERE p.order_id = o.id AND p.status NOT IN ('VOIDED', 'FAILED'))
      ORDER BY o.id LIMIT :most

@@ -60,6 +60,12 @@ async def moved(transaction: Transaction, order: Order, changes: Sequence[Change
             transaction.post(make(about, movement.id, amount_minor, payment.provider, current))
 
 
+async def credited(transaction: Transaction, order: Order, issue_id: UUID, amount_minor: int) -> None:
+    """Post what is given back of a locked order as store credit, which `issue_id` names (one statement)."""
+    current = await position(transaction, order.id)
+    transaction.post(decide.credited(_about(order), issue_id, amount_minor, current))
+
+
 def value_issued(value: StoredValue, issue_id: UUID, amount_minor: int) -> Entry | None:
     """Return the entry of a gift card or store credit that staff give out, which `issue_id` names."""
     return decide.value_issued(_of_value(value), issue_id, amount_minor, PROVIDERS[value.kind])

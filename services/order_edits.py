@@ -177,7 +177,7 @@ async def _planned(
     order = replace(
         edit.order,
         fulfillment_status=fulfillment_status([*by_id.values(), *made], placed.parcels),
-        edited_back_minor=given_back_minor(payments),
+        edited_back_minor=max(0, given_back_minor(payments) - edit.order.return_refund_minor),
     )
     # With the last unit that was to leave, an edit takes away the parcel that would have taken the rest.
     rest = payment_captures.at_the_end(placed.capture_policy, order, edit.lines, payments, now)

@@ -104,7 +104,7 @@ async def release_paid(context: ServiceContext) -> int:
         async with context.transaction() as transaction:
             order, parts = await _locked(transaction, order_id, "id")
             # An edit may have made it cost more since we looked.
-            if is_paid_for(order.total_minor, parts.payments, later=False):
+            if is_paid_for(order.cost_minor, parts.payments, later=False):
                 await _release_unpaid(transaction, order, parts)
     return len(waiting)
 

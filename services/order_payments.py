@@ -195,7 +195,7 @@ async def _write(
     after = replaced(locked.payments, changes)
     order = payments.order_with_payments(locked.order, after)
     captures = payment_captures.at_opening(
-        locked.capture_policy, order, after, transaction.now, untaken_minor(order.total_minor, after)
+        locked.capture_policy, order, after, transaction.now, untaken_minor(order.cost_minor, after)
     )
     changes += captures
     await payment_facts.save(context, transaction, order, changes)
@@ -205,7 +205,7 @@ async def _write(
         _event(kind, transaction, order, concluded.payment, concluded.request),
         *payment_facts.events_of(order, changes, transaction.now),
     )
-    if is_used and is_paid_for(order.total_minor, after, later=not locked.hold_unpaid):
+    if is_used and is_paid_for(order.cost_minor, after, later=not locked.hold_unpaid):
         order = await order_holds.release_unpaid(transaction, order.id)
     return order, changes
 

@@ -51,7 +51,7 @@ def at_the_end(
     all_left = {OrderFulfillmentStatus.FULFILLED, OrderFulfillmentStatus.DELIVERED}
     if policy is not CapturePolicy.AT_SHIPMENT or order.fulfillment_status not in all_left:
         return []
-    most = untaken_minor(order.total_minor, payments)
+    most = untaken_minor(order.cost_minor, payments)
     return decide.capture_of(payments, min(to_capture_minor(order, lines, payments), most), now)
 
 
@@ -70,7 +70,7 @@ async def intend_for_shipment(
     """
     if policy is not CapturePolicy.AT_SHIPMENT or amount_minor <= 0:
         return order, []
-    most = untaken_minor(order.total_minor, payments)
+    most = untaken_minor(order.cost_minor, payments)
     changes = decide.capture_of(payments, min(amount_minor, most), transaction.now)
     if not changes:
         return order, []

@@ -74,7 +74,7 @@ async def capture(context: ServiceContext, payment_id: UUID, amount: Amount | No
             raise IllegalTransition(
                 "money is taken for orders that are open", locked.order.status.value, allowed, "id"
             )
-        most = untaken_minor(locked.order.total_minor, locked.payments)
+        most = untaken_minor(locked.order.cost_minor, locked.payments)
         asked = decide.minor_in(payment.currency, amount)
         return [decide.capture(payment, decide.within(payment, asked, most), now)]
 

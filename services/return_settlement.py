@@ -6,7 +6,7 @@ finished by the payments' sweep, and the return closed by `settle_due`.
 
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from domain import return_settlement as decide
@@ -18,12 +18,13 @@ from domain.kernel.quantities import require_text
 from domain.orders import Order, payment_status
 from domain.payment_changes import Change, replaced
 from domain.return_evidence import Decision
+from domain.return_exchanges import Exchange
 from domain.return_settlement import Settlement
 from domain.returns import MAX_NOTE_LENGTH, Return, ReturnStatus, return_event
 from persistence import payment_changes
 from persistence import returns as rows
 from persistence.idempotency import claim_for
-from services import audit, payment_calls, payment_facts, return_records
+from services import audit, payment_calls, payment_facts, return_credit, return_exchanges, return_records
 from services.access import Permission, require
 from services.context import ServiceContext, Transaction
 from services.one_by_one import each
@@ -68,15 +69,9 @@ async def settle(context: ServiceContext, return_id: UUID) -> Return:
             await rows.save(transaction.connection, before, judged, order)
             transaction.emit(return_event("ReturnNeedsReview", order, judged, transaction.now))
             return judged
-        settlement = decide.refund(
-            found.placed.order,
-            judged,
-            found.worth(judged),
-            found.placed.payments,
-            transaction.now,
-            by_staff=False,
-        )
-        asked = await _write(context, transaction, found, before, settlement)
+        exchange = await return_exchanges.locked(transaction, judged)
+        settlement = _settled(found, judged, exchange, transaction, by_staff=False)
+        asked = await _write(context, transaction, found, before, settlement, exchange)
     return await _carried_out(context, asked)
 
 
@@ -85,7 +80,8 @@ async def refund(
 ) -> Return:
     """Let staff give back what a return brings, whatever its verdict; what a provider refused is asked again.
 
-    Raises NotFound, InvalidInput, IllegalTransition, VersionConflict, and AmountTooLarge where less is left.
+    As store credit where the customer wished that. Raises NotFound, InvalidInput, IllegalTransition,
+    VersionConflict, and AmountTooLarge where less is left.
     """
     require(context.actor, Permission.RETURNS_WRITE)
     require(context.actor, Permission.PAYMENTS_WRITE)
@@ -101,21 +97,23 @@ async def refund(
             return before
         check_version(before.version, expected_version)
         noted = replace(before, note=note or before.note)
-        order, payments, now = found.placed.order, found.placed.payments, transaction.now
+        order, payments, now, exchange = found.placed.order, found.placed.payments, transaction.now, None
         if before.transaction_ids:
             known = await payment_changes.by_ids(transaction.connection, before.transaction_ids)
             settlement = decide.retried(order, noted, list(known.values()), payments, now)
         else:
-            settlement = decide.refund(order, noted, found.worth(noted), payments, now, by_staff=True)
+            exchange = await return_exchanges.locked(transaction, noted)
+            settlement = _settled(found, noted, exchange, transaction, by_staff=True)
         await audit.record(transaction, "ReturnRefunded", "return", return_id, before, settlement.after)
-        asked = await _write(context, transaction, found, before, settlement)
+        asked = await _write(context, transaction, found, before, settlement, exchange)
         transaction.answer({"return": str(return_id)})
     return await _carried_out(context, asked)
 
 
 async def reject(context: ServiceContext, return_id: UUID, note: str, expected_version: int | None) -> Return:
-    """Let staff give nothing back for a return that was looked at; `note` says why.
+    """Let staff give nothing (more) back for a return that was looked at; `note` says why.
 
+    So ends a return whose refund a provider refuses, as where it was given back at the provider's own desk.
     Raises NotFound, InvalidInput, IllegalTransition and VersionConflict.
     """
     require(context.actor, Permission.RETURNS_WRITE)
@@ -124,11 +122,14 @@ async def reject(context: ServiceContext, return_id: UUID, note: str, expected_v
         found = await return_records.locked(transaction, return_id=return_id)
         before = found.named(return_id)
         check_version(before.version, expected_version)
-        after = replace(decide.rejected(before, transaction.now), note=note)
+        known = await payment_changes.by_ids(transaction.connection, before.transaction_ids)
+        after = replace(decide.rejected(before, list(known.values()), transaction.now), note=note)
         await audit.record(transaction, "ReturnRejected", "return", return_id, before, after)
         order = replace(found.placed.order, version=found.placed.order.version + 1)
         await rows.save(transaction.connection, before, after, order)
         transaction.emit(return_event("ReturnRejected", order, after, transaction.now))
+        if not after.credit_minor:
+            await return_exchanges.cancel(context, transaction, after)
     return after
 
 
@@ -140,22 +141,52 @@ async def settle_due(context: ServiceContext) -> int:
     return await each("settle_returns", found, partial(settle, context))
 
 
+def _settled(
+    found: LockedReturns,
+    wanted: Return,
+    exchange: Exchange | None,
+    transaction: Transaction,
+    *,
+    by_staff: bool,
+) -> Settlement:
+    return decide.settled(
+        found.placed.order,
+        wanted,
+        found.worth(wanted),
+        found.placed.payments,
+        found.policies,
+        transaction.now,
+        by_staff=by_staff,
+        exchange=exchange,
+    )
+
+
 async def _write(
     context: ServiceContext,
     transaction: Transaction,
     found: LockedReturns,
     before: Return,
     settlement: Settlement,
+    exchange: Exchange | None,
 ) -> _Asked:
-    after, changes = settlement.after, settlement.changes
-    order = found.placed.order
-    payments = replaced(found.placed.payments, changes)
+    after, changes, credit = settlement.after, settlement.changes, settlement.credit
+    order, payments = found.placed.order, list(found.placed.payments)
+    if credit is not None:
+        payments = return_credit.applied(payments, credit)
+    payments = replaced(payments, changes)
     order = replace(
         order, version=order.version + 1, payment_status=payment_status(order.total_minor, payments)
     )
     await rows.save(transaction.connection, before, after, order)
+    value = None if credit is None else await return_credit.issue(transaction, order, after, credit)
+    # What was credited and is refunded in part is written by its refund last.
     if changes:
         await payment_facts.save(context, transaction, order, changes)
+    if credit is not None and value is not None and exchange is not None:
+        spent = credit.amount_minor + credit.bonus_minor
+        await return_exchanges.pay(context, transaction, exchange, value, spent)
+    elif exchange is not None and exchange.due_minor:
+        await return_exchanges.cancel(context, transaction, after)
     kind = "ReturnClosed" if after.status is ReturnStatus.CLOSED else "ReturnRefundRequested"
     transaction.emit(
         return_event(kind, order, after, transaction.now, refundMinor=after.refund_minor),
@@ -173,17 +204,24 @@ async def _carried_out(context: ServiceContext, asked: _Asked) -> Return:
 
 
 async def _closed(context: ServiceContext, return_id: UUID) -> Return:
-    """Close a return whose money has all been given back."""
+    """Close a return whose money has all been given back; tell where a provider refused to, once."""
     async with context.transaction() as transaction:
         found = await return_records.locked(transaction, return_id=return_id)
         before = found.named(return_id)
         known = await payment_changes.by_ids(transaction.connection, before.transaction_ids)
-        if not before.transaction_ids or not decide.is_given_back(before, list(known.values())):
+        asked = list(known.values())
+        if not asked:
             return before
-        after = decide.closed(before, transaction.now)
+        kind, facts = "ReturnClosed", dict[str, Any](refundMinor=before.refund_minor)
+        if decide.is_given_back(before, asked):
+            after = decide.closed(before, transaction.now)
+        else:
+            refused = decide.refused(before, asked)
+            if refused is None:
+                return before
+            after, kind = refused, "ReturnRefundFailed"
+            facts["declineCode"] = after.refund_failure
         order = replace(found.placed.order, version=found.placed.order.version + 1)
         await rows.save(transaction.connection, before, after, order)
-        transaction.emit(
-            return_event("ReturnClosed", order, after, transaction.now, refundMinor=after.refund_minor)
-        )
+        transaction.emit(return_event(kind, order, after, transaction.now, **facts))
     return after

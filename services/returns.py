@@ -26,7 +26,7 @@ from domain.returns import (
 )
 from persistence import returns as rows
 from persistence.idempotency import Claim, claim_for
-from services import audit, orders, return_records, return_settlement
+from services import audit, orders, return_exchanges, return_records, return_settlement
 from services.access import ActorKind, Permission, require
 from services.context import ServiceContext, Transaction
 from services.one_by_one import each
@@ -69,7 +69,8 @@ async def request(
     """Ask for a return, and have it judged at once: it may be approved or declined when this returns.
 
     A shopper names the order by its token; staff and apps in any way, for somebody who says to be `email`.
-    Raises NotFound, InvalidInput, IllegalTransition, and NotReturnable where units are not to be had.
+    Raises NotFound, InvalidInput, IllegalTransition, NotReturnable where units are not to be had, and
+    VariantUnavailable for what shall come instead and is not sold.
     """
     if ref.token is None:
         require(context.actor, Permission.RETURNS_WRITE)
@@ -82,6 +83,7 @@ async def request(
         stored = await transaction.replay(claim)
         if stored is None:
             found = await return_records.locked(transaction, order_id=order_id, path="ref")
+            asked = await return_exchanges.named(transaction.connection, order_id, asked, wish)
             made = decide.request(
                 found.placed.order,
                 found.eligible(transaction.now),
@@ -110,6 +112,7 @@ async def judge(context: ServiceContext, return_id: UUID) -> Return:
         if before.status is not ReturnStatus.REQUESTED or before.verdict is not None:
             return before
         after, kind = _judged(found, before, records, transaction.now)
+        after = await return_exchanges.follow(context, transaction, found, before, after)
         await save(transaction, found, before, after, kind)
     return await _kept(context, after)
 
@@ -264,6 +267,7 @@ async def _change(
             return before
         if audited and context.actor.kind is not ActorKind.ANONYMOUS:
             await audit.record(transaction, kind, "return", return_id, before, after)
+        after = await return_exchanges.follow(context, transaction, found, before, after)
         return await save(transaction, found, before, after, kind)
 
 

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from domain.kernel.money import Amount, Money
 from domain.orders import Order
 from domain.payments import Payment
-from domain.ports import PaymentProvider, ProviderAnswer, ProviderTimeout
+from domain.ports import Outcome, PaymentProvider, ProviderAnswer, ProviderTimeout
 from persistence.database import Database
 from providers.payments.sandbox import SandboxPayments
 from services import ledger_reports, payment_changes
@@ -62,6 +62,15 @@ class Unreachable(SandboxPayments):
 
     async def void(self, key: str, reference: str) -> ProviderAnswer:
         raise ProviderTimeout
+
+
+class Refuses(SandboxPayments):
+    """The real sandbox, which says that all was refunded already whenever it is asked to."""
+
+    async def refund(self, key: str, reference: str, amount: Money) -> ProviderAnswer:
+        return ProviderAnswer(
+            Outcome.DECLINED, f"no-{key}", amount.amount_minor, decline_code="already_refunded"
+        )
 
 
 class Dies(SandboxPayments):

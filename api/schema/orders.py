@@ -169,6 +169,20 @@ class Order(Node):
         """Return the shipments."""
         return [Shipment.of(shipment) for shipment in (await self._parts(info)).shipments]
 
+    @strawberry.field(description="The orders that replace what came back of it.")  # type: ignore[untyped-decorator]
+    async def exchanges(self, info: Info) -> list["Order"]:
+        """Return the orders of its returns' exchanges."""
+        returns = await info.context.loaders.order_returns().load(self.row.id)
+        ids = [one.exchange_order_id for one in returns or () if one.exchange_order_id]
+        found = await info.context.loaders.orders().load_many(ids)
+        return [Order.of(one) for one in found if one is not None]
+
+    @strawberry.field(description="What it replaces, where it is the order of an exchange.")  # type: ignore[untyped-decorator]
+    async def exchange_of(self, info: Info) -> Return | None:
+        """Return the return that it was made for."""
+        found = await info.context.loaders.exchanged_returns().load(self.row.id)
+        return None if found is None else Return.of(found)
+
     @strawberry.field(description="What comes back of it, the oldest first.")  # type: ignore[untyped-decorator]
     async def returns(self, info: Info) -> list[Return]:
         """Return the returns."""

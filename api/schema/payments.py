@@ -89,6 +89,7 @@ class Payment(Node):
     authorized: Money
     captured: Money
     refunded: Money
+    credited: Money = strawberry.field(description="What was given back of it as store credit.")
     charged_back: Money = strawberry.field(description="What the payer's bank took back.")
     capturable: Money = strawberry.field(description="What can still be captured.")
     refundable: Money = strawberry.field(description="What can still be refunded.")
@@ -123,6 +124,7 @@ class Payment(Node):
             captured=Money.of_minor(payment.captured_minor, currency),
             refunded=Money.of_minor(payment.refunded_minor, currency),
             action=PaymentAction.of(action or {}),
+            credited=Money.of_minor(payment.credited_minor, currency),
             charged_back=Money.of_minor(payment.charged_back_minor, currency),
             capturable=Money.of_minor(payment.capturable_minor, currency),
             refundable=Money.of_minor(payment.refundable_minor, currency),

@@ -6,6 +6,7 @@ import strawberry
 
 from api.errors import UserError
 from api.scalars import decode_id
+from api.schema.catalog import VariantRef
 from api.schema.orders import OrderRef
 from api.schema.returns import (
     LINE,
@@ -31,6 +32,9 @@ class ReturnRequestLineInput:
     condition: ReturnCondition | None = None  # type: ignore[valid-type]
     note: str | None = None
     photos: list[str] | None = None
+    exchange_for: VariantRef | None = strawberry.field(
+        default=None, description="What shall come instead (wish EXCHANGE); null: the same article."
+    )
 
     def to_domain(self) -> AskedLine:
         """Return what is asked for, still to be checked."""
@@ -41,6 +45,7 @@ class ReturnRequestLineInput:
             self.condition,
             self.note,
             tuple(self.photos or ()),
+            None if self.exchange_for is None else self.exchange_for.to_domain("exchangeFor"),
         )
 
 

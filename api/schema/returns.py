@@ -221,6 +221,9 @@ class Return(Node):
     keeps_items: bool = strawberry.field(description="Whether nothing is to be sent: the customer keeps it.")
     created_at: datetime
     order_id: strawberry.ID
+    exchange_order_id: strawberry.ID | None = strawberry.field(
+        description="Of the order that replaces what comes back, once it is reserved (wish EXCHANGE)."
+    )
     expires_at: datetime | None = strawberry.field(description="Until when its units must be here.")
     received_at: datetime | None
     closed_at: datetime | None
@@ -238,6 +241,9 @@ class Return(Node):
             keeps_items=found.keeps_items,
             created_at=found.created_at,
             order_id=encode_id("Order", found.order_id),
+            exchange_order_id=encode_id("Order", found.exchange_order_id)
+            if found.exchange_order_id
+            else None,
             expires_at=found.expires_at,
             received_at=found.received_at,
             closed_at=found.closed_at,
@@ -264,6 +270,24 @@ class Return(Node):
     async def fees(self, info: Info) -> Money:
         """Return the fees."""
         return Money.of_minor(self.row.fee_minor, await self._currency(info))
+
+    @strawberry.field(description="The part of the refund that was credited, or paid for the exchange.")  # type: ignore[untyped-decorator]
+    async def credit(self, info: Info) -> Money:
+        """Return the credit."""
+        return Money.of_minor(self.row.credit_minor, await self._currency(info))
+
+    @strawberry.field(description="What was added to that credit.")  # type: ignore[untyped-decorator]
+    async def credit_bonus(self, info: Info) -> Money:
+        """Return the bonus."""
+        return Money.of_minor(self.row.bonus_minor, await self._currency(info))
+
+    @strawberry.field(
+        description="Why a provider did not give its money back, as its code; staff ask again "
+        "(returnRefund), or end the return (returnReject). For staff, null to others."
+    )  # type: ignore[untyped-decorator]
+    def refund_failure(self, info: Info) -> str | None:
+        """Return the provider's code."""
+        return self.row.refund_failure if info.context.actor.may(Permission.RETURNS_READ) else None
 
     @strawberry.field(description="The refunds by which its money is given back.")  # type: ignore[untyped-decorator]
     async def transactions(self, info: Info) -> list[PaymentTransaction]:

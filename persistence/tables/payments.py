@@ -43,6 +43,8 @@ payments = Table(
     Column("voiding_minor", BigInteger, nullable=False, server_default="0"),
     Column("refunding_minor", BigInteger, nullable=False, server_default="0"),
     Column("charged_back_minor", BigInteger, nullable=False, server_default="0"),
+    # What was given back as store credit.
+    Column("credited_minor", BigInteger, nullable=False, server_default="0"),
     # When what is authorized lapses, where the provider says so.
     moment("expires_at", optional=True),
     Column("provider_reference", Text),
@@ -64,8 +66,8 @@ payments = Table(
         name="captured",
     ),
     CheckConstraint(
-        "least(refunded_minor, refunding_minor, charged_back_minor) >= 0"
-        " AND refunded_minor + refunding_minor + charged_back_minor <= captured_minor",
+        "least(refunded_minor, refunding_minor, charged_back_minor, credited_minor) >= 0"
+        " AND refunded_minor + refunding_minor + charged_back_minor + credited_minor <= captured_minor",
         name="refunded",
     ),
     CheckConstraint("authorized_minor BETWEEN 0 AND amount_minor", name="authorized"),

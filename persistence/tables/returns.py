@@ -49,6 +49,13 @@ returns = Table(
     Column("shipping_refund_minor", BigInteger, nullable=False, server_default="0"),
     Column("fee_minor", BigInteger, nullable=False, server_default="0"),
     Column("transaction_ids", ARRAY(Uuid), nullable=False, server_default="{}"),
+    # The part of the refund that was given as store credit, and what was added to that.
+    Column("credit_minor", BigInteger, nullable=False, server_default="0"),
+    Column("bonus_minor", BigInteger, nullable=False, server_default="0"),
+    # The order that replaces what comes back.
+    Column("exchange_order_id", Uuid, ForeignKey("orders.id"), unique=True),
+    # Why a provider did not give its money back, until it is asked again.
+    Column("refund_failure", Text),
     moment("created_at"),
     moment("expires_at", optional=True),
     moment("decided_at", optional=True),
@@ -58,6 +65,8 @@ returns = Table(
     one_of("status", ReturnStatus),
     one_of("wish", ReturnWish),
     CheckConstraint("least(refund_minor, shipping_refund_minor, fee_minor) >= 0", name="amounts"),
+    CheckConstraint("credit_minor BETWEEN 0 AND refund_minor AND bonus_minor >= 0", name="credit"),
+    Index("ix_returns_refund_failure", "id", postgresql_where="refund_failure IS NOT NULL"),
     # Work lists, the newest first.
     Index("ix_returns_created_at", "created_at", "id"),
     Index("ix_returns_status", "status", "created_at", "id"),
@@ -78,6 +87,8 @@ return_lines = Table(
     Column("photos", ARRAY(Text), nullable=False, server_default="{}"),
     Column("quantity_received", Integer, nullable=False, server_default="0"),
     Column("outcome", Text),
+    # What shall come instead, where it is not the same article.
+    Column("exchange_variant_id", Uuid, ForeignKey("variants.id"), index=True),
     Column("refund_minor", BigInteger, nullable=False, server_default="0"),
     one_of("reason", ReturnReason),
     one_of("condition", ReturnCondition),
@@ -123,6 +134,7 @@ return_policies = Table(
     Column("arrive_within_days", Integer, nullable=False),
     Column("grades", JSON, nullable=False),
     Column("version", Integer, nullable=False, server_default="1"),
+    Column("exchange_in_advance", Boolean, nullable=False, server_default="false"),
     Index(
         "uq_return_policies_scope",
         "channel_id",

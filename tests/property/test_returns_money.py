@@ -1,0 +1,375 @@
+"""Whatever is returned of any order, in any steps: the money is exact, and never more than was paid."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from random import Random
+from uuid import UUID, uuid4
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain import payment_changes, return_receipts, return_requests, return_settlement
+from domain.addresses import Address
+from domain.discounts import Candidate, Discount, DiscountKind
+from domain.inventory import Movement, StockState
+from domain.kernel.errors import AmountTooLarge, NotReturnable
+from domain.kernel.money import allocate_minor
+from domain.orders import (
+    Order,
+    OrderFulfillmentStatus,
+    OrderLine,
+    OrderPaymentStatus,
+    OrderStatus,
+    payment_status,
+)
+from domain.payment_facts import Fact, apply
+from domain.payments import Payment, PaymentStatus, PaymentTransaction, TransactionKind
+from domain.ports import Outcome
+from domain.pricing import PricedLine, PricingRules, price
+from domain.return_credit import applied
+from domain.return_exchanges import Exchange
+from domain.return_policies import WHOLE, LabelPayer, ReturnPolicy, ShippingRefund
+from domain.return_receipts import Look
+from domain.return_requests import AskedLine
+from domain.returns import (
+    SETTLED,
+    Disposition,
+    Grade,
+    Return,
+    ReturnReason,
+    ReturnStatus,
+    ReturnWish,
+    moved,
+)
+from domain.taxes import TaxRate, TaxRounding
+
+NOW = datetime(2026, 11, 28, tzinfo=UTC)
+ADDRESS = Address("Ada", "1 Main St", "Dublin", "IE")
+HERE = uuid4()
+CURRENCIES = ("JPY", "USD", "KWD")
+PARTS = st.integers(0, WHOLE)
+KIND = ReturnPolicy(grades=dict.fromkeys(Grade, WHOLE))
+"""A shop that gives everything back, whatever came."""
+
+
+@dataclass
+class World:
+    """An order that was delivered, and all that has come back of it."""
+
+    order: Order
+    lines: tuple[OrderLine, ...]
+    payments: list[Payment]
+    transactions: list[PaymentTransaction] = field(default_factory=list)
+    returns: list[Return] = field(default_factory=list)
+    movements: list[Movement] = field(default_factory=list)
+
+    @property
+    def captured(self) -> int:
+        return sum(one.captured_minor for one in self.payments)
+
+    @property
+    def given_back(self) -> int:
+        return sum(one.refunded_minor + one.refunding_minor + one.credited_minor for one in self.payments)
+
+
+@st.composite
+def delivered(draw: st.DrawFn) -> World:
+    """Draw an order as the price engine makes one, paid in several ways, all of it delivered."""
+    included, currency = draw(st.booleans()), draw(st.sampled_from(CURRENCIES))
+    most = draw(st.sampled_from([9, 2_000, 5_000_000]))
+    rules = _rules(draw, included=included)
+    sold = [
+        OrderLine(uuid4(), uuid4(), f"S{at}", f"S{at}", units, minor, at, quantity_shipped=units)
+        for at, (minor, units) in enumerate(
+            draw(st.lists(st.tuples(st.integers(0, most), st.integers(1, 7)), min_size=1, max_size=4))
+        )
+    ]
+    shipping = draw(st.integers(0, most))
+    priced = price(
+        [PricedLine(line.id, line.sku, line.quantity, line.unit_price_minor) for line in sold],
+        shipping,
+        rules,
+        currency=currency,
+        address=ADDRESS,
+        now=NOW,
+    )
+    lines = tuple(
+        replace(
+            line,
+            discount_minor=priced.part_of(line.id).discount_minor,
+            tax_minor=priced.part_of(line.id).tax_minor,
+        )
+        for line in sold
+    )
+    totals = priced.totals
+    payments = _payments(draw, totals.total_minor, currency)
+    order = Order(
+        id=uuid4(),
+        number="1",
+        channel_id=uuid4(),
+        status=OrderStatus.COMPLETED,
+        payment_status=OrderPaymentStatus.PAID,
+        fulfillment_status=OrderFulfillmentStatus.DELIVERED,
+        version=1,
+        token_generation=1,
+        email="ada@example.com",
+        currency=currency,
+        shipping_address=ADDRESS,
+        billing_address=None,
+        delivery=None,
+        subtotal_minor=totals.subtotal_minor,
+        shipping_minor=shipping,
+        tax_minor=totals.tax_minor,
+        discount_minor=totals.discount_minor,
+        total_minor=totals.total_minor,
+        placed_at=NOW,
+        tax_included=included,
+    )
+    return World(order, lines, payments)
+
+
+def _rules(draw: st.DrawFn, *, included: bool) -> PricingRules:
+    return PricingRules(
+        tuple(
+            Candidate(Discount(uuid4(), DiscountKind.PERCENTAGE, "Off", basis_points=points))
+            for points in draw(st.lists(st.integers(1, 9_999), max_size=2))
+        ),
+        tuple(
+            TaxRate(uuid4(), "IE", f"VAT {at}", parts)
+            for at, parts in enumerate(draw(st.lists(st.integers(1, 300_000), max_size=2)))
+        ),
+        included,
+        draw(st.sampled_from(TaxRounding)),
+    )
+
+
+def _payments(draw: st.DrawFn, total: int, currency: str) -> list[Payment]:
+    providers = draw(
+        st.lists(st.sampled_from(["sandbox", "gift_card", "store_credit", "manual"]), min_size=1, max_size=3)
+    )
+    weights = draw(st.lists(st.integers(1, 9), min_size=len(providers), max_size=len(providers)))
+    return [
+        Payment(uuid4(), name, "ok", PaymentStatus.CAPTURED, currency, part, part, part, reference=f"p{at}")
+        for at, (name, part) in enumerate(zip(providers, allocate_minor(total, weights), strict=True))
+    ]
+
+
+@st.composite
+def policies(draw: st.DrawFn) -> ReturnPolicy:
+    """Draw what a shop keeps of what comes back."""
+    return ReturnPolicy(
+        restocking_fee=draw(st.one_of(st.just(0), PARTS)),
+        label_payer=draw(st.sampled_from(LabelPayer)),
+        label_fee_minor=draw(st.integers(0, 700)),
+        shipping_refund=draw(st.sampled_from(ShippingRefund)),
+        credit_bonus=draw(st.sampled_from([0, 1, 100_000, WHOLE])),
+        grades={grade: draw(PARTS) for grade in Grade},
+    )
+
+
+@st.composite
+def steps(draw: st.DrawFn) -> list[tuple[str, int, int, ReturnReason, Grade, Disposition, ReturnWish]]:
+    """Draw what customers and staff do, one after the other."""
+    return draw(
+        st.lists(
+            st.tuples(
+                st.sampled_from(
+                    ["return"] * 6 + ["keep", "staff refund", "reject", "refused", "two at once"]
+                ),
+                st.integers(0, 3),
+                st.integers(1, 7),
+                st.sampled_from(ReturnReason),
+                st.sampled_from(Grade),
+                st.sampled_from(Disposition),
+                st.sampled_from(ReturnWish),
+            ),
+            min_size=1,
+            max_size=8,
+        )
+    )
+
+
+@settings(max_examples=300, deadline=None)
+@given(delivered(), policies(), steps())
+def test_never_more_is_given_back_than_was_paid(
+    world: World,
+    policy: ReturnPolicy,
+    wanted: list[tuple[str, int, int, ReturnReason, Grade, Disposition, ReturnWish]],
+) -> None:
+    for what, at, units, reason, grade, disposition, wish in wanted:
+        if what == "staff refund":
+            _staff_refund(world, units)
+            continue
+        found = _asked(world, at % len(world.lines), units, reason, wish)
+        if found is None:
+            continue
+        if what == "keep":
+            found = replace(found, keeps_items=True)
+            found = _kept(world, moved(found, ReturnStatus.INSPECTED, NOW) or found)
+        else:
+            found = _looked_at(world, found, grade, disposition)
+        if what == "two at once":
+            # Another of the same line is valued before this one is.
+            other = _asked(world, at % len(world.lines), 1, reason, wish)
+            if other is not None:
+                _settle(world, _looked_at(world, other, Grade.AS_NEW, Disposition.RESTOCKED), policy)
+        if what == "reject":
+            _kept(world, return_settlement.rejected(found, [], NOW))
+        else:
+            _settle(
+                world, found, policy, outcome=Outcome.DECLINED if what == "refused" else Outcome.SUCCEEDED
+            )
+        _check(world)
+
+
+@settings(max_examples=200, deadline=None)
+@given(delivered(), st.randoms(use_true_random=False), st.sampled_from(ShippingRefund))
+def test_all_returns_of_an_order_sum_to_what_was_paid(
+    world: World, chance: Random, shipping: ShippingRefund
+) -> None:
+    left = [line for line in world.lines for _ in range(line.quantity)]
+    chance.shuffle(left)
+    policy = replace(KIND, shipping_refund=shipping)
+    wishes = (ReturnWish.REFUND, ReturnWish.STORE_CREDIT)
+    reason = ReturnReason.WRONG_ITEM if shipping is ShippingRefund.NEVER else ReturnReason.SIZE
+    while left:
+        line = left.pop()
+        found = _asked(world, world.lines.index(line), 1, reason, chance.choice(wishes))
+        assert found is not None
+        _settle(world, _looked_at(world, found, Grade.AS_NEW, Disposition.RESTOCKED), policy)
+        _check(world)
+    assert world.given_back == world.captured == world.order.total_minor
+    assert sum(one.refund_minor for one in world.returns) == world.order.total_minor
+    if world.order.total_minor:
+        status = payment_status(world.order.total_minor, world.payments)
+        assert status is OrderPaymentStatus.REFUNDED
+
+
+def _asked(world: World, at: int, units: int, reason: ReturnReason, wish: ReturnWish) -> Return | None:
+    line = world.lines[at]
+    eligible = return_requests.eligibility(world.lines, [], world.returns, {}, NOW)
+    try:
+        found = return_requests.request(
+            world.order, eligible, [AskedLine(line.id, units, reason)], wish, None, "anonymous", NOW
+        )
+    except NotReturnable as refused:
+        if not refused.returnable:
+            return None
+        asked = [AskedLine(line.id, refused.returnable, reason)]
+        found = return_requests.request(world.order, eligible, asked, wish, None, "anonymous", NOW)
+    return _kept(world, moved(found, ReturnStatus.APPROVED, NOW) or found)
+
+
+def _looked_at(world: World, found: Return, grade: Grade, disposition: Disposition) -> Return:
+    (line,) = found.lines
+    if disposition is Disposition.RESTOCKED and grade is Grade.NOT_OURS:
+        disposition = Disposition.PROCESSING_REQUIRED
+    missing = line.quantity if disposition is Disposition.MISSING else 0
+    if line.quantity > missing:
+        found, moves = return_receipts.receive(found, {line.id: line.quantity - missing}, HERE, NOW)
+        world.movements += moves
+    found, moves = return_receipts.inspect(found, [Look(line.id, line.quantity, disposition, grade)], NOW)
+    world.movements += moves
+    return _kept(world, found)
+
+
+def _settle(
+    world: World, found: Return, policy: ReturnPolicy, *, outcome: Outcome = Outcome.SUCCEEDED
+) -> None:
+    rules = {line.id: policy for line in world.lines}
+    worth = return_settlement.valued(world.order, world.lines, found, world.returns, rules)
+    exchange = None
+    if found.wish is ReturnWish.EXCHANGE:
+        costs = found.lines[0].quantity * 137 % 5_000
+        replacement = replace(
+            world.order, id=uuid4(), status=OrderStatus.OPEN, total_minor=costs, return_refund_minor=0
+        )
+        exchange = Exchange(replacement, ())
+    try:
+        made = return_settlement.settled(
+            world.order, found, worth, world.payments, rules, NOW, by_staff=True, exchange=exchange
+        )
+    except AmountTooLarge:
+        # Staff have given so much back before that less is left.
+        assert worth.refund_minor > sum(one.refundable_minor for one in world.payments)
+        return
+    if exchange is not None and made.credit is not None:
+        assert made.credit.amount_minor == min(worth.refund_minor, exchange.due_minor)
+        assert made.credit.amount_minor + made.credit.bonus_minor <= exchange.due_minor
+        assert made.credit.bonus_minor <= 2
+    _take(world, made, outcome)
+    after = _kept(world, made.after)
+    if outcome is Outcome.DECLINED and made.changes and after.status is ReturnStatus.INSPECTED:
+        asked = [one for one in world.transactions if one.id in after.transaction_ids]
+        again = return_settlement.retried(world.order, after, asked, world.payments, NOW)
+        _take(world, again, Outcome.SUCCEEDED)
+        after = _kept(world, again.after)
+    asked = [one for one in world.transactions if one.id in after.transaction_ids]
+    if after.status is ReturnStatus.INSPECTED and return_settlement.is_given_back(after, asked):
+        _kept(world, return_settlement.closed(after, NOW))
+
+
+def _take(world: World, made: return_settlement.Settlement, outcome: Outcome) -> None:
+    if made.credit is not None:
+        world.payments = applied(world.payments, made.credit)
+    world.payments = payment_changes.replaced(world.payments, made.changes)
+    world.transactions += [one.transaction for one in made.changes]
+    for change in made.changes:
+        if not change.is_open:
+            continue
+        payment = next(one for one in world.payments if one.id == change.payment.id)
+        known = [one for one in world.transactions if one.payment_id == payment.id]
+        amount = change.transaction.amount_minor
+        fact = Fact(TransactionKind.REFUND, outcome, amount, None, f"r{change.transaction.id}")
+        told = apply(payment, known, fact, NOW, transaction_id=change.transaction.id)
+        assert told is not None
+        world.payments = payment_changes.replaced(world.payments, [told])
+        world.transactions = [
+            told.transaction if one.id == told.transaction.id else one for one in world.transactions
+        ]
+
+
+def _staff_refund(world: World, amount: int) -> None:
+    for at, payment in enumerate(world.payments):
+        if payment.refundable_minor >= amount:
+            after = replace(payment, refunded_minor=payment.refunded_minor + amount)
+            world.payments[at] = replace(after, status=payment_changes.status_of(after))
+            return
+
+
+def _kept(world: World, found: Return) -> Return:
+    world.returns = [one for one in world.returns if one.id != found.id] + [found]
+    return found
+
+
+def _check(world: World) -> None:
+    assert world.given_back <= world.captured
+    for payment in world.payments:
+        back = payment.refunded_minor + payment.refunding_minor + payment.credited_minor
+        assert 0 <= back <= payment.captured_minor
+        assert payment.refundable_minor == payment.captured_minor - back
+    assert sum(one.refund_minor for one in world.returns) <= world.order.total_minor
+    for one in world.returns:
+        assert min(one.refund_minor, one.fee_minor, one.shipping_refund_minor, one.bonus_minor) >= 0
+        assert all(line.refund_minor >= 0 for line in one.lines)
+        if one.status is ReturnStatus.CLOSED:
+            assert all(line.outcome is not None for line in one.lines)
+    _check_units(world.lines, world.returns)
+    quality = sum(_moved(one, StockState.QUALITY_CONTROL) for one in world.movements)
+    assert quality >= 0
+
+
+def _check_units(lines: Sequence[OrderLine], returns: Sequence[Return]) -> None:
+    back: dict[UUID, int] = {}
+    for one in returns:
+        for line in one.lines:
+            settled = one.status in SETTLED and not one.keeps_items
+            units = line.quantity_accepted if settled else line.quantity
+            back[line.order_line_id] = back.get(line.order_line_id, 0) + units
+    assert all(back.get(line.id, 0) <= line.quantity_shipped for line in lines)
+
+
+def _moved(movement: Movement, state: StockState) -> int:
+    gained = movement.quantity if movement.to_state is state else 0
+    return gained - (movement.quantity if movement.from_state is state else 0)
