@@ -39,6 +39,7 @@ DEFAULT_GRADES: Mapping[Grade, int] = {
     Grade.OPENED: WHOLE,
     Grade.USED: WHOLE // 2,
     Grade.DAMAGED: 0,
+    Grade.INCOMPLETE: 0,
     Grade.NOT_OURS: 0,
 }
 """What part of its worth a unit brings, by how it came back; what is the shop's fault brings all."""

@@ -103,14 +103,17 @@ async def request(
 async def judge(context: ServiceContext, return_id: UUID) -> Return:
     """Decide on a return that nobody has decided on, by all records of it; raises NotFound."""
     order_id = (await _by_id(context, return_id)).order_id
-    records = await return_records.asked_of_providers(context, order_id)
-    async with context.transaction() as transaction:
-        found = await return_records.locked(transaction, return_id=return_id)
-        before = found.named(return_id)
-        if before.status is not ReturnStatus.REQUESTED or before.verdict is not None:
-            return before
-        after, kind = _judged(found, before, records, transaction.now)
-        await save(transaction, found, before, after, kind)
+    after = None
+    while after is None:
+        records = await return_records.asked_of_providers(context, order_id)
+        async with context.transaction() as transaction:
+            found = await return_records.locked(transaction, return_id=return_id)
+            before = found.named(return_id)
+            if before.status is not ReturnStatus.REQUESTED or before.verdict is not None:
+                return before
+            if found.fits(records):
+                after, kind = _judged(found, before, records, transaction.now)
+                await save(transaction, found, before, after, kind)
     return await _kept(context, after)
 
 
@@ -128,7 +131,7 @@ async def decide_on(
     """Let staff approve or decline a return that was asked for.
 
     Deciding the same again changes nothing. Raises NotFound, IllegalTransition, VersionConflict and
-    InvalidInput.
+    InvalidInput, and NotReturnable for units that were never sent.
     """
     require(context.actor, Permission.RETURNS_WRITE)
     note = None if note is None else require_text(note, MAX_NOTE_LENGTH, "note")
@@ -139,6 +142,8 @@ async def decide_on(
         if after is None:
             return None
         after = replace(after, note=note)
+        if approve:
+            decide.check_sent(after, found.eligible(now, without=before))
         return _approved(found, after, now) if approve else after
 
     kind = "ReturnApproved" if approve else "ReturnDeclined"
