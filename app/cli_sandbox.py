@@ -77,7 +77,7 @@ def charge_back(reference: _Reference, amount: _Amount = None) -> None:
     _change(TransactionKind.CHARGEBACK, reference, amount)
 
 
-@cli.command("dispute-close")
+@cli.command("dispute")
 def close_dispute(
     reference: _Reference,
     won: Annotated[bool, typer.Option("--won/--lost", help="For the shop, or against it.")],

@@ -26,7 +26,8 @@ from tests.cart_flows import run_sql
 from tests.checkouts import till
 from tests.clocks import StoppedClock
 from tests.factories import make_app
-from tests.return_worlds import CASES, Case, World, build, instant, worth
+from tests.return_rows import Case, World, instant
+from tests.return_worlds import CASES, build, worth
 
 _STAFF = (
     Permission.ORDERS_READ,
