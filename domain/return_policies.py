@@ -112,9 +112,10 @@ def checked(policy: ReturnPolicy) -> ReturnPolicy:
     """Return a policy that can be; raises InvalidInput naming the field."""
     if policy.sku is not None and policy.tag is not None:
         raise InvalidInput("name an item or a tag, not both", "tag")
+    if not 1 <= policy.arrive_within_days <= MAX_WINDOW_DAYS:
+        raise InvalidInput(f"must be between 1 and {MAX_WINDOW_DAYS}", "arriveWithinDays")
     for name, value, most in (
         ("windowDays", policy.window_days, MAX_WINDOW_DAYS),
-        ("arriveWithinDays", policy.arrive_within_days, MAX_WINDOW_DAYS),
         ("restockingFeePercent", policy.restocking_fee, WHOLE),
         ("creditBonusPercent", policy.credit_bonus, WHOLE),
         ("labelFee", policy.label_fee_minor, MAX_AMOUNT_MINOR),

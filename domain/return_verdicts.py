@@ -106,7 +106,8 @@ def _policy(case: Case) -> list[Finding]:
     if not found:
         windows = {one.sku: by_line[one.order_line_id].policy.window_days for one in case.found.lines}
         found.append(case.finding(Record.POLICY, Check.WITHIN_POLICY, windowDays=windows))
-    return [*found, *_value(case)]
+    # Where nothing may come back, what it would bring raises no question.
+    return found if all(declined) else [*found, *_value(case)]
 
 
 def _policy_of(case: Case, line: ReturnLine, eligible: LineEligibility) -> list[Finding]:

@@ -160,7 +160,8 @@ async def _with_rules(connection: AsyncConnection, placed: LockedFulfillment) ->
     order = placed.order
     found = (await rows.of_orders(connection, [order.id])).get(order.id, [])
     variants = [line.variant_id for line in placed.lines if line.variant_id is not None]
-    facts = await return_policies.facts(connection, order.channel_id, variants, order.email)
+    skus = [line.sku for line in placed.lines]
+    facts = await return_policies.facts(connection, order.channel_id, variants, skus, order.email)
     return LockedReturns(placed, tuple(found), facts)
 
 
