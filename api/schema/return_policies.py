@@ -12,6 +12,7 @@ from api.errors import UserError
 from api.pagination import PageInfo, PageRequest, cursor
 from api.scalars import encode_id
 from api.schema.channels import Channel
+from api.schema.return_quotes import ReturnLabelPayer
 from api.schema.returns import ReturnCheck, ReturnDecision, ReturnGrade
 from api.schema.values import Money, MoneyInput
 from domain import return_policies as domain
@@ -32,9 +33,6 @@ OLDEST = "RETURN_POLICIES"
 NEWEST = "FRAUD_FLAGS"
 """The one order of these lists, named in their cursors."""
 
-ReturnLabelPayer = strawberry.enum(
-    domain.LabelPayer, name="ReturnLabelPayer", description="Who pays the way back."
-)
 ReturnShippingRefund = strawberry.enum(
     domain.ShippingRefund,
     name="ReturnShippingRefund",
