@@ -195,7 +195,7 @@ async def test_bad_requests_name_their_field_and_change_nothing(database: Databa
             None,
             str(uuid4()),
         )
-    assert (await run_sql(database, "SELECT count(*) AS count FROM returns"))[0].count == 0
+    assert (await run_sql(database, "SELECT count(*) AS made FROM returns"))[0].made == 0
 
 
 async def test_a_return_takes_few_statements(database: Database) -> None:
