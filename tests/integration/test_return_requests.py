@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -23,11 +23,12 @@ from services.access import ANONYMOUS, Permission
 from services.context import ServiceContext
 from services.orders import OrderRef
 from tests.cart_flows import run_sql
-from tests.checkouts import till
+from tests.checkouts import make_stocked_shop, order_now, till
 from tests.clocks import StoppedClock
 from tests.factories import make_app
 from tests.return_rows import Case, World, instant
 from tests.return_worlds import CASES, build, worth
+from tests.sent_back import arrived_order, ask_for, desk, let_return
 
 _STAFF = (
     Permission.ORDERS_READ,
@@ -288,3 +289,73 @@ def _raced(case: Case, ended: Sequence[tuple[Case, Ending]]) -> list[str]:
     if race["approved_at_least"] <= approved <= race["approved_at_most"]:
         return []
     return [f"{approved} of two at once were approved"]
+
+
+class MovesMeanwhile(SandboxPayments):
+    """The real sandbox, whose first answer is of the moment before somebody else's refund was done."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database.engine)
+        self._database = database
+        self.asked = 0
+
+    async def record_of(self, reference: str) -> PaymentRecord | None:
+        self.asked += 1
+        record = await super().record_of(reference)
+        if self.asked == 1:
+            for table, column in (("payments", "provider_reference"), ("sandbox_charges", "reference")):
+                statement = f"UPDATE {table} SET refunded_minor = 100 WHERE {column} = :it RETURNING {column}"
+                await run_sql(self._database, statement, it=reference)
+        return record
+
+
+async def test_a_provider_is_asked_again_where_money_moved_while_it_answered(database: Database) -> None:
+    await let_return(database)
+    order = await arrived_order(database, 2)
+    provider = MovesMeanwhile(database)
+    asked = await ask_for(database, order, payment_providers={"sandbox": provider})
+    assert (asked.status, provider.asked) == (ReturnStatus.APPROVED, 2)
+
+
+async def test_staff_cannot_grant_what_was_never_sent(database: Database) -> None:
+    await let_return(database)
+    order = (await order_now(database, await make_stocked_shop(database, 5), 2)).order
+    assert order is not None
+    asked = await ask_for(database, order, 2)
+    assert asked.status is ReturnStatus.REQUESTED
+    staff = desk(database)
+    with pytest.raises(NotReturnable) as refused:
+        await returns.decide_on(staff, asked.id, approve=True, note=None, expected_version=None)
+    assert (refused.value.returnable, refused.value.path) == (0, ("id",))
+    declined = await returns.decide_on(
+        staff, asked.id, approve=False, note="canceled instead", expected_version=2
+    )
+    assert declined.status is ReturnStatus.DECLINED
+
+
+async def test_a_second_return_keeps_the_time_of_the_parcel_that_came_later(database: Database) -> None:
+    await let_return(database, window_days=10)
+    order = await arrived_order(database, 2, days_ago=5)
+    # One unit came in a parcel of its own, two weeks ago.
+    await run_sql(
+        database,
+        """
+        WITH first AS (
+            INSERT INTO shipments (id, order_id, status, carrier, shipped_at, delivered_at)
+            SELECT :id, order_id, status, carrier, shipped_at - interval '9 d', delivered_at - interval '9 d'
+              FROM shipments WHERE order_id = :order RETURNING id
+        ), split AS (
+            UPDATE shipment_lines l SET quantity = 1 FROM shipments s
+             WHERE s.order_id = :order AND l.shipment_id = s.id
+        )
+        INSERT INTO shipment_lines (shipment_id, order_line_id, sku, quantity)
+        SELECT :id, l.order_line_id, l.sku, 1
+          FROM shipment_lines l JOIN shipments s ON s.id = l.shipment_id WHERE s.order_id = :order
+        RETURNING shipment_id
+        """,
+        id=new_id(),
+        order=order.id,
+    )
+    early = StoppedClock(datetime.now(UTC) - timedelta(days=4.5))
+    assert (await ask_for(database, order, clock=early)).status is ReturnStatus.APPROVED
+    assert (await ask_for(database, order)).status is ReturnStatus.APPROVED
