@@ -31,6 +31,8 @@ from services import shipments
 from services.context import Environment, ServiceContext, Transaction
 
 _log = structlog.get_logger(__name__)
+ASK_AGAIN = 5
+"""How often providers are asked anew because money moved meanwhile; then staff find what does not fit."""
 _NOBODY_OUTSIDE = OWN_TENDERS | {MANUAL, IMPORTED}
 
 
@@ -40,10 +42,13 @@ class Records(dict[str, PaymentRecord | None]):
     Only the two together say whether they agree: money moves while providers answer.
     """
 
-    def __init__(self, records: Mapping[str, PaymentRecord | None], payments: Sequence[Payment]) -> None:
-        """Keep what was answered beside the payments as they were read before."""
+    def __init__(
+        self, records: Mapping[str, PaymentRecord | None], payments: Sequence[Payment], *, last: bool
+    ) -> None:
+        """Keep what was answered beside the payments as they were read before; the last is taken as it is."""
         super().__init__(records)
         self.books = _books(payments)
+        self.last = last
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +77,8 @@ class LockedReturns:
         return found
 
     def fits(self, records: Records) -> bool:
-        """Say whether no money has moved since providers were asked; else they have to be asked again."""
-        return _books(self.placed.payments) == records.books
+        """Say whether what was asked of providers can be compared: no money has moved since then."""
+        return records.last or _books(self.placed.payments) == records.books
 
     def eligible(self, now: datetime, *, without: Return | None = None) -> list[LineEligibility]:
         """Return what may be returned of each line; the units of `without` are not counted as claimed."""
@@ -165,13 +170,13 @@ async def _with_rules(connection: AsyncConnection, placed: LockedFulfillment) ->
     return LockedReturns(placed, tuple(found), facts)
 
 
-async def asked_of_providers(context: ServiceContext, order_id: UUID) -> Records:
+async def asked_of_providers(context: ServiceContext, order_id: UUID, attempt: int = ASK_AGAIN) -> Records:
     """Ask every provider of an order's payments what it has on record, at once; None for no answer."""
     async with context.read() as connection:
         parts = (await order_parts.parts_of(connection, [order_id])).get(order_id)
     payments = parts.payments if parts else ()
     asked = [one for one in payments if one.counts and one.reference and one.provider not in _NOBODY_OUTSIDE]
-    return Records(await _records(context.environment, asked), payments)
+    return Records(await _records(context.environment, asked), payments, last=attempt >= ASK_AGAIN)
 
 
 async def _records(environment: Environment, payments: Sequence[Payment]) -> dict[str, PaymentRecord | None]:

@@ -54,8 +54,8 @@ async def settle(context: ServiceContext, return_id: UUID) -> Return:
     if seen.transaction_ids or seen.status is not ReturnStatus.INSPECTED:
         return await _closed(context, return_id)
     asked = None
-    while asked is None:
-        records = await return_records.asked_of_providers(context, seen.order_id)
+    for attempt in range(return_records.ASK_AGAIN + 1):
+        records = await return_records.asked_of_providers(context, seen.order_id, attempt)
         async with context.transaction() as transaction:
             found = await return_records.locked(transaction, return_id=return_id)
             before = found.named(return_id)
@@ -63,6 +63,8 @@ async def settle(context: ServiceContext, return_id: UUID) -> Return:
                 return before
             if found.fits(records):
                 asked = await _judged(context, transaction, found, before, records)
+                break
+    assert asked is not None, "the last time it always fits"  # noqa: S101
     return await _carried_out(context, asked)
 
 

@@ -110,10 +110,9 @@ async def request(
 
 async def judge(context: ServiceContext, return_id: UUID) -> Return:
     """Decide on a return that nobody has decided on, by all records of it; raises NotFound."""
-    order_id = (await _by_id(context, return_id)).order_id
-    after = None
-    while after is None:
-        records = await return_records.asked_of_providers(context, order_id)
+    after = await _by_id(context, return_id)
+    for attempt in range(return_records.ASK_AGAIN + 1):
+        records = await return_records.asked_of_providers(context, after.order_id, attempt)
         async with context.transaction() as transaction:
             found = await return_records.locked(transaction, return_id=return_id)
             before = found.named(return_id)
@@ -122,6 +121,7 @@ async def judge(context: ServiceContext, return_id: UUID) -> Return:
             if found.fits(records):
                 after, kind = _judged(found, before, records, transaction.now)
                 await save(transaction, found, before, after, kind)
+                break
     return await _kept(context, after)
 
 

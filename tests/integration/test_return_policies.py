@@ -3,8 +3,6 @@
 import asyncio
 from typing import Any
 
-import pytest
-
 from domain.return_evidence import Check
 from domain.returns import ReturnStatus
 from persistence.database import Database
@@ -257,18 +255,15 @@ async def test_proven_fraud_sends_returns_to_staff_until_it_is_taken_back(databa
     assert sorted(row.action for row in actions) == ["FraudFlagCreated", "FraudFlagRemoved"]
 
 
-@pytest.mark.parametrize(
-    "document",
-    [
+async def test_rules_are_for_staff_who_see_to_returns(database: Database) -> None:
+    for document in (
         "{ returnPolicies { edges { cursor } } }",
         "{ returnRules { check } }",
         "{ fraudFlags { edges { cursor } } }",
         "mutation { returnPolicySet(input: {}) { policy { id } } }",
         "mutation { returnRuleSet(input: {check: FINAL_SALE}) { rule { check } } }",
         'mutation { fraudFlagCreate(input: {email: "a@example.com", note: "x"}) { fraudFlag { id } } }',
-    ],
-)
-async def test_rules_are_for_staff_who_see_to_returns(database: Database, document: str) -> None:
-    result = await execute(database, document, actor=make_app(Permission.ORDERS_READ))
-    assert result.errors is not None
-    assert "the permission returns." in result.errors[0].message
+    ):
+        result = await execute(database, document, actor=make_app(Permission.ORDERS_READ))
+        assert result.errors is not None
+        assert "the permission returns." in result.errors[0].message

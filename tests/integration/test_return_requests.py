@@ -22,6 +22,7 @@ from services import return_receipts, returns
 from services.access import ANONYMOUS, Permission
 from services.context import ServiceContext
 from services.orders import OrderRef
+from services.return_records import ASK_AGAIN
 from tests.cart_flows import run_sql
 from tests.checkouts import make_stocked_shop, order_now, till
 from tests.clocks import StoppedClock
@@ -292,19 +293,20 @@ def _raced(case: Case, ended: Sequence[tuple[Case, Ending]]) -> list[str]:
 
 
 class MovesMeanwhile(SandboxPayments):
-    """The real sandbox, whose first answer is of the moment before somebody else's refund was done."""
+    """The real sandbox, whose first answers are of the moment before somebody else's refund was done."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, times: int) -> None:
         super().__init__(database.engine)
-        self._database = database
+        self._database, self._times = database, times
         self.asked = 0
 
     async def record_of(self, reference: str) -> PaymentRecord | None:
         self.asked += 1
         record = await super().record_of(reference)
-        if self.asked == 1:
+        if self.asked <= self._times:
             for table, column in (("payments", "provider_reference"), ("sandbox_charges", "reference")):
-                statement = f"UPDATE {table} SET refunded_minor = 100 WHERE {column} = :it RETURNING {column}"
+                statement = f"UPDATE {table} SET refunded_minor = refunded_minor + 1 WHERE {column} = :it"
+                statement += f" RETURNING {column}"
                 await run_sql(self._database, statement, it=reference)
         return record
 
@@ -312,9 +314,19 @@ class MovesMeanwhile(SandboxPayments):
 async def test_a_provider_is_asked_again_where_money_moved_while_it_answered(database: Database) -> None:
     await let_return(database)
     order = await arrived_order(database, 2)
-    provider = MovesMeanwhile(database)
+    provider = MovesMeanwhile(database, 1)
     asked = await ask_for(database, order, payment_providers={"sandbox": provider})
     assert (asked.status, provider.asked) == (ReturnStatus.APPROVED, 2)
+
+
+async def test_where_money_never_stands_still_staff_look(database: Database) -> None:
+    await let_return(database)
+    order = await arrived_order(database, 2)
+    provider = MovesMeanwhile(database, 99)
+    asked = await ask_for(database, order, payment_providers={"sandbox": provider})
+    assert (asked.status, provider.asked) == (ReturnStatus.REQUESTED, ASK_AGAIN + 1)
+    assert asked.verdict is not None
+    assert "PROVIDER_DISAGREES" in {one["check"] for one in asked.verdict["findings"]}
 
 
 async def test_staff_cannot_grant_what_was_never_sent(database: Database) -> None:
