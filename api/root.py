@@ -48,6 +48,7 @@ from api.resolvers.payments import PaymentsMutation
 from api.resolvers.pickup_fees import PickupFeesMutation, PickupFeesQuery
 from api.resolvers.pickups import PickupsMutation, PickupsQuery
 from api.resolvers.reconciliation import ReconciliationMutation, ReconciliationQuery
+from api.resolvers.return_policies import ReturnPoliciesMutation, ReturnPoliciesQuery
 from api.resolvers.returns import ReturnsMutation, ReturnsQuery, ReturnsSubscription
 from api.resolvers.routing import RoutingMutation, RoutingQuery
 from api.resolvers.shipments import ShipmentsMutation, ShipmentsSubscription
@@ -92,6 +93,7 @@ class Query(
     TrackingQuery,
     TransfersQuery,
     ReturnsQuery,
+    ReturnPoliciesQuery,
     StoredValuesQuery,
     WavesQuery,
     BinsQuery,
@@ -141,6 +143,7 @@ class Mutation(
     CarrierEventsMutation,
     TransfersMutation,
     ReturnsMutation,
+    ReturnPoliciesMutation,
     TaxQuotesMutation,
     StoredValuesMutation,
     WavesMutation,

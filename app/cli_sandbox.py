@@ -77,6 +77,18 @@ def charge_back(reference: _Reference, amount: _Amount = None) -> None:
     _change(TransactionKind.CHARGEBACK, reference, amount)
 
 
+@cli.command("dispute")
+def close_dispute(
+    reference: _Reference,
+    won: Annotated[bool, typer.Option("--won/--lost", help="For the shop, or against it.")],
+) -> None:
+    """Let the payer's bank decide a dispute that is open: each charge back opens one."""
+    charge = asyncio.run(_at_desk(lambda desk: desk.settle_dispute(reference, won=won)))
+    if charge is None:
+        _fail(f"no dispute of {reference} is open")
+    typer.echo(f"{charge.reference}\t{charge.dispute}")
+
+
 def _change(kind: TransactionKind, reference: str, amount: str | None) -> None:
     given = _given(amount)
     change = asyncio.run(_at_desk(lambda desk: desk.change(kind, reference, given)))

@@ -39,6 +39,7 @@ DEFAULT_GRADES: Mapping[Grade, int] = {
     Grade.OPENED: WHOLE,
     Grade.USED: WHOLE // 2,
     Grade.DAMAGED: 0,
+    Grade.INCOMPLETE: 0,
     Grade.NOT_OURS: 0,
 }
 """What part of its worth a unit brings, by how it came back; what is the shop's fault brings all."""
@@ -113,9 +114,10 @@ def checked(policy: ReturnPolicy) -> ReturnPolicy:
     """Return a policy that can be; raises InvalidInput naming the field."""
     if policy.sku is not None and policy.tag is not None:
         raise InvalidInput("name an item or a tag, not both", "tag")
+    if not 1 <= policy.arrive_within_days <= MAX_WINDOW_DAYS:
+        raise InvalidInput(f"must be between 1 and {MAX_WINDOW_DAYS}", "arriveWithinDays")
     for name, value, most in (
         ("windowDays", policy.window_days, MAX_WINDOW_DAYS),
-        ("arriveWithinDays", policy.arrive_within_days, MAX_WINDOW_DAYS),
         ("restockingFeePercent", policy.restocking_fee, WHOLE),
         ("creditBonusPercent", policy.credit_bonus, WHOLE),
         ("labelFee", policy.label_fee_minor, MAX_AMOUNT_MINOR),

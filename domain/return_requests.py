@@ -31,11 +31,12 @@ from domain.returns import (
     ReturnStatus,
     ReturnWish,
     claimed,
+    exchanged,
 )
 from domain.shipments import Shipment, ShipmentStatus
 
-RETURNED_IN = frozenset({OrderStatus.OPEN, OrderStatus.COMPLETED})
-"""Orders of which something may have been sent."""
+RETURNED_IN = frozenset({OrderStatus.OPEN, OrderStatus.COMPLETED, OrderStatus.CANCELED})
+"""Orders of which something may have been sent; of a canceled one by mistake, and staff look at that."""
 
 
 class Obstacle(StrEnum):
@@ -86,6 +87,24 @@ class Arrivals:
         """Return how many arrived so late that their window is open then, its last instant included."""
         return sum(units for arrived, units in self.delivered if at <= deadline(policy, arrived))
 
+    def without(self, claims: Iterable[tuple[datetime, int]], policy: ReturnPolicy) -> "Arrivals":
+        """Return what is left after units were claimed (when, and how many), the earliest claim first.
+
+        Each takes the units that arrived earliest of those whose window was open then, and only where there
+        is none the others: whoever sends back in good time keeps the time of what came later.
+        """
+        moments = [arrived for arrived, _ in self.delivered]
+        left = [units for _, units in self.delivered]
+        for at, units in sorted(claims):
+            is_open = [at <= deadline(policy, arrived) for arrived in moments]
+            # False sorts before True, and within each the earliest stays first.
+            for index in sorted(range(len(left)), key=lambda one: not is_open[one]):
+                taken = min(units, left[index])
+                left[index] -= taken
+                units -= taken
+        rest = ((arrived, units) for arrived, units in zip(moments, left, strict=True) if units)
+        return Arrivals(self.shipped, tuple(rest))
+
 
 @dataclass(frozen=True, slots=True)
 class LineEligibility:
@@ -98,16 +117,25 @@ class LineEligibility:
     returnable: int
     """Units that may be returned under the shop's policy now."""
     obstacles: tuple[Obstacle, ...]
+    rest: Arrivals = Arrivals()
+    """What has arrived and is in no return."""
+    exchanged: int = 0
+    """Units of those claimed whose place others took: they may be asked for again, of staff."""
 
     @property
     def most(self) -> int:
-        """Units a request may name at all: sent, and in no other return."""
+        """Units a request may name at all: bought, and in no other return. Not sent yet, staff look at it."""
+        return max(0, self.line.quantity - self.claimed + self.exchanged)
+
+    @property
+    def sent(self) -> int:
+        """Units that may come back at all: sent, and in no other return."""
         return max(0, self.arrivals.shipped - self.claimed)
 
     @property
     def until(self) -> datetime | None:
         """The last moment to ask for the return of what arrived last."""
-        last = self.arrivals.last_at
+        last = self.rest.last_at or self.arrivals.last_at
         return None if last is None else deadline(self.policy, last)
 
 
@@ -119,10 +147,20 @@ def eligibility(
     now: datetime,
 ) -> list[LineEligibility]:
     """Return what may be returned of each line of an order."""
-    taken = claimed(returns)
-    return [
-        _of_line(line, arrivals_of(line, shipments), taken.get(line.id, 0), policies, now) for line in lines
-    ]
+    return [_of_line(line, arrivals_of(line, shipments), returns, policies, now) for line in lines]
+
+
+def check_sent(found: Return, eligible: Sequence[LineEligibility]) -> None:
+    """Raise NotReturnable where a return names units that were never sent, or are in another return.
+
+    Of `eligible` its own units are not counted as claimed. Staff may be asked for such, and not grant them.
+    """
+    wanted: dict[UUID, int] = {}
+    for line in found.lines:
+        wanted[line.order_line_id] = wanted.get(line.order_line_id, 0) + line.quantity
+    for one in eligible:
+        if (units := wanted.get(one.line.id, 0)) > one.sent:
+            raise NotReturnable(one.line.sku, units, one.sent, tuple(o.value for o in one.obstacles), "id")
 
 
 def arrivals_of(line: OrderLine, shipments: Iterable[Shipment]) -> Arrivals:
@@ -218,21 +256,29 @@ def _photos(photos: Sequence[str], position: str) -> tuple[str, ...]:
 
 
 def _of_line(
-    line: OrderLine, arrivals: Arrivals, taken: int, policies: Mapping[UUID, ReturnPolicy], now: datetime
+    line: OrderLine,
+    arrivals: Arrivals,
+    returns: Sequence[Return],
+    policies: Mapping[UUID, ReturnPolicy],
+    now: datetime,
 ) -> LineEligibility:
     policy = policies.get(line.id, SHOP_DEFAULT)
     obstacles: list[Obstacle] = []
-    delivered = max(0, arrivals.delivered_units - taken)
-    in_window = min(delivered, arrivals.in_window(policy, now))
+    claims = [(one.created_at, units) for one in returns if (units := claimed([one]).get(line.id, 0))]
+    taken = sum(units for _, units in claims)
+    rest = arrivals.without(claims, policy)
+    in_window = rest.in_window(policy, now)
     if arrivals.shipped < line.quantity:
         obstacles.append(Obstacle.NOT_SHIPPED)
     if arrivals.delivered_units < arrivals.shipped:
         obstacles.append(Obstacle.NOT_DELIVERED)
     if taken:
         obstacles.append(Obstacle.ALREADY_RETURNED)
-    if in_window < delivered:
+    if in_window < rest.delivered_units:
         obstacles.append(Obstacle.WINDOW_OVER)
     if policy.final_sale:
         obstacles.append(Obstacle.FINAL_SALE)
     returnable = 0 if policy.final_sale else in_window
-    return LineEligibility(line, policy, arrivals, taken, returnable, tuple(obstacles))
+    return LineEligibility(
+        line, policy, arrivals, taken, returnable, tuple(obstacles), rest, exchanged(returns).get(line.id, 0)
+    )

@@ -16,7 +16,7 @@ from domain.ports import DisputeState, PaymentRecord
 from domain.return_evidence import Case, Check, Decision, Finding, Record, Verdict
 from domain.return_policies import deadline
 from domain.return_requests import LineEligibility
-from domain.returns import SHOPS_FAULT, LineOutcome, ReturnLine, ReturnReason, ReturnStatus
+from domain.returns import SHOPS_FAULT, Grade, LineOutcome, ReturnLine, ReturnReason, ReturnStatus
 from domain.shipments import Shipment, ShipmentStatus
 
 # fmt: off
@@ -30,6 +30,22 @@ WITHDRAWAL_DAYS: Mapping[str, int] = {**dict.fromkeys(_EU, 14), "BR": 7}
 
 EU: directive 2011/83, article 9. Brazil: law 8.078/1990, article 49.
 """
+
+RATE_FROM_ORDERS = 3
+"""Orders of a customer that were sent before a share of returns says anything."""
+RATE = 2
+"""It is told where one order of so many, or more, came back. It is no fraud: nothing follows by default."""
+_UNUSED = frozenset({Grade.AS_NEW, Grade.OPENED})
+_FAULTY = frozenset({Grade.DAMAGED})
+CONFIRMED_BY: Mapping[ReturnReason, frozenset[Grade]] = {
+    **dict.fromkeys(ReturnReason, _UNUSED),
+    ReturnReason.DEFECTIVE: _FAULTY,
+    ReturnReason.DAMAGED_IN_TRANSIT: _FAULTY,
+    # What is here is what was sold, and so not what was said.
+    ReturnReason.WRONG_ITEM: frozenset(),
+    ReturnReason.NOT_DELIVERED: frozenset(),
+}
+"""The grades that bear out what was said of a unit; any other is a disagreement."""
 
 
 def judge(case: Case, now: datetime) -> Verdict:
@@ -47,7 +63,14 @@ def judge(case: Case, now: datetime) -> Verdict:
 
 def judge_refund(case: Case, now: datetime) -> Verdict:
     """Return whether the money of a return that was looked at may be given back by itself."""
-    findings = [*_inspection(case), *_value(case), *_provider(case), *_customer(case)]
+    findings = [
+        *_inspection(case),
+        *_order(case),
+        *_value(case),
+        *_provider(case),
+        *_customer(case),
+        *_earlier(case),
+    ]
     return Verdict(_decision(findings), tuple(findings), now)
 
 
@@ -72,26 +95,33 @@ def _order(case: Case) -> list[Finding]:
 
 def _policy(case: Case) -> list[Finding]:
     by_line = {one.line.id: one for one in case.eligible}
-    found = []
-    for line in case.found.lines:
-        found += _policy_of(case, line, by_line[line.order_line_id])
+    by_part = [_policy_of(case, line, by_line[line.order_line_id]) for line in case.found.lines]
+    found = [one for part in by_part for one in part]
+    declined = [any(one.decision is Decision.DECLINE for one in part) for part in by_part]
+    partly = [one.facts["sku"] for one in found if one.facts.get("inWindow", 0) > 0]
+    if any(declined) and (partly or not all(declined)):
+        # Some of it may come back: a person talks with whoever asks, instead of declining all.
+        fine = [line.sku for line, no in zip(case.found.lines, declined, strict=True) if not no]
+        found.append(case.finding(Record.POLICY, Check.PARTLY_FORBIDDEN, allowed=[*fine, *partly]))
     if not found:
         windows = {one.sku: by_line[one.order_line_id].policy.window_days for one in case.found.lines}
         found.append(case.finding(Record.POLICY, Check.WITHIN_POLICY, windowDays=windows))
-    return [*found, *_value(case)]
+    # Where nothing may come back, what it would bring raises no question.
+    return found if all(declined) else [*found, *_value(case)]
 
 
 def _policy_of(case: Case, line: ReturnLine, eligible: LineEligibility) -> list[Finding]:
     policy, asked_at = eligible.policy, case.found.created_at
     units = sum(one.quantity for one in case.found.lines if one.order_line_id == line.order_line_id)
-    until = [deadline(policy, at).isoformat() for at, _ in eligible.arrivals.delivered]
-    facts = {"sku": line.sku, "askedAt": asked_at.isoformat(), "until": until}
+    until = [deadline(policy, at).isoformat() for at, _ in eligible.rest.delivered]
+    in_window = eligible.rest.in_window(policy, asked_at)
+    facts: dict[str, Any] = {"sku": line.sku, "askedAt": asked_at.isoformat(), "until": until}
     broken = []
     if policy.final_sale:
         broken.append(Check.FINAL_SALE)
-    arrived = eligible.arrivals.delivered_units >= units
-    if arrived and eligible.arrivals.in_window(policy, asked_at) < units:
+    elif eligible.rest.delivered_units >= units > in_window:
         broken.append(Check.WINDOW_OVER)
+        facts["inWindow"] = in_window
     found = [case.finding(Record.POLICY, check, **facts) for check in broken]
     if broken and line.reason in SHOPS_FAULT:
         found.append(
@@ -113,16 +143,21 @@ def _may_withdraw(case: Case, country: str) -> bool:
 
 
 def _value(case: Case) -> list[Finding]:
-    before = sum(one.refund_minor for one in case.earlier)
+    # All of an order counts: a limit that each piece met anew would be none.
+    before = sum(case.before.values())
     worth = before + case.worth_minor
-    facts = {"worthMinor": case.worth_minor, "givenBackBeforeMinor": before}
-    if worth > case.auto_refund_most_minor:
-        facts["mostMinor"] = case.auto_refund_most_minor
-        return [case.finding(Record.POLICY, Check.ABOVE_AUTO_REFUND, **facts)]
+    facts = {"worthMinor": case.worth_minor, "beforeMinor": before, "mostMinor": case.auto_refund_most_minor}
+    within = worth <= case.auto_refund_most_minor
+    limit = Check.WITHIN_AUTO_REFUND if within else Check.ABOVE_AUTO_REFUND
+    found = [case.finding(Record.POLICY, limit, **facts)]
     left = sum(max(0, one.refundable_minor) for one in case.payments)
     if case.worth_minor > left:
-        return [case.finding(Record.ORDER, Check.NOTHING_TO_REFUND, refundableMinor=left, **facts)]
-    return []
+        found.append(
+            case.finding(
+                Record.ORDER, Check.NOTHING_TO_REFUND, worthMinor=case.worth_minor, refundableMinor=left
+            )
+        )
+    return found
 
 
 def _carrier(case: Case) -> list[Finding]:
@@ -135,8 +170,12 @@ def _carrier(case: Case) -> list[Finding]:
         if one.line.id not in wanted:
             continue
         units = sum(line.quantity for line in case.found.lines if line.order_line_id == one.line.id)
-        if one.arrivals.delivered_units - one.claimed < units:
-            facts = {"sku": one.line.sku, "delivered": one.arrivals.delivered_units, "parcels": parcels}
+        facts: dict[str, Any] = {"sku": one.line.sku, "asked": units}
+        if one.sent < units:
+            shipped = one.arrivals.shipped
+            found.append(case.finding(Record.ORDER, Check.NOT_SHIPPED, shipped=shipped, **facts))
+        if one.rest.delivered_units < units:
+            facts.update(delivered=one.arrivals.delivered_units, claimed=one.claimed, parcels=parcels)
             found.append(case.finding(Record.CARRIER, Check.NOT_DELIVERED, **facts))
     if any(_contradicts(one, case.found.created_at) for one in _carrying(case, wanted)):
         found.append(case.finding(Record.CARRIER, Check.CARRIER_CONTRADICTS, parcels=parcels))
@@ -170,8 +209,11 @@ def _parcel(shipment: Shipment) -> dict[str, Any]:
 
 
 def _provider(case: Case) -> list[Finding]:
+    # What our books have not captured is asked for too: they may be wrong.
     return [
-        _of_payment(case, payment) for payment in case.payments if payment.counts and payment.captured_minor
+        _of_payment(case, payment)
+        for payment in case.payments
+        if payment.counts and (payment.captured_minor or payment.reference)
     ]
 
 
@@ -192,6 +234,7 @@ def _of_payment(case: Case, payment: Payment) -> Finding:
     if record is None:
         return case.finding(Record.PROVIDER, Check.PROVIDER_SILENT, **facts)
     facts["told"] = {
+        "dispute": record.dispute.value,
         "capturedMinor": record.captured_minor,
         "refundedMinor": record.refunded_minor,
         "disputedMinor": record.disputed_minor,
@@ -201,6 +244,7 @@ def _of_payment(case: Case, payment: Payment) -> Finding:
 
 
 def _compared(payment: Payment, record: PaymentRecord) -> Check:
+    # Won or lost, a dispute has decided over this money once: a person looks what is still due.
     if record.dispute is not DisputeState.NONE:
         return Check.DISPUTED
     asked = payment.refunded_minor + payment.refunding_minor
@@ -228,6 +272,8 @@ def _customer(case: Case) -> list[Finding]:
         )
     if not found:
         found.append(case.finding(Record.CUSTOMER, Check.IS_BUYER, **facts))
+    if asker.orders >= RATE_FROM_ORDERS and asker.returned * RATE >= asker.orders:
+        found.append(case.finding(Record.CUSTOMER, Check.RETURN_RATE, **facts))
     return found
 
 
@@ -239,13 +285,21 @@ def same_email(given: str, known: str | None) -> bool:
 def _earlier(case: Case) -> list[Finding]:
     earlier = [one for one in case.earlier if one.status is not ReturnStatus.CANCELED]
     facts = {"returns": [{"number": one.number, "status": one.status.value} for one in earlier]}
-    if any(
-        one.status is ReturnStatus.DECLINED or any(line.outcome is LineOutcome.REJECTED for line in one.lines)
-        for one in earlier
+    outcomes = {(line.order_line_id, line.outcome) for one in earlier for line in one.lines}
+    found = []
+    if any(one.status is ReturnStatus.DECLINED for one in earlier) or any(
+        outcome is LineOutcome.REJECTED for _, outcome in outcomes
     ):
-        return [case.finding(Record.EARLIER_RETURNS, Check.REFUSED_BEFORE, **facts)]
+        found.append(case.finding(Record.EARLIER_RETURNS, Check.REFUSED_BEFORE, **facts))
+    if any((line.order_line_id, LineOutcome.EXCHANGED) in outcomes for line in case.found.lines):
+        found.append(case.finding(Record.EARLIER_RETURNS, Check.EXCHANGED_BEFORE, **facts))
+    kept = sum(case.before.get(one.id, 0) for one in earlier if one.keeps_items)
+    if kept and case.worth_minor < case.keep_below_minor <= kept + case.worth_minor:
+        # At once it would have to be sent; in pieces all of it would be kept.
+        amounts = {"keptMinor": kept, "worthMinor": case.worth_minor, "belowMinor": case.keep_below_minor}
+        found.append(case.finding(Record.EARLIER_RETURNS, Check.KEPT_IN_PIECES, **amounts, **facts))
     check = Check.RETURNED_BEFORE if earlier else Check.NOTHING_BEFORE
-    return [case.finding(Record.EARLIER_RETURNS, check, **facts)]
+    return found or [case.finding(Record.EARLIER_RETURNS, check, **facts)]
 
 
 def _inspection(case: Case) -> list[Finding]:
@@ -253,13 +307,14 @@ def _inspection(case: Case) -> list[Finding]:
         return []
     wrong = []
     for line in case.found.lines:
-        fine = {"AS_NEW", "OPENED", *(("USED", "DAMAGED") if line.reason in SHOPS_FAULT else ())}
-        as_asked = all(one.is_ours and one.grade.value in fine for one in line.inspections)
+        fine = CONFIRMED_BY[line.reason]
+        as_asked = all(one.is_ours and one.grade in fine for one in line.inspections)
         if not as_asked or line.quantity_accepted != line.quantity:
             wrong.append(line)
     looked_at = [
         {
             "sku": line.sku,
+            "reason": line.reason.value,
             "asked": line.quantity,
             "accepted": line.quantity_accepted,
             "grades": sorted({one.grade.value for one in line.inspections}),

@@ -73,7 +73,7 @@ def worth_of(
         whole = as_asked or found.keeps_items
         units = line.quantity if whole else line.quantity_accepted
         done = counts.get(sold.id, 0)
-        goods = worth_of_units(order, sold, done + units) - worth_of_units(order, sold, done)
+        goods = _first(order, sold, done + units) - _first(order, sold, done)
         counts[sold.id] = done + units
         fault = line.reason in SHOPS_FAULT
         at_fault = at_fault or (fault and units > 0)
@@ -84,6 +84,11 @@ def worth_of(
     brings = sum(one.refund_minor for one in lines) + shipping
     label = 0 if at_fault or found.keeps_items else min(brings, _label_fee(found, policies))
     return Worth(tuple(lines), shipping, label)
+
+
+def _first(order: Order, line: OrderLine, units: int) -> int:
+    """Return what the first `units` of a line were paid: of more than there are, what all were paid."""
+    return worth_of_units(order, line, min(units, line.quantity))
 
 
 def shipping_paid_minor(order: Order, order_lines: Sequence[OrderLine]) -> int:

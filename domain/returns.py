@@ -135,6 +135,8 @@ class Grade(StrEnum):
     OPENED = "OPENED"
     USED = "USED"
     DAMAGED = "DAMAGED"
+    INCOMPLETE = "INCOMPLETE"
+    """Ours, and parts of it are not there."""
     NOT_OURS = "NOT_OURS"
     """Not what was sold: another article, or an empty box."""
 
@@ -271,6 +273,16 @@ def claimed(returns: Iterable[Return]) -> dict[UUID, int]:
             settled = one.status in SETTLED and not one.keeps_items
             units = line.quantity_accepted if settled else line.quantity
             found[line.order_line_id] = found.get(line.order_line_id, 0) + units
+    return found
+
+
+def exchanged(returns: Iterable[Return]) -> dict[UUID, int]:
+    """Return how many units of each order line came back and were exchanged for others."""
+    found: dict[UUID, int] = {}
+    for one in returns:
+        for line in one.lines:
+            if line.outcome is LineOutcome.EXCHANGED:
+                found[line.order_line_id] = found.get(line.order_line_id, 0) + line.quantity_accepted
     return found
 
 

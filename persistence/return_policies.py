@@ -1,12 +1,12 @@
 """SQL of the rules of returns: policies, what follows from checks, and proven fraud."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Row, Text, Uuid, bindparam, text
+from sqlalchemy import ARRAY, DateTime, Row, Text, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.return_evidence import Check, Decision
@@ -19,7 +19,39 @@ _COLUMNS = """
     keep_below_minor, auto_refund_most_minor, shipping_refund, credit_bonus, arrive_within_days, grades,
     version, exchange_in_advance
 """
-_ALL = text(f"SELECT {_COLUMNS} FROM return_policies ORDER BY id").columns(grades=JSON)
+_PAGE = (
+    text(
+        f"""
+    SELECT {_COLUMNS} FROM return_policies
+     WHERE (:channel_id IS NULL OR channel_id IS NULL OR channel_id = :channel_id)
+       AND (:after IS NULL OR id > :after)
+     ORDER BY id LIMIT :limit
+    """
+    )
+    .bindparams(bindparam("channel_id", type_=Uuid()), bindparam("after", type_=Uuid()))
+    .columns(grades=JSON)
+)
+_LOCK = (
+    text(
+        f"""
+    SELECT {_COLUMNS} FROM return_policies
+     WHERE channel_id IS NOT DISTINCT FROM :channel_id AND tag IS NOT DISTINCT FROM :tag
+       AND sku IS NOT DISTINCT FROM :sku
+       FOR NO KEY UPDATE
+    """
+    )
+    .bindparams(
+        bindparam("channel_id", type_=Uuid()), bindparam("tag", type_=Text()), bindparam("sku", type_=Text())
+    )
+    .columns(grades=JSON)
+)
+_LOCK_BY_ID = (
+    text(f"SELECT {_COLUMNS} FROM return_policies WHERE id = :id FOR NO KEY UPDATE")
+    .bindparams(bindparam("id", type_=Uuid()))
+    .columns(grades=JSON)
+)
+_REMOVE = text("DELETE FROM return_policies WHERE id = :id").bindparams(bindparam("id", type_=Uuid()))
+_TAG_KNOWN = text("SELECT EXISTS (SELECT FROM variants WHERE :tag = ANY (tags))")
 _SET = (
     text(
         f"""
@@ -51,7 +83,11 @@ _FACTS = (
     text(
         """
     SELECT (SELECT jsonb_agg(to_jsonb(p) ORDER BY p.id) FROM return_policies p
-             WHERE p.channel_id IS NULL OR p.channel_id = :channel_id) AS policies,
+             WHERE (p.channel_id IS NULL OR p.channel_id = :channel_id)
+               AND (p.sku IS NULL OR p.sku = ANY (:skus))
+               AND (p.tag IS NULL OR EXISTS (SELECT FROM variants t
+                                              WHERE t.id = ANY (:variants) AND p.tag = ANY (t.tags)))
+           ) AS policies,
            (SELECT jsonb_object_agg(code, decision) FROM return_rules) AS rules,
            (SELECT jsonb_object_agg(v.id, v.tags) FROM variants v WHERE v.id = ANY (:variants)) AS tags,
            (SELECT jsonb_agg(f.note ORDER BY f.id) FROM fraud_flags f WHERE f.email = :email) AS fraud,
@@ -65,6 +101,7 @@ _FACTS = (
     .bindparams(
         bindparam("channel_id", type_=Uuid()),
         bindparam("variants", type_=ARRAY(Uuid)),
+        bindparam("skus", type_=ARRAY(Text)),
         bindparam("email", type_=Text()),
     )
     .columns(policies=JSON, rules=JSON, tags=JSON, fraud=JSON, history=JSON)
@@ -76,9 +113,25 @@ _SET_RULE = text(
     ON CONFLICT (code) DO UPDATE SET decision = excluded.decision
     """
 )
+_DEFAULT_RULE = text("DELETE FROM return_rules WHERE code = :code")
+_FLAG_COLUMNS = "id, email, note, created_by, created_at"
 _FLAG = text(
-    "INSERT INTO fraud_flags (id, email, note, created_by, created_at)"
-    " VALUES (:id, lower(:email), :note, :created_by, :now)"
+    f"INSERT INTO fraud_flags ({_FLAG_COLUMNS}) VALUES (:id, lower(:email), :note, :created_by, :created_at)"
+)
+_UNFLAG = text(f"DELETE FROM fraud_flags WHERE id = :id RETURNING {_FLAG_COLUMNS}").bindparams(
+    bindparam("id", type_=Uuid())
+)
+_FLAGS = text(
+    f"""
+    SELECT {_FLAG_COLUMNS} FROM fraud_flags
+     WHERE (:email IS NULL OR email = :email)
+       AND (:after_id IS NULL OR (created_at, id) < (:after_at, :after_id))
+     ORDER BY created_at DESC, id DESC LIMIT :limit
+    """
+).bindparams(
+    bindparam("email", type_=Text()),
+    bindparam("after_id", type_=Uuid()),
+    bindparam("after_at", type_=DateTime(timezone=True)),
 )
 
 
@@ -94,11 +147,31 @@ class Facts:
     returned: int
 
 
+@dataclass(frozen=True, slots=True)
+class FraudFlag:
+    """A fraud of a customer that is proven."""
+
+    id: UUID
+    email: str
+    note: str
+    created_by: str
+    created_at: datetime
+
+
 async def facts(
-    connection: AsyncConnection, channel_id: UUID, variants: Sequence[UUID], email: str | None
+    connection: AsyncConnection,
+    channel_id: UUID,
+    variants: Sequence[UUID],
+    skus: Sequence[str],
+    email: str | None,
 ) -> Facts:
     """Return all that a request for a return of one order is judged by, in one statement."""
-    values = {"channel_id": channel_id, "variants": list(variants), "email": (email or "").strip().lower()}
+    values = {
+        "channel_id": channel_id,
+        "variants": list(variants),
+        "skus": list(skus),
+        "email": (email or "").strip().lower(),
+    }
     row = (await connection.execute(_FACTS, values)).one()
     orders, returned = row.history or (0, 0)
     return Facts(
@@ -111,9 +184,35 @@ async def facts(
     )
 
 
-async def policies(connection: AsyncConnection) -> list[ReturnPolicy]:
-    """Return all policies."""
-    return [_policy(_record(row)) for row in await connection.execute(_ALL)]
+async def policies(
+    connection: AsyncConnection, limit: int, after: UUID | None, channel_id: UUID | None
+) -> list[ReturnPolicy]:
+    """Return policies in the order they were made; those that hold in a channel, or all."""
+    values = {"limit": limit, "after": after, "channel_id": channel_id}
+    return [_policy(_record(row)) for row in await connection.execute(_PAGE, values)]
+
+
+async def lock_policy(connection: AsyncConnection, scope: ReturnPolicy) -> ReturnPolicy | None:
+    """Lock and return the policy that covers exactly what another does."""
+    values = {"channel_id": scope.channel_id, "tag": scope.tag, "sku": scope.sku}
+    row = (await connection.execute(_LOCK, values)).first()
+    return None if row is None else _policy(_record(row))
+
+
+async def lock_by_id(connection: AsyncConnection, policy_id: UUID) -> ReturnPolicy | None:
+    """Lock and return a policy."""
+    row = (await connection.execute(_LOCK_BY_ID, {"id": policy_id})).first()
+    return None if row is None else _policy(_record(row))
+
+
+async def remove_policy(connection: AsyncConnection, policy_id: UUID) -> None:
+    """Forget a policy."""
+    await connection.execute(_REMOVE, {"id": policy_id})
+
+
+async def is_tag_known(connection: AsyncConnection, tag: str) -> bool:
+    """Say whether any variant has a tag."""
+    return bool(await connection.scalar(_TAG_KNOWN, {"tag": tag}))
 
 
 async def set_policy(connection: AsyncConnection, policy_id: UUID, policy: ReturnPolicy) -> ReturnPolicy:
@@ -149,17 +248,33 @@ async def rules(connection: AsyncConnection) -> dict[Check, Decision]:
     return {Check(row.code): Decision(row.decision) for row in await connection.execute(_RULES)}
 
 
-async def set_rule(connection: AsyncConnection, check: Check, decision: Decision) -> None:
-    """Say what shall follow from a check."""
-    await connection.execute(_SET_RULE, {"code": check.value, "decision": decision.value})
+async def set_rule(connection: AsyncConnection, check: Check, decision: Decision | None) -> None:
+    """Say what shall follow from a check; None: the default."""
+    if decision is None:
+        await connection.execute(_DEFAULT_RULE, {"code": check.value})
+    else:
+        await connection.execute(_SET_RULE, {"code": check.value, "decision": decision.value})
 
 
-async def flag(
-    connection: AsyncConnection, flag_id: UUID, email: str, note: str, created_by: str, now: datetime
-) -> None:
+async def flag(connection: AsyncConnection, made: FraudFlag) -> None:
     """Note a fraud that is proven."""
-    values = {"id": flag_id, "email": email, "note": note, "created_by": created_by, "now": now}
-    await connection.execute(_FLAG, values)
+    await connection.execute(_FLAG, asdict(made))
+
+
+async def unflag(connection: AsyncConnection, flag_id: UUID) -> FraudFlag | None:
+    """Forget what was noted as a fraud; returns it, None where there is none."""
+    row = (await connection.execute(_UNFLAG, {"id": flag_id})).first()
+    return None if row is None else FraudFlag(**row._asdict())
+
+
+async def flags(
+    connection: AsyncConnection, limit: int, after: tuple[datetime, UUID] | None, email: str | None
+) -> list[FraudFlag]:
+    """Return proven frauds, the newest first, of one address or all."""
+    after_at, after_id = after or (None, None)
+    address = None if email is None else email.strip().lower()
+    values = {"limit": limit, "after_at": after_at, "after_id": after_id, "email": address}
+    return [FraudFlag(**row._asdict()) for row in await connection.execute(_FLAGS, values)]
 
 
 def _record(row: Row[*tuple[Any, ...]]) -> Mapping[str, Any]:

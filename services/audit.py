@@ -50,4 +50,7 @@ def _picture(state: "DataclassInstance | None") -> dict[str, Any] | None:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        # Keys of JSON are text; those of ours may be members of an enumeration.
+        return {str(key): one for key, one in value.items()}
     return sorted(value) if isinstance(value, frozenset) else value

@@ -21,7 +21,7 @@ from domain.return_evidence import Asker, Case
 from domain.return_policies import ReturnPolicy, policy_for
 from domain.return_requests import LineEligibility, eligibility
 from domain.return_worth import Worth
-from domain.returns import Return, others
+from domain.returns import NOTHING_CLAIMED, Return, others
 from domain.shipment_changes import LockedFulfillment
 from persistence import order_parts, return_policies
 from persistence import returns as rows
@@ -31,7 +31,24 @@ from services import shipments
 from services.context import Environment, ServiceContext, Transaction
 
 _log = structlog.get_logger(__name__)
+ASK_AGAIN = 5
+"""How often providers are asked anew because money moved meanwhile; then staff find what does not fit."""
 _NOBODY_OUTSIDE = OWN_TENDERS | {MANUAL, IMPORTED}
+
+
+class Records(dict[str, PaymentRecord | None]):
+    """What providers have on record, by our payment's id, and our own books as they were when asked.
+
+    Only the two together say whether they agree: money moves while providers answer.
+    """
+
+    def __init__(
+        self, records: Mapping[str, PaymentRecord | None], payments: Sequence[Payment], *, last: bool
+    ) -> None:
+        """Keep what was answered beside the payments as they were read before; the last is taken as it is."""
+        super().__init__(records)
+        self.books = _books(payments)
+        self.last = last
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +76,10 @@ class LockedReturns:
             raise NotFound("the order has no such return", "id")
         return found
 
+    def fits(self, records: Records) -> bool:
+        """Say whether what was asked of providers can be compared: no money has moved since then."""
+        return records.last or _books(self.placed.payments) == records.books
+
     def eligible(self, now: datetime, *, without: Return | None = None) -> list[LineEligibility]:
         """Return what may be returned of each line; the units of `without` are not counted as claimed."""
         returns = self.returns if without is None else others(self.returns, without)
@@ -79,8 +100,7 @@ class LockedReturns:
         as_asked: bool = False,
     ) -> Case:
         """Return all records of one of the returns."""
-        policies = self.policies
-        most = min(policies[line.order_line_id].auto_refund_most_minor for line in found.lines)
+        policies = [self.policies[line.order_line_id] for line in found.lines]
         return Case(
             self.placed.order,
             found,
@@ -91,15 +111,30 @@ class LockedReturns:
             records,
             self._asker(found),
             self.worth(found, as_asked=as_asked).refund_minor,
-            most,
+            min(one.auto_refund_most_minor for one in policies),
+            min(one.keep_below_minor for one in policies),
+            {one.id: self._brings(one) for one in others(self.returns, found)},
             self.facts.actions,
         )
+
+    def _brings(self, earlier: Return) -> int:
+        """Return what an earlier return has brought, or would bring as it was asked for."""
+        if earlier.is_valued:
+            return earlier.refund_minor
+        return 0 if earlier.status in NOTHING_CLAIMED else self.worth(earlier, as_asked=True).refund_minor
 
     def _asker(self, found: Return) -> Asker:
         # Who holds the order's secret token proved to be its buyer; of others staff or an app have written
         # down what they were told.
         verified = found.created_by == "anonymous"
         return Asker(found.email, verified, self.facts.fraud_notes, self.facts.orders, self.facts.returned)
+
+
+def _books(payments: Sequence[Payment]) -> dict[UUID, tuple[int, ...]]:
+    return {
+        one.id: (one.captured_minor, one.refunded_minor, one.refunding_minor, one.charged_back_minor)
+        for one in payments
+    }
 
 
 def _tags(tags: Mapping[UUID, Sequence[str]], line: OrderLine) -> Sequence[str]:
@@ -130,17 +165,18 @@ async def _with_rules(connection: AsyncConnection, placed: LockedFulfillment) ->
     order = placed.order
     found = (await rows.of_orders(connection, [order.id])).get(order.id, [])
     variants = [line.variant_id for line in placed.lines if line.variant_id is not None]
-    facts = await return_policies.facts(connection, order.channel_id, variants, order.email)
+    skus = [line.sku for line in placed.lines]
+    facts = await return_policies.facts(connection, order.channel_id, variants, skus, order.email)
     return LockedReturns(placed, tuple(found), facts)
 
 
-async def asked_of_providers(context: ServiceContext, order_id: UUID) -> dict[str, PaymentRecord | None]:
+async def asked_of_providers(context: ServiceContext, order_id: UUID, attempt: int = ASK_AGAIN) -> Records:
     """Ask every provider of an order's payments what it has on record, at once; None for no answer."""
     async with context.read() as connection:
         parts = (await order_parts.parts_of(connection, [order_id])).get(order_id)
     payments = parts.payments if parts else ()
     asked = [one for one in payments if one.counts and one.reference and one.provider not in _NOBODY_OUTSIDE]
-    return await _records(context.environment, asked)
+    return Records(await _records(context.environment, asked), payments, last=attempt >= ASK_AGAIN)
 
 
 async def _records(environment: Environment, payments: Sequence[Payment]) -> dict[str, PaymentRecord | None]:

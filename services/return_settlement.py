@@ -28,7 +28,7 @@ from services import audit, payment_calls, payment_facts, return_credit, return_
 from services.access import Permission, require
 from services.context import ServiceContext, Transaction
 from services.one_by_one import each
-from services.return_records import LockedReturns
+from services.return_records import LockedReturns, Records
 
 MOST_AT_ONCE = 50
 """Returns one sweep looks at."""
@@ -54,25 +54,39 @@ async def settle(context: ServiceContext, return_id: UUID) -> Return:
         raise NotFound("no return has this id", "id")
     if seen.transaction_ids or seen.status is not ReturnStatus.INSPECTED:
         return await _closed(context, return_id)
-    records = await return_records.asked_of_providers(context, seen.order_id)
     asked = None
-    async with context.transaction() as transaction:
-        found = await return_records.locked(transaction, return_id=return_id)
-        before = found.named(return_id)
-        if before.status is not ReturnStatus.INSPECTED or before.refund_verdict is not None:
-            return before
-        verdict = verdicts.judge_refund(found.case(before, records, transaction.now), transaction.now)
-        judged = replace(before, refund_verdict=verdict.to_json())
-        if verdict.decision is not Decision.APPROVE:
-            judged = replace(judged, version=judged.version + 1)
-            order = replace(found.placed.order, version=found.placed.order.version + 1)
-            await rows.save(transaction.connection, before, judged, order)
-            transaction.emit(return_event("ReturnNeedsReview", order, judged, transaction.now))
-            return judged
-        exchange = await return_exchanges.locked(transaction, judged)
-        settlement = _settled(found, judged, exchange, transaction, by_staff=False)
-        asked = await _write(context, transaction, found, before, settlement, exchange)
+    for attempt in range(return_records.ASK_AGAIN + 1):
+        records = await return_records.asked_of_providers(context, seen.order_id, attempt)
+        async with context.transaction() as transaction:
+            found = await return_records.locked(transaction, return_id=return_id)
+            before = found.named(return_id)
+            if before.status is not ReturnStatus.INSPECTED or before.refund_verdict is not None:
+                return before
+            if found.fits(records):
+                asked = await _judged(context, transaction, found, before, records)
+                break
+    assert asked is not None, "the last time it always fits"  # noqa: S101
     return await _carried_out(context, asked)
+
+
+async def _judged(
+    context: ServiceContext,
+    transaction: Transaction,
+    found: LockedReturns,
+    before: Return,
+    records: Records,
+) -> _Asked:
+    verdict = verdicts.judge_refund(found.case(before, records, transaction.now), transaction.now)
+    judged = replace(before, refund_verdict=verdict.to_json())
+    if verdict.decision is not Decision.APPROVE:
+        judged = replace(judged, version=judged.version + 1)
+        order = replace(found.placed.order, version=found.placed.order.version + 1)
+        await rows.save(transaction.connection, before, judged, order)
+        transaction.emit(return_event("ReturnNeedsReview", order, judged, transaction.now))
+        return _Asked(judged, order, found, ())
+    exchange = await return_exchanges.locked(transaction, judged)
+    settlement = _settled(found, judged, exchange, transaction, by_staff=False)
+    return await _write(context, transaction, found, before, settlement, exchange)
 
 
 async def refund(

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
+from domain import return_quotes
 from domain import return_requests as decide
 from domain import return_verdicts as verdicts
 from domain.kernel.emails import check_email
@@ -15,6 +16,7 @@ from domain.kernel.quantities import require_text
 from domain.orders import Order
 from domain.ports import PaymentRecord
 from domain.return_evidence import Decision
+from domain.return_quotes import Quote
 from domain.return_requests import AskedLine, LineEligibility
 from domain.returns import (
     MAX_NOTE_LENGTH,
@@ -47,15 +49,21 @@ Change = Callable[[LockedReturns, Return, datetime], Return | None]
 """What is to become of a return of a locked order; None: nothing."""
 
 
-async def eligibility(context: ServiceContext, ref: OrderRef) -> tuple[Order, list[LineEligibility]]:
+async def eligibility(
+    context: ServiceContext, ref: OrderRef, asked: Sequence[AskedLine] | None = None
+) -> tuple[Order, list[LineEligibility], Quote | None]:
     """Return what may be returned of each line of an order, until when, and why not more.
 
-    For whoever holds its token, and staff. Raises NotFound.
+    And what a return of these units, or else of all that may be returned, would bring. For whoever holds its
+    token, and staff. Raises NotFound, and for the units as `request` does.
     """
     order = await orders.get(context, ref)
     async with context.read() as connection:
         found = await return_records.read(connection, order.id)
-    return order, found.eligible(context.now())
+    now = context.now()
+    eligible = found.eligible(now)
+    brings = return_quotes.quote(order, found.placed.lines, eligible, found.returns, asked, now)
+    return order, eligible, brings
 
 
 async def request(
@@ -104,16 +112,19 @@ async def request(
 
 async def judge(context: ServiceContext, return_id: UUID) -> Return:
     """Decide on a return that nobody has decided on, by all records of it; raises NotFound."""
-    order_id = (await _by_id(context, return_id)).order_id
-    records = await return_records.asked_of_providers(context, order_id)
-    async with context.transaction() as transaction:
-        found = await return_records.locked(transaction, return_id=return_id)
-        before = found.named(return_id)
-        if before.status is not ReturnStatus.REQUESTED or before.verdict is not None:
-            return before
-        after, kind = _judged(found, before, records, transaction.now)
-        after = await return_exchanges.follow(context, transaction, found, before, after)
-        await save(transaction, found, before, after, kind)
+    after = await _by_id(context, return_id)
+    for attempt in range(return_records.ASK_AGAIN + 1):
+        records = await return_records.asked_of_providers(context, after.order_id, attempt)
+        async with context.transaction() as transaction:
+            found = await return_records.locked(transaction, return_id=return_id)
+            before = found.named(return_id)
+            if before.status is not ReturnStatus.REQUESTED or before.verdict is not None:
+                return before
+            if found.fits(records):
+                after, kind = _judged(found, before, records, transaction.now)
+                after = await return_exchanges.follow(context, transaction, found, before, after)
+                await save(transaction, found, before, after, kind)
+                break
     return await _kept(context, after)
 
 
@@ -131,7 +142,7 @@ async def decide_on(
     """Let staff approve or decline a return that was asked for.
 
     Deciding the same again changes nothing. Raises NotFound, IllegalTransition, VersionConflict and
-    InvalidInput.
+    InvalidInput, and NotReturnable for units that were never sent.
     """
     require(context.actor, Permission.RETURNS_WRITE)
     note = None if note is None else require_text(note, MAX_NOTE_LENGTH, "note")
@@ -142,6 +153,8 @@ async def decide_on(
         if after is None:
             return None
         after = replace(after, note=note)
+        if approve:
+            decide.check_sent(after, found.eligible(now, without=before))
         return _approved(found, after, now) if approve else after
 
     kind = "ReturnApproved" if approve else "ReturnDeclined"
@@ -227,12 +240,10 @@ def _judged(
 
 def _approved(found: LockedReturns, after: Return, now: datetime) -> Return:
     """Return an approved return with its deadline, or INSPECTED where the customer keeps the items."""
-    policies = [found.policies[line.order_line_id] for line in after.lines]
-    days = max(one.arrive_within_days for one in policies)
+    policies = found.policies
+    days = max(policies[line.order_line_id].arrive_within_days for line in after.lines)
     worth = found.worth(after, as_asked=True).refund_minor
-    before = sum(one.refund_minor for one in found.returns if one.keeps_items)
-    # All that an order's customer has kept counts: a return is not cut into pieces that are kept.
-    if before + worth < min(one.keep_below_minor for one in policies):
+    if return_quotes.is_kept(after, found.returns, policies, worth):
         kept = replace(after, keeps_items=True)
         return replace(moved(kept, ReturnStatus.INSPECTED, now) or kept, version=after.version)
     return replace(after, expires_at=now + timedelta(days=days))

@@ -14,10 +14,12 @@ from api.schema.return_changes import (
     ReturnDecideInput,
     ReturnInspectInput,
     ReturnPayload,
+    ReturnQuoteLineInput,
     ReturnReceiveInput,
     ReturnRefundInput,
     ReturnRejectInput,
     ReturnRequestInput,
+    quoted_lines,
 )
 from api.schema.returns import (
     KEY,
@@ -43,11 +45,16 @@ class ReturnsQuery:
     """Queries of returns."""
 
     @query(TOKEN)
-    async def return_eligibility(self, info: Info, ref: OrderRef) -> ReturnEligibility | None:
-        """What may be returned of an order, for whoever holds its token or may read orders."""
+    async def return_eligibility(
+        self, info: Info, ref: OrderRef, lines: list[ReturnQuoteLineInput] | None = None
+    ) -> ReturnEligibility | None:
+        """What may be returned of an order and would come of it; for its token, and who may read orders."""
+        named, asked = ref.to_domain("ref"), quoted_lines(lines)
         try:
-            found = await returns.eligibility(info.context.service, ref.to_domain("ref"))
-        except NotFound:
+            found = await returns.eligibility(info.context.service, named, asked)
+        except NotFound as error:
+            if error.path[:1] == ("lines",):
+                raise
             return None
         return ReturnEligibility.of(*found)
 

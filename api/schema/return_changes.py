@@ -1,5 +1,6 @@
 """GraphQL inputs and payloads of what is done with returns."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 import strawberry
@@ -47,6 +48,27 @@ class ReturnRequestLineInput:
             tuple(self.photos or ()),
             None if self.exchange_for is None else self.exchange_for.to_domain("exchangeFor"),
         )
+
+
+@strawberry.input
+class ReturnQuoteLineInput:
+    """Units of one order line to be told the worth of."""
+
+    line_id: strawberry.ID = strawberry.field(description="Of the OrderLine.")
+    quantity: int
+    reason: ReturnReason = strawberry.field(default="CHANGED_MIND")  # type: ignore[valid-type]
+
+
+def quoted_lines(given: Sequence[ReturnQuoteLineInput] | None) -> list[AskedLine] | None:
+    """Return the units to be told the worth of, still to be checked; None: all that may be returned."""
+    if given is None:
+        return None
+    found = []
+    for position, line in enumerate(given):
+        with under("lines", str(position)):
+            line_id = decode_id("OrderLine", line.line_id, "lineId")
+        found.append(AskedLine(line_id, line.quantity, line.reason))
+    return found
 
 
 @strawberry.input(

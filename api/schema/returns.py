@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -12,11 +13,14 @@ from api.context import Info
 from api.pagination import PageInfo, PageRequest, cursor
 from api.scalars import encode_id
 from api.schema.payments import PaymentTransaction
+from api.schema.return_quotes import ReturnQuote
 from api.schema.values import Money, Node
 from domain import return_evidence as verdicts
 from domain import return_requests as requests
 from domain import returns as domain
 from domain.orders import Order as DomainOrder
+from domain.return_quotes import Quote
+from domain.taxes import percent_of
 from realtime.events import FeedEvent
 from services.access import Permission
 
@@ -71,7 +75,7 @@ class ReturnLineEligibility:
     final_sale: bool
     customer_pays_label: bool
     label_fee: Money
-    restocking_fee_percent: float
+    restocking_fee_percent: Decimal
 
     @classmethod
     def of(cls, found: requests.LineEligibility, currency: str) -> "ReturnLineEligibility":
@@ -89,7 +93,7 @@ class ReturnLineEligibility:
             final_sale=policy.final_sale,
             customer_pays_label=policy.label_payer.value == "CUSTOMER",
             label_fee=Money.of_minor(policy.label_fee_minor, currency),
-            restocking_fee_percent=policy.restocking_fee / 10_000,
+            restocking_fee_percent=percent_of(policy.restocking_fee),
         )
 
 
@@ -99,13 +103,20 @@ class ReturnEligibility:
 
     possible: bool = strawberry.field(description="Whether anything may be returned now.")
     lines: list[ReturnLineEligibility]
+    quote: ReturnQuote | None = strawberry.field(
+        description="What a return of the lines that were named would bring, or of all that may be returned; "
+        "null: nothing may."
+    )
 
     @classmethod
-    def of(cls, order: DomainOrder, found: Sequence[requests.LineEligibility]) -> "ReturnEligibility":
+    def of(
+        cls, order: DomainOrder, found: Sequence[requests.LineEligibility], brings: Quote | None
+    ) -> "ReturnEligibility":
         """Return the GraphQL form of what may be returned of an order."""
         return cls(
             possible=any(one.returnable for one in found),
             lines=[ReturnLineEligibility.of(one, order.currency) for one in found],
+            quote=None if brings is None else ReturnQuote.of(brings, order.currency),
         )
 
 

@@ -1,14 +1,14 @@
 """Returns: store credit, exchanges, and what providers refused to give back.
 
 Revision ID: 0043
-Revises: 0041
+Revises: 0042
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0043"
-down_revision = "0041"
+down_revision = "0042"
 branch_labels = None
 depends_on = None
 

@@ -11,7 +11,8 @@ from sqlalchemy import (
     Text,
 )
 
-from persistence.tables.base import metadata, moment, text_column
+from domain.ports import DisputeState
+from persistence.tables.base import metadata, moment, one_of, text_column
 
 sandbox_charges = Table(
     "sandbox_charges",
@@ -25,6 +26,9 @@ sandbox_charges = Table(
     Column("captured_minor", BigInteger, nullable=False, server_default="0"),
     Column("refunded_minor", BigInteger, nullable=False, server_default="0"),
     Column("charged_back_minor", BigInteger, nullable=False, server_default="0"),
+    # What the payer has asked their bank for, and how that went.
+    Column("disputed_minor", BigInteger, nullable=False, server_default="0"),
+    Column("dispute", Text, nullable=False, server_default=DisputeState.NONE.value),
     text_column("decline_code", optional=True),
     # When what is reserved lapses; never where it is NULL.
     moment("expires_at", optional=True),
@@ -32,6 +36,8 @@ sandbox_charges = Table(
     CheckConstraint("captured_minor BETWEEN 0 AND amount_minor", name="captured"),
     CheckConstraint("refunded_minor BETWEEN 0 AND captured_minor", name="refunded"),
     CheckConstraint("charged_back_minor BETWEEN 0 AND captured_minor - refunded_minor", name="charged_back"),
+    CheckConstraint("disputed_minor BETWEEN 0 AND captured_minor", name="disputed"),
+    one_of("dispute", DisputeState),
 )
 
 sandbox_changes = Table(

@@ -102,7 +102,7 @@ class SandboxPayments:
         return _change_answer(change) if change else None
 
     async def record_of(self, reference: str) -> PaymentRecord | None:
-        """Return what is on record of the charge `reference`; what was charged back counts as disputed."""
+        """Return what is on record of the charge `reference`; a charge back is an open dispute."""
         charge = await self._record.by_reference(reference)
         if charge is None:
             return None
@@ -110,8 +110,8 @@ class SandboxPayments:
             charge.currency,
             charge.captured_minor,
             charge.refunded_minor,
-            charge.charged_back_minor,
-            DisputeState.OPEN if charge.charged_back_minor else DisputeState.NONE,
+            charge.disputed_minor,
+            DisputeState(charge.dispute),
         )
 
     async def void(self, key: str, reference: str) -> ProviderAnswer:

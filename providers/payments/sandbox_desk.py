@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.kernel.money import Money
 from domain.payments import TransactionKind
+from domain.ports import DisputeState
 from providers.payments.sandbox_callbacks import changing, telling
 from providers.payments.sandbox_methods import Faults
 from providers.payments.sandbox_record import Change, Charge, SandboxRecord
@@ -50,6 +51,11 @@ class SandboxDesk:
             money = Money.from_decimal(amount, charge.currency)
         values = changing(kind, f"desk-{uuid4().hex}", reference, money, self._faults)
         return await self._record.change({**values, "told_key": None})
+
+    async def settle_dispute(self, reference: str, *, won: bool) -> Charge | None:
+        """Let the payer's bank decide an open dispute, for the shop or against it; None: none is open."""
+        state = DisputeState.WON if won else DisputeState.LOST
+        return await self._record.settle_dispute(reference, state.value)
 
 
 def _all(kind: TransactionKind, charge: Charge) -> int:

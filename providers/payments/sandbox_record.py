@@ -17,7 +17,7 @@ from domain.ports import ProviderTimeout
 
 _COLUMNS = (
     "reference, idempotency_key, method, state, currency, amount_minor, captured_minor, refunded_minor,"
-    " charged_back_minor, decline_code, expires_at"
+    " charged_back_minor, disputed_minor, dispute, decline_code, expires_at"
 )
 _TELL = """
     INSERT INTO sandbox_callbacks
@@ -99,7 +99,10 @@ _CHANGE = text(
            SET captured_minor = c.captured_minor + CASE n.kind WHEN 'CAPTURE' THEN n.amount_minor ELSE 0 END,
                refunded_minor = c.refunded_minor + CASE n.kind WHEN 'REFUND' THEN n.amount_minor ELSE 0 END,
                charged_back_minor = c.charged_back_minor
-                                  + CASE n.kind WHEN 'CHARGEBACK' THEN n.amount_minor ELSE 0 END
+                                  + CASE n.kind WHEN 'CHARGEBACK' THEN n.amount_minor ELSE 0 END,
+               disputed_minor = c.disputed_minor
+                              + CASE n.kind WHEN 'CHARGEBACK' THEN n.amount_minor ELSE 0 END,
+               dispute = CASE n.kind WHEN 'CHARGEBACK' THEN 'OPEN' ELSE c.dispute END
           FROM change n WHERE c.reference = n.charge_reference AND n.state = 'SUCCEEDED'
     ), told AS (
         {_TELL}
@@ -145,6 +148,12 @@ _CONFIRM = text(
     bindparam("due_at", type_=DateTime(timezone=True)),
     bindparam("decline_code", type_=Text()),
 )
+_SETTLE_DISPUTE = text(
+    f"""
+    UPDATE sandbox_charges SET dispute = :dispute WHERE reference = :charge AND dispute = 'OPEN'
+    RETURNING {_COLUMNS}
+    """
+)
 _CHARGES = text(f"SELECT {_COLUMNS} FROM sandbox_charges ORDER BY created_at, reference")
 _BY_REFERENCE = text(f"SELECT {_COLUMNS} FROM sandbox_charges WHERE reference = :reference")
 
@@ -162,6 +171,8 @@ class Charge:
     captured_minor: int
     refunded_minor: int
     charged_back_minor: int
+    disputed_minor: int
+    dispute: str
     decline_code: str | None
     expires_at: datetime | None
 
@@ -214,6 +225,10 @@ class SandboxRecord:
     async def confirm(self, values: Mapping[str, Any]) -> Charge | None:
         """Record what the shopper said to a charge that waits for it; None when none does."""
         return _charge(await self._row(_CONFIRM, values))
+
+    async def settle_dispute(self, reference: str, dispute: str) -> Charge | None:
+        """Record how a dispute that is open ended; None when there is none. Its money is not booked back."""
+        return _charge(await self._row(_SETTLE_DISPUTE, {"charge": reference, "dispute": dispute}))
 
     async def _row(self, statement: Any, values: Mapping[str, Any]) -> Row[*tuple[Any, ...]] | None:
         try:

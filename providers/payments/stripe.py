@@ -23,13 +23,14 @@ from domain.kernel.errors import InvalidInput
 from domain.kernel.money import Money
 from domain.ports import (
     Outcome,
+    PaymentRecord,
     PaymentRequest,
     ProviderAnswer,
     ProviderEvent,
     ProviderTimeout,
     ReportLine,
 )
-from providers.payments import stripe_callbacks, stripe_report
+from providers.payments import stripe_callbacks, stripe_records, stripe_report
 from providers.payments.stripe_calls import Impossible, answered, known, refused, unanswered
 from providers.payments.stripe_objects import (
     KEY_FIELD,
@@ -180,6 +181,13 @@ class StripePayments:
             return done
         refund = await known(self._find_refund(key, reference))
         return _refund_answer(refund) if refund is not None else None
+
+    async def record_of(self, reference: str) -> PaymentRecord | None:
+        """Return what is on record of a payment intent; raises ProviderTimeout where Stripe does not say."""
+        intent = await known(self._retrieved(reference))
+        return (
+            None if intent is None else await known(stripe_records.of_intent(self._stripe.disputes, intent))
+        )
 
     async def void(self, key: str, reference: str) -> ProviderAnswer:
         """Cancel the payment intent, or capture no more of it; what is given up already is as wished."""

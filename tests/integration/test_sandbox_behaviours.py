@@ -12,7 +12,7 @@ from app.cli import cli
 from domain.kernel.money import Money
 from domain.orders import OrderPaymentStatus
 from domain.payments import PaymentStatus, TransactionKind
-from domain.ports import Outcome, PaymentRequest, ProviderTimeout
+from domain.ports import DisputeState, Outcome, PaymentRequest, ProviderTimeout
 from persistence.database import Database
 from providers.payments.sandbox import SandboxPayments, charges
 from providers.payments.sandbox_callbacks import callbacks
@@ -202,7 +202,12 @@ async def test_the_desk_can_be_worked_at_from_the_command_line(
     assert (await run("refund", charge, "2.505"))[0] == 2
     assert (await run("refund", charge, "much"))[0] == 2
     assert (await run("refund", charge, "99"))[0] == 1
+    assert (await run("dispute", charge, "--won"))[0] == 2
     assert (await run("chargeback", charge))[1].endswith("\tSUCCEEDED\t5.00 USD\t\n")
+    assert await run("dispute", charge, "--lost") == (0, f"{charge}\tLOST\n")
+    record = await SandboxPayments(database.engine).record_of(charge)
+    assert record is not None
+    assert (record.disputed_minor, record.dispute) == (500, DisputeState.LOST)
     assert await run("capture", "sbx_nothing") == (2, "ordertide: there is no charge sbx_nothing\n")
     lines = [json.loads(line) for line in (await run("callbacks", "--json"))[1].splitlines()]
     assert [one["kind"] for one in lines] == [

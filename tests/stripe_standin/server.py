@@ -114,6 +114,7 @@ class Standin:
             ("post", "/v1/payment_intents/{intent}/cancel"): self._on_intent(self.account.cancel),
             ("post", "/v1/refunds"): lambda asked: self.account.refund(asked.parameters),
             ("get", "/v1/refunds"): self._list_refunds,
+            ("get", "/v1/disputes"): self._list_disputes,
             ("get", "/v1/balance_transactions"): self._list_transactions,
         }
         routes = [
@@ -226,6 +227,10 @@ class Standin:
     def _list_refunds(self, asked: Asked) -> Object:
         intent = asked.parameters.get("payment_intent")
         return _page(asked, self.account.refunds, lambda one: intent in {None, one["payment_intent"]})
+
+    def _list_disputes(self, asked: Asked) -> Object:
+        intent = asked.parameters.get("payment_intent")
+        return _page(asked, self.account.disputes, lambda one: intent in {None, one["payment_intent"]})
 
     def _list_transactions(self, asked: Asked) -> Object:
         return _page(asked, self.account.transactions)
