@@ -68,6 +68,9 @@ class ReturnPolicy:
     shipping_refund: ReturnShippingRefund  # type: ignore[valid-type]
     credit_bonus_percent: Decimal
     arrive_within_days: int
+    exchange_in_advance: bool = strawberry.field(
+        description="Whether what is sent instead leaves before what it replaces has come back."
+    )
     grades: list[ReturnGradeShare]
     row: strawberry.Private[domain.ReturnPolicy]
 
@@ -87,6 +90,7 @@ class ReturnPolicy:
             shipping_refund=policy.shipping_refund,
             credit_bonus_percent=percent_of(policy.credit_bonus),
             arrive_within_days=policy.arrive_within_days,
+            exchange_in_advance=policy.exchange_in_advance,
             grades=[
                 ReturnGradeShare(grade=grade, percent=percent_of(policy.grades.get(grade, 0)))
                 for grade in Grade
@@ -186,6 +190,7 @@ class ReturnPolicySetInput:
     shipping_refund: ReturnShippingRefund | None = None  # type: ignore[valid-type]
     credit_bonus_percent: Decimal | None = None
     arrive_within_days: int | None = None
+    exchange_in_advance: bool | None = None
     grades: list[ReturnGradeShareInput] | None = None
     expected_version: int | None = None
 
@@ -206,6 +211,7 @@ class ReturnPolicySetInput:
             shipping_refund=_kept(self.shipping_refund),
             credit_bonus_percent=_kept(self.credit_bonus_percent),
             arrive_within_days=_kept(self.arrive_within_days),
+            exchange_in_advance=_kept(self.exchange_in_advance),
             grades=KEEP if self.grades is None else _shares(self.grades),
         )
 
