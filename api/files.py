@@ -1,5 +1,8 @@
 """GET /documents: labels and other documents of parcels, for staff, with the same bearer token as GraphQL.
 
+The label of a return is also for whoever holds its order's token: `/documents/{id}?token=TOKEN`, a link that
+a browser can print.
+
 `/documents/{id}` is one document; `/documents?shipments=ID,ID` the labels of up to 100 parcels in one PDF, or
 in an archive where they are not all PDFs. They name customers: no cache keeps them.
 """
@@ -26,7 +29,7 @@ from domain.carrier_ports import LabelFormat
 from domain.kernel.errors import AccessDenied, DomainError, InvalidInput, NotFound
 from persistence.labels import Document
 from persistence.outages import is_outage
-from services import labels
+from services import labels, return_labels
 from services.context import Environment, ServiceContext
 
 _MEDIA = {
@@ -75,7 +78,10 @@ class Files:
         if not _UUID.fullmatch(named):
             raise NotFound("there is no such document", "id")
         document_id = UUID(named)
-        found = (await labels.documents(context, [document_id])).get(document_id)
+        token = request.query_params.get("token")
+        found = await return_labels.document(context, document_id, token)
+        if found is None and token is None:
+            found = (await labels.documents(context, [document_id])).get(document_id)
         if found is None:
             raise NotFound("there is no such document", "id")
         name = f"{found.kind.value.lower()}-{document_id}.{found.format.value.lower()}"

@@ -21,6 +21,7 @@ from domain.orders import Order, OrderLine
 from domain.payments import Payment, PaymentTransaction
 from domain.pickup_changes import Pickup
 from domain.pricing import Explanation
+from domain.return_parcels import ReturnParcel
 from domain.returns import Return
 from domain.routing_decisions import RoutingDecision
 from domain.shipping import DeliveryRate
@@ -43,6 +44,8 @@ from persistence import (
     payment_changes,
     payments,
     pickups,
+    return_parcels,
+    return_shipping,
     returns,
     routing,
     shipping,
@@ -189,6 +192,14 @@ class Loaders:
     def order_returns(self) -> DataLoader[UUID, list[Return] | None]:
         """Returns by their order's id, the oldest first."""
         return self.over("order_returns", returns.of_orders)
+
+    def return_parcels(self) -> DataLoader[UUID, list[ReturnParcel] | None]:
+        """Parcels that bring returns back, by their return's id, the shop's own first."""
+        return self.over("return_parcels", return_parcels.of_returns)
+
+    def return_instructions(self) -> DataLoader[UUID, str | None]:
+        """What shops say of how returns are sent, by return."""
+        return self.over("return_instructions", return_shipping.instructions)
 
     def transactions(self) -> DataLoader[UUID, PaymentTransaction | None]:
         """Transactions of payments by id."""

@@ -42,6 +42,19 @@ class NotificationKind(StrEnum):
     DELAYED = "DELAYED"
     DELIVERY_FAILED = "DELIVERY_FAILED"
     READY_FOR_PICKUP = "READY_FOR_PICKUP"
+    RETURN_RECEIVED_REQUEST = "RETURN_RECEIVED_REQUEST"
+    """Asked for, and waiting for a person."""
+    RETURN_APPROVED = "RETURN_APPROVED"
+    """With how to send it."""
+    RETURN_DECLINED = "RETURN_DECLINED"
+    RETURN_REMINDER = "RETURN_REMINDER"
+    RETURN_ARRIVED = "RETURN_ARRIVED"
+    RETURN_REFUNDED = "RETURN_REFUNDED"
+    RETURN_REJECTED = "RETURN_REJECTED"
+    """It came, and nothing is given back for it."""
+    RETURN_CANCELED = "RETURN_CANCELED"
+    RETURN_EXPIRED = "RETURN_EXPIRED"
+    """It did not come in time."""
 
 
 class NotificationState(StrEnum):
