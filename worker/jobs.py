@@ -17,6 +17,7 @@ from services import (
     reroutes,
     return_labels,
     return_settlement,
+    return_work,
     returns,
     routing_batches,
     shipment_sweeps,
@@ -71,6 +72,7 @@ JOBS = (
     Job("buy_return_labels", 2.0, return_labels.buy_due),
     Job("settle_returns", 2.0, return_settlement.settle_due),
     # Days: minutes do not matter.
+    Job("remind_of_returns", 60.0, return_work.remind_due),
     Job("expire_returns", 60.0, returns.expire_due),
     # Once a day for each day, some hours after its end; looked for more often than that.
     Job("reconcile_payments", 900.0, reconciliation.reconcile_due),

@@ -3,19 +3,26 @@
 import strawberry
 
 from api.context import Info
-from api.resolvers.root_fields import mutation, query
+from api.pagination import page_request
+from api.resolvers.root_fields import TOKEN, mutation, query
 from api.scalars import decode_id
 from api.schema.return_changes import ReturnPayload
+from api.schema.return_parcel_changes import ReturnTrackingSetInput
 from api.schema.return_parcels import (
     ReturnLabelPurchaseInput,
     ReturnShipping,
     ReturnShippingPayload,
     ReturnShippingSetInput,
+    ReturnWork,
 )
-from api.schema.returns import RETURN, Return
+from api.schema.returns import KEY, RETURN, Return, ReturnConnection
 from domain import return_parcels as domain
-from services import return_labels, return_shipping
+from domain.kernel.pages import DEFAULT_PAGE_SIZE
+from services import return_labels, return_shipping, return_tracking, return_work
 from services.access import Permission
+
+OLDEST = "RETURNS_OLDEST"
+"""The one order of work lists, named in their cursors."""
 
 
 @strawberry.type
@@ -26,6 +33,19 @@ class ReturnParcelsQuery:
     async def return_shipping(self, info: Info) -> list[ReturnShipping] | None:
         """How returns are sent: what is said for every channel first, then what each says itself."""
         return [ReturnShipping.of(one) for one in await return_shipping.said(info.context.service)]
+
+    @query(Permission.RETURNS_READ)
+    async def return_work(
+        self,
+        info: Info,
+        kind: ReturnWork,  # type: ignore[valid-type]
+        first: int | None = DEFAULT_PAGE_SIZE,
+        after: str | None = None,
+    ) -> ReturnConnection | None:
+        """Returns that need a person for one reason, those that were asked for first on top."""
+        request = page_request(OLDEST, KEY, first, after)
+        found = await return_work.page(info.context.service, kind, request.size, request.after)
+        return ReturnConnection.of(found, request, OLDEST)
 
 
 @strawberry.type
@@ -51,6 +71,22 @@ class ReturnParcelsMutation:
             ),
         )
         return ReturnShippingPayload(return_shipping=ReturnShipping.of(stored))
+
+    @mutation(ReturnPayload, TOKEN)
+    async def return_tracking_set(
+        self,
+        info: Info,
+        input: ReturnTrackingSetInput,  # noqa: A002
+    ) -> ReturnPayload | None:
+        """Name the parcel by which a customer sends a return themselves: then it is followed."""
+        found = await return_tracking.name_parcel(
+            info.context.service,
+            None if input.ref is None else input.ref.to_domain("ref"),
+            decode_id(RETURN, input.id, "id"),
+            input.carrier,
+            input.tracking_number,
+        )
+        return ReturnPayload(return_=Return.of(found))
 
     @mutation(ReturnPayload, Permission.RETURNS_WRITE)
     async def return_label_purchase(

@@ -336,10 +336,12 @@ class ReturnConnection:
     page_info: PageInfo
 
     @classmethod
-    def of(cls, found: Sequence[domain.Return], request: PageRequest) -> "ReturnConnection":
+    def of(
+        cls, found: Sequence[domain.Return], request: PageRequest, order: str = NEWEST
+    ) -> "ReturnConnection":
         """Return the page; a return beyond its size only tells that there are more."""
         edges = [
-            ReturnEdge(cursor=cursor(NEWEST, one.created_at, one.id), node=Return.of(one))
+            ReturnEdge(cursor=cursor(order, one.created_at, one.id), node=Return.of(one))
             for one in found[: request.size]
         ]
         info = PageInfo.of(
