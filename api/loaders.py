@@ -46,6 +46,7 @@ from persistence import (
     pickups,
     return_parcels,
     return_shipping,
+    return_surplus,
     returns,
     routing,
     shipping,
@@ -54,6 +55,7 @@ from persistence import (
     tracking,
 )
 from persistence.order_parts import OrderParts
+from persistence.return_surplus import Unexpected
 from persistence.stored_values import Movement
 from services.context import ServiceContext
 
@@ -196,6 +198,10 @@ class Loaders:
     def return_parcels(self) -> DataLoader[UUID, list[ReturnParcel] | None]:
         """Parcels that bring returns back, by their return's id, the shop's own first."""
         return self.over("return_parcels", return_parcels.of_returns)
+
+    def return_surplus(self) -> DataLoader[UUID, list[Unexpected] | None]:
+        """What came unexpected, by return."""
+        return self.over("return_surplus", return_surplus.of_returns)
 
     def return_instructions(self) -> DataLoader[UUID, str | None]:
         """What shops say of how returns are sent, by return."""

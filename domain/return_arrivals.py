@@ -91,7 +91,7 @@ def found_stock(items: Sequence[Surplus], location_id: UUID) -> list[Movement]:
     ]
 
 
-def now_approved(found: Return, note: str | None, days: int, now: datetime) -> Return:
+def now_approved(found: Return, note: str | None, now: datetime) -> Return:
     """Return a return that arrived without a request as approved by the staff who have it in hand."""
     after = replace(found, status=ReturnStatus.APPROVED, decided_at=now, note=note)
     return replace(after, version=found.version + 1)

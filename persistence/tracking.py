@@ -35,8 +35,9 @@ _STORE = text(
     """
 ).bindparams(_NOW, bindparam("shipment_id", type_=Uuid()))
 # By the carrier's own name of the parcel, or else by its number; one that was typed in names no provider.
-# What is no parcel that goes out may be one that comes back: the carrier's own name goes before a number that
-# customers may type. Staff name it by our id: what they told is applied also where the server ended right after it was stored.
+# What is no parcel that goes out may be one that comes back; there too the carrier's own name goes first, as
+# customers type numbers. Staff name it by our id: what they told is applied also where the server ended right
+# after it was stored.
 _LEASE = text(
     """
     WITH due AS (

@@ -7,7 +7,11 @@ from api.pagination import page_request
 from api.resolvers.root_fields import TOKEN, mutation, query
 from api.scalars import decode_id
 from api.schema.return_changes import ReturnPayload
-from api.schema.return_parcel_changes import ReturnTrackingSetInput
+from api.schema.return_parcel_changes import (
+    ReturnReceiveBlindInput,
+    ReturnSurplusRecordInput,
+    ReturnTrackingSetInput,
+)
 from api.schema.return_parcels import (
     ReturnLabelPurchaseInput,
     ReturnShipping,
@@ -18,7 +22,8 @@ from api.schema.return_parcels import (
 from api.schema.returns import KEY, RETURN, Return, ReturnConnection
 from domain import return_parcels as domain
 from domain.kernel.pages import DEFAULT_PAGE_SIZE
-from services import return_labels, return_shipping, return_tracking, return_work
+from domain.return_arrivals import Surplus
+from services import return_arrivals, return_labels, return_shipping, return_tracking, return_work
 from services.access import Permission
 
 OLDEST = "RETURNS_OLDEST"
@@ -100,6 +105,40 @@ class ReturnParcelsMutation:
             decode_id(RETURN, input.id, "id"),
             input.provider,
             input.service_code,
+            input.idempotency_key,
+        )
+        return ReturnPayload(return_=Return.of(found))
+
+    @mutation(ReturnPayload, Permission.RETURNS_WRITE)
+    async def return_receive_blind(
+        self,
+        info: Info,
+        input: ReturnReceiveBlindInput,  # noqa: A002
+    ) -> ReturnPayload | None:
+        """Receive a parcel that nobody asked to send; its money is for staff to decide."""
+        found = await return_arrivals.receive_blind(
+            info.context.service,
+            input.ref.to_domain("ref"),
+            input.location_code,
+            input.to_lines(),
+            input.note,
+            input.idempotency_key,
+        )
+        return ReturnPayload(return_=Return.of(found))
+
+    @mutation(ReturnPayload, Permission.RETURNS_WRITE)
+    async def return_surplus_record(
+        self,
+        info: Info,
+        input: ReturnSurplusRecordInput,  # noqa: A002
+    ) -> ReturnPayload | None:
+        """Record what else was in a return's parcel; nothing is given back for it by itself."""
+        found = await return_arrivals.record_surplus(
+            info.context.service,
+            decode_id(RETURN, input.id, "id"),
+            input.location_code,
+            [Surplus(one.sku, one.quantity, None, one.note) for one in input.items],
+            [one.not_ours for one in input.items],
             input.idempotency_key,
         )
         return ReturnPayload(return_=Return.of(found))

@@ -11,6 +11,7 @@ from api.schema.labels import LabelFormat, LabelRefusal, LabelState
 from api.schema.tracking import ShipmentStatus
 from api.schema.values import Address, Money
 from domain import return_parcels as domain
+from persistence.return_surplus import Unexpected
 from services.access import Permission
 
 ReturnParcelSource = strawberry.enum(
@@ -109,6 +110,28 @@ class ReturnParcel:
             estimated_at=parcel.estimated_at,
             delivered_at=parcel.delivered_at,
             told_at=parcel.told_at,
+        )
+
+
+@strawberry.type
+class ReturnSurplus:
+    """Units that came with a return and were not expected."""
+
+    sku: str
+    quantity: int
+    is_ours: bool = strawberry.field(description="Whether it is stock of ours, in quality control since.")
+    note: str | None
+    created_at: datetime
+
+    @classmethod
+    def of(cls, found: Unexpected) -> "ReturnSurplus":
+        """Return the GraphQL form of unexpected units."""
+        return cls(
+            sku=found.sku,
+            quantity=found.quantity,
+            is_ours=found.is_ours,
+            note=found.note,
+            created_at=found.created_at,
         )
 
 

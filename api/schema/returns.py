@@ -12,7 +12,7 @@ from api.context import Info
 from api.pagination import PageInfo, PageRequest, cursor
 from api.scalars import encode_id
 from api.schema.payments import PaymentTransaction
-from api.schema.return_parcels import ReturnLabel, ReturnParcel
+from api.schema.return_parcels import ReturnLabel, ReturnParcel, ReturnSurplus
 from api.schema.values import Money, Node
 from domain import return_evidence as verdicts
 from domain import return_requests as requests
@@ -305,6 +305,14 @@ class Return(Node):
         """Return the parcels."""
         found = await info.context.loaders.return_parcels().load(self.row.id)
         return [ReturnParcel.of(one) for one in found or () if one.tracking_number is not None]
+
+    @strawberry.field
+    async def surplus(self, info: Info) -> list[ReturnSurplus] | None:
+        """What came with it and was not expected; for staff, null to others."""
+        if not info.context.actor.may(Permission.RETURNS_READ):
+            return None
+        found = await info.context.loaders.return_surplus().load(self.row.id)
+        return [ReturnSurplus.of(one) for one in found or ()]
 
     @strawberry.field
     def note(self) -> str | None:
