@@ -29,19 +29,19 @@ class Surplus:
 
 
 def reopened(found: Return, returns: Sequence[Return], lines: Sequence[OrderLine]) -> Return:
-    """Return a return to be received: one that expired is approved again, as long as its units are free.
+    """Return a return to be received: one that was approved and expired, or was given up, is so again.
 
-    One that was given up by somebody stays so. Raises IllegalTransition where its units are in other returns.
+    Its units are here, whoever gave it up; what follows from them is judged as ever. Raises IllegalTransition
+    where they are in other returns by now.
     """
-    expired = found.expires_at is not None and (found.closed_at or found.expires_at) >= found.expires_at
-    if found.status is not ReturnStatus.CANCELED or not expired:
+    if found.status is not ReturnStatus.CANCELED or found.decided_at is None:
         return found
     taken = claimed(others(returns, found))
     sent = {line.id: line.quantity_shipped for line in lines}
     for line in found.lines:
         if line.quantity > sent.get(line.order_line_id, 0) - taken.get(line.order_line_id, 0):
             raise IllegalTransition(
-                "it expired, and its units are in other returns by now", found.status.value, (), "id"
+                "it is canceled, and its units are in other returns by now", found.status.value, (), "id"
             )
     return replace(found, status=ReturnStatus.APPROVED, closed_at=None)
 

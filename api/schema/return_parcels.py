@@ -11,6 +11,7 @@ from api.schema.labels import LabelFormat, LabelRefusal, LabelState
 from api.schema.tracking import ShipmentStatus
 from api.schema.values import Address, Money
 from domain import return_parcels as domain
+from domain import returns
 from persistence.return_surplus import Unexpected
 from services.access import Permission
 
@@ -133,6 +134,34 @@ class ReturnSurplus:
             note=found.note,
             created_at=found.created_at,
         )
+
+
+@strawberry.type
+class SentBack:
+    """What a return tells of the way that it takes."""
+
+    row: strawberry.Private[returns.Return]
+
+    @strawberry.field(description="How it is sent; null while that is not decided, or nothing is to be sent.")  # type: ignore[untyped-decorator]
+    async def label(self, info: Info) -> ReturnLabel | None:
+        """Return the shop's way to send it."""
+        found = await info.context.loaders.return_parcels().load(self.row.id)
+        ours = (one for one in found or () if one.source is domain.ParcelSource.LABEL)
+        return next((ReturnLabel.of(one) for one in ours), None)
+
+    @strawberry.field(description="The parcels that bring it back, as far as they have a number.")  # type: ignore[untyped-decorator]
+    async def parcels(self, info: Info) -> list[ReturnParcel]:
+        """Return the parcels."""
+        found = await info.context.loaders.return_parcels().load(self.row.id)
+        return [ReturnParcel.of(one) for one in found or () if one.tracking_number is not None]
+
+    @strawberry.field
+    async def surplus(self, info: Info) -> list[ReturnSurplus] | None:
+        """What came with it and was not expected; for staff, null to others."""
+        if not info.context.actor.may(Permission.RETURNS_READ):
+            return None
+        found = await info.context.loaders.return_surplus().load(self.row.id)
+        return [ReturnSurplus.of(one) for one in found or ()]
 
 
 @strawberry.input(

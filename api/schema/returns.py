@@ -12,13 +12,12 @@ from api.context import Info
 from api.pagination import PageInfo, PageRequest, cursor
 from api.scalars import encode_id
 from api.schema.payments import PaymentTransaction
-from api.schema.return_parcels import ReturnLabel, ReturnParcel, ReturnSurplus
+from api.schema.return_parcels import SentBack
 from api.schema.values import Money, Node
 from domain import return_evidence as verdicts
 from domain import return_requests as requests
 from domain import returns as domain
 from domain.orders import Order as DomainOrder
-from domain.return_parcels import ParcelSource
 from realtime.events import FeedEvent
 from services.access import Permission
 
@@ -213,7 +212,7 @@ class ReturnLine:
 
 
 @strawberry.type(description="Units of an order that come back together.")
-class Return(Node):
+class Return(SentBack, Node):
     """A return, for whoever may see its order."""
 
     number: str
@@ -226,7 +225,6 @@ class Return(Node):
     expires_at: datetime | None = strawberry.field(description="Until when its units must be here.")
     received_at: datetime | None
     closed_at: datetime | None
-    row: strawberry.Private[domain.Return]
 
     @classmethod
     def of(cls, found: domain.Return) -> "Return":
@@ -292,27 +290,6 @@ class Return(Node):
         if not info.context.actor.may(Permission.RETURNS_READ):
             return None
         return ReturnVerdict.of(self.row.refund_verdict)
-
-    @strawberry.field(description="How it is sent; null while that is not decided, or nothing is to be sent.")  # type: ignore[untyped-decorator]
-    async def label(self, info: Info) -> ReturnLabel | None:
-        """Return the shop's way to send it."""
-        found = await info.context.loaders.return_parcels().load(self.row.id)
-        ours = (one for one in found or () if one.source is ParcelSource.LABEL)
-        return next((ReturnLabel.of(one) for one in ours), None)
-
-    @strawberry.field(description="The parcels that bring it back, as far as they have a number.")  # type: ignore[untyped-decorator]
-    async def parcels(self, info: Info) -> list[ReturnParcel]:
-        """Return the parcels."""
-        found = await info.context.loaders.return_parcels().load(self.row.id)
-        return [ReturnParcel.of(one) for one in found or () if one.tracking_number is not None]
-
-    @strawberry.field
-    async def surplus(self, info: Info) -> list[ReturnSurplus] | None:
-        """What came with it and was not expected; for staff, null to others."""
-        if not info.context.actor.may(Permission.RETURNS_READ):
-            return None
-        found = await info.context.loaders.return_surplus().load(self.row.id)
-        return [ReturnSurplus.of(one) for one in found or ()]
 
     @strawberry.field
     def note(self) -> str | None:

@@ -159,8 +159,9 @@ async def test_what_was_scanned_never_expires_and_what_expired_can_still_be_rece
     database: Database,
 ) -> None:
     await let_return(database)
-    order = await sent_by_sandbox(database, 3)
-    scanned, silent, gone = [await ask_for(database, order, **carriers(database)) for _ in range(3)]
+    order = await sent_by_sandbox(database, 4)
+    scanned, silent, gone, given_up = [await ask_for(database, order, **carriers(database)) for _ in range(4)]
+    await returns.cancel(staff(database), None, given_up.id, None, None)
     await tell(database, scanned, (S.IN_TRANSIT, "a", 1))
     await set_row(database, "UPDATE returns SET expires_at = now() - interval '1 minute'")
     assert await returns.expire_due(staff(database)) == 2
@@ -174,6 +175,7 @@ async def test_what_was_scanned_never_expires_and_what_expired_can_still_be_rece
     here = await bring_back(database, silent, place.code)
     assert here.status is ReturnStatus.RECEIVED
     assert await work(database, "TO_RECEIVE") == []
+    assert (await bring_back(database, given_up, place.code)).status is ReturnStatus.RECEIVED
 
     again = await ask_for(database, order, **carriers(database))
     assert again.status is ReturnStatus.APPROVED
