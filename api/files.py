@@ -1,5 +1,8 @@
 """GET /documents: labels and carriers' manifests, for staff, with the same bearer token as GraphQL.
 
+The label of a return is also for whoever holds its order's token: `/documents/{id}?token=TOKEN`, a link that
+a browser can print.
+
 `/documents/{id}` is one document; `/documents?shipments=ID,ID` the labels of up to 100 parcels in one PDF, or
 in an archive where they are not all PDFs. They name customers: no cache keeps them.
 """
@@ -24,7 +27,7 @@ from domain.document_ports import UnreadableDocument
 from domain.kernel.errors import AccessDenied, DomainError, InvalidInput, NotFound
 from persistence.labels import Document
 from persistence.outages import is_outage
-from services import labels, manifests
+from services import labels, manifests, return_labels
 from services.context import Environment, ServiceContext
 
 _MEDIA = {
@@ -70,11 +73,14 @@ class Files:
         if not _UUID.fullmatch(named):
             raise NotFound("there is no such document", "id")
         document_id = UUID(named)
-        listed = await manifests.document(context, document_id)
+        token = request.query_params.get("token")
+        listed = await manifests.document(context, document_id) if token is None else None
         if listed is not None:
             kind, content = listed
             return _file(content, _MEDIA[kind], f"manifest-{document_id}.{kind.value.lower()}")
-        found = (await labels.documents(context, [document_id])).get(document_id)
+        found = await return_labels.document(context, document_id, token)
+        if found is None and token is None:
+            found = (await labels.documents(context, [document_id])).get(document_id)
         if found is None:
             raise NotFound("there is no such document", "id")
         name = f"{found.kind.value.lower()}-{document_id}.{found.format.value.lower()}"

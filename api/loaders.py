@@ -22,6 +22,7 @@ from domain.orders import Order, OrderLine
 from domain.payments import Payment, PaymentTransaction
 from domain.pickup_changes import Pickup
 from domain.pricing import Explanation
+from domain.return_parcels import ReturnParcel
 from domain.returns import Return
 from domain.routing_decisions import RoutingDecision
 from domain.shipping import DeliveryRate
@@ -46,6 +47,9 @@ from persistence import (
     payment_changes,
     payments,
     pickups,
+    return_parcels,
+    return_shipping,
+    return_surplus,
     returns,
     routing,
     shipping,
@@ -55,6 +59,7 @@ from persistence import (
     tracking,
 )
 from persistence.order_parts import OrderParts
+from persistence.return_surplus import Unexpected
 from persistence.stored_values import Movement
 from services.context import ServiceContext
 
@@ -205,6 +210,18 @@ class Loaders:
     def exchanged_returns(self) -> DataLoader[UUID, Return | None]:
         """Returns by the id of the order that replaces what they bring back."""
         return self.over("exchanged_returns", returns.of_exchanges)
+
+    def return_parcels(self) -> DataLoader[UUID, list[ReturnParcel] | None]:
+        """Parcels that bring returns back, by their return's id, the shop's own first."""
+        return self.over("return_parcels", return_parcels.of_returns)
+
+    def return_surplus(self) -> DataLoader[UUID, list[Unexpected] | None]:
+        """What came unexpected, by return."""
+        return self.over("return_surplus", return_surplus.of_returns)
+
+    def return_instructions(self) -> DataLoader[UUID, str | None]:
+        """What shops say of how returns are sent, by return."""
+        return self.over("return_instructions", return_shipping.instructions)
 
     def transactions(self) -> DataLoader[UUID, PaymentTransaction | None]:
         """Transactions of payments by id."""

@@ -48,6 +48,7 @@ from api.resolvers.payments import PaymentsMutation
 from api.resolvers.pickup_fees import PickupFeesMutation, PickupFeesQuery
 from api.resolvers.pickups import PickupsMutation, PickupsQuery
 from api.resolvers.reconciliation import ReconciliationMutation, ReconciliationQuery
+from api.resolvers.return_parcels import ReturnParcelsMutation, ReturnParcelsQuery
 from api.resolvers.return_policies import ReturnPoliciesMutation, ReturnPoliciesQuery
 from api.resolvers.returns import ReturnsMutation, ReturnsQuery, ReturnsSubscription
 from api.resolvers.routing import RoutingMutation, RoutingQuery
@@ -94,6 +95,7 @@ class Query(
     TransfersQuery,
     ReturnsQuery,
     ReturnPoliciesQuery,
+    ReturnParcelsQuery,
     StoredValuesQuery,
     WavesQuery,
     BinsQuery,
@@ -144,6 +146,7 @@ class Mutation(
     TransfersMutation,
     ReturnsMutation,
     ReturnPoliciesMutation,
+    ReturnParcelsMutation,
     TaxQuotesMutation,
     StoredValuesMutation,
     WavesMutation,

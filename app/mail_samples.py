@@ -6,7 +6,8 @@ from domain.addresses import Address
 from domain.kernel.money import Money
 from domain.kernel.totals import Totals
 from domain.letters import Letter, LetterLine, Parcel
-from domain.notifications import OF_PARCELS, NotificationKind
+from domain.notifications import OF_PARCELS, OF_RETURNS, NotificationKind
+from domain.return_letters import HowToSend, Reason, ReturnLetter, Tender
 
 K = NotificationKind
 _PRICED = frozenset({K.ORDER_CONFIRMED, K.ORDER_RECEIVED, K.ORDER_APPROVED})
@@ -41,6 +42,7 @@ def sample(kind: NotificationKind, locale: str, now: datetime, link: str | None 
     goods = _GOODS.get(language, _GOODS["en"])
     currency = _CURRENCIES.get(language, "USD" if language not in _GOODS else "EUR")
     priced, parcel = kind in _PRICED, kind in OF_PARCELS
+    shown = 1 if kind in OF_RETURNS else 2 if parcel else None
     lines = tuple(
         LetterLine(name, quantity, Money(price, currency) if priced else None)
         for name, (quantity, price) in zip(goods, _QUANTITIES_AND_PRICES, strict=True)
@@ -53,12 +55,32 @@ def sample(kind: NotificationKind, locale: str, now: datetime, link: str | None 
         "Ordertide",
         "100001",
         now,
-        lines=() if kind in _WITHOUT_LINES else lines[: 2 if parcel else None],
+        lines=() if kind in _WITHOUT_LINES else lines[:shown],
         totals=Totals(currency, subtotal, _SHIPPING, _TAX, _DISCOUNT, currency != "USD") if priced else None,
         address=_ADDRESSES.get(language, _ADDRESSES["en"]) if priced or kind is K.SHIPPED else None,
         parcel=_parcel(now, tells_arrival=kind in {K.SHIPPED, K.DELAYED}) if parcel else None,
         amount=Money(2450, currency) if kind is K.ORDER_REFUNDED else None,
         link=link or "https://shop.example/orders/100001",
+        returned=_returned(kind, language, currency, now) if kind in OF_RETURNS else None,
+    )
+
+
+def _returned(kind: NotificationKind, language: str, currency: str, now: datetime) -> ReturnLetter:
+    return ReturnLetter(
+        "R1001",
+        (),
+        HowToSend.LABEL,
+        now + timedelta(days=3 if kind is K.RETURN_REMINDER else 21),
+        _ADDRESSES.get(language, _ADDRESSES["en"]),
+        "Example Post",
+        "EX 0034 0434 9876 54",
+        "0434 9876",
+        reasons=(Reason.WINDOW_OVER,),
+        goods=Money(3800, currency),
+        shipping=Money(490, currency),
+        fees=Money(390, currency),
+        total=Money(3900, currency),
+        tenders=((Tender.GIFT_CARD, Money(1000, currency)), (Tender.AS_PAID, Money(2900, currency))),
     )
 
 

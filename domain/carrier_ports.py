@@ -87,6 +87,8 @@ class Label:
     tracking_url: str | None = None
     price: Money | None = None
     estimated_at: datetime | None = None
+    drop_off_code: str | None = None
+    """What who has no printer shows where they drop the parcel off, if the carrier takes such."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,18 @@ class Carrier(Protocol):
 
     async def track(self, reference: str | None, tracking_number: str) -> Sequence[TrackingUpdate]:
         """Return everything it has told of a parcel so far."""
+        ...
+
+
+@runtime_checkable
+class ReturnLabeler(Protocol):
+    """A carrier that sells labels for parcels that customers send back."""
+
+    async def buy_return_label(self, key: str, request: LabelRequest) -> Label:
+        """Buy the label of a parcel from the customer, who is its sender, to us, once per key.
+
+        `find_label`, `void_label` and `track` know it like any other. Raises what `buy_label` does.
+        """
         ...
 
 

@@ -11,6 +11,7 @@ from domain.kernel.money import Money
 from domain.kernel.totals import Totals
 from domain.notifications import Notification, NotificationKind
 from domain.orders import Order, OrderLine
+from domain.return_letters import ReturnLetter
 from domain.shipments import Shipment
 
 K = NotificationKind
@@ -62,6 +63,8 @@ class Letter:
     link: str | None = None
     pickup_code: str | None = None
     """What the customer shows where the order is collected: the address is there then."""
+    returned: ReturnLetter | None = None
+    """What is said of a return: then the lines are its own."""
 
 
 def letter(
@@ -73,6 +76,7 @@ def letter(
     settings: ChannelSettings,
     token: str,
     pickup_code: str | None = None,
+    returned: ReturnLetter | None = None,
 ) -> Letter:
     """Return what is written of an order as it is now; `token` goes into the link where there is one.
 
@@ -87,7 +91,7 @@ def letter(
         channel.name,
         order.number,
         order.placed_at,
-        lines=_lines(kind, order, lines, shipment),
+        lines=_returned(returned, lines) if returned else _lines(kind, order, lines, shipment),
         totals=order.totals if kind in _WITH_PRICES else None,
         address=_address(order, kind, collected=pickup_code is not None),
         parcel=_parcel(shipment, tells_arrival=kind in _WITH_PROMISE)
@@ -96,7 +100,13 @@ def letter(
         amount=_amount(notification.facts) if kind is K.ORDER_REFUNDED else None,
         link=_link(settings.storefront_url, order.number, token),
         pickup_code=pickup_code,
+        returned=returned,
     )
+
+
+def _returned(returned: ReturnLetter, lines: Sequence[OrderLine]) -> tuple[LetterLine, ...]:
+    names = {line.id: line.name for line in lines}
+    return tuple(LetterLine(names[line_id], units) for line_id, units in returned.units if line_id in names)
 
 
 def _address(order: Order, kind: NotificationKind, *, collected: bool) -> Address | None:

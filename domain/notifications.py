@@ -42,6 +42,19 @@ class NotificationKind(StrEnum):
     DELAYED = "DELAYED"
     DELIVERY_FAILED = "DELIVERY_FAILED"
     READY_FOR_PICKUP = "READY_FOR_PICKUP"
+    RETURN_RECEIVED_REQUEST = "RETURN_RECEIVED_REQUEST"
+    """Asked for, and waiting for a person."""
+    RETURN_APPROVED = "RETURN_APPROVED"
+    """With how to send it."""
+    RETURN_DECLINED = "RETURN_DECLINED"
+    RETURN_REMINDER = "RETURN_REMINDER"
+    RETURN_ARRIVED = "RETURN_ARRIVED"
+    RETURN_REFUNDED = "RETURN_REFUNDED"
+    RETURN_REJECTED = "RETURN_REJECTED"
+    """It came, and nothing is given back for it."""
+    RETURN_CANCELED = "RETURN_CANCELED"
+    RETURN_EXPIRED = "RETURN_EXPIRED"
+    """It did not come in time."""
 
 
 class NotificationState(StrEnum):
@@ -111,6 +124,12 @@ class Notification:
         return None if named is None else UUID(named)
 
     @property
+    def return_id(self) -> UUID | None:
+        """The return it tells of, if it does."""
+        named = self.facts.get("returnId")
+        return None if named is None else UUID(named)
+
+    @property
     def message_name(self) -> str:
         """What names the message before the @ of its Message-ID: sent again in doubt, it is the same one."""
         return f"{self.id.hex}.{self.generation}"
@@ -141,6 +160,27 @@ _OF_PARCELS = {
 }
 OF_PARCELS = frozenset(_OF_PARCELS.values())
 """Kinds that tell of one parcel."""
+_OF_RETURNS = {
+    # Once it is known how it is sent.
+    "ReturnReadyToSend": NotificationKind.RETURN_APPROVED,
+    "ReturnDeclined": NotificationKind.RETURN_DECLINED,
+    "ReturnReminded": NotificationKind.RETURN_REMINDER,
+    # Whoever says so first: its carrier, or who counts it.
+    "ReturnParcelDelivered": NotificationKind.RETURN_ARRIVED,
+    "ReturnPartiallyReceived": NotificationKind.RETURN_ARRIVED,
+    "ReturnReceived": NotificationKind.RETURN_ARRIVED,
+    "ReturnRejected": NotificationKind.RETURN_REJECTED,
+    "ReturnCanceled": NotificationKind.RETURN_CANCELED,
+    "ReturnExpired": NotificationKind.RETURN_EXPIRED,
+}
+OF_RETURNS = frozenset(
+    {
+        *_OF_RETURNS.values(),
+        NotificationKind.RETURN_RECEIVED_REQUEST,
+        NotificationKind.RETURN_REFUNDED,
+    }
+)
+"""Kinds that tell of one return."""
 # What may rightly happen to one parcel again, though never twice a day.
 _DAILY = frozenset(
     {NotificationKind.OUT_FOR_DELIVERY, NotificationKind.DELAYED, NotificationKind.DELIVERY_FAILED}
@@ -160,6 +200,8 @@ def news_of(kind: str, payload: Mapping[str, Any], sequence: int, occurred_at: d
         return News(received, "", {})
     if kind == "PaymentRefunded" and "amountMinor" in payload:
         facts = {"amountMinor": payload["amountMinor"], "currency": payload["currency"]}
+        if "transactionId" in payload:
+            facts["transactionId"] = payload["transactionId"]
         return News(NotificationKind.ORDER_REFUNDED, str(sequence), facts)
     if kind in _PLAIN:
         return News(_PLAIN[kind], "", {})
@@ -168,7 +210,21 @@ def news_of(kind: str, payload: Mapping[str, Any], sequence: int, occurred_at: d
         parcel = str(payload["shipmentId"])
         day = f":{occurred_at:%Y-%m-%d}" if found in _DAILY else ""
         return News(found, parcel + day, {"shipmentId": parcel})
-    return None
+    return _news_of_return(kind, payload) if payload.get("returnId") else None
+
+
+def _news_of_return(kind: str, payload: Mapping[str, Any]) -> News | None:
+    found = _OF_RETURNS.get(kind)
+    status = payload.get("returnStatus")
+    if kind == "ReturnNeedsReview" and status == "REQUESTED":
+        found = NotificationKind.RETURN_RECEIVED_REQUEST
+    elif kind == "ReturnApproved" and status == "INSPECTED":
+        # Nothing is to be sent: the customer keeps it.
+        found = NotificationKind.RETURN_APPROVED
+    elif kind == "ReturnClosed":
+        refunded = payload.get("refundMinor", 0) > 0
+        found = NotificationKind.RETURN_REFUNDED if refunded else NotificationKind.RETURN_REJECTED
+    return None if found is None else News(found, payload["returnId"], {"returnId": payload["returnId"]})
 
 
 def pause_after(attempts: int) -> timedelta:

@@ -105,6 +105,11 @@ def tracked(shipment: Shipment, facts: Iterable[TrackingFact]) -> Shipment:
     return shipment if changed == shipment else replace(changed, version=shipment.version + 1)
 
 
+def status_after(before: ShipmentStatus, told: Sequence[TrackingFact]) -> ShipmentStatus:
+    """Return where a parcel is by what was told of it, sorted by `when`; for parcels of any kind."""
+    return _status(before, told)
+
+
 def says_it_left(facts: Iterable[TrackingFact]) -> bool:
     """Say whether a carrier that tells this has the parcel: it scans nothing that it was not given."""
     return any(fact.status in ON_ITS_WAY or fact.status in _GOES for fact in facts)

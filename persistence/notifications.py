@@ -41,6 +41,11 @@ _WRITE = text(
       JOIN channels c ON c.id = o.channel_id
      WHERE o.email <> '' AND o.placed AND NOT o.imported AND e.occurred_at > now() - :oldest
        AND e.kind <> ALL (c.muted_notifications)
+       -- What goes back for a return is told with the return.
+       AND NOT (e.kind = 'ORDER_REFUNDED' AND EXISTS (
+                SELECT FROM returns r
+                 WHERE r.order_id = o.id
+                   AND CAST(e.facts ->> 'transactionId' AS uuid) = ANY (r.transaction_ids)))
      ORDER BY e.ordinality
     ON CONFLICT (order_id, kind, subject_key) DO NOTHING
     """
@@ -122,7 +127,7 @@ async def write(connection: AsyncConnection, told: Sequence[NewsOfOrder]) -> Non
     """Write what is to be told, each thing once however often it is written.
 
     Left out is what is of an imported order or a draft, of one without an e-mail address, what the channel
-    has muted, and what is no news any more.
+    has muted, what is no news any more, and the money of returns, which the return's own end tells.
     """
     records = [
         {

@@ -145,8 +145,8 @@ _UNSETTLED = text(
 )
 _LATE = text(
     """
-    SELECT id FROM returns WHERE status IN ('APPROVED', 'IN_TRANSIT') AND expires_at <= :now
-     ORDER BY created_at, id LIMIT :most
+    SELECT id FROM returns WHERE status = 'APPROVED' AND expires_at <= :now
+     ORDER BY expires_at, id LIMIT :most
     """
 ).bindparams(bindparam("now", type_=DateTime(timezone=True)))
 
@@ -260,7 +260,7 @@ async def unsettled(connection: AsyncConnection, most: int) -> list[UUID]:
 
 
 async def late(connection: AsyncConnection, now: datetime, most: int) -> list[UUID]:
-    """Return approved returns of which nothing has come in time."""
+    """Return approved returns of which nothing has come in time, nor was scanned by a carrier."""
     return list(await connection.scalars(_LATE, {"now": now, "most": most}))
 
 

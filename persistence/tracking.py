@@ -36,14 +36,18 @@ _STORE = text(
     """
 ).bindparams(_NOW, bindparam("shipment_id", type_=Uuid()))
 # By the carrier's own name of the parcel, or else by its number; one that was typed in names no provider.
-# Staff name it by our id: what they told is applied also where the server ended right after it was stored.
+# What is no parcel that goes out may be one that comes back; there too the carrier's own name goes first, as
+# customers type numbers. Staff name it by our id: what they told is applied also where the server ended right
+# after it was stored.
 _LEASE = text(
     """
     WITH due AS (
         SELECT * FROM tracking_events WHERE state = 'RECEIVED' AND next_attempt_at <= :now
          ORDER BY next_attempt_at, id LIMIT :most FOR NO KEY UPDATE SKIP LOCKED
     ), found AS (
-        SELECT due.id, coalesce(due.shipment_id, named.id, numbered.id) AS shipment_id
+        SELECT due.id, ours.shipment_id,
+               CASE WHEN ours.shipment_id IS NULL
+                    THEN coalesce(due.return_parcel_id, back.id, typed.id) END AS return_parcel_id
           FROM due
           LEFT JOIN LATERAL (
                 SELECT s.id FROM shipments s
@@ -53,11 +57,23 @@ _LEASE = text(
                  WHERE s.tracking_number = due.tracking_number
                    AND (s.provider = due.provider OR s.provider IS NULL)
                  ORDER BY s.status = 'CANCELED', s.provider NULLS LAST, s.id DESC LIMIT 1) numbered ON true
+          LEFT JOIN LATERAL (
+                SELECT p.id FROM return_parcels p
+                 WHERE p.provider = due.provider AND p.provider_reference = due.reference) back ON true
+          LEFT JOIN LATERAL (
+                SELECT p.id FROM return_parcels p
+                 WHERE p.tracking_number = due.tracking_number
+                   AND (p.provider = due.provider OR p.provider IS NULL)
+                 ORDER BY p.provider NULLS LAST, p.id DESC LIMIT 1) typed ON true
+          CROSS JOIN LATERAL (
+                SELECT coalesce(due.shipment_id, named.id, CASE WHEN back.id IS NULL THEN numbered.id END)
+                       AS shipment_id) ours
     )
     UPDATE tracking_events e
-       SET attempts = e.attempts + 1, next_attempt_at = :leased_until, shipment_id = found.shipment_id
+       SET attempts = e.attempts + 1, next_attempt_at = :leased_until, shipment_id = found.shipment_id,
+           return_parcel_id = found.return_parcel_id
       FROM found WHERE e.id = found.id
-    RETURNING e.id, found.shipment_id, e.received_at, e.failures
+    RETURNING e.id, found.shipment_id, e.received_at, e.failures, found.return_parcel_id
     """
 ).bindparams(_NOW, bindparam("leased_until", type_=_MOMENT))
 # What is new of `ids`, and what was applied before: a statement does not see its own writes. New is also what
@@ -90,10 +106,14 @@ _TAKE_UP = text(
     UPDATE tracking_events e SET state = 'RECEIVED', reason = NULL, error = NULL, next_attempt_at = :now
      WHERE e.state = 'SET_ASIDE' AND e.reason <> 'FAILED'
        AND ((e.shipment_id IS NULL
-             AND EXISTS (SELECT FROM shipments s
-                          WHERE (s.provider = e.provider AND s.provider_reference = e.reference)
-                             OR (s.tracking_number = e.tracking_number
-                                 AND (s.provider = e.provider OR s.provider IS NULL))))
+             AND (EXISTS (SELECT FROM shipments s
+                           WHERE (s.provider = e.provider AND s.provider_reference = e.reference)
+                              OR (s.tracking_number = e.tracking_number
+                                  AND (s.provider = e.provider OR s.provider IS NULL)))
+                  OR EXISTS (SELECT FROM return_parcels p
+                              WHERE (p.provider = e.provider AND p.provider_reference = e.reference)
+                                 OR (p.tracking_number = e.tracking_number
+                                     AND (p.provider = e.provider OR p.provider IS NULL)))))
             OR EXISTS (SELECT FROM shipments s
                         WHERE s.id = e.shipment_id
                           AND s.status NOT IN ('LABEL_PENDING', 'LABEL_CREATED', 'CANCELED')))
@@ -184,12 +204,16 @@ _PROBLEMS = text(
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Something that was told and is not applied yet; the parcel is None while none has the number."""
+    """Something that was told and is not applied yet; the parcel is None while none has the number.
+
+    `return_parcel_id` is the one that comes back, where it is of such.
+    """
 
     id: UUID
     shipment_id: UUID | None
     received_at: datetime
     failures: int = 0
+    return_parcel_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

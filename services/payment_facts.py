@@ -201,6 +201,8 @@ def _event_of(order: Order, change: Change, now: datetime) -> Event:
     moved = change.transaction
     event = payments.payment_event(_KINDS[moved.kind, moved.status], order, change.payment, now)
     facts = {**event.payload, "amountMinor": moved.amount_minor, "currency": change.payment.currency}
+    if moved.kind is TransactionKind.REFUND:
+        facts["transactionId"] = str(moved.id)
     if moved.decline_code is not None:
         facts["declineCode"] = moved.decline_code
     return replace(event, payload=facts)

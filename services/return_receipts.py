@@ -11,6 +11,7 @@ from domain.kernel.changes import check_version
 from domain.kernel.errors import NotFound
 from domain.kernel.keys import check_key
 from domain.locations import is_code
+from domain.return_arrivals import reopened
 from domain.return_receipts import Look
 from domain.returns import Return, ReturnStatus, return_event
 from persistence import inventory, locations
@@ -89,9 +90,12 @@ async def _write(
     found = await return_records.locked(transaction, return_id=return_id)
     before = found.named(return_id)
     check_version(before.version, expected_version)
-    after, movements = decided(before, transaction.now)
+    ready = reopened(before, found.returns, found.placed.lines)
+    after, movements = decided(ready, transaction.now)
     order = replace(found.placed.order, version=found.placed.order.version + 1)
     await rows.save(transaction.connection, before, after, order)
+    if ready is not before:
+        transaction.emit(return_event("ReturnReopened", order, ready, transaction.now))
     transaction.emit(return_event(_kind(after), order, after, transaction.now))
     short = await inventory.move(
         transaction.connection,

@@ -28,7 +28,7 @@ from domain.returns import (
 )
 from persistence import returns as rows
 from persistence.idempotency import Claim, claim_for
-from services import audit, orders, return_exchanges, return_records, return_settlement
+from services import audit, orders, return_exchanges, return_labels, return_records, return_settlement
 from services.access import ActorKind, Permission, require
 from services.context import ServiceContext, Transaction
 from services.one_by_one import each
@@ -250,9 +250,11 @@ def _approved(found: LockedReturns, after: Return, now: datetime) -> Return:
 
 
 async def _kept(context: ServiceContext, after: Return) -> Return:
-    """Give the money of a return that the customer keeps back at once: nothing is waited for."""
+    """See to what follows at once: the money of what the customer keeps, the label of what is to be sent."""
     if after.keeps_items and after.status is ReturnStatus.INSPECTED:
         return await return_settlement.settle(context, after.id)
+    if after.status is ReturnStatus.APPROVED:
+        await return_labels.see_to(context, after.id)
     return after
 
 
@@ -260,7 +262,8 @@ async def _expire(context: ServiceContext, return_id: UUID) -> None:
     def change(_found: LockedReturns, before: Return, now: datetime) -> Return | None:
         if before.expires_at is None or before.expires_at > now:
             return None
-        if before.status not in {ReturnStatus.APPROVED, ReturnStatus.IN_TRANSIT}:
+        # What its carrier has scanned is waited for, however late.
+        if before.status is not ReturnStatus.APPROVED:
             return None
         return moved(before, ReturnStatus.CANCELED, now)
 

@@ -1,12 +1,13 @@
 """Use cases of tracking: what is told of parcels is stored, then applied; who does not tell is asked."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain import tracking as decide
 from domain.carrier_events import (
@@ -24,11 +25,12 @@ from domain.orders import Order
 from domain.shipment_changes import LockedFulfillment
 from domain.shipments import Shipment, ShipmentStatus
 from domain.tracking import EVENT_KINDS, TrackingFact
+from persistence import return_tracking as back_rows
 from persistence import tracking as rows
 from persistence.error_text import text_of
 from persistence.outages import is_outage
 from persistence.tracking import Polled, Told
-from services import shipments
+from services import return_tracking, shipments
 from services.context import ServiceContext, Transaction
 from services.one_by_one import each, passed_over
 from services.shipments import HandedOver
@@ -37,6 +39,9 @@ MOST_AT_ONCE = 50
 """Events taken at once; a run goes on until fewer are due."""
 _LEASE = timedelta(seconds=30)
 _POLLS_AT_ONCE = 8
+
+_LeasePolls = Callable[..., Awaitable[list[Polled]]]
+_Polled = Callable[[AsyncConnection, UUID, datetime], Awaitable[None]]
 
 _log = structlog.get_logger(__name__)
 
@@ -71,7 +76,11 @@ async def apply_due(context: ServiceContext) -> int:
         async with context.read() as connection:
             due = await rows.lease_due(connection, most=MOST_AT_ONCE, now=now, leased_until=now + _LEASE)
         by_parcel: dict[UUID | None, list[Told]] = {}
+        back: dict[UUID, list[UUID]] = {}
         for one in due:
+            if one.return_parcel_id is not None:
+                back.setdefault(one.return_parcel_id, []).append(one.id)
+                continue
             by_parcel.setdefault(one.shipment_id, []).append(one)
         await _wait(context, by_parcel.pop(None, []), SetAsideReason.UNKNOWN_PARCEL)
         await each(
@@ -79,6 +88,7 @@ async def apply_due(context: ServiceContext) -> int:
             [(one, some) for one, some in by_parcel.items() if one is not None],
             lambda told: apply(context, *told),
         )
+        await each("apply_return_tracking", back.items(), lambda told: return_tracking.apply(context, *told))
         last = len(due)
         taken += last
     return taken
@@ -132,10 +142,12 @@ async def apply_in(
 
 async def poll_due(context: ServiceContext) -> int:
     """Ask carriers where parcels are that were long not told of; returns how many were asked about."""
-    asked, last = 0, MOST_AT_ONCE
-    while last == MOST_AT_ONCE:
-        last = await _poll(context, context.now())
-        asked += last
+    asked = 0
+    for lease, noted in ((rows.lease_polls, rows.polled), (back_rows.lease_polls, back_rows.polled)):
+        last = MOST_AT_ONCE
+        while last == MOST_AT_ONCE:
+            last = await _poll(context, context.now(), lease, noted)
+            asked += last
     return asked
 
 
@@ -156,10 +168,10 @@ async def tell_late(context: ServiceContext) -> int:
     return late
 
 
-async def _poll(context: ServiceContext, now: datetime) -> int:
+async def _poll(context: ServiceContext, now: datetime, lease: _LeasePolls, noted: _Polled) -> int:
     carriers = context.environment.carriers
     async with context.read() as connection:
-        due = await rows.lease_polls(connection, list(carriers), now=now, lease=_LEASE * 4, most=MOST_AT_ONCE)
+        due = await lease(connection, list(carriers), now=now, lease=_LEASE * 4, most=MOST_AT_ONCE)
     gate = asyncio.Semaphore(_POLLS_AT_ONCE)
     answers = await asyncio.gather(*(_ask(context, gate, one) for one in due), return_exceptions=True)
 
@@ -170,7 +182,7 @@ async def _poll(context: ServiceContext, now: datetime) -> int:
                 passed_over("poll_carriers", one.id, updates)
             elif updates:
                 await rows.store(connection, one.provider, updates, now=now)
-            await rows.polled(connection, one.id, decide.next_poll(one.shipped_at, now))
+            await noted(connection, one.id, decide.next_poll(one.shipped_at, now))
 
     await each("poll_carriers", zip(due, answers, strict=True), note)
     return len(due)

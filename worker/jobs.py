@@ -15,7 +15,9 @@ from services import (
     pickups,
     reconciliation,
     reroutes,
+    return_labels,
     return_settlement,
+    return_work,
     returns,
     routing_batches,
     routing_prices,
@@ -72,8 +74,11 @@ JOBS = (
     Job("remind_of_pickups", 60.0, pickups.remind),
     # Of these the process ended before it decided, or the provider answered late.
     Job("judge_returns", 5.0, returns.judge_due),
+    # As labels of what goes out: within seconds of the carrier's return.
+    Job("buy_return_labels", 2.0, return_labels.buy_due),
     Job("settle_returns", 2.0, return_settlement.settle_due),
     # Days: minutes do not matter.
+    Job("remind_of_returns", 60.0, return_work.remind_due),
     Job("expire_returns", 60.0, returns.expire_due),
     # Once a day for each day, some hours after its end; looked for more often than that.
     Job("reconcile_payments", 900.0, reconciliation.reconcile_due),

@@ -39,6 +39,7 @@ class Notification:
     locale: str
     order_id: strawberry.ID
     shipment_id: strawberry.ID | None = strawberry.field(description="The parcel it tells of, if it does.")
+    return_id: strawberry.ID | None = strawberry.field(description="The return it tells of, if it does.")
     attempts: int
     reason: str | None
     sender: str | None
@@ -59,6 +60,7 @@ class Notification:
             locale=notification.locale,
             order_id=encode_id("Order", notification.order_id),
             shipment_id=encode_id("Shipment", shipment) if shipment else None,
+            return_id=encode_id("Return", returned) if (returned := notification.return_id) else None,
             attempts=notification.attempts,
             reason=notification.reason,
             sender=notification.sender,

@@ -13,6 +13,7 @@ from api.context import Info
 from api.pagination import PageInfo, PageRequest, cursor
 from api.scalars import encode_id
 from api.schema.payments import PaymentTransaction
+from api.schema.return_parcels import SentBack
 from api.schema.return_quotes import ReturnQuote
 from api.schema.values import Money, Node
 from domain import return_evidence as verdicts
@@ -222,7 +223,7 @@ class ReturnLine:
 
 
 @strawberry.type(description="Units of an order that come back together.")
-class Return(Node):
+class Return(SentBack, Node):
     """A return, for whoever may see its order."""
 
     number: str
@@ -238,7 +239,6 @@ class Return(Node):
     expires_at: datetime | None = strawberry.field(description="Until when its units must be here.")
     received_at: datetime | None
     closed_at: datetime | None
-    row: strawberry.Private[domain.Return]
 
     @classmethod
     def of(cls, found: domain.Return) -> "Return":
@@ -356,10 +356,12 @@ class ReturnConnection:
     page_info: PageInfo
 
     @classmethod
-    def of(cls, found: Sequence[domain.Return], request: PageRequest) -> "ReturnConnection":
+    def of(
+        cls, found: Sequence[domain.Return], request: PageRequest, order: str = NEWEST
+    ) -> "ReturnConnection":
         """Return the page; a return beyond its size only tells that there are more."""
         edges = [
-            ReturnEdge(cursor=cursor(NEWEST, one.created_at, one.id), node=Return.of(one))
+            ReturnEdge(cursor=cursor(order, one.created_at, one.id), node=Return.of(one))
             for one in found[: request.size]
         ]
         info = PageInfo.of(

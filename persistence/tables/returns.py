@@ -61,6 +61,8 @@ returns = Table(
     moment("decided_at", optional=True),
     moment("received_at", optional=True),
     moment("closed_at", optional=True),
+    # When the customer was reminded of sending it.
+    moment("reminded_at", optional=True),
     Column("version", Integer, nullable=False, server_default="1"),
     one_of("status", ReturnStatus),
     one_of("wish", ReturnWish),
@@ -70,6 +72,7 @@ returns = Table(
     # Work lists, the newest first.
     Index("ix_returns_created_at", "created_at", "id"),
     Index("ix_returns_status", "status", "created_at", "id"),
+    Index("ix_returns_expires_at", "expires_at", "id", postgresql_where="status = 'APPROVED'"),
 )
 
 return_lines = Table(

@@ -27,6 +27,8 @@ tracking_events = Table(
     text_column("tracking_number", optional=True),
     # The parcel of ours, once it is found.
     Column("shipment_id", Uuid, ForeignKey("shipments.id")),
+    # Or the one that brings something back.
+    Column("return_parcel_id", Uuid, ForeignKey("return_parcels.id")),
     text_column("status"),
     text_column("code", optional=True),
     text_column("description", optional=True),
@@ -60,5 +62,13 @@ tracking_events = Table(
         "(state = 'DISMISSED') = (note IS NOT NULL) AND (note IS NULL) = (dismissed_at IS NULL)",
         name="dismissed",
     ),
-    CheckConstraint("state <> 'APPLIED' OR shipment_id IS NOT NULL", name="applied"),
+    Index(
+        "ix_tracking_events_return_parcel_id",
+        "return_parcel_id",
+        "occurred_at",
+        postgresql_where="return_parcel_id IS NOT NULL",
+    ),
+    CheckConstraint(
+        "state <> 'APPLIED' OR shipment_id IS NOT NULL OR return_parcel_id IS NOT NULL", name="applied"
+    ),
 )

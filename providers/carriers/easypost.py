@@ -37,6 +37,7 @@ from providers.carriers.easypost_objects import (
     quotes_of,
     rate_of,
     rating,
+    returning,
     selling,
 )
 from providers.carriers.kept_documents import KeptDocuments
@@ -94,9 +95,18 @@ class EasyPostCarrier:
 
     async def buy_label(self, key: str, request: LabelRequest) -> Label:
         """Buy the label of one parcel, once per key."""
+        return await self._sold(key, request, selling)
+
+    async def buy_return_label(self, key: str, request: LabelRequest) -> Label:
+        """Buy the label of a parcel that comes back, once per key."""
+        return await self._sold(key, request, returning)
+
+    async def _sold(
+        self, key: str, request: LabelRequest, params_of: Callable[[str, LabelRequest], Object]
+    ) -> Label:
         shipment = await self._found(key)
         if shipment is None:
-            shipment = await self._ask(_creating(selling(key, request)))
+            shipment = await self._ask(_creating(params_of(key, request)))
         if not shipment.get("postage_label"):
             shipment = await self._bought(shipment, request.service_code)
         return await self._label(shipment)

@@ -65,6 +65,20 @@ def selling(key: str, request: LabelRequest) -> Object:
     return params
 
 
+def returning(key: str, request: LabelRequest) -> Object:
+    """Return what makes a shipment that comes back from the customer, who is the request's sender.
+
+    With `is_return` the addresses are those of the way out, and EasyPost switches them:
+    https://docs.easypost.com/docs/shipments/returns.
+    """
+    params = selling(key, request)
+    params["from_address"], params["to_address"] = params["to_address"], params["from_address"]
+    params["is_return"] = True
+    if "customs_info" in params:
+        params["customs_info"]["contents_type"] = "returned_goods"
+    return params
+
+
 def quotes_of(shipments: Sequence[Object]) -> list[RateQuote]:
     """Return what carriers ask for all parcels together, of services that take each of them."""
     by_service: list[dict[tuple[str, str, str], Object]] = [

@@ -39,6 +39,7 @@ else:
 
 _HANGS_SECONDS: Final = 3600.0
 _A_DAY: Final = timedelta(days=1)
+_DROP_OFF_DIGITS: Final = 8
 _CURRENCY_WITHOUT_CONTENTS: Final = "USD"
 
 
@@ -78,6 +79,10 @@ class SandboxCarrier:
         parcel = await self._buy(key, request, faults)
         await _meet(fate)
         return _label(parcel)
+
+    async def buy_return_label(self, key: str, request: LabelRequest) -> Label:
+        """Sell the label of a parcel that comes back, once per key, like any other."""
+        return await self.buy_label(key, request)
 
     async def find_label(self, key: str) -> Label | None:
         """Return the label that was sold with `key`; None when that never arrived."""
@@ -175,4 +180,5 @@ def _label(parcel: SandboxParcel) -> Label:
         LabelFormat.PDF,
         price=Money(parcel.price_minor, parcel.currency),
         estimated_at=parcel.estimated_at,
+        drop_off_code=parcel.tracking_number[-_DROP_OFF_DIGITS:],
     )

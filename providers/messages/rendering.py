@@ -11,6 +11,13 @@ from domain.kernel.errors import InvalidInput
 from domain.kernel.money import Money
 from domain.letters import Letter, LetterLine, Parcel
 from domain.message_ports import MessageRefused, Rendered
+from providers.messages.return_words import (
+    return_address,
+    return_notes,
+    return_rows,
+    return_totals,
+    return_values,
+)
 from providers.messages.words import Words, shortened
 
 MOST_LINES = 50
@@ -57,6 +64,7 @@ def _given(letter: Letter, words: Words) -> dict[str, object]:
         "items": words.count("items", sum(line.quantity for line in letter.lines)),
         "amount": words.money(letter.amount) if letter.amount else "",
         "carrier": letter.parcel.carrier if letter.parcel else "",
+        **return_values(letter, words),
     }
 
     def label(name: str) -> str:
@@ -73,16 +81,24 @@ def _given(letter: Letter, words: Words) -> dict[str, object]:
         "shop": shop,
         "label": label,
         "pair": lambda name, value: words.say("labels", "pair", name=name, value=value),
+        "notes": return_notes(letter, words),
         "lines_label": label("in_parcel" if parcel else "items"),
         "lines": [_line(line, words) for line in letter.lines[:MOST_LINES]],
         "more": words.count("more", more) if more > 0 else None,
-        "totals": _totals(letter, words),
-        "address": words.address(letter.address) if letter.address else None,
-        "address_label": label("pickup_at" if letter.pickup_code else "ship_to"),
-        "parcel": _pickup(letter.pickup_code, words) or (_parcel(parcel, words) if parcel else None),
+        "totals": _totals(letter, words) or return_totals(letter, words),
+        "address": words.address(letter.address) if letter.address else return_address(letter, words),
+        "address_label": label(_address_label(letter)),
+        "parcel": _pickup(letter.pickup_code, words)
+        or (_parcel(parcel, words) if parcel else return_rows(letter, words)),
         "tracking_url": _web_address(parcel.tracking_url) if parcel else None,
         "order_url": _web_address(letter.link),
     }
+
+
+def _address_label(letter: Letter) -> str:
+    if letter.returned:
+        return "return_to"
+    return "pickup_at" if letter.pickup_code else "ship_to"
 
 
 def _line(line: LetterLine, words: Words) -> dict[str, str | None]:

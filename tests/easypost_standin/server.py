@@ -125,10 +125,16 @@ class _Answers:
         abroad = params["to_address"]["country"] != params["from_address"]["country"]
         if abroad and "reference" in params and "customs_info" not in params:
             return _error(422, "SHIPMENT.CUSTOMS.MISSING", "customs_info is required")
+        ends = [params["from_address"], params["to_address"]]
+        if params.get("is_return"):
+            ends.reverse()  # as documented: they are switched
         shipment = {
             "id": f"shp_{uuid4().hex}",
             "object": "Shipment",
             "reference": params.get("reference"),
+            "is_return": params.get("is_return", False),
+            "from_address": ends[0],
+            "to_address": ends[1],
             "parcel": params["parcel"],
             "messages": [],
             "status": "unknown",

@@ -71,6 +71,7 @@ SHIPMENT_CREATE: dict[str, Any] = {
                 "from_address": _ADDRESS,
                 "parcel": _PARCEL,
                 "customs_info": _CUSTOMS,
+                "is_return": {"type": "boolean"},
                 "options": {
                     "type": "object",
                     "properties": {

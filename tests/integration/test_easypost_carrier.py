@@ -75,6 +75,24 @@ async def test_a_label_is_bought_once_per_key(carrier: EasyPostCarrier, account:
     assert len(account.bought) == len(account.shipments) == 1
 
 
+async def test_the_label_of_a_return_goes_from_the_customer_to_us_once(
+    carrier: EasyPostCarrier, account: Account
+) -> None:
+    customer, shop = label_request().recipient, label_request().sender
+    request = label_request(PRIORITY, sender=customer, recipient=shop)
+    label = await carrier.buy_return_label("back", request)
+
+    assert await carrier.buy_return_label("back", request) == label
+    assert await carrier.find_label("back") == label
+    (shipment,) = account.shipments.values()
+    assert shipment["is_return"] is True
+    assert (shipment["from_address"]["street1"], shipment["to_address"]["street1"]) == (
+        customer.line1,
+        shop.line1,
+    )
+    assert len(account.bought) == 1
+
+
 @pytest.mark.parametrize("lost", ["create", "buy"])
 @pytest.mark.parametrize("how", [failing(500, "INTERNAL"), hanging])
 async def test_what_was_done_without_an_answer_is_found_and_not_done_again(

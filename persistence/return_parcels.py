@@ -1,0 +1,317 @@
+"""SQL of the parcels of returns: planned, their labels leased and recorded, their documents."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, BigInteger, DateTime, LargeBinary, Row, Text, Uuid, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.addresses import Address
+from domain.carrier_ports import CustomsLine, Label, LabelFormat
+from domain.kernel.errors import LabelRefused
+from domain.kernel.ids import new_id
+from domain.kernel.money import Money
+from domain.labels import DocumentKind
+from domain.return_parcels import KEEP_EXPIRED_LABELS, ParcelSource, ReturnLabelAsk, ReturnParcel
+from domain.shipments import LabelState, ShipmentStatus
+from persistence.labels import Document
+
+_MOMENT = DateTime(timezone=True)
+_COLUMNS = """
+    p.id, p.return_id, p.source, p.created_at, p.label_state, p.status, p.location_id, p.provider, p.carrier,
+    p.service_code, p.provider_reference, p.tracking_number, p.tracking_url, p.drop_off_code, p.document_id,
+    p.document_format, p.label_price_minor, p.label_currency, p.label_error_code, p.label_error,
+    p.estimated_at, p.delivered_at, p.told_at, p.position, p.label_generation
+"""
+_IDS = bindparam("ids", type_=ARRAY(Uuid))
+_OF_RETURNS = text(
+    f"SELECT {_COLUMNS} FROM return_parcels p WHERE p.return_id = ANY (:ids) ORDER BY p.return_id, p.source"
+).bindparams(_IDS)
+# Written as it is: whoever writes has the order's lock.
+_PUT = text(
+    """
+    INSERT INTO return_parcels (id, return_id, source, status, location_id, provider, carrier, service_code,
+           tracking_number, tracking_url, drop_off_code, label_state, label_generation, created_at)
+    VALUES (:id, :return_id, :source, :status, :location_id, :provider, :carrier, :service_code,
+            :tracking_number, :tracking_url, :drop_off_code, :label_state, :generation, :created_at)
+    ON CONFLICT (return_id, source) DO UPDATE
+       SET status = excluded.status, provider = excluded.provider, carrier = excluded.carrier,
+           service_code = excluded.service_code, tracking_number = excluded.tracking_number,
+           tracking_url = excluded.tracking_url, drop_off_code = excluded.drop_off_code,
+           label_state = excluded.label_state, label_generation = excluded.label_generation,
+           label_attempts = 0, label_requested_at = NULL, label_next_attempt_at = NULL,
+           label_error_code = NULL, label_error = NULL, next_poll_at = NULL
+    """
+).bindparams(
+    bindparam("location_id", type_=Uuid()),
+    *(
+        bindparam(name, type_=Text())
+        for name in (
+            "provider",
+            "carrier",
+            "service_code",
+            "tracking_number",
+            "tracking_url",
+            "drop_off_code",
+        )
+    ),
+)
+# What is to be sent and has no plan yet, because its process ended after the approval.
+_UNPLANNED = text(
+    """
+    SELECT r.id FROM returns r
+     WHERE r.status = 'APPROVED' AND NOT r.keeps_items
+       AND NOT EXISTS (SELECT FROM return_parcels p WHERE p.return_id = r.id AND p.source = 'LABEL')
+     ORDER BY r.created_at, r.id LIMIT :most
+    """
+)
+# The label of what was given up goes back, of what only expired some days later: it may be on its way.
+_GIVEN_UP = """
+    (r.status = 'CANCELED'
+     AND (r.expires_at IS NULL OR r.closed_at < r.expires_at OR r.closed_at <= :kept_since))
+"""
+_DUE = f"""
+    (p.label_state = 'REQUESTED'
+     OR (p.label_state = 'PURCHASED' AND p.status = 'LABEL_CREATED' AND p.label_kept_at IS NULL
+         AND {_GIVEN_UP}))
+    AND (p.label_next_attempt_at IS NULL OR p.label_next_attempt_at <= :now)
+"""
+_TAKEN = f"""
+    UPDATE return_parcels p
+       SET label_attempts = p.label_attempts + 1, label_next_attempt_at = :leased_until,
+           label_requested_at = coalesce(p.label_requested_at, :now)
+      FROM due, returns r, orders o
+     WHERE p.id = due.id AND r.id = p.return_id AND o.id = r.order_id
+    RETURNING p.id, p.return_id, r.number, p.label_generation, p.label_attempts, p.label_requested_at,
+              p.provider, p.label_state, {_GIVEN_UP} AS canceled, p.provider_reference, p.service_code,
+              o.shipping_address AS sender, o.currency,
+              (SELECT l.address FROM locations l WHERE l.id = p.location_id) AS recipient,
+              (SELECT jsonb_agg(jsonb_build_array(b.sku, i.name, b.quantity, i.unit_price_minor,
+                                                  v.weight_grams) ORDER BY b.sku, b.id)
+                 FROM return_lines b
+                 JOIN order_lines i ON i.id = b.order_line_id
+                 LEFT JOIN variants v ON v.id = i.variant_id
+                WHERE b.return_id = p.return_id) AS contents
+"""
+_LEASE = text(
+    f"""
+    WITH due AS (
+        SELECT p.id FROM return_parcels p JOIN returns r ON r.id = p.return_id
+         WHERE {_DUE} AND (CAST(:return_id AS uuid) IS NULL OR p.return_id = :return_id)
+         ORDER BY p.label_next_attempt_at NULLS FIRST, p.id LIMIT :most
+           FOR NO KEY UPDATE OF p SKIP LOCKED
+    ) {_TAKEN}
+    """
+).bindparams(
+    bindparam("return_id", type_=Uuid()),
+    *(bindparam(name, type_=_MOMENT) for name in ("now", "leased_until", "kept_since")),
+)
+_POSTPONE = text(
+    """
+    UPDATE return_parcels SET label_next_attempt_at = :next_attempt_at
+     WHERE id = :id AND label_generation = :generation AND label_attempts = :attempts
+    """
+).bindparams(bindparam("next_attempt_at", type_=_MOMENT))
+# Who asked anew, or got there first, has made this answer void. What was bought is a fact.
+_PURCHASED = text(
+    """
+    UPDATE return_parcels p
+       SET label_state = 'PURCHASED', status = 'LABEL_CREATED', tracking_number = :tracking_number,
+           tracking_url = :tracking_url, provider_reference = :reference,
+           drop_off_code = coalesce(:drop_off_code, p.drop_off_code), label_price_minor = :price_minor,
+           label_currency = :currency, document_id = :document_id, document_format = :format,
+           document = :document, label_next_attempt_at = NULL, label_error_code = NULL, label_error = NULL
+     WHERE p.id = :id AND p.label_state IN ('REQUESTED', 'FAILED') AND p.label_generation = :generation
+    RETURNING p.id
+    """
+).bindparams(
+    *(bindparam(name, type_=Text()) for name in ("tracking_url", "drop_off_code", "currency")),
+    bindparam("price_minor", type_=BigInteger()),
+    bindparam("document", type_=LargeBinary()),
+)
+_FAILED = text(
+    """
+    UPDATE return_parcels SET label_state = 'FAILED', label_next_attempt_at = NULL,
+           label_error_code = :code, label_error = :message
+     WHERE id = :id AND label_state = 'REQUESTED' AND label_generation = :generation
+    RETURNING id
+    """
+)
+_VOIDED = text(
+    """
+    UPDATE return_parcels SET label_state = 'VOIDED', status = 'CANCELED', label_next_attempt_at = NULL
+     WHERE id = :id AND label_state IN ('REQUESTED', 'PURCHASED')
+    """
+)
+_KEPT = text(
+    """
+    UPDATE return_parcels SET label_kept_at = :now, label_next_attempt_at = NULL,
+           label_error_code = 'label_not_taken_back', label_error = :message
+     WHERE id = :id
+    """
+).bindparams(bindparam("now", type_=_MOMENT))
+_DOCUMENT = text(
+    """
+    SELECT p.document_format, p.document, r.order_id
+      FROM return_parcels p JOIN returns r ON r.id = p.return_id WHERE p.document_id = :id
+    """
+).bindparams(bindparam("id", type_=Uuid()))
+
+
+async def of_returns(
+    connection: AsyncConnection, return_ids: Sequence[UUID]
+) -> dict[UUID, list[ReturnParcel]]:
+    """Return the parcels of returns, the shop's plan first, by return."""
+    found: dict[UUID, list[ReturnParcel]] = {}
+    for row in await connection.execute(_OF_RETURNS, {"ids": list(return_ids)}):
+        found.setdefault(row.return_id, []).append(_parcel(row))
+    return found
+
+
+async def put(connection: AsyncConnection, parcel: ReturnParcel) -> None:
+    """Write a parcel of a return whose order is locked, in place of the one from the same source."""
+    await connection.execute(
+        _PUT,
+        {
+            "id": parcel.id,
+            "return_id": parcel.return_id,
+            "source": parcel.source.value,
+            "status": parcel.status.value,
+            "location_id": parcel.location_id,
+            "provider": parcel.provider,
+            "carrier": parcel.carrier,
+            "service_code": parcel.service_code,
+            "tracking_number": parcel.tracking_number,
+            "tracking_url": parcel.tracking_url,
+            "drop_off_code": parcel.drop_off_code,
+            "label_state": parcel.label_state.value,
+            "generation": parcel.generation,
+            "created_at": parcel.created_at,
+        },
+    )
+
+
+async def unplanned(connection: AsyncConnection, most: int) -> list[UUID]:
+    """Return approved returns of which nobody has said yet how they are sent."""
+    return list(await connection.scalars(_UNPLANNED, {"most": most}))
+
+
+async def lease(
+    connection: AsyncConnection, return_id: UUID | None, *, most: int, now: datetime, leased_until: datetime
+) -> list[ReturnLabelAsk]:
+    """Take labels that are to be bought or given back (of one return, or all) for this caller alone."""
+    values = {
+        "return_id": return_id,
+        "most": most,
+        "now": now,
+        "leased_until": leased_until,
+        "kept_since": now - KEEP_EXPIRED_LABELS,
+    }
+    return [_ask(row) for row in await connection.execute(_LEASE, values)]
+
+
+async def postpone(connection: AsyncConnection, ask: ReturnLabelAsk, next_attempt_at: datetime) -> None:
+    """Ask again later, unless somebody has meanwhile."""
+    values = {"id": ask.parcel_id, "generation": ask.generation, "attempts": ask.attempts}
+    await connection.execute(_POSTPONE, {**values, "next_attempt_at": next_attempt_at})
+
+
+async def keep(connection: AsyncConnection, ask: ReturnLabelAsk, label: Label) -> bool:
+    """Record the label of a return whose order is locked; False when that was recorded before."""
+    values = {
+        "id": ask.parcel_id,
+        "generation": ask.generation,
+        "tracking_number": label.tracking_number,
+        "tracking_url": label.tracking_url,
+        "reference": label.reference,
+        "drop_off_code": label.drop_off_code,
+        "price_minor": label.price.amount_minor if label.price else None,
+        "currency": label.price.currency if label.price else None,
+        "document_id": new_id(),
+        "format": label.document_format.value,
+        "document": label.document,
+    }
+    return (await connection.execute(_PURCHASED, values)).first() is not None
+
+
+async def fail(connection: AsyncConnection, ask: ReturnLabelAsk, refused: LabelRefused) -> bool:
+    """Record why a label was refused; False when an outcome was recorded before."""
+    values = {
+        "id": ask.parcel_id,
+        "generation": ask.generation,
+        "code": refused.refusal,
+        "message": refused.message,
+    }
+    return (await connection.execute(_FAILED, values)).first() is not None
+
+
+async def record_void(connection: AsyncConnection, ask: ReturnLabelAsk) -> None:
+    """Record that the label of a return that was given up went back, or never came to be."""
+    await connection.execute(_VOIDED, {"id": ask.parcel_id})
+
+
+async def record_kept(connection: AsyncConnection, ask: ReturnLabelAsk, message: str, now: datetime) -> None:
+    """Record that the label of a return that was given up was not taken back."""
+    await connection.execute(_KEPT, {"id": ask.parcel_id, "message": message, "now": now})
+
+
+async def document(connection: AsyncConnection, document_id: UUID) -> tuple[Document, UUID] | None:
+    """Return the label with this id and the order that it is for; None where there is none."""
+    row = (await connection.execute(_DOCUMENT, {"id": document_id})).first()
+    if row is None:
+        return None
+    kept = Document(DocumentKind.LABEL, LabelFormat(row.document_format), bytes(row.document))
+    return kept, row.order_id
+
+
+def _parcel(row: Row[*tuple[Any, ...]]) -> ReturnParcel:
+    priced = row.label_price_minor is not None
+    return ReturnParcel(
+        row.id,
+        row.return_id,
+        ParcelSource(row.source),
+        row.created_at,
+        LabelState(row.label_state),
+        ShipmentStatus(row.status),
+        row.location_id,
+        row.provider,
+        row.carrier,
+        row.service_code,
+        row.provider_reference,
+        row.tracking_number,
+        row.tracking_url,
+        row.drop_off_code,
+        row.document_id,
+        LabelFormat(row.document_format) if row.document_format else None,
+        Money(row.label_price_minor, row.label_currency) if priced else None,
+        (row.label_error_code, row.label_error) if row.label_error_code else None,
+        row.estimated_at,
+        row.delivered_at,
+        row.told_at,
+        row.position,
+        row.label_generation,
+    )
+
+
+def _ask(row: Row[*tuple[Any, ...]]) -> ReturnLabelAsk:
+    return ReturnLabelAsk(
+        row.id,
+        row.return_id,
+        row.number,
+        row.label_generation,
+        row.label_attempts,
+        row.label_requested_at,
+        row.provider,
+        LabelState(row.label_state),
+        row.canceled,
+        row.provider_reference,
+        row.service_code,
+        Address.from_json(row.sender),
+        Address.from_json(row.recipient) if row.recipient else None,
+        tuple(
+            CustomsLine(sku, name, quantity, Money(price, row.currency), weight)
+            for sku, name, quantity, price, weight in row.contents or ()
+        ),
+    )

@@ -1,0 +1,113 @@
+"""What customers are told of their returns: each step once, with what they have to do and what they get."""
+
+from domain.notifications import NotificationKind, NotificationState
+from domain.returns import Disposition, Grade, Return, ReturnReason, ReturnStatus
+from persistence.database import Database
+from providers.messages.rendering import Renderer
+from services import notifications, return_settlement, returns
+from services.access import SYSTEM
+from tests.checkouts import make_stocked_shop, till
+from tests.mail_server import mail_server
+from tests.notices import note_all, notices, post, set_row, tell
+from tests.sent_back import arrived_order, ask_for, bring_back, desk, let_return, look_at
+from tests.shipping import order_of
+from tests.ways_back import carriers, sent_by_sandbox
+
+K = NotificationKind
+
+
+async def told(database: Database, found: Return) -> list[K]:
+    """Return what the customer was told of a return, after every event was read twice."""
+    for _ in range(2):
+        await note_all(database)
+    order = await order_of(database, found.order_id)
+    return [one.kind for one in await notices(database, order) if one.return_id == found.id]
+
+
+async def test_every_step_of_a_return_is_told_once_and_its_money_not_twice(database: Database) -> None:
+    await let_return(database)
+    shop = await make_stocked_shop(database, 20)
+    order = await sent_by_sandbox(database, shop=shop)
+    found = await ask_for(database, order, 2, **carriers(database))
+    assert await told(database, found) == [K.RETURN_APPROVED]
+    here = await bring_back(database, found, shop.locations[0].code)
+    done = await look_at(database, here)
+    assert done.status is ReturnStatus.CLOSED
+
+    assert await told(database, found) == [K.RETURN_APPROVED, K.RETURN_ARRIVED, K.RETURN_REFUNDED]
+    all_told = [one.kind for one in await notices(database, order)]
+    assert K.ORDER_REFUNDED not in all_told, "the return tells of it"
+
+    async with mail_server() as server:
+        sent = await notifications.send_due(post(database, server))
+    assert sent == {NotificationState.SENT: len(all_told)}
+    approved, refunded = (
+        next(one for one in server.messages if word in one["Subject"]) for word in ("approved", "Refund")
+    )
+    (text, _), (paid, _) = ([part.get_content() for part in one.iter_parts()] for one in (approved, refunded))
+    assert f"Return number: {found.number}" in text
+    assert "Please print the label" in text
+    for word in ("Drop-off code: ", "Tracking number: SB", "To arrive by: ", "Send it to", "Lagerstr. 1"):
+        assert word in text
+    assert f"USD {done.refund_minor / 100:.2f}" in paid.replace("\xa0", " ").replace("$", "USD ")
+    assert "The way you paid: " in paid
+
+
+async def test_a_request_that_waits_and_what_becomes_of_it_is_told(database: Database) -> None:
+    await let_return(database, auto_refund_most_minor=0)
+    order = await arrived_order(database, 2)
+    waits = await ask_for(database, order)
+    await returns.decide_on(
+        desk(database), waits.id, approve=False, note="It was worn <b>a lot</b>.", expected_version=None
+    )
+    assert await told(database, waits) == [K.RETURN_RECEIVED_REQUEST, K.RETURN_DECLINED]
+    said = await notifications.preview(till(database, SYSTEM), order.number, K.RETURN_DECLINED, None)
+    html = Renderer().render(said).html
+    assert "It was worn &lt;b&gt;a lot&lt;/b&gt;." in html
+
+    other = await ask_for(database, order)
+    await returns.cancel(desk(database), None, other.id, None, None)
+    assert await told(database, other) == [K.RETURN_RECEIVED_REQUEST, K.RETURN_CANCELED]
+
+
+async def test_a_machines_decline_says_why_in_the_customers_words(database: Database) -> None:
+    await let_return(database, window_days=10)
+    order = await arrived_order(database, 1, days_ago=30)
+    found = await ask_for(database, order)
+    assert await told(database, found) == [K.RETURN_DECLINED]
+    said = await notifications.preview(till(database, SYSTEM), order.number, K.RETURN_DECLINED, "de")
+    assert said.returned is not None
+    rendered = Renderer().render(said)
+    assert "Die Frist für die Rückgabe ist abgelaufen." in rendered.text
+
+
+async def test_what_is_kept_expired_or_rejected_is_told_as_that(database: Database) -> None:
+    await let_return(database, keep_below_minor=5000)
+    shop = await make_stocked_shop(database, 20)
+    kept = await ask_for(database, await arrived_order(database, 1, shop=shop), reason=ReturnReason.DEFECTIVE)
+    assert kept.status is ReturnStatus.CLOSED
+    assert await told(database, kept) == [K.RETURN_APPROVED, K.RETURN_REFUNDED]
+
+    await let_return(database)
+    late = await ask_for(database, await arrived_order(database, 1, shop=shop))
+    await set_row(
+        database, "UPDATE returns SET expires_at = now() - interval '1 minute' WHERE id = :id", id=late.id
+    )
+    await returns.expire_due(desk(database))
+    assert (await told(database, late))[-1] is K.RETURN_EXPIRED
+
+    other = await ask_for(database, await arrived_order(database, 1, shop=shop))
+    here = await bring_back(database, other, shop.locations[0].code)
+    seen = await look_at(database, here, Disposition.PROCESSING_REQUIRED, Grade.NOT_OURS)
+    assert seen.status is ReturnStatus.INSPECTED
+    await return_settlement.reject(desk(database), seen.id, "A brick was in it.", None)
+    assert (await told(database, other))[-1] is K.RETURN_REJECTED
+
+
+async def test_money_of_the_order_that_is_of_no_return_is_still_told(database: Database) -> None:
+    order = await arrived_order(database, 1)
+    await note_all(database)
+    facts = {"amountMinor": 500, "currency": "USD", "transactionId": str(order.id)}
+    await tell(database, order, "PaymentRefunded", facts)
+    await note_all(database)
+    assert K.ORDER_REFUNDED in [one.kind for one in await notices(database, order)]
