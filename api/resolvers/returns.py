@@ -21,6 +21,7 @@ from api.schema.return_changes import (
     ReturnRequestInput,
     quoted_lines,
 )
+from api.schema.return_events import ReturnEvent
 from api.schema.returns import (
     KEY,
     NEWEST,
@@ -28,7 +29,6 @@ from api.schema.returns import (
     Return,
     ReturnConnection,
     ReturnEligibility,
-    ReturnEvent,
     ReturnStatus,
 )
 from domain.kernel.errors import NotFound
