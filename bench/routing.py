@@ -29,6 +29,8 @@ from domain.routing.stock_prices import price_stock
 _JUDGED = 10
 """Every tenth order is solved by HiGHS too, to the end."""
 _BATCH = 100
+_FUTURES = 6
+"""Drawn for every batch."""
 _WARM_UP = 20
 
 
@@ -175,6 +177,7 @@ def _learn(stream: Stream, left: Any, start: int, known: int, prices: FloatArray
         len(stream.orders) - seen,
         known=stream.orders[start:seen],
         start=prices,
+        futures=_FUTURES,
         seed=start,
     )
 
