@@ -28,14 +28,14 @@ class TableOrder:
 
 
 def expected_until_delivery(
-    stock: IntArray, stock_at_delivery: IntArray, reserve: float = 0.15
+    stock: IntArray, stock_at_delivery: IntArray, reserve: float = 0.15, reserve_units: float = 0.0
 ) -> FloatArray:
     """Return (skus,) units likely to be ordered until the next delivery, if stock was bought for that.
 
-    Buyers order what they expect to sell and a reserve (a share of all they had after the last delivery) on
-    top: of what is left now (skus, sites), the reserve stays.
+    Buyers order what they expect to sell and a reserve (a share of all they had after the last delivery, and
+    some units of whatever it is) on top: of what is left now (skus, sites), the reserve stays.
     """
-    kept = reserve * stock_at_delivery.sum(axis=1)
+    kept = reserve * stock_at_delivery.sum(axis=1) + reserve_units
     left: FloatArray = np.maximum(stock.sum(axis=1) - kept, 0.0)
     return left
 

@@ -65,9 +65,10 @@ def test_known_orders_count_as_they_are() -> None:
 
 
 def test_a_reserve_is_not_expected_to_be_sold() -> None:
-    left = expected_until_delivery(np.array([[5, 5], [1, 0]]), np.array([[10, 10], [10, 10]]), reserve=0.15)
+    now, then = np.array([[5, 5], [1, 0]]), np.array([[10, 10], [10, 10]])
 
-    assert left.tolist() == [7.0, 0.0]
+    assert expected_until_delivery(now, then, reserve=0.15).tolist() == [7.0, 0.0]
+    assert expected_until_delivery(now, then, reserve=0.15, reserve_units=2).tolist() == [5.0, 0.0]
 
 
 def test_drawn_orders_ask_for_what_is_expected_at_costs_of_real_places() -> None:
