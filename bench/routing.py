@@ -29,6 +29,11 @@ from domain.routing.stock_prices import price_stock
 _JUDGED = 10
 """Every tenth order is solved by HiGHS too, to the end."""
 _BATCH = 100
+_FUTURES = 6
+"""Drawn for every batch."""
+_RESERVE, _RESERVE_UNITS = 0.13, 1.3
+"""Of a stream's stock: 15 % on top of what is asked for, and a unit or two more, as the least stock of any
+SKU shows (3), and stock in general beside what was asked for in the past."""
 _WARM_UP = 20
 
 
@@ -171,10 +176,11 @@ def _learn(stream: Stream, left: Any, start: int, known: int, prices: FloatArray
     return price_stock(
         Outlook([*stream.past, *stream.orders[:seen]], len(left)),
         left,
-        expected_until_delivery(left, stream.stock),
+        expected_until_delivery(left, stream.stock, _RESERVE, _RESERVE_UNITS),
         len(stream.orders) - seen,
         known=stream.orders[start:seen],
         start=prices,
+        futures=_FUTURES,
         seed=start,
     )
 

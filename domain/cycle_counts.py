@@ -211,10 +211,10 @@ def approve(
 
     Raises VersionConflict, IllegalTransition, and SameActor when `actor` counted what waits.
     """
-    if not check_transition(TRANSITIONS, count.status, CycleCountStatus.APPROVED, "the count"):
+    if not check_transition(TRANSITIONS, count.status, CycleCountStatus.APPROVED, "the count", "id"):
         return None
     check_version(count.version, expected_version)
-    _require(count, CycleCountStatus.SUBMITTED, "what was submitted is approved")
+    _require(count, CycleCountStatus.SUBMITTED, "only a count that is SUBMITTED is approved")
     waiting = _waiting(count)
     if actor in {line.counted_by for line in waiting}:
         raise SameActor("who counted may not approve: ask somebody else", "id")
@@ -225,7 +225,7 @@ def approve(
 def reject(count: CycleCount, reason: str, expected_version: int | None) -> CycleCount:
     """Return the count with what waits to be counted again; raises VersionConflict, IllegalTransition."""
     check_version(count.version, expected_version)
-    _require(count, CycleCountStatus.SUBMITTED, "what was submitted is rejected")
+    _require(count, CycleCountStatus.SUBMITTED, "only a count that is SUBMITTED is rejected")
     cleaned = require_text(reason, MAX_REASON_LENGTH, "reason")
     lines = tuple(
         replace(line, status=CountLineStatus.PENDING) if line.status is CountLineStatus.COUNTED else line
@@ -245,7 +245,7 @@ def cancel(count: CycleCount, expected_version: int | None, now: datetime) -> Cy
 
     Raises VersionConflict and IllegalTransition.
     """
-    if not check_transition(TRANSITIONS, count.status, CycleCountStatus.CANCELED, "the count"):
+    if not check_transition(TRANSITIONS, count.status, CycleCountStatus.CANCELED, "the count", "id"):
         return None
     check_version(count.version, expected_version)
     lines = tuple(
@@ -300,4 +300,4 @@ def _named(count: CycleCount, code: str) -> CountLine:
 
 def _require(count: CycleCount, status: CycleCountStatus, message: str) -> None:
     if count.status is not status:
-        raise IllegalTransition(message, count.status.value, sorted(TRANSITIONS.get(count.status, ())))
+        raise IllegalTransition(message, count.status.value, sorted(TRANSITIONS.get(count.status, ())), "id")

@@ -70,10 +70,14 @@ def divide(found: LockedFulfillment, part: FulfillmentOrder, units: Units | None
     most = open_units(part, found.shipments)
     wanted = most if units is None else units
     by_id = {line.id: line for line in part.lines}
+    if units is not None and not units:
+        raise InvalidInput("name one line at least", "lines")
     for at, (line_id, count) in enumerate(wanted.items()):
         if line_id not in by_id:
             raise InvalidInput("is no line of this fulfillment order", "lines", str(at), "id")
-        if not 1 <= count <= most.get(line_id, 0):
+        if count < 1:
+            raise InvalidInput("must be at least 1", "lines", str(at), "quantity")
+        if count > most.get(line_id, 0):
             left = most.get(line_id, 0)
             raise InvalidInput(
                 f"{left} of its units are open, and {count} asked for", "lines", str(at), "quantity"

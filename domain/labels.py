@@ -141,13 +141,16 @@ class LabelFacts:
 def requested(shipment: Shipment, correction: Correction) -> Shipment:
     """Return a parcel whose label is to be bought, corrected; one whose label is being bought as it is.
 
-    Raises IllegalTransition for a parcel that has its label, or has left, and for one without a carrier.
+    So is one that has its label, which a job may have bought before whoever asks. Raises IllegalTransition
+    for correcting those, for a parcel that is canceled or got its number otherwise, and for one without a
+    carrier.
     """
-    if shipment.label_state is LabelState.REQUESTED and correction == Correction():
+    had = shipment.label_state is LabelState.PURCHASED and shipment.status is not ShipmentStatus.CANCELED
+    if (had or shipment.label_state is LabelState.REQUESTED) and correction == Correction():
         return shipment
     may_ask = shipment.label_state in {LabelState.NONE, LabelState.FAILED}
     if shipment.status is not ShipmentStatus.LABEL_PENDING or not may_ask:
-        message = "only a parcel that waits for its label, and whose label is not being bought, gets one"
+        message = "its label is bought, or being bought, or it needs none: nothing of it is changed now"
         raise IllegalTransition(message, shipment.status.value, (), "id")
     provider = correction.provider or shipment.provider
     if provider is None:

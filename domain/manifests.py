@@ -8,6 +8,11 @@ from uuid import UUID
 
 MAX_PARCELS = 200
 """Most parcels of one manifest; what is left goes on the next."""
+NONE_WAITS = (
+    "no parcel with a label waits there for this carrier and provider: buy the labels first; what was handed "
+    "over, or is on a manifest, needs none (manifests lists those)"
+)
+"""What is told where there is nothing to list."""
 
 
 class ManifestStatus(StrEnum):

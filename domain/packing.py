@@ -11,7 +11,7 @@ from uuid import UUID
 
 from domain.fulfillment import FulfillmentOrder, FulfillmentWork
 from domain.kernel.errors import IllegalTransition, InvalidInput, NotFound
-from domain.kernel.scan_errors import Expected, ScanRefused
+from domain.kernel.scan_errors import Expected, ScanRefused, scanned_code
 from domain.parcels import ParcelDraft
 from domain.shipment_changes import LockedFulfillment, check_workable, open_units
 
@@ -93,6 +93,7 @@ def scan(bench: Bench, parcel: OpenParcel, code: str, quantity: int) -> OpenParc
     check_packable(bench)
     if quantity < 1:
         raise InvalidInput("must be at least 1", "quantity")
+    code = scanned_code(code)
     if parcel not in bench.parcels and len(bench.parcels) >= MAX_OPEN_PARCELS:
         raise InvalidInput(f"it has {MAX_OPEN_PARCELS} open parcels, the most there may be", "parcelId")
     matching = [line for line in bench.part.lines if _is(bench.items.get(line.variant_id), line.sku, code)]

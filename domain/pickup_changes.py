@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from domain.fulfillment import DeliveryMethod, FulfillmentOrder
-from domain.kernel.errors import IllegalTransition, PickupCodeRefused
+from domain.kernel.errors import IllegalTransition, InvalidInput, PickupCodeRefused
 from domain.kernel.transitions import check_transition
 from domain.parcels import Carriage, ParcelDraft
 from domain.pickups import CARRIER
@@ -98,6 +98,14 @@ def check_sent(part: FulfillmentOrder, path: str = "id") -> None:
 def not_ready(part: FulfillmentOrder) -> IllegalTransition:
     """Return the refusal of what may only be done to a part that waits for its customer."""
     return IllegalTransition("it does not wait to be collected", part.status.value, (), "id")
+
+
+def readable_code(code: str) -> str:
+    """Return a code without the white space around it; raises InvalidInput, which counts as no guess."""
+    cleaned = code.strip()
+    if len(cleaned) != CODE_DIGITS or not (cleaned.isascii() and cleaned.isdigit()):
+        raise InvalidInput(f"is {CODE_DIGITS} digits, as its customer was told", "code")
+    return cleaned
 
 
 def attempts_left(pickup: Pickup) -> int:

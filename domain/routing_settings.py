@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
 
+from domain.addresses import is_country
 from domain.channels import Channel, money_in
 from domain.kernel.changes import KEEP, Keep, kept
 from domain.kernel.errors import InvalidInput, under
@@ -157,6 +158,6 @@ def _countries(codes: Sequence[str] | None) -> tuple[str, ...] | None:
     if len(codes) > MAX_COUNTRIES:
         raise InvalidInput(f"names more than {MAX_COUNTRIES} countries", "countries")
     for code in codes:
-        if len(code) != 2 or not (code.isascii() and code.isalpha() and code.isupper()):
+        if not is_country(code):
             raise InvalidInput("use ISO 3166-1 codes of two capital letters, such as DE", "countries")
     return tuple(sorted(set(codes)))

@@ -319,7 +319,9 @@ def _parcel(
         if line is None:
             raise InvalidInput("is no line of this fulfillment order", "lines", str(at), "id")
         most = min(left.get(line_id, 0), MAX_QUANTITY)
-        if not 1 <= units <= most:
+        if units < 1:
+            raise InvalidInput("must be at least 1", "lines", str(at), "quantity")
+        if units > most:
             raise InvalidInput(
                 f"{most} of its units are open, and {units} asked for", "lines", str(at), "quantity"
             )

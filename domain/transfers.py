@@ -91,6 +91,15 @@ class Receipt:
         """How many arrived."""
         return self.available + self.quality_control + self.damaged
 
+    @property
+    def counts(self) -> tuple[tuple[str, int], ...]:
+        """Each count with the name of its input field."""
+        return (
+            ("available", self.available),
+            ("qualityControl", self.quality_control),
+            ("damaged", self.damaged),
+        )
+
 
 def check_lines(quantities: Sequence[tuple[UUID, int]]) -> None:
     """Raise InvalidInput naming the line, for what no transfer can be."""
@@ -113,6 +122,7 @@ def check_editable(transfer: Transfer, expected_version: int | None) -> None:
             "only a draft is changed; take it back to DRAFT first",
             transfer.status.value,
             sorted(TRANSITIONS.get(transfer.status, ())),
+            "id",
         )
 
 
@@ -121,7 +131,7 @@ def moved_to(transfer: Transfer, wanted: TransferStatus, expected_version: int |
 
     Raises IllegalTransition and VersionConflict.
     """
-    if not check_transition(TRANSITIONS, transfer.status, wanted, "the transfer"):
+    if not check_transition(TRANSITIONS, transfer.status, wanted, "the transfer", "id"):
         return None
     check_version(transfer.version, expected_version)
     return replace(transfer, status=wanted, version=transfer.version + 1)
@@ -183,9 +193,10 @@ def receive(
     check_version(transfer.version, expected_version)
     if transfer.status is not TransferStatus.IN_PROGRESS:
         raise IllegalTransition(
-            "only what is on its way is received",
+            "nothing of it is on its way: only a transfer that is IN_PROGRESS is received",
             transfer.status.value,
             sorted(TRANSITIONS.get(transfer.status, ())),
+            "id",
         )
     _check_receipts(transfer, receipts, close=close)
     found = {receipt.line_id: receipt for receipt in receipts}
@@ -238,7 +249,10 @@ def _check_receipts(transfer: Transfer, receipts: Sequence[Receipt], *, close: b
     wrong: list[DomainError] = []
     for position, receipt in enumerate(receipts):
         units, most = receipt.units, lines[receipt.line_id].in_transit
-        if min(receipt.available, receipt.quality_control, receipt.damaged) < 0 or units > most:
+        for name, count in receipt.counts:
+            if count < 0:
+                wrong.append(InvalidInput("must not be below zero", "lines", str(position), name))
+        if units > most:
             wrong.append(
                 InvalidInput(f"{most} units of it are on their way", "lines", str(position), "available")
             )

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from domain.fulfillment import WORKED_ON, FulfillmentOrderStatus, FulfillmentWork
 from domain.kernel.errors import IllegalTransition, InvalidInput
-from domain.kernel.scan_errors import Expected, ScanRefused
+from domain.kernel.scan_errors import Expected, ScanRefused, scanned_code
 
 MAX_PARTS = 100
 """Most fulfillment orders of one wave."""
@@ -145,17 +145,15 @@ def confirm(
 ) -> list[Pick]:
     """Count units scanned (by SKU or barcode) as picked, tote by tote; returns the picks that change.
 
-    Raises IllegalTransition for a wave that has ended, and ScanRefused for what is not to be picked, more
-    than is, or a bin where it does not lie.
+    Raises IllegalTransition for a wave that has ended, InvalidInput for what no code or count can be, and
+    ScanRefused for what is not to be picked, more than is, or a bin where it does not lie.
     """
     _check_open(wave)
+    scanned = scanned_code(scanned)
     concerned = [pick for pick in wave.picks if part_id is None or pick.part_id == part_id]
     matching = [pick for pick in concerned if scanned in (pick.sku, pick.barcode)]
     if not matching:
-        rows = pick_list([pick for pick in concerned if pick.left and pick.workable])
-        raise ScanRefused(
-            "WRONG_ITEM", "is not to be picked here", scanned, [_expected(row) for row in rows[:3]], "code"
-        )
+        raise _wrong_item(scanned, concerned)
     bins = {place.code for pick in matching for place in pick.bins}
     if bin_code is not None and bins and bin_code not in bins:
         expected = [
@@ -168,12 +166,14 @@ def confirm(
 def short_picks(wave: Wave, sku: str, quantity: int, part_id: UUID | None) -> list[tuple[Pick, int]]:
     """Say which totes do without units that are not there: the last first, so that the oldest go out whole.
 
-    Raises IllegalTransition and ScanRefused as `confirm`.
+    Raises what `confirm` does.
     """
     _check_open(wave)
-    matching = [
-        pick for pick in wave.picks if sku in (pick.sku, pick.barcode) and part_id in (None, pick.part_id)
-    ]
+    sku = scanned_code(sku)
+    concerned = [pick for pick in wave.picks if part_id in (None, pick.part_id)]
+    matching = [pick for pick in concerned if sku in (pick.sku, pick.barcode)]
+    if not matching:
+        raise _wrong_item(sku, concerned)
     workable = [pick for pick in matching if pick.workable and pick.left]
     _check_units(workable, sku, quantity)
     rest, taken = quantity, []
@@ -194,6 +194,13 @@ def finished_parts(wave: Wave, changed: Iterable[Pick]) -> set[UUID]:
         if all(not pick.left for pick in wave.picks if pick.part_id == part_id)
         and any(pick.picked for pick in wave.picks if pick.part_id == part_id)
     }
+
+
+def _wrong_item(scanned: str, picks: Iterable[Pick]) -> ScanRefused:
+    rows = pick_list([pick for pick in picks if pick.left and pick.workable])
+    return ScanRefused(
+        "WRONG_ITEM", "is not to be picked here", scanned, [_expected(row) for row in rows[:3]], "code"
+    )
 
 
 def _spread(matching: Sequence[Pick], scanned: str, quantity: int) -> list[Pick]:

@@ -57,6 +57,7 @@ _SAVE = text(
     *(bindparam(name, type_=ARRAY(Uuid)) for name in ("part_ids", "line_ids", "ended_ids")),
 )
 _LOCATION = text("SELECT id FROM locations WHERE code = :code AND archived_at IS NULL")
+_SENDING = text("SELECT id, ships FROM locations WHERE code = :code AND archived_at IS NULL")
 _DUE = text(
     """
     SELECT f.order_id, min(f.scheduled_for) AS due
@@ -126,6 +127,12 @@ async def location_id(connection: AsyncConnection, code: str) -> UUID | None:
     """Return the location in use that has a code."""
     found: UUID | None = await connection.scalar(_LOCATION, {"code": code})
     return found
+
+
+async def sending_location(connection: AsyncConnection, code: str) -> tuple[UUID, bool] | None:
+    """Return the location in use that has a code, and whether it sends parcels."""
+    row = (await connection.execute(_SENDING, {"code": code})).first()
+    return (row.id, row.ships) if row else None
 
 
 async def due(connection: AsyncConnection, *, now: datetime, most: int) -> list[UUID]:

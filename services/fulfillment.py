@@ -133,9 +133,12 @@ async def move(
     async def run(transaction: Transaction, found: LockedFulfillment, part: FulfillmentOrder) -> Changed:
         check_sent(part)
         code = location_code if is_storable(location_code) else ""
-        location_id = await rows.location_id(transaction.connection, code)
-        if location_id is None:
+        location = await rows.sending_location(transaction.connection, code)
+        if location is None:
             raise NotFound("no location in use has this code", "locationCode")
+        location_id, ships = location
+        if not ships:  # routing would take it away again
+            raise InvalidInput("sends no parcels: let it (ships), or choose another", "locationCode")
         moved = decide.move(found, part, location_id, units)
         facts = {"fromLocationId": str(part.location_id), "toLocationId": str(location_id)}
         told = ("FulfillmentOrderMoved", moved.part, facts)

@@ -61,7 +61,8 @@ async def purchase(
 
     Where somebody else is buying it at the moment, that is waited for, PATIENCE_SECONDS at most.
 
-    Raises NotFound, InvalidInput, VersionConflict, and IllegalTransition for one that has its label.
+    One that has its label, which the job may have bought meanwhile, is left as it is.
+    Raises NotFound, InvalidInput, VersionConflict, and IllegalTransition for correcting one that has it.
     """
     require(context.actor, Permission.FULFILLMENT_WRITE)
     correction = _checked(context, correction)

@@ -67,7 +67,7 @@ async def create(
             decide.MAX_PARCELS,
         )
         if not count:
-            raise InvalidInput("no parcel of it waits there with its label", "carrier")
+            raise InvalidInput(decide.NONE_WAITS, "carrier")
         manifest = await _locked(transaction, manifest_id)
         transaction.emit(_event("ManifestCreated", manifest, transaction.now, parcels=count))
         transaction.answer({"manifest": str(manifest_id)})

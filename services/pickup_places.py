@@ -10,6 +10,7 @@ from domain.kernel.errors import InvalidInput, NotFound
 from domain.locations import is_code
 from domain.pickups import Near, PickupOffer
 from persistence import carts as cart_rows
+from persistence import channels as channel_rows
 from persistence import pickups as rows
 from services import carts
 from services.cart_changes import Change
@@ -27,7 +28,7 @@ async def offers(
     """Return the stores of a channel, or a cart's, that hand out, and what they have of (SKU, quantity).
 
     With a cart what it has is wanted, and what it holds in a store is there. One statement, with a cart two.
-    Raises NotFound (cartToken) and InvalidInput.
+    Raises NotFound (cartToken, channel) and InvalidInput.
     """
     near = decide.check_near(near)
     if not 1 <= most <= decide.MAX_PLACES:
@@ -46,9 +47,12 @@ async def offers(
     else:
         decide.check_wanted(wanted)
     if channel is None or not is_slug(channel):
-        return []
+        raise NotFound("no channel has this slug", "channel")
     async with context.read() as connection:
-        return await rows.offers(connection, channel, wanted, near, most, cart_id=cart.id if cart else None)
+        found = await rows.offers(connection, channel, wanted, near, most, cart_id=cart.id if cart else None)
+        if not found and cart is None and await channel_rows.by_slug(connection, channel) is None:
+            raise NotFound("no channel has this slug", "channel")
+        return found
 
 
 async def select(context: ServiceContext, token: str, code: str, contact: str | None) -> Cart:

@@ -67,12 +67,13 @@ async def collected(
     """Give a fulfillment order that waits to its customer: stock leaves, and is paid for where it is then.
 
     Without a code staff have seen by other means who it is. Repeating it changes nothing. Raises NotFound,
-    IllegalTransition, VersionConflict, and PickupCodeRefused for a wrong code, which is counted.
+    IllegalTransition, VersionConflict, InvalidInput for what is no code, and PickupCodeRefused for a wrong
+    one, which is counted.
     """
     require(context.actor, Permission.FULFILLMENT_WRITE)
     claim = _claim(context, "fulfillmentOrderCollected", key, [str(part_id), expected_version])
     if code is not None:
-        await _check_code(context, part_id, code)
+        await _check_code(context, part_id, decide.readable_code(code))
     async with context.transaction() as transaction:
         stored = await transaction.replay(claim)
         found = await shipments.locked(transaction, fulfillment_order_id=part_id)
@@ -171,7 +172,7 @@ async def _check_code(context: ServiceContext, part_id: UUID, code: str) -> None
         if pickup is None:
             return
         attempts = decide.attempts_left(pickup)
-        own, shown = code_of(context, pickup.shipment_id).encode(), code.strip().encode("utf-8", "replace")
+        own, shown = code_of(context, pickup.shipment_id).encode(), code.encode()
         if not hmac.compare_digest(shown, own):
             left = attempts - 1
             await rows.count_wrong_code(transaction.connection, pickup.shipment_id)

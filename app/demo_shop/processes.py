@@ -57,12 +57,15 @@ class Server:
                 except httpx.TransportError:
                     pass
                 await asyncio.sleep(_LOOK_SECONDS)
-        raise ServerFailed(f"The API server did not start; the end of {self._log}:\n{_end_of(self._log)}")
+        raise ServerFailed(f"The API server did not start.{_told(self._log)}")
 
     async def watch(self) -> None:
         """Wait until the server ends by itself, then raise ServerFailed."""
-        await self._process.wait()
-        raise ServerFailed(f"The API server stopped; the end of {self._log}:\n{_end_of(self._log)}")
+        status = await self._process.wait()
+        raise ServerFailed(
+            f"The API server was ended {_how(status)}, so the demo ends too. What was committed is kept: "
+            f"start it again.{_told(self._log)}"
+        )
 
 
 @asynccontextmanager
@@ -92,8 +95,19 @@ def address_of(host: str, port: int) -> str:
     return f"http://{reachable}:{port}"
 
 
-def _end_of(log: Path) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-5:])
+def _how(status: int) -> str:
+    """Say how a process ended, as subprocesses tell it: below zero by a signal."""
+    if status >= 0:
+        return f"by itself (exit status {status})"
+    try:
+        return f"by {signal.Signals(-status).name}"
+    except ValueError:  # signals of real time have no names
+        return f"by signal {-status}"
+
+
+def _told(log: Path) -> str:
+    end = "\n".join(log.read_text(errors="replace").splitlines()[-5:])
+    return f" The end of {log}:\n{end}" if end else f" Its log is empty: {log}"
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:

@@ -4,6 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from domain.kernel.errors import DomainError
+from domain.kernel.quantities import require_text
+
+MAX_CODE_LENGTH = 100
+"""Longest of what may be scanned, SKU or barcode."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +31,11 @@ class ScanRefused(DomainError):
         self.reason = reason
         self.scanned = scanned
         self.expected = tuple(expected)
+
+
+def scanned_code(code: str) -> str:
+    """Return what a scanner sent without the white space around it; raises InvalidInput naming `code`.
+
+    What no SKU or barcode can be (nothing, or a whole label's text) is told as that, not as a wrong item.
+    """
+    return require_text(code, MAX_CODE_LENGTH, "code")

@@ -9,10 +9,10 @@ from domain.kernel.errors import IllegalTransition
 S = TypeVar("S", bound=StrEnum)
 
 
-def check_transition(table: Mapping[S, Set[S]], current: S, wanted: S, noun: str) -> bool:
+def check_transition(table: Mapping[S, Set[S]], current: S, wanted: S, noun: str, *path: str) -> bool:
     """Say whether the change has to be made: False when it already was (repeating is a no-op).
 
-    Raises IllegalTransition naming the statuses that would be allowed.
+    Raises IllegalTransition naming the statuses that would be allowed, and `path`, the input field.
     """
     if current is wanted:
         return False
@@ -22,5 +22,6 @@ def check_transition(table: Mapping[S, Set[S]], current: S, wanted: S, noun: str
             f"{noun} is {current.value} and cannot become {wanted.value}",
             current.value,
             sorted(status.value for status in allowed),
+            *path,
         )
     return True

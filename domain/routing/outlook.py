@@ -28,14 +28,14 @@ class TableOrder:
 
 
 def expected_until_delivery(
-    stock: IntArray, stock_at_delivery: IntArray, reserve: float = 0.15
+    stock: IntArray, stock_at_delivery: IntArray, reserve: float = 0.15, reserve_units: float = 0.0
 ) -> FloatArray:
     """Return (skus,) units likely to be ordered until the next delivery, if stock was bought for that.
 
-    Buyers order what they expect to sell and a reserve (a share of all they had after the last delivery) on
-    top: of what is left now (skus, sites), the reserve stays.
+    Buyers order what they expect to sell and a reserve (a share of all they had after the last delivery, and
+    some units of whatever it is) on top: of what is left now (skus, sites), the reserve stays.
     """
-    kept = reserve * stock_at_delivery.sum(axis=1)
+    kept = reserve * stock_at_delivery.sum(axis=1) + reserve_units
     left: FloatArray = np.maximum(stock.sum(axis=1) - kept, 0.0)
     return left
 
@@ -66,33 +66,61 @@ class Outlook:
         self.parcel_share = parcels / max(units, 1)
         """What a parcel costs on average, by the units of an order."""
 
-    def draw(self, draw: np.random.Generator, expected: FloatArray, orders: int) -> list[TableOrder]:
+    def draw(
+        self, draw: np.random.Generator, expected: FloatArray, orders: int, *, exactly: bool = False
+    ) -> list[TableOrder]:
         """Return orders that together ask for about the expected units (skus,), of about this number.
 
-        They may take whatever there is.
+        They may take whatever there is. With `exactly`, each SKU is asked for as much as is expected, to the
+        unit (fractions by chance): what is not known then is who asks for it and with what else.
         """
         if not len(self._sizes) or orders <= 0:
             return []
-        counts = draw.poisson(expected / self._mean_units)
-        lines = np.repeat(np.arange(len(counts)), counts)
-        draw.shuffle(lines)
+        lines, units = self._exactly(draw, expected) if exactly else self._about(draw, expected)
+        mixed = draw.permutation(len(lines))
+        lines, units = lines[mixed], units[mixed]
         places = draw.integers(0, len(self._sizes), orders)
         ends = np.cumsum(self._sizes[places])
         ends = np.round(ends * (len(lines) / max(int(ends[-1]), 1))).astype(np.int64)
         drawn, start = [], 0
         for place, end in zip(places.tolist(), ends.tolist(), strict=True):
-            rows = np.unique(lines[start:end])
+            if end > start:
+                drawn.append(self._order(place, lines[start:end], units[start:end]))
             start = end
-            if len(rows):
-                drawn.append(TableOrder(self._order(draw, place, rows), rows))
         return drawn
 
-    def _order(self, draw: np.random.Generator, place: int, rows: IntArray) -> Problem:
-        seen = (self._quantities.get(row, self._any_quantity) for row in rows.tolist())
-        units = np.array([one[int(draw.integers(len(one)))] for one in seen], np.int64)
+    def _about(self, draw: np.random.Generator, expected: FloatArray) -> tuple[IntArray, IntArray]:
+        """Return the SKU and the units of each line, as many as chance has it."""
+        counts = draw.poisson(expected / self._mean_units)
+        lines = np.repeat(np.arange(len(counts)), counts)
+        units = [self._some(draw, row) for row in lines.tolist()]
+        return lines, np.array(units, np.int64)
+
+    def _exactly(self, draw: np.random.Generator, expected: FloatArray) -> tuple[IntArray, IntArray]:
+        """Return the SKU and the units of each line; the last line of a SKU takes what is left of it."""
+        whole = np.floor(expected + draw.random(len(expected))).astype(np.int64)
+        lines, units = [], []
+        for row in np.flatnonzero(whole).tolist():
+            left = int(whole[row])
+            while left > 0:
+                lines.append(row)
+                units.append(min(left, max(self._some(draw, row), 1)))
+                left -= units[-1]
+        return np.array(lines, np.int64), np.array(units, np.int64)
+
+    def _some(self, draw: np.random.Generator, row: int) -> int:
+        """Return what was once ordered of the SKU, or of any if it was not ordered yet."""
+        seen = self._quantities.get(row, self._any_quantity)
+        return int(seen[int(draw.random() * len(seen))])
+
+    def _order(self, place: int, lines: IntArray, units: IntArray) -> TableOrder:
+        rows, which = np.unique(lines, return_inverse=True)
+        demand = np.zeros(len(rows), np.int64)
+        np.add.at(demand, which, units)
         opening = self._openings[place]
         unit_cost = self._weights[rows][:, None] * self._profiles[place]
-        return Problem(units, np.full(unit_cost.shape, _ANY_AMOUNT, np.int64), opening, unit_cost)
+        supply = np.full(unit_cost.shape, _ANY_AMOUNT, np.int64)
+        return TableOrder(Problem(demand, supply, opening, unit_cost), rows)
 
 
 def _fit(past: Sequence[TableOrder], skus: int) -> tuple[FloatArray, FloatArray]:

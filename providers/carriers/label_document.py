@@ -10,37 +10,43 @@ from barcode.codex import Code128  # type: ignore[import-untyped]
 from fpdf import FPDF
 
 from domain.addresses import Address
+from domain.document_ports import PageSize
+from providers.documents.fonts import MAIN, Fonts, is_right_to_left
+from providers.documents.sheet import SIZES, Sheet
 
-_WIDTH_MM: Final = 101.6
-_HEIGHT_MM: Final = 152.4
 _MARGIN_MM: Final = 6.0
 # Ten modules of quiet on each side, as the standard demands.
 _QUIET_MODULES: Final = 10
 _BAR_HEIGHT_MM: Final = 24.0
 _WIDEST_MODULE_MM: Final = 0.5
 _ROWS_A_PAGE: Final = 40
+# A font that every reader has, which knows Latin 1 only.
+_LATIN: Final = "helvetica"
 
 
 def label_pdf(
     carrier: str, service: str, number: str, sender: Address, recipient: Address, reference: str
 ) -> bytes:
     """Return a label as a PDF of one page; `number` is what its barcode says."""
-    page = _document(_WIDTH_MM, _HEIGHT_MM)
-    _line(page, 16, f"{carrier}  {service}", bold=True)
-    _block(page, "From", address_lines(sender), 8)
-    _block(page, "To", address_lines(recipient), 12)
+    title, origin, destination = f"{carrier}  {service}", address_lines(sender), address_lines(recipient)
+    page = _document(PageSize.LABEL_4X6, [title, *origin, *destination, reference], recipient.country)
+    _line(page, 16, title, bold=True)
+    _block(page, "From", origin, 8)
+    _block(page, "To", destination, 12)
     _line(page, 8, reference)
-    _barcode(page, number, _HEIGHT_MM - _MARGIN_MM - _BAR_HEIGHT_MM - 8)
+    _barcode(page, number, page.h - _MARGIN_MM - _BAR_HEIGHT_MM - 8)
     return bytes(page.output())
 
 
 def manifest_pdf(carrier: str, reference: str, rows: Sequence[str]) -> bytes:
     """Return a list of parcels as an A4 document with a place to sign."""
-    page = _document(210, 297)
+    parcels = f"{len(rows)} parcel" if len(rows) == 1 else f"{len(rows)} parcels"
+    title = f"{carrier}: {parcels}, {reference}"
+    page = _document(PageSize.A4, [title, *rows])
     for first in range(0, max(len(rows), 1), _ROWS_A_PAGE):
         if first:
             page.add_page()
-        _line(page, 14, f"{carrier}: {len(rows)} parcels, {reference}", bold=True)
+        _line(page, 14, title, bold=True)
         for row in rows[first : first + _ROWS_A_PAGE]:
             _line(page, 10, row)
     page.ln(10)
@@ -55,12 +61,21 @@ def address_lines(address: Address) -> list[str]:
     return [line for line in lines if line]
 
 
-def _document(width_mm: float, height_mm: float) -> FPDF:
-    page = FPDF(unit="mm", format=(width_mm, height_mm))
+def _document(size: PageSize, texts: Iterable[str], country: str = "") -> FPDF:
+    """Return an empty page that can show `texts`: our own fonts, which take their time, only where needed."""
+    fonts = Fonts(country)
+    shown = fonts.all_printable(texts)
+    page = FPDF(unit="mm", format=SIZES[size]) if _is_latin("".join(shown)) else Sheet(size, fonts, "")
     page.set_margin(_MARGIN_MM)
     page.set_auto_page_break(auto=False)
-    page.add_page()
+    if not page.page:
+        page.add_page()
+    page.set_xy(_MARGIN_MM, _MARGIN_MM)
     return page
+
+
+def _is_latin(text: str) -> bool:
+    return all(ord(char) < 256 for char in text)
 
 
 def _block(page: FPDF, title: str, lines: Iterable[str], points: float) -> None:
@@ -71,13 +86,13 @@ def _block(page: FPDF, title: str, lines: Iterable[str], points: float) -> None:
 
 
 def _line(page: FPDF, points: float, text: str, *, bold: bool = False) -> None:
-    page.set_font("helvetica", "B" if bold else "", points)
-    # The fonts every reader has know Latin 1 only.
-    shown = text.encode("latin-1", "replace").decode("latin-1")
+    page.set_font(MAIN if isinstance(page, Sheet) else _LATIN, "B" if bold else "", points)
+    shown = Fonts("").printable(text)
     room = page.w - 2 * _MARGIN_MM
     while shown and page.get_string_width(shown) > room:
         shown = shown[:-1]
-    page.cell(room, points * 0.45, shown, new_x="LMARGIN", new_y="NEXT")
+    align = "R" if is_right_to_left(shown) else "L"
+    page.cell(room, points * 0.45, shown, new_x="LMARGIN", new_y="NEXT", align=align)
 
 
 def _barcode(page: FPDF, number: str, top_mm: float) -> None:

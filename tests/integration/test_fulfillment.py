@@ -12,6 +12,7 @@ from domain.orders import OrderFulfillmentStatus, OrderStatus
 from persistence.database import Database
 from services import fulfillment, order_edits, order_holds, shipment_sweeps
 from services.order_edits import Wanted
+from tests.cart_flows import run_sql
 from tests.checkouts import LaterClock, events, levels, make_stocked_shop
 from tests.factories import make_location
 from tests.payments import check_sums, staff
@@ -188,6 +189,13 @@ async def test_a_part_moves_to_a_location_that_has_its_units(database: Database)
     empty = await make_location(database)
     with pytest.raises(InsufficientStock):
         await fulfillment.move(context, part.id, empty.code, None, None, "empty")
+    await run_sql(database, "UPDATE locations SET ships = false WHERE id = :id", id=shop.locations[2].id)
+    with pytest.raises(InvalidInput, match="sends no parcels"):
+        await fulfillment.move(context, part.id, shop.locations[2].code, None, None, "counter")
+    with pytest.raises(InvalidInput, match="name one line"):
+        await fulfillment.split(context, part.id, {}, None, "nothing")
+    with pytest.raises(InvalidInput, match="at least 1"):
+        await fulfillment.split(context, part.id, {part.lines[0].id: 0}, None, "none")
     await check_units(database)
     await assert_explained(database)
 

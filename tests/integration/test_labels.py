@@ -11,7 +11,7 @@ import pytest
 
 from api.scalars import encode_id
 from domain.kernel.errors import IllegalTransition, InvalidInput, LabelRefused, NotFound, VersionConflict
-from domain.labels import Correction
+from domain.labels import Correction, LabelOutcome
 from domain.parcels import Carriage, TrackingChanges
 from domain.shipments import LabelState, ParcelSize, ShipmentStatus
 from persistence import labels as rows
@@ -304,13 +304,15 @@ async def test_a_carrier_that_is_not_set_up_is_told(database: Database) -> None:
     assert getattr(told.error, "refusal", None) == "carrier_missing"
 
 
-async def test_a_parcel_that_has_its_label_gets_no_other(database: Database) -> None:
+async def test_a_parcel_that_has_its_label_keeps_it_whoever_asks_again(database: Database) -> None:
     _, (shipment_id,) = await packed_parcels(database)
     context = desk(database)
-    await labels.purchase(context, shipment_id, Correction(), None, "one")
+    bought = await labels.purchase(context, shipment_id, Correction(), None, "one")
 
+    again = await labels.purchase(context, shipment_id, Correction(), None, "two")
+    assert (again.outcome, again.shipment) == (LabelOutcome.PURCHASED, bought.shipment)
     with pytest.raises(IllegalTransition):
-        await labels.purchase(context, shipment_id, Correction(), None, "two")
+        await labels.purchase(context, shipment_id, Correction(service="EXPRESS"), None, "three")
     replayed = await labels.purchase(context, shipment_id, Correction(), None, "one")
     assert replayed.shipment is not None
     assert len(await parcels(database.engine)) == 1

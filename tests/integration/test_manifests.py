@@ -86,7 +86,7 @@ async def test_a_parcel_that_may_not_leave_stays_with_the_reason_and_the_others_
     assert left.status is ShipmentStatus.PRE_TRANSIT
     with pytest.raises(NotFound):
         await manifests.close(context, uuid4())
-    with pytest.raises(InvalidInput, match="no parcel"):
+    with pytest.raises(InvalidInput, match="handed over, or is on a manifest"):
         await manifests.create(context, shop.locations[0].code, "Nobody", None, "other")
 
 

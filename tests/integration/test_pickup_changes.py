@@ -8,6 +8,7 @@ import pytest
 from domain.fulfillment import FulfillmentOrderStatus
 from domain.kernel.errors import (
     IllegalTransition,
+    InvalidInput,
     PickupCodeRefused,
 )
 from domain.notifications import NotificationKind
@@ -31,7 +32,7 @@ from tests.pickups import (
 from tests.shipping import check_units, customers_units, fulfill, order_of, pack, part_at, parts_of
 from tests.statements import count_statements
 
-WRONG = "not a code"
+WRONG = "000000"
 
 
 async def test_what_is_ready_waits_with_its_units_committed(database: Database) -> None:
@@ -91,6 +92,9 @@ async def test_a_wrong_code_is_counted_and_after_five_none_is_good(database: Dat
     order, part = await collected_order(database)
     code = code_for(database, await make_ready(database, part))
     left = []
+    for no_code in ("", "12345", "12345x"):
+        with pytest.raises(InvalidInput):
+            await give_out(database, part, no_code)
     for _ in range(5):
         with pytest.raises(PickupCodeRefused) as refused:
             await give_out(database, part, WRONG)

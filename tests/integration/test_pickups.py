@@ -212,6 +212,8 @@ async def test_what_a_cart_holds_in_a_store_can_be_collected_there(database: Dat
     token = await make_ready_cart(database, shop, 3)
     await collect_at(database, token, shop)
 
+    with pytest.raises(NotFound):
+        await pickup_places.offers(till(database), "no-such", [], None, None, 20)
     (offer,) = await pickup_places.offers(till(database), None, [], token, None, 20)
     (others,) = await pickup_places.offers(
         till(database), shop.channel.slug, [(shop.variant.sku, 1)], None, None, 20

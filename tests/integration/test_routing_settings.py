@@ -126,6 +126,7 @@ async def test_a_channel_says_what_parcels_cost_it(database: Database) -> None:
         ),
         ({"locations": [{"locationId": "HERE", "priority": -1}]}, ["locations", "0", "priority"]),
         ({"locations": [{"locationId": "HERE", "countries": ["de"]}]}, ["locations", "0", "countries"]),
+        ({"locations": [{"locationId": "HERE", "countries": ["ZZ"]}]}, ["locations", "0", "countries"]),
         (
             {"locations": [{"locationId": "HERE"}, {"locationId": "HERE"}]},
             ["locations", "1", "locationId"],

@@ -155,6 +155,7 @@ async def test_a_draft_cannot_leave_and_what_has_left_cannot_be_canceled(databas
         "DRAFT",
         ["CANCELED", "READY_TO_SHIP"],
     )
+    assert early["userErrors"][0]["path"] == ["id"]
     sent = await shipped(database, shop, store, 1)
     late = await ask(database, "transferCancel", id=sent["id"])
     assert (late["userErrors"][0]["current"], late["userErrors"][0]["allowed"]) == (

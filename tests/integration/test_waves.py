@@ -96,7 +96,15 @@ async def test_a_wrong_or_surplus_scan_is_refused_and_says_what_was_expected(dat
     assert (refused.value.reason, refused.value.expected[0].quantity) == ("SURPLUS", 1)
     with pytest.raises(InvalidInput):
         await floor.pick(0)
-    await floor.pick(1)
+    for no_code in ("x" * 101, " \n"):
+        with pytest.raises(InvalidInput) as unread:
+            await floor.pick(1, code=no_code)
+        assert unread.value.path == ("code",)
+    missing = Scan("SOMETHING-ELSE")
+    with pytest.raises(ScanRefused) as refused:
+        await waves.short(floor.context, floor.wave.id, missing, ShortReason.NOT_FOUND, None, str(uuid4()))
+    assert (refused.value.reason, refused.value.path) == ("WRONG_ITEM", ("code",))
+    await floor.pick(1, code=f" {sku}\r\n")
     with pytest.raises(IllegalTransition, match="PICKED"):
         await floor.pick(1)
     with pytest.raises(NotFound):

@@ -2,12 +2,15 @@
 
 import asyncio
 import socket
+import sys
+from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from app.demo_shop import shop_data
 from app.demo_shop.board import Board, Happening
-from app.demo_shop.processes import port_trouble
+from app.demo_shop.processes import Server, ServerFailed, port_trouble
 from app.demo_shop.replay import Manners, visits
 from app.demo_shop.screen import Addresses, picture, show
 from app.demo_shop.shoppers import Fate
@@ -104,3 +107,25 @@ def test_a_taken_port_is_said_in_one_line_that_names_the_way_out() -> None:
     assert "PORT=" in trouble
     assert "\n" not in trouble
     assert port_trouble("127.0.0.1", port) is None
+
+
+@pytest.mark.parametrize(
+    ("ending", "log", "told"),
+    [
+        ("os.kill(os.getpid(), 9)", "", "was ended by SIGKILL"),
+        ("sys.exit(3)", "no database", "was ended by itself (exit status 3)"),
+    ],
+)
+async def test_a_server_that_ends_is_told_with_how_and_what_to_do(
+    tmp_path: Path, ending: str, log: str, told: str
+) -> None:
+    path = tmp_path / "server.log"
+    path.write_text(log)
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", f"import os, sys; {ending}")
+
+    with pytest.raises(ServerFailed) as failed:
+        await Server(process, "http://127.0.0.1:1", path).watch()
+
+    assert told in str(failed.value)
+    assert "start it again" in str(failed.value)
+    assert str(failed.value).endswith(log or str(path))

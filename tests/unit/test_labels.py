@@ -50,6 +50,16 @@ def test_only_a_parcel_that_waits_for_its_label_gets_one(status: ShipmentStatus)
         decide.requested(replace(PARCEL, status=status), Correction())
 
 
+def test_one_that_has_its_label_is_left_alone_unless_it_is_canceled_or_to_be_corrected() -> None:
+    bought = replace(PARCEL, label_state=LabelState.PURCHASED, status=ShipmentStatus.LABEL_CREATED)
+
+    assert decide.requested(bought, Correction()) is bought
+    with pytest.raises(IllegalTransition):
+        decide.requested(bought, Correction(service="Slow"))
+    with pytest.raises(IllegalTransition):
+        decide.requested(replace(bought, status=ShipmentStatus.CANCELED), Correction())
+
+
 def test_without_a_carrier_nobody_is_asked() -> None:
     with pytest.raises(IllegalTransition):
         decide.requested(replace(PARCEL, provider=None), Correction())

@@ -7,6 +7,7 @@ import pytest
 
 from domain.routing.batches import decide_together
 from domain.routing.deciding import decide
+from domain.routing.many_alone import ManyAlone
 from domain.routing.outlook import Outlook, TableOrder, expected_until_delivery
 from domain.routing.problem import FloatArray, IntArray, Problem
 from domain.routing.stock_prices import price_stock
@@ -64,9 +65,10 @@ def test_known_orders_count_as_they_are() -> None:
 
 
 def test_a_reserve_is_not_expected_to_be_sold() -> None:
-    left = expected_until_delivery(np.array([[5, 5], [1, 0]]), np.array([[10, 10], [10, 10]]), reserve=0.15)
+    now, then = np.array([[5, 5], [1, 0]]), np.array([[10, 10], [10, 10]])
 
-    assert left.tolist() == [7.0, 0.0]
+    assert expected_until_delivery(now, then, reserve=0.15).tolist() == [7.0, 0.0]
+    assert expected_until_delivery(now, then, reserve=0.15, reserve_units=2).tolist() == [5.0, 0.0]
 
 
 def test_drawn_orders_ask_for_what_is_expected_at_costs_of_real_places() -> None:
@@ -78,6 +80,60 @@ def test_drawn_orders_ask_for_what_is_expected_at_costs_of_real_places() -> None
     assert all(one.problem.unit_cost[0] == pytest.approx(one.problem.opening_cost / 10) for one in drawn)
     first = sum(bool(one.problem.opening_cost[0] == 2) for one in drawn)
     assert first / len(drawn) == pytest.approx(0.75, abs=0.06)
+
+
+def test_a_future_asks_for_exactly_what_is_expected() -> None:
+    outlook = Outlook([*PAST, order(NEAR_FIRST, 5)], 2)
+
+    drawn = outlook.draw(np.random.default_rng(1), np.array([97.0, 31.0]), 20, exactly=True)
+
+    asked = np.zeros(2, int)
+    for one in drawn:
+        assert len(set(one.rows.tolist())) == len(one.rows)
+        asked[one.rows] += one.problem.demand
+    assert asked.tolist() == [97, 31]
+    assert len(drawn) == 20
+
+
+def test_futures_price_stock_that_lasts_on_average_but_may_run_out() -> None:
+    outlook, stock = Outlook(PAST, 1), np.array([[20, 20]])
+
+    on_average = price_stock(outlook, stock, np.array([24.0]), 24)
+    of_futures = price_stock(outlook, stock, np.array([24.0]), 24, futures=20)
+    none_to_come = price_stock(outlook, stock, np.array([0.0]), 0, futures=20)
+
+    assert of_futures[0, 0] > 2 * on_average[0, 0]
+    assert of_futures[0, 1] == 0
+    assert none_to_come.tolist() == [[0.0, 0.0]]
+
+
+@pytest.mark.parametrize("sites", [1, 7, 13])
+def test_what_many_would_take_alone_is_what_each_decides(sites: int) -> None:
+    draw = np.random.default_rng(sites)
+    stock = 20 * draw.integers(0, 2, (30, sites))
+    orders = []
+    for _ in range(60):
+        rows = np.sort(draw.choice(30, int(draw.integers(1, 8)), replace=False))
+        opening, unit = 5 * draw.random(sites), draw.random((len(rows), sites))
+        supply = np.where(draw.random(unit.shape) < 0.1, 0, 99)
+        orders.append(TableOrder(Problem(draw.integers(1, 9, len(rows)), supply, opening, unit, 2.0), rows))
+    prices = 0.3 * draw.random(stock.shape)
+
+    wanted = ManyAlone(orders, stock).wanted(prices)
+
+    each = np.zeros_like(stock)
+    for one in orders:
+        supply = np.minimum(one.problem.supply, stock[one.rows])
+        decision = decide(replace(one.problem, supply=supply, stock_price=prices[one.rows]))
+        each[one.rows] += decision.allocation
+    assert wanted.tolist() == each.tolist()
+
+
+def test_a_line_that_no_site_has_in_full_is_taken_in_parts_of_what_there_is() -> None:
+    stock = np.array([[2, 5]])
+    wanted = ManyAlone([order(NEAR_FIRST, 4), order(NEAR_FIRST, 9)], stock).wanted(np.zeros((1, 2)))
+
+    assert wanted.tolist() == [[0, 9]]
 
 
 def test_nothing_known_of_the_past_gives_no_orders_and_no_prices() -> None:
