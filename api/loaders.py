@@ -21,6 +21,7 @@ from domain.orders import Order, OrderLine
 from domain.payments import Payment, PaymentTransaction
 from domain.pickup_changes import Pickup
 from domain.pricing import Explanation
+from domain.return_lists import ReturnWait
 from domain.returns import Return
 from domain.routing_decisions import RoutingDecision
 from domain.shipping import DeliveryRate
@@ -43,6 +44,7 @@ from persistence import (
     payment_changes,
     payments,
     pickups,
+    return_lists,
     returns,
     routing,
     shipping,
@@ -185,6 +187,10 @@ class Loaders:
     def returns(self) -> DataLoader[UUID, Return | None]:
         """Returns by id."""
         return self.over("returns", returns.by_ids)
+
+    def return_waits(self) -> DataLoader[UUID, ReturnWait | None]:
+        """What returns wait for, by id; None: they have ended."""
+        return self.over("return_waits", return_lists.waits)
 
     def order_returns(self) -> DataLoader[UUID, list[Return] | None]:
         """Returns by their order's id, the oldest first."""

@@ -45,6 +45,7 @@ from api.resolvers.payment_callbacks import PaymentCallbacksMutation, PaymentCal
 from api.resolvers.payments import PaymentsMutation
 from api.resolvers.pickups import PickupsMutation, PickupsQuery
 from api.resolvers.reconciliation import ReconciliationMutation, ReconciliationQuery
+from api.resolvers.return_reports import ReturnReportsQuery
 from api.resolvers.returns import ReturnsMutation, ReturnsQuery, ReturnsSubscription
 from api.resolvers.routing import RoutingMutation, RoutingQuery
 from api.resolvers.shipments import ShipmentsMutation, ShipmentsSubscription
@@ -87,6 +88,7 @@ class Query(
     TrackingQuery,
     TransfersQuery,
     ReturnsQuery,
+    ReturnReportsQuery,
     StoredValuesQuery,
     WavesQuery,
     BinsQuery,
