@@ -78,7 +78,7 @@ async def shops(database: Database) -> Sequence[Shop]:
 
 async def test_each_number_is_what_counting_by_hand_gives(database: Database, shops: Sequence[Shop]) -> None:
     first, second = shops
-    counted = {
+    counted: dict[str, Any] = {
         "unitsShipped": 14,
         "unitsReturned": 4,
         "unitsReceived": 4,
@@ -93,7 +93,7 @@ async def test_each_number_is_what_counting_by_hand_gives(database: Database, sh
         # With the defective unit came its quarter of that order's delivery of 5.00.
         "refunded": [{"amount": "41.25", "currency": "USD"}],
     }
-    nothing = {
+    nothing: dict[str, Any] = {
         "unitsShipped": 5,
         "unitsReturned": 0,
         "unitsReceived": 0,
