@@ -39,7 +39,7 @@ async def test_the_examples_of_returns_run(database: Database) -> None:
         "otherReturnId": encode_id("Return", others[0].id),
         "thirdReturnId": encode_id("Return", others[1].id),
         "from": (now - timedelta(days=30)).isoformat(),
-        "to": now.isoformat(),
+        "to": (now + timedelta(hours=1)).isoformat(),
     }
     providers = context.environment.payment_providers
     statuses: list[str] = []
