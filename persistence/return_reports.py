@@ -14,17 +14,32 @@ from domain.returns import ReturnReason
 
 _SPANS = {ReturnGrouping.DAY: "day", ReturnGrouping.WEEK: "week", ReturnGrouping.MONTH: "month"}
 _ALL = "'all'"
-# The unit of a kept return counts as returned, one that was rejected does not: as `domain.returns.claimed`.
-_STATEMENT = """
-    WITH sent AS (
-        SELECT {sent_key} AS key, max({label}) AS label, sum(sl.quantity)::int AS units
+_SENT_LINES = """
           FROM shipments s
           JOIN shipment_lines sl ON sl.shipment_id = s.id
           JOIN orders o ON o.id = s.order_id
-          {sent_joins}
+          {joins}
          WHERE s.shipped_at >= :since AND s.shipped_at < :until AND s.status <> 'CANCELED'
            AND (:channel_id IS NULL OR o.channel_id = :channel_id)
-         GROUP BY 1
+"""
+_SENT = (
+    'SELECT {key} AS key, max({label} COLLATE "C") AS label, sum(sl.quantity)::int AS units'
+    f"{_SENT_LINES} GROUP BY 1"
+)
+# Summed up by variant first: so few rows are left to be named.
+_SENT_PRODUCTS = f"""
+    SELECT coalesce(p.id::text, ol.sku) AS key, max(coalesce(p.name, ol.name) COLLATE "C") AS label,
+           sum(ol.units)::int AS units
+      FROM (SELECT ol.variant_id, ol.sku, min(ol.name COLLATE "C") AS name, sum(sl.quantity) AS units
+            {_SENT_LINES.format(joins="JOIN order_lines ol ON ol.id = sl.order_line_id")}
+             GROUP BY ol.variant_id, ol.sku) ol
+      LEFT JOIN variants v ON v.id = ol.variant_id LEFT JOIN products p ON p.id = v.product_id
+     GROUP BY 1
+"""
+# The unit of a kept return counts as returned, one that was rejected does not: as `domain.returns.claimed`.
+_STATEMENT = """
+    WITH sent AS (
+        {sent}
     ), came AS MATERIALIZED (
         SELECT {came_key} AS key, {label} AS label, r.id AS return_id, l.reason, o.currency,
                CASE WHEN r.status IN ('INSPECTED', 'CLOSED') AND NOT r.keeps_items THEN i.accepted
@@ -47,7 +62,7 @@ _STATEMENT = """
            AND r.status NOT IN ('DECLINED', 'CANCELED')
            AND (:channel_id IS NULL OR o.channel_id = :channel_id)
     ), units AS (
-        SELECT key, max(label) AS label, sum(units)::int AS units, sum(received)::int AS received,
+        SELECT key, max(label COLLATE "C") AS label, sum(units)::int AS units, sum(received)::int AS received,
                sum(restocked)::int AS restocked
           FROM came GROUP BY key
     ), per_return AS (
@@ -79,32 +94,37 @@ _STATEMENT = """
      ORDER BY report.rank, report.key LIMIT :limit
 """
 _MOST_RETURNED_FIRST = "-coalesce(units.units, 0)"
-_LEFT = "LEFT JOIN variants v ON v.id = {line}.variant_id LEFT JOIN products p ON p.id = v.product_id"
+_OF_PRODUCT = """
+    JOIN order_lines ol ON ol.id = l.order_line_id
+    LEFT JOIN variants v ON v.id = ol.variant_id LEFT JOIN products p ON p.id = v.product_id
+"""
 
 
 def _by(grouping: ReturnGrouping) -> TextClause:
     """Return the statement of one grouping."""
-    used = {"sent_joins": "", "came_joins": "", "refunded": "max(whole_minor)", "rank": _MOST_RETURNED_FIRST}
+    used = {"came_joins": "", "refunded": "max(whole_minor)", "rank": _MOST_RETURNED_FIRST}
     used["with_sent"] = "FULL JOIN sent ON sent.key = units.key"
     if grouping in _SPANS:
-        span = _SPANS[grouping]
-        for name, moment in (("sent_key", "s.shipped_at"), ("came_key", "r.created_at")):
-            used[name] = f"date_trunc('{span}', {moment} AT TIME ZONE 'UTC')::date::text"
+        sent_key, used["came_key"] = (
+            f"date_trunc('{_SPANS[grouping]}', {moment} AT TIME ZONE 'UTC')::date::text"
+            for moment in ("s.shipped_at", "r.created_at")
+        )
         used |= {"label": "NULL::text", "rank": "0"}
+        used["sent"] = _SENT.format(key=sent_key, label="NULL::text", joins="")
     elif grouping is ReturnGrouping.CHANNEL:
-        joined = "JOIN channels c ON c.id = o.channel_id"
-        used |= {"sent_key": "c.slug", "came_key": "c.slug", "label": "c.name"}
-        used |= {"sent_joins": joined, "came_joins": joined}
+        joins = "JOIN channels c ON c.id = o.channel_id"
+        used |= {"came_key": "c.slug", "label": "c.name", "came_joins": joins}
+        used["sent"] = _SENT.format(key="c.slug", label="c.name", joins=joins)
     elif grouping is ReturnGrouping.REASON:
         # Nothing is shipped for a reason: each is a share of all that was shipped.
-        used |= {"sent_key": _ALL, "came_key": "l.reason", "label": "NULL::text"}
-        used |= {"refunded": "sum(share_minor)", "with_sent": "LEFT JOIN sent ON true"}
+        used |= {"came_key": "l.reason", "label": "NULL::text", "refunded": "sum(share_minor)"}
+        used |= {
+            "sent": _SENT.format(key=_ALL, label="NULL::text", joins=""),
+            "with_sent": "LEFT JOIN sent ON true",
+        }
     else:
-        line = "JOIN order_lines ol ON ol.id = {}.order_line_id " + _LEFT.format(line="ol")
-        key = "coalesce(p.id::text, ol.sku)"
-        used |= {"sent_key": key, "came_key": key, "label": "coalesce(p.name, ol.name)"}
-        used |= {"sent_joins": line.format("sl"), "came_joins": line.format("l")}
-        used["refunded"] = "sum(share_minor)"
+        used |= {"came_key": "coalesce(p.id::text, ol.sku)", "label": "coalesce(p.name, ol.name)"}
+        used |= {"came_joins": _OF_PRODUCT, "refunded": "sum(share_minor)", "sent": _SENT_PRODUCTS}
     return text(_STATEMENT.format(**used)).bindparams(
         bindparam("since", type_=DateTime(timezone=True)),
         bindparam("until", type_=DateTime(timezone=True)),
