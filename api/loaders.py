@@ -22,6 +22,7 @@ from domain.orders import Order, OrderLine
 from domain.payments import Payment, PaymentTransaction
 from domain.pickup_changes import Pickup
 from domain.pricing import Explanation
+from domain.return_lists import ReturnWait
 from domain.return_parcels import ReturnParcel
 from domain.returns import Return
 from domain.routing_decisions import RoutingDecision
@@ -47,6 +48,7 @@ from persistence import (
     payment_changes,
     payments,
     pickups,
+    return_lists,
     return_parcels,
     return_shipping,
     return_surplus,
@@ -202,6 +204,10 @@ class Loaders:
     def returns(self) -> DataLoader[UUID, Return | None]:
         """Returns by id."""
         return self.over("returns", returns.by_ids)
+
+    def return_waits(self) -> DataLoader[UUID, ReturnWait | None]:
+        """What returns wait for, by id; None: they have ended."""
+        return self.over("return_waits", return_lists.waits)
 
     def order_returns(self) -> DataLoader[UUID, list[Return] | None]:
         """Returns by their order's id, the oldest first."""

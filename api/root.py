@@ -50,6 +50,7 @@ from api.resolvers.pickups import PickupsMutation, PickupsQuery
 from api.resolvers.reconciliation import ReconciliationMutation, ReconciliationQuery
 from api.resolvers.return_parcels import ReturnParcelsMutation, ReturnParcelsQuery
 from api.resolvers.return_policies import ReturnPoliciesMutation, ReturnPoliciesQuery
+from api.resolvers.return_reports import ReturnReportsQuery
 from api.resolvers.returns import ReturnsMutation, ReturnsQuery, ReturnsSubscription
 from api.resolvers.routing import RoutingMutation, RoutingQuery
 from api.resolvers.shipments import ShipmentsMutation, ShipmentsSubscription
@@ -96,6 +97,7 @@ class Query(
     ReturnsQuery,
     ReturnPoliciesQuery,
     ReturnParcelsQuery,
+    ReturnReportsQuery,
     StoredValuesQuery,
     WavesQuery,
     BinsQuery,

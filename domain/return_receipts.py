@@ -115,7 +115,7 @@ def _looked_at(line: ReturnLine, look: Look, now: datetime, position: str) -> Re
         raise InvalidInput("what was not sold by us is not put on sale", "lines", position, "disposition")
     note = look.note
     if note is not None:
-        note = require_text(note, MAX_NOTE_LENGTH, "note")
+        note = require_text(note, MAX_NOTE_LENGTH, "lines", position, "note")
     seen = Inspection(new_id(), line.id, look.quantity, look.disposition, look.grade, now, note)
     return replace(line, inspections=(*line.inspections, seen))
 

@@ -230,7 +230,7 @@ def _line(
     left[found.line.id] -= asked.quantity
     note = asked.note
     if note is not None:
-        note = require_text(note, MAX_NOTE_LENGTH, "note")
+        note = require_text(note, MAX_NOTE_LENGTH, "lines", position, "note")
     return ReturnLine(
         new_id(),
         found.line.id,

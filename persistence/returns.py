@@ -40,24 +40,14 @@ _COLUMNS = """
 _IDS = bindparam("ids", type_=ARRAY(Uuid))
 
 
-def _select(where: str) -> Any:
+def select(where: str) -> Any:
+    """Return the statement that reads whole returns (r) with this end; its rows are for `return_of`."""
     return text(f"SELECT {_COLUMNS} FROM returns r {where}").columns(verdict=JSON, refund_verdict=JSON)
 
 
-_BY_IDS = _select("WHERE r.id = ANY (:ids)").bindparams(_IDS)
-_OF_ORDERS = _select("WHERE r.order_id = ANY (:ids) ORDER BY r.order_id, r.id").bindparams(_IDS)
-_OF_EXCHANGES = _select("WHERE r.exchange_order_id = ANY (:ids)").bindparams(_IDS)
-_PAGE = _select(
-    """
-    WHERE (:status IS NULL OR r.status = :status)
-      AND (:after_id IS NULL OR (r.created_at, r.id) < (:after_at, :after_id))
-    ORDER BY r.created_at DESC, r.id DESC LIMIT :limit
-    """
-).bindparams(
-    bindparam("status", type_=Text()),
-    bindparam("after_id", type_=Uuid()),
-    bindparam("after_at", type_=DateTime(timezone=True)),
-)
+_BY_IDS = select("WHERE r.id = ANY (:ids)").bindparams(_IDS)
+_OF_ORDERS = select("WHERE r.order_id = ANY (:ids) ORDER BY r.order_id, r.id").bindparams(_IDS)
+_OF_EXCHANGES = select("WHERE r.exchange_order_id = ANY (:ids)").bindparams(_IDS)
 _ORDER_OF = text("SELECT order_id FROM returns WHERE id = :id").bindparams(bindparam("id", type_=Uuid()))
 _LINES = """
     INSERT INTO return_lines (id, return_id, order_line_id, variant_id, sku, quantity, reason, condition,
@@ -215,38 +205,21 @@ async def order_of(connection: AsyncConnection, return_id: UUID) -> UUID | None:
 async def by_ids(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, Return]:
     """Return returns, by id."""
     rows = await connection.execute(_BY_IDS, {"ids": list(ids)})
-    return {row.id: _return(row) for row in rows}
+    return {row.id: return_of(row) for row in rows}
 
 
 async def of_orders(connection: AsyncConnection, order_ids: Sequence[UUID]) -> dict[UUID, list[Return]]:
     """Return the returns of many orders, the oldest first, by order."""
     found: dict[UUID, list[Return]] = {}
     for row in await connection.execute(_OF_ORDERS, {"ids": list(order_ids)}):
-        found.setdefault(row.order_id, []).append(_return(row))
+        found.setdefault(row.order_id, []).append(return_of(row))
     return found
 
 
 async def of_exchanges(connection: AsyncConnection, order_ids: Sequence[UUID]) -> dict[UUID, Return]:
     """Return the returns that these orders replace what comes back of, by order."""
     rows = await connection.execute(_OF_EXCHANGES, {"ids": list(order_ids)})
-    return {row.exchange_order_id: _return(row) for row in rows}
-
-
-async def page(
-    connection: AsyncConnection,
-    limit: int,
-    after: tuple[datetime, UUID] | None,
-    status: ReturnStatus | None,
-) -> list[Return]:
-    """Return returns from the newest on."""
-    after_at, after_id = after or (None, None)
-    values = {
-        "status": status.value if status else None,
-        "after_at": after_at,
-        "after_id": after_id,
-        "limit": limit,
-    }
-    return [_return(row) for row in await connection.execute(_PAGE, values)]
+    return {row.exchange_order_id: return_of(row) for row in rows}
 
 
 async def unjudged(connection: AsyncConnection, before: datetime, most: int) -> list[UUID]:
@@ -278,7 +251,8 @@ def _units(found: Return, line: ReturnLine) -> int:
     return line.quantity if kept else line.quantity_accepted
 
 
-def _return(row: Row[*tuple[Any, ...]]) -> Return:
+def return_of(row: Row[*tuple[Any, ...]]) -> Return:
+    """Return the return that a row of `select` is."""
     return Return(
         row.id,
         row.number,

@@ -201,15 +201,6 @@ async def find(context: ServiceContext, return_id: UUID) -> Return | None:
         return (await rows.by_ids(connection, [return_id])).get(return_id)
 
 
-async def page(
-    context: ServiceContext, size: int, after: tuple[datetime, UUID] | None, status: ReturnStatus | None
-) -> list[Return]:
-    """Return returns from the newest on, one more than the page has if there are more; for staff."""
-    require(context.actor, Permission.RETURNS_READ)
-    async with context.read() as connection:
-        return await rows.page(connection, size + 1, after, status)
-
-
 async def save(
     transaction: Transaction, found: LockedReturns, before: Return, after: Return, kind: str
 ) -> Return:

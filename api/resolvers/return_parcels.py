@@ -7,6 +7,7 @@ from api.pagination import page_request
 from api.resolvers.root_fields import TOKEN, mutation, query
 from api.scalars import decode_id
 from api.schema.return_changes import ReturnPayload
+from api.schema.return_lists import ReturnConnection
 from api.schema.return_parcel_changes import (
     ReturnReceiveBlindInput,
     ReturnSurplusRecordInput,
@@ -19,7 +20,7 @@ from api.schema.return_parcels import (
     ReturnShippingSetInput,
     ReturnWork,
 )
-from api.schema.returns import KEY, RETURN, Return, ReturnConnection
+from api.schema.returns import KEY, RETURN, Return
 from domain import return_parcels as domain
 from domain.kernel.pages import DEFAULT_PAGE_SIZE
 from domain.return_arrivals import Surplus

@@ -22,21 +22,20 @@ from api.schema.return_changes import (
     quoted_lines,
 )
 from api.schema.return_events import ReturnEvent
+from api.schema.return_lists import ReturnConnection, ReturnFilter
 from api.schema.returns import (
     KEY,
     NEWEST,
     RETURN,
     Return,
-    ReturnConnection,
     ReturnEligibility,
-    ReturnStatus,
 )
 from domain.kernel.errors import NotFound
 from domain.kernel.pages import DEFAULT_PAGE_SIZE
 from domain.returns import return_told
 from realtime.events import FeedEvent
 from realtime.patience import patiently
-from services import orders, return_receipts, return_settlement, returns
+from services import orders, return_lists, return_receipts, return_settlement, returns
 from services.access import Permission
 
 
@@ -62,13 +61,21 @@ class ReturnsQuery:
     async def returns(
         self,
         info: Info,
-        status: ReturnStatus | None = None,  # type: ignore[valid-type]
+        filter: ReturnFilter | None = None,  # noqa: A002
         first: int | None = DEFAULT_PAGE_SIZE,
         after: str | None = None,
     ) -> ReturnConnection | None:
-        """Returns, newest first. Those that wait for staff are REQUESTED or INSPECTED."""
+        """Returns, newest first; each says what it waits for."""
         request = page_request(NEWEST, KEY, first, after)
-        found = await returns.page(info.context.service, request.size, request.after, status)
+        narrowed = filter or ReturnFilter()
+        found = await return_lists.page(
+            info.context.service,
+            narrowed.to_domain(),
+            narrowed.channel,
+            narrowed.location_code,
+            request.size,
+            request.after,
+        )
         return ReturnConnection.of(found, request)
 
 

@@ -18,6 +18,7 @@ from api.schema.shipments import Shipment
 from api.schema.shipping import OrderDelivery
 from api.schema.values import Address, Adjustment, Money, MoneyInput, Node, Totals
 from domain import orders as domain
+from domain.returns import return_told
 from persistence.order_parts import OrderParts
 from realtime.events import FeedEvent
 from services import orders as service
@@ -227,6 +228,7 @@ class OrderEvent:
     version: int
     imported: bool = strawberry.field(description="Whether it is history from another system, not news.")
     order_id: strawberry.Private[UUID]
+    return_id: strawberry.Private[UUID | None]
     row: strawberry.Private[domain.Order | None]
 
     @classmethod
@@ -239,6 +241,7 @@ class OrderEvent:
             version=event.version,
             imported=bool(event.payload.get("imported")),
             order_id=event.aggregate_id,
+            return_id=return_told(event.payload),
             row=order,
         )
 
@@ -248,6 +251,12 @@ class OrderEvent:
         order = self.row or await info.context.loaders.orders().load(self.order_id)
         assert order is not None, "orders are never deleted"  # noqa: S101
         return Order.of(order)
+
+    @strawberry.field(name="return", description="The return it tells of, as it is now; null: of none.")  # type: ignore[untyped-decorator]
+    async def return_(self, info: Info) -> Return | None:
+        """Return the return."""
+        found = self.return_id and await info.context.loaders.returns().load(self.return_id)
+        return Return.of(found) if found else None
 
 
 @strawberry.input(one_of=True, description="One way of naming an order.")

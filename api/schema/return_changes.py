@@ -18,6 +18,7 @@ from api.schema.returns import (
     ReturnReason,
     ReturnWish,
 )
+from domain import returns as domain
 from domain.kernel.errors import InvalidInput, under
 from domain.return_receipts import Look
 from domain.return_requests import AskedLine
@@ -81,7 +82,7 @@ class ReturnRequestInput:
     ref: OrderRef
     lines: list[ReturnRequestLineInput]
     idempotency_key: str
-    wish: ReturnWish = strawberry.field(default="REFUND")  # type: ignore[valid-type]
+    wish: ReturnWish = strawberry.field(default=domain.ReturnWish.REFUND)  # type: ignore[valid-type]
     email: str | None = None
 
     def to_lines(self) -> list[AskedLine]:
@@ -149,7 +150,7 @@ class ReturnInspectLineInput:
     line_id: strawberry.ID = strawberry.field(description="Of the ReturnLine.")
     quantity: int
     disposition: ReturnDisposition  # type: ignore[valid-type]
-    grade: ReturnGrade = strawberry.field(default="AS_NEW")  # type: ignore[valid-type]
+    grade: ReturnGrade = strawberry.field(default=domain.Grade.AS_NEW)  # type: ignore[valid-type]
     note: str | None = None
 
 

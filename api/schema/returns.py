@@ -10,13 +10,14 @@ import strawberry
 from strawberry.scalars import JSON
 
 from api.context import Info
-from api.pagination import PageInfo, PageRequest, cursor
 from api.scalars import encode_id
+from api.schema.locations import Location
 from api.schema.payments import PaymentTransaction
 from api.schema.return_parcels import SentBack
 from api.schema.return_quotes import ReturnQuote
 from api.schema.values import Money, Node
 from domain import return_evidence as verdicts
+from domain import return_lists as lists
 from domain import return_requests as requests
 from domain import returns as domain
 from domain.orders import Order as DomainOrder
@@ -49,6 +50,7 @@ ReturnDecision = strawberry.enum(
     verdicts.Decision, name="ReturnDecision", description="What follows from the records of a return."
 )
 ReturnCheck = strawberry.enum(verdicts.Check, name="ReturnCheck", description="What a record says.")
+ReturnWait = strawberry.enum(lists.ReturnWait, description="What a return waits for.")
 ReturnRecord = strawberry.enum(verdicts.Record, name="ReturnRecord", description="Whose word it is.")
 
 _OBSTACLES = {
@@ -325,6 +327,21 @@ class Return(SentBack, Node):
             return None
         return ReturnVerdict.of(self.row.refund_verdict)
 
+    @strawberry.field(description="What it waits for; for staff, null to others and once it has ended.")  # type: ignore[untyped-decorator]
+    async def waits_for(self, info: Info) -> ReturnWait | None:  # type: ignore[valid-type]
+        """Return why nothing goes on."""
+        if not info.context.actor.may(Permission.RETURNS_READ):
+            return None
+        return await info.context.loaders.return_waits().load(self.row.id)
+
+    @strawberry.field(description="Where it came back to; for staff, null to others and before it came.")  # type: ignore[untyped-decorator]
+    async def location(self, info: Info) -> Location | None:
+        """Return the place."""
+        if self.row.location_id is None or not info.context.actor.may(Permission.RETURNS_READ):
+            return None
+        found = await info.context.loaders.locations().load(self.row.location_id)
+        return None if found is None else Location.of(found)
+
     @strawberry.field
     def note(self) -> str | None:
         """Why it was decided so, in the words of who did."""
@@ -337,35 +354,3 @@ class Return(SentBack, Node):
 
     async def _currency(self, info: Info) -> str:
         return (await self._order(info)).currency
-
-
-@strawberry.type
-class ReturnEdge:
-    """A return and where it stands in the list."""
-
-    cursor: str
-    node: Return
-
-
-@strawberry.type
-class ReturnConnection:
-    """A page of returns."""
-
-    edges: list[ReturnEdge]
-    page_info: PageInfo
-
-    @classmethod
-    def of(
-        cls, found: Sequence[domain.Return], request: PageRequest, order: str = NEWEST
-    ) -> "ReturnConnection":
-        """Return the page; a return beyond its size only tells that there are more."""
-        edges = [
-            ReturnEdge(cursor=cursor(order, one.created_at, one.id), node=Return.of(one))
-            for one in found[: request.size]
-        ]
-        info = PageInfo.of(
-            [edge.cursor for edge in edges],
-            has_next=len(found) > request.size,
-            resumed=request.after is not None,
-        )
-        return cls(edges=edges, page_info=info)

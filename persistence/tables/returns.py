@@ -73,6 +73,8 @@ returns = Table(
     Index("ix_returns_created_at", "created_at", "id"),
     Index("ix_returns_status", "status", "created_at", "id"),
     Index("ix_returns_expires_at", "expires_at", "id", postgresql_where="status = 'APPROVED'"),
+    # What somebody or something still has to do with: few among many.
+    Index("ix_returns_open", "created_at", "id", postgresql_where="closed_at IS NULL"),
 )
 
 return_lines = Table(

@@ -93,6 +93,8 @@ shipments = Table(
     # Parcels under way: whom to ask about, and what is late.
     Index("ix_shipments_next_poll_at", "next_poll_at", "id", postgresql_where=UNDER_WAY),
     Index("ix_shipments_promised_until", "promised_until", "id", postgresql_where=UNDER_WAY),
+    # What was sent in a span of time, for reports.
+    Index("ix_shipments_shipped_at", "shipped_at", postgresql_where="shipped_at IS NOT NULL"),
     Index("ix_shipments_unended", "created_at", "id", postgresql_where=UNENDED),
     Index(
         "uq_shipments_provider",

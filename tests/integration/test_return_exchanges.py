@@ -80,7 +80,8 @@ async def test_another_article_costs_what_it_does_today_and_the_rest_is_due_or_r
     assert await _part_status(database, replacement) is FulfillmentOrderStatus.OPEN
 
     less = await _exchange(database, order, cheap)
-    done = await look_at(database, await bring_back(database, less, shop.locations[0].code))
+    seen = await look_at(database, await bring_back(database, less, shop.locations[0].code))
+    done = await return_settlement.refund(desk(database), seen.id, None, None, str(uuid4()))
     assert (done.status, done.credit_minor, done.refund_minor) == (ReturnStatus.CLOSED, 400, 1500)
     (payment,) = (await parts_of(database, order.id)).payments
     assert (payment.credited_minor, payment.refunded_minor, payment.refundable_minor) == (1400, 1100, 0)
@@ -310,12 +311,13 @@ async def _exchange(database: Database, order: Order, variant: Variant) -> Retur
     context, ref = shopper(database, order)
     (line,) = await lines_of(database, order.id)
     asked = AskedLine(line.id, 1, ReturnReason.SIZE, exchange_for=VariantRef(id=variant.id))
-    asked = await returns.request(context, ref, [asked], ReturnWish.EXCHANGE, None, str(uuid4()))
-    if asked.status is ReturnStatus.REQUESTED:
+    made = await returns.request(context, ref, [asked], ReturnWish.EXCHANGE, None, str(uuid4()))
+    if made.status is ReturnStatus.REQUESTED:
         # Of what was exchanged before staff decide.
-        staff_ = desk(database)
-        asked = await returns.decide_on(staff_, asked.id, approve=True, note=None, expected_version=None)
-    return asked
+        made = await returns.decide_on(
+            desk(database), made.id, approve=True, note=None, expected_version=None
+        )
+    return made
 
 
 async def _replacement(database: Database, found: Return) -> Order:

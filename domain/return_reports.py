@@ -1,0 +1,77 @@
+"""What returns amount to: by product, channel, reason or span of time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from domain.kernel.errors import InvalidInput
+from domain.kernel.moments import in_utc
+from domain.returns import ReturnReason
+
+MAX_SPAN = timedelta(days=366)
+"""The longest span one report covers."""
+
+
+class ReturnGrouping(StrEnum):
+    """What a row of a report is of."""
+
+    PRODUCT = "PRODUCT"
+    CHANNEL = "CHANNEL"
+    REASON = "REASON"
+    DAY = "DAY"
+    WEEK = "WEEK"
+    MONTH = "MONTH"
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRow:
+    """What one group of returns amounts to. What is divided by nothing is None."""
+
+    rank: int
+    """Where it stands: the most returned first, spans of time in their order."""
+    key: str
+    """A product's id or a SKU that is in no catalogue, a channel's slug, a reason, or a span's first day."""
+    label: str
+    units_shipped: int
+    units_returned: int
+    units_received: int
+    units_restocked: int
+    returns: int
+    reasons: Mapping[ReturnReason, int]
+    """Units returned, by reason."""
+    refund_seconds_mean: float | None
+    """From the request until the money was given back."""
+    refund_seconds_p90: float | None
+    refunded: Mapping[str, int]
+    """Given back, in minor units by currency."""
+
+    @property
+    def return_rate(self) -> float | None:
+        """Units returned of units shipped."""
+        return self.units_returned / self.units_shipped if self.units_shipped else None
+
+    @property
+    def resale_share(self) -> float | None:
+        """Units on sale again of units received."""
+        return self.units_restocked / self.units_received if self.units_received else None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportSpan:
+    """The time and the channel a report is of; its end is not in it."""
+
+    since: datetime
+    until: datetime
+    channel_id: UUID | None = None
+
+
+def report_span(since: datetime, until: datetime, channel_id: UUID | None) -> ReportSpan:
+    """Return what a report is of; raises InvalidInput naming from or to."""
+    since, until = in_utc(since, "from"), in_utc(until, "to")
+    if until <= since:
+        raise InvalidInput("must be after from", "to")
+    if until - since > MAX_SPAN:
+        raise InvalidInput(f"must be at most {MAX_SPAN.days} days after from", "to")
+    return ReportSpan(since, until, channel_id)
