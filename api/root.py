@@ -55,6 +55,7 @@ from api.resolvers.tax_quotes import TaxQuotesMutation
 from api.resolvers.taxes import TaxesMutation, TaxesQuery
 from api.resolvers.tracking import TrackingMutation, TrackingQuery
 from api.resolvers.transfers import TransfersMutation, TransfersQuery
+from api.resolvers.unlinked_refunds import UnlinkedRefundsMutation, UnlinkedRefundsQuery
 from api.resolvers.waves import WavesMutation, WavesQuery, WavesSubscription
 
 
@@ -87,6 +88,7 @@ class Query(
     TrackingQuery,
     TransfersQuery,
     ReturnsQuery,
+    UnlinkedRefundsQuery,
     StoredValuesQuery,
     WavesQuery,
     BinsQuery,
@@ -133,6 +135,7 @@ class Mutation(
     TrackingMutation,
     TransfersMutation,
     ReturnsMutation,
+    UnlinkedRefundsMutation,
     TaxQuotesMutation,
     StoredValuesMutation,
     WavesMutation,

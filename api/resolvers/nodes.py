@@ -21,12 +21,13 @@ from api.schema.shipments import Shipment
 from api.schema.shipping import DeliveryRate
 from api.schema.stored_values import GiftCard, StoreCredit
 from api.schema.transfers import Transfer
+from api.schema.unlinked_refunds import UnlinkedRefund
 from api.schema.values import Node
 from domain import catalog as domain
 from domain.kernel.errors import InvalidInput
 from domain.stored_values import StoredValueKind
 from persistence.order_parts import OrderParts
-from services import cycle_counts, nodes, returns, transfers
+from services import cycle_counts, nodes, returns, transfers, unlinked_refunds
 
 
 @strawberry.type
@@ -124,6 +125,11 @@ async def _return(info: Info, row_id: UUID) -> Node | None:
     return Return.of(found) if found else None
 
 
+async def _unlinked_refund(info: Info, row_id: UUID) -> Node | None:
+    found = await unlinked_refunds.find(info.context.service, row_id)
+    return UnlinkedRefund.of(found) if found else None
+
+
 async def _cycle_count(info: Info, row_id: UUID) -> Node | None:
     found = await cycle_counts.find(info.context.service, row_id)
     return CycleCount.of(found) if found else None
@@ -151,4 +157,5 @@ _LOADERS: Mapping[str, Callable[[Info, UUID], Awaitable[Node | None]]] = {
     "StoreCredit": _store_credit,
     "Return": _return,
     "Transfer": _transfer,
+    "UnlinkedRefund": _unlinked_refund,
 }

@@ -39,6 +39,7 @@ from persistence.tables import (
     taxes,
     tracking,
     transfers,
+    unlinked_refunds,
     waves,
 )
 from persistence.tables.base import metadata
@@ -83,5 +84,6 @@ __all__ = [
     "taxes",
     "tracking",
     "transfers",
+    "unlinked_refunds",
     "waves",
 ]
