@@ -17,6 +17,7 @@ from api.resolvers.carts import CartsMutation, CartsQuery, CartsSubscription
 from api.resolvers.catalog import CatalogMutation, CatalogQuery
 from api.resolvers.catalog_changes import CatalogChangesMutation
 from api.resolvers.channels import ChannelsMutation, ChannelsQuery
+from api.resolvers.claims import ClaimsMutation, ClaimsQuery
 from api.resolvers.cycle_counts import CycleCountsMutation, CycleCountsQuery
 from api.resolvers.delivery_quotes import DeliveryQuotesMutation
 from api.resolvers.delivery_services import DeliveryServicesMutation, DeliveryServicesQuery
@@ -89,6 +90,7 @@ class Query(
     TransfersQuery,
     ReturnsQuery,
     UnlinkedRefundsQuery,
+    ClaimsQuery,
     StoredValuesQuery,
     WavesQuery,
     BinsQuery,
@@ -136,6 +138,7 @@ class Mutation(
     TransfersMutation,
     ReturnsMutation,
     UnlinkedRefundsMutation,
+    ClaimsMutation,
     TaxQuotesMutation,
     StoredValuesMutation,
     WavesMutation,

@@ -1,5 +1,6 @@
 """What may be returned of an order, and the request for it."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -112,12 +113,11 @@ def eligibility(
     returns: Sequence[Return],
     policies: Mapping[UUID, ReturnPolicy],
     now: datetime,
+    in_claims: Mapping[UUID, int] | None = None,
 ) -> list[LineEligibility]:
-    """Return what may be returned of each line of an order."""
-    taken = claimed(returns)
-    return [
-        _of_line(line, arrivals_of(line, shipments), taken.get(line.id, 0), policies, now) for line in lines
-    ]
+    """Return what may be returned of each line of an order; `in_claims` are units of claims not decided."""
+    taken = Counter(claimed(returns)) + Counter(in_claims or {})
+    return [_of_line(line, arrivals_of(line, shipments), taken[line.id], policies, now) for line in lines]
 
 
 def arrivals_of(line: OrderLine, shipments: Iterable[Shipment]) -> Arrivals:

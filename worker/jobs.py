@@ -3,6 +3,7 @@
 from services import (
     backorder_sweeps,
     cart_sweeps,
+    claims,
     fulfillment,
     idempotency,
     label_calls,
@@ -66,6 +67,7 @@ JOBS = (
     Job("remind_of_pickups", 60.0, pickups.remind),
     # Of these the process ended before it decided, or the provider answered late.
     Job("judge_returns", 5.0, returns.judge_due),
+    Job("judge_claims", 5.0, claims.judge_due),
     Job("settle_returns", 2.0, return_settlement.settle_due),
     # Days: minutes do not matter.
     Job("expire_returns", 60.0, returns.expire_due),

@@ -11,6 +11,7 @@ from api.scalars import read_id
 from api.schema.carts import Cart
 from api.schema.catalog import Product, ProductVariant
 from api.schema.channels import Channel
+from api.schema.claims import Claim
 from api.schema.cycle_counts import CycleCount
 from api.schema.fulfillment import FulfillmentOrder
 from api.schema.locations import Location
@@ -27,7 +28,7 @@ from domain import catalog as domain
 from domain.kernel.errors import InvalidInput
 from domain.stored_values import StoredValueKind
 from persistence.order_parts import OrderParts
-from services import cycle_counts, nodes, returns, transfers, unlinked_refunds
+from services import claims, cycle_counts, nodes, returns, transfers, unlinked_refunds
 
 
 @strawberry.type
@@ -130,6 +131,11 @@ async def _unlinked_refund(info: Info, row_id: UUID) -> Node | None:
     return UnlinkedRefund.of(found) if found else None
 
 
+async def _claim(info: Info, row_id: UUID) -> Node | None:
+    found = await claims.find(info.context.service, row_id)
+    return Claim.of(found) if found else None
+
+
 async def _cycle_count(info: Info, row_id: UUID) -> Node | None:
     found = await cycle_counts.find(info.context.service, row_id)
     return CycleCount.of(found) if found else None
@@ -144,6 +150,7 @@ async def _parts(info: Info, type_name: str, row_id: UUID) -> OrderParts:
 _LOADERS: Mapping[str, Callable[[Info, UUID], Awaitable[Node | None]]] = {
     "Cart": _cart,
     "Channel": _channel,
+    "Claim": _claim,
     "CycleCount": _cycle_count,
     "DeliveryRate": _delivery_rate,
     "FulfillmentOrder": _fulfillment_order,

@@ -1,4 +1,4 @@
-"""Refunds without an order: their tables, and what they and claims enter into the ledger.
+"""Refunds without an order, and claims of parcels: their tables, and what they enter into the ledger.
 
 Revision ID: 0045
 Revises: 0041
@@ -6,6 +6,7 @@ Revises: 0041
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0045"
 down_revision = "0041"
@@ -44,10 +45,18 @@ def upgrade() -> None:
     _refunds()
     _lines()
     _policies()
+    op.execute(sa.schema.CreateSequence(sa.Sequence("claim_numbers", start=1001)))
+    _claims()
+    _claim_lines()
+    _carrier_claims()
 
 
 def downgrade() -> None:
     """Drop them; the ledger keeps its rules, so entries of theirs must be gone."""
+    op.drop_table("carrier_claims")
+    op.drop_table("claim_lines")
+    op.drop_table("claims")
+    op.execute(sa.schema.DropSequence(sa.Sequence("claim_numbers")))
     op.drop_table("unlinked_refund_policies")
     op.drop_table("unlinked_refund_lines")
     op.drop_table("unlinked_refunds")
@@ -181,3 +190,88 @@ def _policies() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_unlinked_refund_policies")),
         sa.UniqueConstraint("channel_id", name=op.f("uq_unlinked_refund_policies_channel_id")),
     )
+
+
+def _claims() -> None:
+    op.create_table(
+        "claims",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("number", sa.Text(), nullable=False),
+        sa.Column("order_id", sa.Uuid(), nullable=False),
+        sa.Column("shipment_id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("wish", sa.Text(), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=True),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("photos", sa.ARRAY(sa.Text()), server_default="{}", nullable=False),
+        sa.Column("verdict", postgresql.JSONB(), nullable=True),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.Column("fulfillment_order_id", sa.Uuid(), nullable=True),
+        sa.Column("return_id", sa.Uuid(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("version", sa.Integer(), server_default="1", nullable=False),
+        sa.CheckConstraint(
+            _one_of("kind", "DAMAGED LOST_IN_TRANSIT WRONG_ITEM SHORT_SHIPPED"), name=op.f("ck_claims_kind")
+        ),
+        sa.CheckConstraint(_one_of("status", "REQUESTED APPROVED DECLINED"), name=op.f("ck_claims_status")),
+        sa.CheckConstraint(_one_of("wish", "RESHIP REFUND"), name=op.f("ck_claims_wish")),
+        sa.CheckConstraint(_one_of("outcome", "RESHIP REFUND"), name=op.f("ck_claims_outcome")),
+        sa.CheckConstraint("(outcome IS NOT NULL) = (status = 'APPROVED')", name=op.f("ck_claims_approved")),
+        sa.ForeignKeyConstraint(["order_id"], ["orders.id"], name=op.f("fk_claims_order_id")),
+        sa.ForeignKeyConstraint(["shipment_id"], ["shipments.id"], name=op.f("fk_claims_shipment_id")),
+        sa.ForeignKeyConstraint(
+            ["fulfillment_order_id"], ["fulfillment_orders.id"], name=op.f("fk_claims_fulfillment_order_id")
+        ),
+        sa.ForeignKeyConstraint(["return_id"], ["returns.id"], name=op.f("fk_claims_return_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_claims")),
+        sa.UniqueConstraint("number", name=op.f("uq_claims_number")),
+    )
+    for column in ("order_id", "shipment_id", "fulfillment_order_id", "return_id"):
+        op.create_index(op.f(f"ix_claims_{column}"), "claims", [column], unique=False)
+    op.create_index("ix_claims_created_at", "claims", ["created_at", "id"], unique=False)
+    op.create_index("ix_claims_status", "claims", ["status", "created_at", "id"], unique=False)
+
+
+def _claim_lines() -> None:
+    op.create_table(
+        "claim_lines",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("claim_id", sa.Uuid(), nullable=False),
+        sa.Column("order_line_id", sa.Uuid(), nullable=False),
+        sa.Column("sku", sa.Text(), nullable=False),
+        sa.Column("quantity", sa.Integer(), nullable=False),
+        sa.CheckConstraint("quantity > 0", name=op.f("ck_claim_lines_quantity")),
+        sa.ForeignKeyConstraint(["claim_id"], ["claims.id"], name=op.f("fk_claim_lines_claim_id")),
+        sa.ForeignKeyConstraint(
+            ["order_line_id"], ["order_lines.id"], name=op.f("fk_claim_lines_order_line_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_claim_lines")),
+    )
+    for column in ("claim_id", "order_line_id"):
+        op.create_index(op.f(f"ix_claim_lines_{column}"), "claim_lines", [column], unique=False)
+
+
+def _carrier_claims() -> None:
+    op.create_table(
+        "carrier_claims",
+        sa.Column("claim_id", sa.Uuid(), nullable=False),
+        sa.Column("carrier", sa.Text(), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("amount_minor", sa.BigInteger(), nullable=False),
+        sa.Column("reference", sa.Text(), nullable=True),
+        sa.Column("paid_minor", sa.BigInteger(), nullable=True),
+        sa.Column("charged_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("currency ~ '^[A-Z]{3}$'", name=op.f("ck_carrier_claims_currency")),
+        sa.CheckConstraint("amount_minor > 0", name=op.f("ck_carrier_claims_amount")),
+        sa.CheckConstraint("paid_minor BETWEEN 0 AND amount_minor", name=op.f("ck_carrier_claims_paid")),
+        sa.CheckConstraint(
+            "(paid_minor IS NULL) = (settled_at IS NULL)", name=op.f("ck_carrier_claims_settled")
+        ),
+        sa.ForeignKeyConstraint(["claim_id"], ["claims.id"], name=op.f("fk_carrier_claims_claim_id")),
+        sa.PrimaryKeyConstraint("claim_id", name=op.f("pk_carrier_claims")),
+    )
+    op.create_index("ix_carrier_claims_charged_at", "carrier_claims", ["charged_at", "carrier"], unique=False)
