@@ -16,8 +16,8 @@ from domain.kernel.keys import check_key
 from domain.kernel.quantities import require_text
 from domain.locations import is_code
 from domain.orders import Order
-from domain.return_evidence import Decision
-from domain.returns import MAX_NOTE_LENGTH, Return
+from domain.return_evidence import Check, Decision
+from domain.returns import MAX_NOTE_LENGTH, Return, ReturnStatus
 from persistence import claims as rows
 from persistence import fulfillment as fulfillment_rows
 from persistence import locations
@@ -35,6 +35,8 @@ from services.return_records import LockedReturns
 MOST_AT_ONCE = 50
 """Claims one sweep judges."""
 _JUDGED_BY_SWEEP_AFTER = timedelta(seconds=5)
+_SEEN_BY_STAFF = frozenset({Check.ABOVE_AUTO_REFUND, Check.UNVERIFIED})
+"""What of a return's money asks for a person, and nothing more than one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,7 @@ async def approve(
         after = await _granted(transaction, found, granted, chosen, place)
         await audit.record(transaction, "ClaimApproved", "claim", claim_id, before, after)
         transaction.answer({"claim": str(claim_id)})
-    return await _settled(context, after)
+    return await _settled(context, after, by_staff=True)
 
 
 async def decline(
@@ -250,10 +252,22 @@ async def _refunded(transaction: Transaction, found: LockedReturns, approved: Cl
     return await _save(transaction, found, after, "ClaimApproved", **facts)
 
 
-async def _settled(context: ServiceContext, after: Claim) -> Claim:
-    """Give the money of a claim's return back where its records allow it; else staff are asked."""
-    if after.return_id is not None:
-        await return_settlement.settle(context, after.return_id)
+async def _settled(context: ServiceContext, after: Claim, *, by_staff: bool = False) -> Claim:
+    """Give the money of a claim's return back where its records allow it; else staff are asked.
+
+    What only wants a person's look has had it where one who may give money back granted the claim.
+    """
+    if after.return_id is None:
+        return after
+    done = await return_settlement.settle(context, after.return_id)
+    asks = {
+        finding["check"]
+        for finding in (done.refund_verdict or {}).get("findings", ())
+        if finding["decision"] != Decision.APPROVE
+    }
+    looked_at = by_staff and context.actor.may(Permission.PAYMENTS_WRITE)
+    if looked_at and asks and asks <= _SEEN_BY_STAFF and done.status is ReturnStatus.INSPECTED:
+        await return_settlement.refund(context, done.id, None, None, f"claim:{after.id}")
     return after
 
 
