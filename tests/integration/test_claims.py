@@ -169,6 +169,7 @@ async def test_a_carrier_is_charged_once_and_its_report_adds_up(database: Databa
     assert await carrier_claims.charge(keeper, made.id, _usd("12.00"), "case 7", "charge") == charged
     with pytest.raises(IllegalTransition):
         await carrier_claims.charge(keeper, made.id, _usd("1.00"), None, str(uuid4()))
+    await _check(database)
     (one,) = await carrier_claims.report(keeper, None, None, None)
     assert (one.count, one.amount_minor, one.open_minor, one.paid_minor) == (1, 1200, 1200, 0)
 
@@ -183,6 +184,11 @@ async def test_a_carrier_is_charged_once_and_its_report_adds_up(database: Databa
     left = {k: v for k, v in books.left(await books.lines(database)).items() if charged.carrier in k}
     assert left == {f"CASH:{charged.carrier}": 1000, f"SHIPPING_LOSSES:{charged.carrier}": -1000}
     await _check(database)
+    await run_sql(
+        database, "UPDATE carrier_claims SET paid_minor = NULL, settled_at = NULL RETURNING claim_id"
+    )
+    (found,) = (await ledger_reports.check(make_context(database))).unexplained
+    assert (found.booked_minor, found.expected_minor) == (0, 1200)
 
 
 async def test_bad_claims_name_their_field_and_the_sweep_judges_what_was_left(database: Database) -> None:

@@ -159,6 +159,9 @@ async def test_it_is_paid_once_and_only_what_was_accepted(database: Database) ->
     assert books.left(await books.lines(database)) == {"REFUND": 840, "TAX": 60, "CASH:manual": -900}
     await _check(database)
     assert [len(receiving), len(inspecting)] == [10, 9], (receiving, inspecting)
+    await run_sql(database, "UPDATE unlinked_refunds SET paid_minor = 899 RETURNING id")
+    (found,) = (await ledger_reports.check(make_context(database))).unexplained
+    assert (found.booked_minor, found.expected_minor) == (900, 899)
 
 
 async def test_bad_input_names_its_field(database: Database) -> None:
