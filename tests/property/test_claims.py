@@ -64,28 +64,7 @@ class Shop:
             )
             for at, (units, price, off, tax) in enumerate(sold)
         )
-        order = Order(
-            new_id(),
-            "1",
-            new_id(),
-            OrderStatus.COMPLETED,
-            OrderPaymentStatus.PAID,
-            OrderFulfillmentStatus.DELIVERED,
-            1,
-            1,
-            None,
-            "USD",
-            Address("A", "1 Main Street", "Springfield", "US"),
-            None,
-            None,
-            0,
-            shipping,
-            0,
-            0,
-            0,
-            NOW,
-            tax_included=inside,
-        )
+        order = _order(shipping, inside=inside)
         total = shipping + sum(worth_of_units(order, line, line.quantity) for line in lines)
         part = FulfillmentOrder(
             new_id(),
@@ -186,6 +165,31 @@ class Shop:
         assert 0 <= refunded <= order.total_minor
         if all(back.get(line.id, 0) == line.quantity for line in self.placed.lines):
             assert refunded == order.total_minor
+
+
+def _order(shipping: int, *, inside: bool) -> Order:
+    return Order(
+        new_id(),
+        "1",
+        new_id(),
+        OrderStatus.COMPLETED,
+        OrderPaymentStatus.PAID,
+        OrderFulfillmentStatus.DELIVERED,
+        1,
+        1,
+        None,
+        "USD",
+        Address("A", "1 Main Street", "Springfield", "US"),
+        None,
+        None,
+        0,
+        shipping,
+        0,
+        0,
+        0,
+        NOW,
+        tax_included=inside,
+    )
 
 
 SOLD = st.lists(
