@@ -28,7 +28,7 @@ async def test_the_examples_of_claims_run(database: Database) -> None:
         "<shipmentId>": encode_id("Shipment", (await parts_of(database, order.id)).shipments[0].id),
         "<lineId>": encode_id("OrderLine", (await lines_of(database, order.id))[0].id),
     }
-    answers: list[dict[str, Any]] = []
+    answers: list[Any] = []
 
     for document, variables in re.findall(r"```graphql\n(.*?)```(?:\s*```json\n(.*?)```)?", PAGE, re.DOTALL):
         filled = variables or "{}"
@@ -48,7 +48,7 @@ async def test_the_examples_of_claims_run(database: Database) -> None:
         "WITHIN_LIMIT",
         "FIRST_CLAIMS",
     }
-    (carrier,) = report
+    (carrier,) = report  # one carrier, one currency
     assert (carrier["count"], carrier["lost"]["amount"]) == (1, "2.00")
 
     seen = "query ($ref: OrderRef!) { orderClaims(ref: $ref) { status verdict { decision } } }"
