@@ -18,6 +18,7 @@ from api.resolvers.carts import CartsMutation, CartsQuery, CartsSubscription
 from api.resolvers.catalog import CatalogMutation, CatalogQuery
 from api.resolvers.catalog_changes import CatalogChangesMutation
 from api.resolvers.channels import ChannelsMutation, ChannelsQuery
+from api.resolvers.claims import ClaimsMutation, ClaimsQuery
 from api.resolvers.customer_groups import CustomerGroupsMutation
 from api.resolvers.cycle_counts import CycleCountsMutation, CycleCountsQuery
 from api.resolvers.delivery_quotes import DeliveryQuotesMutation
@@ -61,6 +62,7 @@ from api.resolvers.tax_quotes import TaxQuotesMutation
 from api.resolvers.taxes import TaxesMutation, TaxesQuery
 from api.resolvers.tracking import TrackingMutation, TrackingQuery
 from api.resolvers.transfers import TransfersMutation, TransfersQuery
+from api.resolvers.unlinked_refunds import UnlinkedRefundsMutation, UnlinkedRefundsQuery
 from api.resolvers.waves import WavesMutation, WavesQuery, WavesSubscription
 
 
@@ -98,6 +100,8 @@ class Query(
     ReturnPoliciesQuery,
     ReturnParcelsQuery,
     ReturnReportsQuery,
+    UnlinkedRefundsQuery,
+    ClaimsQuery,
     StoredValuesQuery,
     WavesQuery,
     BinsQuery,
@@ -149,6 +153,8 @@ class Mutation(
     ReturnsMutation,
     ReturnPoliciesMutation,
     ReturnParcelsMutation,
+    UnlinkedRefundsMutation,
+    ClaimsMutation,
     TaxQuotesMutation,
     StoredValuesMutation,
     WavesMutation,

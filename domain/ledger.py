@@ -34,6 +34,8 @@ class Account(StrEnum):
     BREAKAGE = "BREAKAGE"
     CHARGEBACK = "CHARGEBACK"
     PROVIDER_FEES = "PROVIDER_FEES"
+    CARRIER_CLAIMS = "CARRIER_CLAIMS"
+    SHIPPING_LOSSES = "SHIPPING_LOSSES"
 
     @property
     def side(self) -> Side:
@@ -64,6 +66,11 @@ _CHART: Mapping[Account, tuple[Side, str]] = {
     Account.BREAKAGE: (Side.CREDIT, "store value that expired unspent: income"),
     Account.CHARGEBACK: (Side.DEBIT, "taken back by payers' banks: a loss, until it is won"),
     Account.PROVIDER_FEES: (Side.DEBIT, "what providers keep of their payouts: a cost"),
+    Account.CARRIER_CLAIMS: (Side.DEBIT, "what carriers owe for parcels that they lost or damaged"),
+    Account.SHIPPING_LOSSES: (
+        Side.DEBIT,
+        "the loss of such parcels: on the other side what carriers answer for",
+    ),
 }
 
 
@@ -75,6 +82,8 @@ class SourceKind(StrEnum):
     PAYMENT_TRANSACTION = "payment_transaction"
     STORED_VALUE = "stored_value"
     PAYOUT = "payout"
+    UNLINKED_REFUND = "unlinked_refund"
+    CLAIM = "claim"
 
 
 class EntryKind(StrEnum):
@@ -96,6 +105,9 @@ class EntryKind(StrEnum):
     VALUE_ADJUSTED = "VALUE_ADJUSTED"
     VALUE_EXPIRED = "VALUE_EXPIRED"
     PAYOUT_RECEIVED = "PAYOUT_RECEIVED"
+    UNLINKED_REFUND = "UNLINKED_REFUND"
+    CARRIER_CHARGED = "CARRIER_CHARGED"
+    CARRIER_SETTLED = "CARRIER_SETTLED"
 
 
 @dataclass(frozen=True, slots=True)

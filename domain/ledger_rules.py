@@ -174,6 +174,43 @@ def payout_received(
     return _entry(about, EntryKind.PAYOUT_RECEIVED, SourceKind.PAYOUT, payout_id, postings)
 
 
+def unlinked_refunded(
+    about: About, refund_id: UUID, amount_minor: int, tax_minor: int, provider: str
+) -> Entry | None:
+    """Money was given back for goods whose sale is not in the books: less revenue, and less tax owed.
+
+    `provider` is how it went out: `manual`, or `store_credit` where the customer was credited.
+    """
+    means = means_of(provider)
+    postings = [
+        Posting(Account.TAX, tax_minor),
+        Posting(Account.REFUND, amount_minor - tax_minor),
+        Posting(means.account, -amount_minor, means.dimension),
+    ]
+    return _entry(about, EntryKind.UNLINKED_REFUND, SourceKind.UNLINKED_REFUND, refund_id, postings)
+
+
+def carrier_charged(about: About, claim_id: UUID, amount_minor: int, carrier: str) -> Entry | None:
+    """A carrier is to answer for a parcel: it owes us, and our loss is less by that."""
+    postings = [
+        Posting(Account.CARRIER_CLAIMS, amount_minor, carrier),
+        Posting(Account.SHIPPING_LOSSES, -amount_minor, carrier),
+    ]
+    return _entry(about, EntryKind.CARRIER_CHARGED, SourceKind.CLAIM, claim_id, postings)
+
+
+def carrier_settled(
+    about: About, claim_id: UUID, charged_minor: int, paid_minor: int, carrier: str
+) -> Entry | None:
+    """A carrier has paid for a parcel, once and for all: what it did not pay is our loss after all."""
+    postings = [
+        Posting(Account.CASH, paid_minor, carrier),
+        Posting(Account.SHIPPING_LOSSES, charged_minor - paid_minor, carrier),
+        Posting(Account.CARRIER_CLAIMS, -charged_minor, carrier),
+    ]
+    return _entry(about, EntryKind.CARRIER_SETTLED, SourceKind.CLAIM, claim_id, postings)
+
+
 def sold(figures: Figures) -> dict[Account, int]:
     """Return what an order sells, by account, debit-positive: the sum is its total, below zero.
 

@@ -145,9 +145,14 @@ def eligibility(
     returns: Sequence[Return],
     policies: Mapping[UUID, ReturnPolicy],
     now: datetime,
+    in_claims: Mapping[UUID, int] | None = None,
 ) -> list[LineEligibility]:
-    """Return what may be returned of each line of an order."""
-    return [_of_line(line, arrivals_of(line, shipments), returns, policies, now) for line in lines]
+    """Return what may be returned of each line of an order; `in_claims` are units of claims not decided."""
+    pending = in_claims or {}
+    return [
+        _of_line(line, arrivals_of(line, shipments), returns, policies, now, pending.get(line.id, 0))
+        for line in lines
+    ]
 
 
 def check_sent(found: Return, eligible: Sequence[LineEligibility]) -> None:
@@ -261,10 +266,13 @@ def _of_line(
     returns: Sequence[Return],
     policies: Mapping[UUID, ReturnPolicy],
     now: datetime,
+    in_claims: int,
 ) -> LineEligibility:
     policy = policies.get(line.id, SHOP_DEFAULT)
     obstacles: list[Obstacle] = []
     claims = [(one.created_at, units) for one in returns if (units := claimed([one]).get(line.id, 0))]
+    if in_claims:
+        claims.append((now, in_claims))
     taken = sum(units for _, units in claims)
     rest = arrivals.without(claims, policy)
     in_window = rest.in_window(policy, now)

@@ -53,6 +53,19 @@ _UNEXPLAINED = text(
                  WHERE account IN ('SALES', 'SHIPPING', 'TAX', 'DISCOUNT')
                  GROUP BY order_id, account) s ON s.order_id = o.id
          WHERE o.status IN ('CANCELED', 'REJECTED', 'EXPIRED')
+        UNION ALL
+        SELECT 'the refund ' || r.number || ' without an order', coalesce(b.amount, 0), r.paid_minor, true
+          FROM unlinked_refunds r
+          LEFT JOIN (SELECT source_id, -sum(amount_minor) AS amount FROM postings
+                      WHERE source_kind = 'unlinked_refund' AND account IN ('CASH', 'STORE_CREDIT')
+                      GROUP BY source_id) b ON b.source_id = r.id
+        UNION ALL
+        SELECT 'what a carrier owes for claim ' || c.number, coalesce(b.amount, 0),
+               CASE WHEN k.paid_minor IS NULL THEN k.amount_minor ELSE 0 END, true
+          FROM carrier_claims k JOIN claims c ON c.id = k.claim_id
+          LEFT JOIN (SELECT source_id, sum(amount_minor) AS amount FROM postings
+                      WHERE source_kind = 'claim' AND account = 'CARRIER_CLAIMS'
+                      GROUP BY source_id) b ON b.source_id = k.claim_id
     )
     SELECT subject, booked::bigint AS booked, expected::bigint AS expected FROM compared
      WHERE booked <> expected OR NOT whole

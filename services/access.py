@@ -27,6 +27,9 @@ class Permission(StrEnum):
     PAYMENTS_WRITE = "payments.write"
     RETURNS_READ = "returns.read"
     RETURNS_WRITE = "returns.write"
+    # To give money back for what is not in the books, and to be the second person who allows it.
+    REFUNDS_UNLINKED = "refunds.unlinked"
+    REFUNDS_APPROVE = "refunds.approve"
     ROUTING_WRITE = "routing.write"
     SHIPPING_WRITE = "shipping.write"
     PRICING_WRITE = "pricing.write"

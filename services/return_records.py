@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain import return_settlement
+from domain.claims import Claim, arrived_of, pending
 from domain.kernel.errors import NotFound
 from domain.orders import OrderLine
 from domain.payments import IMPORTED, MANUAL, OWN_TENDERS, Payment
@@ -23,6 +24,7 @@ from domain.return_requests import LineEligibility, eligibility
 from domain.return_worth import Worth
 from domain.returns import NOTHING_CLAIMED, Return, others
 from domain.shipment_changes import LockedFulfillment
+from persistence import claims as claim_rows
 from persistence import order_parts, return_policies
 from persistence import returns as rows
 from persistence import shipments as shipment_rows
@@ -58,6 +60,7 @@ class LockedReturns:
     placed: LockedFulfillment
     returns: tuple[Return, ...]
     facts: Facts
+    claims: tuple[Claim, ...] = ()
 
     @property
     def policies(self) -> dict[UUID, ReturnPolicy]:
@@ -80,10 +83,19 @@ class LockedReturns:
         """Say whether what was asked of providers can be compared: no money has moved since then."""
         return records.last or _books(self.placed.payments) == records.books
 
+    def claim(self, claim_id: UUID) -> Claim:
+        """Return one of the claims; raises NotFound."""
+        found = next((one for one in self.claims if one.id == claim_id), None)
+        if found is None:
+            raise NotFound("the order has no such claim", "id")
+        return found
+
     def eligible(self, now: datetime, *, without: Return | None = None) -> list[LineEligibility]:
         """Return what may be returned of each line; the units of `without` are not counted as claimed."""
         returns = self.returns if without is None else others(self.returns, without)
-        return eligibility(self.placed.lines, self.placed.shipments, returns, self.policies, now)
+        shipments_had = arrived_of(self.placed.shipments, self.claims)
+        in_claims = pending(self.claims)
+        return eligibility(self.placed.lines, shipments_had, returns, self.policies, now, in_claims)
 
     def worth(self, found: Return, *, as_asked: bool = False) -> Worth:
         """Return what one of the returns brings."""
@@ -167,7 +179,8 @@ async def _with_rules(connection: AsyncConnection, placed: LockedFulfillment) ->
     variants = [line.variant_id for line in placed.lines if line.variant_id is not None]
     skus = [line.sku for line in placed.lines]
     facts = await return_policies.facts(connection, order.channel_id, variants, skus, order.email)
-    return LockedReturns(placed, tuple(found), facts)
+    claims = await claim_rows.of_order(connection, order.id)
+    return LockedReturns(placed, tuple(found), facts, tuple(claims))
 
 
 async def asked_of_providers(context: ServiceContext, order_id: UUID, attempt: int = ASK_AGAIN) -> Records:

@@ -3,6 +3,7 @@
 from services import (
     backorder_sweeps,
     cart_sweeps,
+    claims,
     fulfillment,
     idempotency,
     label_calls,
@@ -76,6 +77,7 @@ JOBS = (
     Job("judge_returns", 5.0, returns.judge_due),
     # As labels of what goes out: within seconds of the carrier's return.
     Job("buy_return_labels", 2.0, return_labels.buy_due),
+    Job("judge_claims", 5.0, claims.judge_due),
     Job("settle_returns", 2.0, return_settlement.settle_due),
     # Days: minutes do not matter.
     Job("remind_of_returns", 60.0, return_work.remind_due),

@@ -11,6 +11,7 @@ from api.scalars import read_id
 from api.schema.carts import Cart
 from api.schema.catalog import Product, ProductVariant
 from api.schema.channels import Channel
+from api.schema.claims import Claim
 from api.schema.cycle_counts import CycleCount
 from api.schema.fulfillment import FulfillmentOrder
 from api.schema.locations import Location
@@ -21,12 +22,13 @@ from api.schema.shipments import Shipment
 from api.schema.shipping import DeliveryRate
 from api.schema.stored_values import GiftCard, StoreCredit
 from api.schema.transfers import Transfer
+from api.schema.unlinked_refunds import UnlinkedRefund
 from api.schema.values import Node
 from domain import catalog as domain
 from domain.kernel.errors import InvalidInput
 from domain.stored_values import StoredValueKind
 from persistence.order_parts import OrderParts
-from services import cycle_counts, nodes, returns, transfers
+from services import claims, cycle_counts, nodes, returns, transfers, unlinked_refunds
 
 
 @strawberry.type
@@ -124,6 +126,16 @@ async def _return(info: Info, row_id: UUID) -> Node | None:
     return Return.of(found) if found else None
 
 
+async def _unlinked_refund(info: Info, row_id: UUID) -> Node | None:
+    found = await unlinked_refunds.find(info.context.service, row_id)
+    return UnlinkedRefund.of(found) if found else None
+
+
+async def _claim(info: Info, row_id: UUID) -> Node | None:
+    found = await claims.find(info.context.service, row_id)
+    return Claim.of(found) if found else None
+
+
 async def _cycle_count(info: Info, row_id: UUID) -> Node | None:
     found = await cycle_counts.find(info.context.service, row_id)
     return CycleCount.of(found) if found else None
@@ -138,6 +150,7 @@ async def _parts(info: Info, type_name: str, row_id: UUID) -> OrderParts:
 _LOADERS: Mapping[str, Callable[[Info, UUID], Awaitable[Node | None]]] = {
     "Cart": _cart,
     "Channel": _channel,
+    "Claim": _claim,
     "CycleCount": _cycle_count,
     "DeliveryRate": _delivery_rate,
     "FulfillmentOrder": _fulfillment_order,
@@ -151,4 +164,5 @@ _LOADERS: Mapping[str, Callable[[Info, UUID], Awaitable[Node | None]]] = {
     "StoreCredit": _store_credit,
     "Return": _return,
     "Transfer": _transfer,
+    "UnlinkedRefund": _unlinked_refund,
 }

@@ -7,6 +7,7 @@ from persistence.tables import (
     carts,
     catalog,
     channels,
+    claims,
     cycle_counts,
     delivery_quotes,
     delivery_zones,
@@ -41,6 +42,7 @@ from persistence.tables import (
     taxes,
     tracking,
     transfers,
+    unlinked_refunds,
     waves,
 )
 from persistence.tables.base import metadata
@@ -52,6 +54,7 @@ __all__ = [
     "carts",
     "catalog",
     "channels",
+    "claims",
     "cycle_counts",
     "delivery_quotes",
     "delivery_zones",
@@ -87,5 +90,6 @@ __all__ = [
     "taxes",
     "tracking",
     "transfers",
+    "unlinked_refunds",
     "waves",
 ]

@@ -1,0 +1,274 @@
+"""SQL of refunds without an order: rows in, dataclasses out."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, DateTime, Row, Text, Uuid, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.unlinked_refunds import (
+    Evidence,
+    Recipient,
+    UnlinkedRefund,
+    UnlinkedRefundLine,
+    UnlinkedRefundMethod,
+    UnlinkedRefundPolicy,
+    UnlinkedRefundStatus,
+)
+from persistence.json_text import json_text
+
+_COLUMNS = """
+    r.id, r.number, r.channel_id, r.currency, r.status, r.email, r.external_id, r.reason,
+    r.document_reference, r.keeps_items, r.created_at, r.created_by, r.decided_by, r.decided_at, r.note,
+    r.location_id, r.method, r.payment_reference, r.stored_value_id, r.paid_minor, r.paid_by, r.paid_at,
+    r.version,
+    (SELECT jsonb_agg(jsonb_build_array(l.id, l.variant_id, l.sku, l.quantity, l.unit_price_minor,
+                l.tax_minor, l.quantity_received, l.quantity_inspected, l.quantity_missing,
+                l.quantity_accepted) ORDER BY l.id)
+       FROM unlinked_refund_lines l WHERE l.unlinked_refund_id = r.id) AS lines
+"""
+_BY_ID = text(f"SELECT {_COLUMNS} FROM unlinked_refunds r WHERE r.id = :id").bindparams(
+    bindparam("id", type_=Uuid())
+)
+# Its lines are read as of the statement's start: who waited for the row reads it again.
+_LOCK = text("SELECT version FROM unlinked_refunds WHERE id = :id FOR NO KEY UPDATE").bindparams(
+    bindparam("id", type_=Uuid())
+)
+_PAGE = text(
+    f"""
+    SELECT {_COLUMNS} FROM unlinked_refunds r
+     WHERE (:status IS NULL OR r.status = :status)
+       AND (:channel_id IS NULL OR r.channel_id = :channel_id)
+       AND (:after_id IS NULL OR (r.created_at, r.id) < (:after_at, :after_id))
+     ORDER BY r.created_at DESC, r.id DESC LIMIT :limit
+    """
+).bindparams(
+    bindparam("status", type_=Text()),
+    bindparam("channel_id", type_=Uuid()),
+    bindparam("after_id", type_=Uuid()),
+    bindparam("after_at", type_=DateTime(timezone=True)),
+)
+_CREATE = text(
+    """
+    WITH made AS (
+        INSERT INTO unlinked_refunds (id, number, channel_id, currency, status, email, external_id, reason,
+               document_reference, keeps_items, created_at, created_by, decided_by, decided_at, total_minor)
+        VALUES (:id, 'U' || nextval('unlinked_refund_numbers'), :channel_id, :currency, :status, :email,
+                :external_id, :reason, :document_reference, :keeps_items, :created_at, :created_by,
+                :decided_by, :decided_at, :total_minor)
+        RETURNING number
+    ), lines AS (
+        INSERT INTO unlinked_refund_lines (id, unlinked_refund_id, variant_id, sku, quantity,
+               unit_price_minor, tax_minor)
+        SELECT id, :id, variant_id, sku, quantity, unit_price_minor, tax_minor
+          FROM jsonb_to_recordset(CAST(:lines AS jsonb)) AS l (id uuid, variant_id uuid, sku text,
+               quantity int, unit_price_minor bigint, tax_minor bigint)
+    )
+    SELECT number FROM made
+    """
+).bindparams(
+    *(bindparam(name, type_=Uuid()) for name in ("id", "channel_id")),
+    *(bindparam(name, type_=Text()) for name in ("email", "external_id", "decided_by")),
+    *(bindparam(name, type_=DateTime(timezone=True)) for name in ("created_at", "decided_at")),
+)
+_SAVE = text(
+    """
+    WITH lines AS (
+        UPDATE unlinked_refund_lines l
+           SET quantity_received = n.quantity_received, quantity_inspected = n.quantity_inspected,
+               quantity_missing = n.quantity_missing, quantity_accepted = n.quantity_accepted
+          FROM jsonb_to_recordset(CAST(:lines AS jsonb)) AS n (id uuid, quantity_received int,
+               quantity_inspected int, quantity_missing int, quantity_accepted int)
+         WHERE l.id = n.id
+    )
+    UPDATE unlinked_refunds SET status = :status, decided_by = :decided_by, decided_at = :decided_at,
+           note = :note, location_id = :location_id, method = :method,
+           payment_reference = :payment_reference, stored_value_id = :stored_value_id,
+           paid_minor = :paid_minor, paid_by = :paid_by, paid_at = :paid_at, version = :version
+     WHERE id = :id
+    """
+).bindparams(
+    *(bindparam(name, type_=Uuid()) for name in ("id", "location_id", "stored_value_id")),
+    *(
+        bindparam(name, type_=Text())
+        for name in ("decided_by", "note", "method", "payment_reference", "paid_by")
+    ),
+    *(bindparam(name, type_=DateTime(timezone=True)) for name in ("decided_at", "paid_at")),
+    bindparam("paid_minor", type_=BigInteger()),
+)
+# A row that is locked makes those who count against its limit wait for each other.
+_POLICY = text(
+    """
+    SELECT id, channel_id, four_eyes_above_minor, most_minor, most_per_day_minor, version
+      FROM unlinked_refund_policies WHERE channel_id = :channel_id FOR NO KEY UPDATE
+    """
+).bindparams(bindparam("channel_id", type_=Uuid()))
+_POLICIES = text(
+    """
+    SELECT id, channel_id, four_eyes_above_minor, most_minor, most_per_day_minor, version
+      FROM unlinked_refund_policies ORDER BY channel_id
+    """
+)
+_SPENT = text(
+    """
+    SELECT coalesce(sum(total_minor), 0)::bigint FROM unlinked_refunds
+     WHERE channel_id = :channel_id AND created_at > :since AND status NOT IN ('DECLINED', 'CANCELED')
+    """
+).bindparams(bindparam("channel_id", type_=Uuid()), bindparam("since", type_=DateTime(timezone=True)))
+_SET_POLICY = text(
+    """
+    INSERT INTO unlinked_refund_policies AS p (id, channel_id, four_eyes_above_minor, most_minor,
+           most_per_day_minor)
+    VALUES (:id, :channel_id, :four_eyes_above_minor, :most_minor, :most_per_day_minor)
+    ON CONFLICT (channel_id) DO UPDATE SET four_eyes_above_minor = excluded.four_eyes_above_minor,
+           most_minor = excluded.most_minor, most_per_day_minor = excluded.most_per_day_minor,
+           version = p.version + 1
+    RETURNING id, channel_id, four_eyes_above_minor, most_minor, most_per_day_minor, version
+    """
+).bindparams(
+    *(bindparam(name, type_=Uuid()) for name in ("id", "channel_id")),
+    *(bindparam(name, type_=BigInteger()) for name in ("most_minor", "most_per_day_minor")),
+)
+
+
+async def create(connection: AsyncConnection, made: UnlinkedRefund) -> str:
+    """Insert a refund; returns the number that it is given."""
+    return str(
+        await connection.scalar(
+            _CREATE,
+            {
+                "id": made.id,
+                "channel_id": made.channel_id,
+                "currency": made.currency,
+                "status": made.status.value,
+                "email": made.recipient.email,
+                "external_id": made.recipient.external_id,
+                "reason": made.evidence.reason,
+                "document_reference": made.evidence.document_reference,
+                "keeps_items": made.keeps_items,
+                "created_at": made.created_at,
+                "created_by": made.created_by,
+                "decided_by": made.decided_by,
+                "decided_at": made.decided_at,
+                "total_minor": made.total_minor,
+                "lines": json_text(made.lines),
+            },
+        )
+    )
+
+
+async def lock(connection: AsyncConnection, refund_id: UUID) -> UnlinkedRefund | None:
+    """Return a refund with its lock, None where there is none; two statements."""
+    if await connection.scalar(_LOCK, {"id": refund_id}) is None:
+        return None
+    return await by_id(connection, refund_id)
+
+
+async def by_id(connection: AsyncConnection, refund_id: UUID) -> UnlinkedRefund | None:
+    """Return a refund, None where there is none."""
+    row = (await connection.execute(_BY_ID, {"id": refund_id})).one_or_none()
+    return None if row is None else _refund(row)
+
+
+async def save(connection: AsyncConnection, after: UnlinkedRefund) -> None:
+    """Write a changed refund, whose lock the caller has."""
+    await connection.execute(
+        _SAVE,
+        {
+            "id": after.id,
+            "status": after.status.value,
+            "decided_by": after.decided_by,
+            "decided_at": after.decided_at,
+            "note": after.note,
+            "location_id": after.location_id,
+            "method": after.method.value if after.method else None,
+            "payment_reference": after.payment_reference,
+            "stored_value_id": after.stored_value_id,
+            "paid_minor": after.paid_minor,
+            "paid_by": after.paid_by,
+            "paid_at": after.paid_at,
+            "version": after.version,
+            "lines": json_text(after.lines),
+        },
+    )
+
+
+async def page(
+    connection: AsyncConnection,
+    limit: int,
+    after: tuple[datetime, UUID] | None,
+    status: UnlinkedRefundStatus | None,
+    channel_id: UUID | None,
+) -> list[UnlinkedRefund]:
+    """Return refunds from the newest on."""
+    after_at, after_id = after or (None, None)
+    values = {
+        "status": status.value if status else None,
+        "channel_id": channel_id,
+        "after_at": after_at,
+        "after_id": after_id,
+        "limit": limit,
+    }
+    return [_refund(row) for row in await connection.execute(_PAGE, values)]
+
+
+async def lock_policy(connection: AsyncConnection, channel_id: UUID) -> UnlinkedRefundPolicy | None:
+    """Return the limits that a channel's refunds are counted against, with their lock."""
+    row = (await connection.execute(_POLICY, {"channel_id": channel_id})).one_or_none()
+    return None if row is None else UnlinkedRefundPolicy(*row)
+
+
+async def spent(connection: AsyncConnection, channel_id: UUID, since: datetime) -> int:
+    """Return what a channel's refunds since a moment come to, in minor units."""
+    return int(await connection.scalar(_SPENT, {"channel_id": channel_id, "since": since}) or 0)
+
+
+async def policies(connection: AsyncConnection) -> list[UnlinkedRefundPolicy]:
+    """Return the limits of all channels that have some."""
+    return [UnlinkedRefundPolicy(*row) for row in await connection.execute(_POLICIES)]
+
+
+async def set_policy(
+    connection: AsyncConnection, new_id: UUID, policy: UnlinkedRefundPolicy
+) -> UnlinkedRefundPolicy:
+    """Write the limits of a channel; `new_id` is their id where there were none."""
+    values = {
+        "id": new_id,
+        "channel_id": policy.channel_id,
+        "four_eyes_above_minor": policy.four_eyes_above_minor,
+        "most_minor": policy.most_minor,
+        "most_per_day_minor": policy.most_per_day_minor,
+    }
+    return UnlinkedRefundPolicy(*(await connection.execute(_SET_POLICY, values)).one())
+
+
+def _refund(row: Row[*tuple[Any, ...]]) -> UnlinkedRefund:
+    return UnlinkedRefund(
+        row.id,
+        row.number,
+        row.channel_id,
+        row.currency,
+        UnlinkedRefundStatus(row.status),
+        Recipient(row.email, row.external_id),
+        Evidence(row.reason, row.document_reference),
+        tuple(_line(*record) for record in row.lines or ()),
+        row.created_at,
+        row.created_by,
+        row.keeps_items,
+        row.decided_by,
+        row.decided_at,
+        row.note,
+        row.location_id,
+        UnlinkedRefundMethod(row.method) if row.method else None,
+        row.payment_reference,
+        row.stored_value_id,
+        row.paid_minor,
+        row.paid_by,
+        row.paid_at,
+        row.version,
+    )
+
+
+def _line(line_id: str, variant_id: str | None, sku: str, *rest: int) -> UnlinkedRefundLine:
+    return UnlinkedRefundLine(UUID(line_id), UUID(variant_id) if variant_id else None, sku, *rest)
