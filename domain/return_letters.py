@@ -36,6 +36,9 @@ class Tender(StrEnum):
 
     GIFT_CARD = "tender_gift_card"
     STORE_CREDIT = "tender_store_credit"
+    EXCHANGE = "tender_exchange"
+    BONUS = "tender_bonus"
+    """What comes on top of store credit: no part of the total."""
     BY_HAND = "tender_manual"
     AS_PAID = "tender_as_paid"
 
@@ -99,7 +102,7 @@ def return_letter(
         Money(found.shipping_refund_minor, currency),
         Money(found.fee_minor, currency),
         Money(found.refund_minor, currency),
-        _tenders(asked, payments),
+        (*_tenders(asked, payments), *_credited(found, currency)),
     )
 
 
@@ -110,6 +113,13 @@ def reasons_of(found: Return) -> tuple[Reason, ...]:
         return ()
     checks = [one["check"] for one in verdict["findings"] if one["decision"] == Decision.DECLINE.value]
     return tuple(dict.fromkeys(_REASONS.get(check, Reason.OTHER) for check in checks)) or (Reason.OTHER,)
+
+
+def _credited(found: Return, currency: str) -> tuple[tuple[Tender, Money], ...]:
+    """Return what was kept for the customer: as store credit, or for what comes instead."""
+    kept = Tender.EXCHANGE if found.exchange_order_id is not None else Tender.STORE_CREDIT
+    amounts = ((kept, found.credit_minor), (Tender.BONUS, found.bonus_minor))
+    return tuple((tender, Money(amount, currency)) for tender, amount in amounts if amount)
 
 
 def _tenders(

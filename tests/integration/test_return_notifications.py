@@ -1,7 +1,7 @@
 """What customers are told of their returns: each step once, with what they have to do and what they get."""
 
 from domain.notifications import NotificationKind, NotificationState
-from domain.returns import Disposition, Grade, Return, ReturnReason, ReturnStatus
+from domain.returns import Disposition, Grade, Return, ReturnReason, ReturnStatus, ReturnWish
 from persistence.database import Database
 from providers.messages.rendering import Renderer
 from services import notifications, return_settlement, returns
@@ -51,6 +51,22 @@ async def test_every_step_of_a_return_is_told_once_and_its_money_not_twice(datab
         assert word in text
     assert f"USD {done.refund_minor / 100:.2f}" in paid.replace("\xa0", " ").replace("$", "USD ")
     assert "The way you paid: " in paid
+
+
+async def test_what_is_kept_as_store_credit_is_told_with_its_bonus(database: Database) -> None:
+    await let_return(database, credit_bonus=100_000)
+    shop = await make_stocked_shop(database, 20)
+    order = await arrived_order(database, shop=shop)
+    found = await ask_for(database, order, wish=ReturnWish.STORE_CREDIT)
+    done = await look_at(database, await bring_back(database, found, shop.locations[0].code))
+    assert (done.credit_minor, done.bonus_minor) == (1000, 100)
+    assert (await told(database, found))[-1] is K.RETURN_REFUNDED
+    async with mail_server() as server:
+        await notifications.send_due(post(database, server))
+    refunded = next(one for one in server.messages if "Refund" in one["Subject"])
+    text = next(refunded.iter_parts()).get_content().replace("\xa0", " ").replace("USD ", "$")
+    assert "As store credit: $10.00" in text
+    assert "As store credit on top: $1.00" in text
 
 
 async def test_a_request_that_waits_and_what_becomes_of_it_is_told(database: Database) -> None:
