@@ -76,7 +76,7 @@ async def create(context: ServiceContext, ref: OrderRef, wanted: Wanted, key: st
                 wanted.kind,
                 wanted.wish,
                 wanted.lines,
-                {one.line.id: one.most for one in found.eligible(now)},
+                {one.line.id: one.sent for one in found.eligible(now)},
                 transaction.actor,
                 now,
             )

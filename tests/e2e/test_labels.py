@@ -150,7 +150,7 @@ async def _all_bought(server: Server, numbers: list[str]) -> list[dict[str, Any]
     found: list[dict[str, Any]] = []
     for _ in range(200):
         found = [ask(server, PARCELS, number=one)["shipments"][0] for one in numbers]
-        if all(one["label"]["state"] == "PURCHASED" for one in found):
+        if all(one["label"]["state"] == "PURCHASED" and one["trackingNumber"] for one in found):
             return found
         await asyncio.sleep(0.1)
     raise AssertionError(f"labels are stuck: {found}")

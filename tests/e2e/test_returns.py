@@ -182,8 +182,9 @@ async def test_a_shopper_returns_two_of_three_lines_and_sees_each_step_once_thou
 def was_told_each_step_once(phone: Phone) -> None:
     assert (phone.kinds, phone.problems) == (
         [
-            "ReturnRequested", "ReturnNeedsReview", "ReturnApproved", "ReturnPartiallyReceived",
-            "ReturnReceived", "ReturnInspected", "ReturnNeedsReview", "ReturnRefundRequested", "ReturnClosed",
+            "ReturnRequested", "ReturnNeedsReview", "ReturnApproved", "ReturnLabelRequested",
+            "ReturnReadyToSend", "ReturnPartiallyReceived", "ReturnReceived",
+            "ReturnInspected", "ReturnNeedsReview", "ReturnRefundRequested", "ReturnClosed",
         ],
         [],
     )  # fmt: skip

@@ -14,9 +14,10 @@ from domain.fulfillment import FulfillmentOrderStatus
 from domain.kernel.errors import IllegalTransition, InsufficientStock, InvalidInput, NotReturnable
 from domain.kernel.money import Amount
 from domain.orders import Order, OrderPaymentStatus, OrderStatus
+from domain.returns import ReturnStatus
 from persistence import returns as return_rows
 from persistence.database import Database
-from services import carrier_claims, claims, ledger_reports, stock_ledger
+from services import carrier_claims, claims, ledger_reports, returns, stock_ledger
 from services.access import Permission
 from services.claims import Wanted
 from tests import books
@@ -48,8 +49,12 @@ async def test_a_parcel_that_is_silent_is_sent_again_and_its_units_may_be_return
     assert (again.status, again.total_minor) == (OrderStatus.OPEN, order.total_minor)
     assert (await lines_of(database, order.id))[0].quantity_shipped == 0
     assert await _stock(database, shop.variant.id) == (6, 2)
+    # What is sent again is not there to be returned: staff are asked, and cannot let it.
+    early = await ask_for(database, order)
+    assert early.status is ReturnStatus.REQUESTED
     with pytest.raises(NotReturnable):
-        await ask_for(database, order)
+        await returns.decide_on(desk(database), early.id, approve=True, note=None, expected_version=None)
+    await returns.cancel(desk(database), None, early.id, None, None)
 
     part = next(
         one

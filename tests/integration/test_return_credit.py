@@ -217,7 +217,7 @@ async def test_a_return_for_credit_takes_few_statements(database: Database) -> N
     )
     with count_statements(database) as looking:
         await look_at(database, here)
-    assert len(looking) == 25, looking
+    assert len(looking) == 27, looking
 
 
 async def _half_sent(database: Database, shop: Shop, capture: str = "AT_PLACEMENT") -> Order:

@@ -12,7 +12,7 @@ from domain.returns import Disposition, Grade, Return, ReturnReason, ReturnStatu
 from persistence import returns as rows
 from persistence.database import Database
 from providers.payments.sandbox import SandboxPayments
-from services import payment_sweep, return_receipts, return_settlement, returns
+from services import payment_sweep, return_labels, return_receipts, return_settlement, returns
 from services.access import SYSTEM
 from services.context import ServiceContext
 from tests.cart_flows import run_sql
@@ -26,12 +26,12 @@ from tests.stocked import assert_explained
 
 UNITS = 2
 BY_ITSELF = [
-    "ReturnRequested", "ReturnApproved", "ReturnReceived", "ReturnInspected", "ReturnRefundRequested",
-    "ReturnClosed",
+    "ReturnRequested", "ReturnApproved", "ReturnReadyToSend", "ReturnReceived", "ReturnInspected",
+    "ReturnRefundRequested", "ReturnClosed",
 ]  # fmt: skip
 BY_STAFF = [
-    "ReturnRequested", "ReturnNeedsReview", "ReturnApproved", "ReturnReceived", "ReturnInspected",
-    "ReturnNeedsReview", "ReturnRefundRequested", "ReturnClosed",
+    "ReturnRequested", "ReturnNeedsReview", "ReturnApproved", "ReturnReadyToSend", "ReturnReceived",
+    "ReturnInspected", "ReturnNeedsReview", "ReturnRefundRequested", "ReturnClosed",
 ]  # fmt: skip
 
 Step = Callable[[Database], Awaitable[Any]]
@@ -86,6 +86,7 @@ async def sweep(database: Database) -> None:
     for hours in (1, 2, 3):
         context = later(database, hours, SYSTEM)
         await returns.judge_due(context)
+        await return_labels.buy_due(context)
         await return_settlement.settle_due(context)
         await payment_sweep.settle_due(context)
 
@@ -106,7 +107,7 @@ async def walk(database: Database, steps: Sequence[Step], process: Mortal) -> No
 
 @pytest.mark.parametrize(
     ("by_staff", "kinds", "commits"),
-    [(False, BY_ITSELF, 7), (True, BY_STAFF, 9)],
+    [(False, BY_ITSELF, 8), (True, BY_STAFF, 10)],
     ids=["by itself", "by staff"],
 )
 async def test_a_return_ends_the_same_whichever_commit_its_process_dies_at(

@@ -49,7 +49,7 @@ async def test_all_that_may_be_returned_is_quoted_with_its_fees_and_delivery(dat
     order = await arrived_order(database, 3)
     with count_statements(database) as sent:
         told = await quoted(database, order)
-    assert len(sent) == 4, sent
+    assert len(sent) == 5, sent
     assert told["lines"] == [{"returnable": 3, "restockingFeePercent": "12.5"}]
     brings = told["quote"]
     assert brings["lines"][0] | {"lineId": None} == {

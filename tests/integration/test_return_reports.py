@@ -68,7 +68,9 @@ async def shops(database: Database) -> Sequence[Shop]:
     second = await make_stocked_shop(database, 40, slug="second", currency="EUR")
     # 10 + 4 units of the first article are shipped, 3 + 1 come back; one of them is not sold again.
     await came_back(database, first, 10, 3, days=2)
-    await came_back(database, first, 4, 1, 4, Disposition.NOT_RESTOCKED, Grade.OPENED, ReturnReason.DEFECTIVE)
+    await came_back(
+        database, first, 4, 1, 4, Disposition.NOT_RESTOCKED, Grade.DAMAGED, ReturnReason.DEFECTIVE
+    )
     # 5 units of the second are shipped; of what is declined nothing comes back.
     order = await arrived_order(database, 5, shop=second)
     asked = await ask_for(database, order, 2, email="eve@example.com")

@@ -93,7 +93,7 @@ async def test_a_first_scan_takes_a_return_on_its_way_and_few_statements(databas
         await rows.store(connection, "sandbox", [update], now=datetime.now(UTC))
     with count_statements(database) as statements:
         await apply(database)
-    assert len(statements) == 13, statements
+    assert len(statements) == 14, statements
     assert (await now(database, found)).status is ReturnStatus.IN_TRANSIT
 
 

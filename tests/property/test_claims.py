@@ -32,7 +32,7 @@ from domain.orders import (
     OrderStatus,
 )
 from domain.parcels import Carriage, ParcelDraft
-from domain.return_requests import AskedLine, LineEligibility, eligibility
+from domain.return_requests import AskedLine, LineEligibility, check_sent, eligibility
 from domain.return_requests import request as request_return
 from domain.return_settlement import valued
 from domain.returns import Return, ReturnReason, ReturnStatus, ReturnWish, brought_back, claimed
@@ -105,7 +105,7 @@ class Shop:
     def claim(self, line_id: UUID, units: int, parcel: int, wish: ClaimOutcome) -> None:
         """Claim units of one of the parcels."""
         shipment = self.placed.shipments[parcel % len(self.placed.shipments)]
-        free = {one.line.id: one.most for one in self.eligible()}
+        free = {one.line.id: one.sent for one in self.eligible()}
         kind, asked = ClaimKind.DAMAGED, [(line_id, units)]
         made = request(self.placed, self.claims, shipment.id, kind, wish, asked, free, "anonymous", NOW)
         self.claims.append(made)
@@ -141,7 +141,9 @@ class Shop:
         """Return units, all of them as they should be."""
         asked = [AskedLine(line_id, units, ReturnReason.CHANGED_MIND)]
         wish = ReturnWish.REFUND
-        made = request_return(self.placed.order, self.eligible(), asked, wish, None, "anonymous", NOW)
+        eligible = self.eligible()
+        made = request_return(self.placed.order, eligible, asked, wish, None, "anonymous", NOW)
+        check_sent(made, eligible)
         self._pay(replace(made, status=ReturnStatus.INSPECTED, keeps_items=True))
 
     def _pay(self, made: Return) -> None:

@@ -258,6 +258,10 @@ def _asked(world: World, at: int, units: int, reason: ReturnReason, wish: Return
             return None
         asked = [AskedLine(line.id, refused.returnable, reason)]
         found = return_requests.request(world.order, eligible, asked, wish, None, "anonymous", NOW)
+    try:
+        return_requests.check_sent(found, eligible)
+    except NotReturnable:
+        return None
     return _kept(world, moved(found, ReturnStatus.APPROVED, NOW) or found)
 
 
