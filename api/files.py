@@ -1,7 +1,7 @@
 """GET /documents: labels and carriers' manifests, for staff, with the same bearer token as GraphQL.
 
-The label of a return is also for whoever holds its order's token: `/documents/{id}?token=TOKEN`, a link that
-a browser can print.
+The label of a return is also for whoever has its own link, `/documents/{id}?token=TOKEN`, which opens this
+document alone: an order's token is worth too much to stand in an address.
 
 `/documents/{id}` is one document; `/documents?shipments=ID,ID` the labels of up to 100 parcels in one PDF, or
 in an archive where they are not all PDFs. They name customers: no cache keeps them.

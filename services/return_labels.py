@@ -19,6 +19,7 @@ from domain.carrier_ports import CarrierRefused, CarrierUnavailable, Label, Retu
 from domain.kernel.errors import InvalidInput, LabelRefused, NotFound
 from domain.kernel.ids import new_id
 from domain.kernel.keys import check_key
+from domain.orders import Order
 from domain.return_parcels import ParcelSource, ReturnLabelAsk, ReturnParcel
 from domain.returns import Return, ReturnStatus, return_event
 from domain.shipments import LabelState, Shipment
@@ -37,6 +38,7 @@ from services.return_records import LockedReturns
 
 MOST_AT_ONCE = 20
 """Labels that are asked for side by side; a sweep goes on until fewer are due."""
+DOCUMENT_TOKEN = "return document"  # noqa: S105 - the kind of token, not one
 _MOST_ROUNDS = 50
 _CALLS = 3
 _TO_RECORD = timedelta(seconds=1)
@@ -106,8 +108,13 @@ async def purchase(
         return (await return_rows.by_ids(connection, [return_id]))[return_id]
 
 
+def document_token(context: ServiceContext, document_id: UUID, order: Order) -> str:
+    """Return the token of a return's label: good for this one document, as long as its order's token is."""
+    return context.environment.tokens.sign(DOCUMENT_TOKEN, document_id, order.token_generation)
+
+
 async def document(context: ServiceContext, document_id: UUID, token: str | None) -> Document | None:
-    """Return the label of a return, for staff, or whoever holds its order's token; None for nobody else."""
+    """Return the label of a return, for staff, or whoever holds its own token; None for nobody else."""
     async with context.read() as connection:
         found = await rows.document(connection, document_id)
         if found is None:
@@ -115,8 +122,8 @@ async def document(context: ServiceContext, document_id: UUID, token: str | None
         kept, order_id = found
         if token is None:
             return kept if context.actor.may(Permission.RETURNS_READ) else None
-        subject = context.environment.tokens.read("order", token)
-        if subject is None or subject.id != order_id:
+        subject = context.environment.tokens.read(DOCUMENT_TOKEN, token)
+        if subject is None or subject.id != document_id:
             return None
         order = (await order_rows.by_ids(connection, [order_id]))[order_id]
     return kept if order.token_generation == subject.generation else None

@@ -13,6 +13,7 @@ from api.schema.values import Address, Money
 from domain import return_parcels as domain
 from domain import returns
 from persistence.return_surplus import Unexpected
+from services import return_labels
 from services.access import Permission
 
 ReturnParcelSource = strawberry.enum(
@@ -23,10 +24,7 @@ ReturnParcelSource = strawberry.enum(
 ReturnWork = strawberry.enum(domain.ReturnWork, description="Why returns need a person.")
 
 
-@strawberry.type(
-    description="How a return is sent: with a label, or without one by its drop-off code. The document is "
-    "private: staff send their bearer token, a shopper adds ?token= and the order's token."
-)
+@strawberry.type(description="How a return is sent: with a label, or without one by its drop-off code.")
 class ReturnLabel:
     """The shop's way to send a return."""
 
@@ -34,7 +32,6 @@ class ReturnLabel:
     carrier: str | None
     tracking_number: str | None
     tracking_url: str | None
-    document_url: str | None = strawberry.field(description="Below the address of this API.")
     format: LabelFormat | None  # type: ignore[valid-type]
     drop_off_code: str | None = strawberry.field(
         description="What is shown where the parcel is dropped off, or written on it."
@@ -49,11 +46,26 @@ class ReturnLabel:
             carrier=parcel.carrier,
             tracking_number=parcel.tracking_number,
             tracking_url=parcel.tracking_url,
-            document_url=f"/documents/{parcel.document_id}" if parcel.document_id else None,
             format=parcel.document_format,
             drop_off_code=parcel.drop_off_code,
             parcel=parcel,
         )
+
+    @strawberry.field(
+        description="The document, below the address of this API: a link that any browser prints. Whoever "
+        "has the link has this document, and nothing else; it ends with the order's token."
+    )  # type: ignore[untyped-decorator]
+    async def document_url(self, info: Info) -> str | None:
+        """Return the link to the label's document."""
+        document_id = self.parcel.document_id
+        if document_id is None:
+            return None
+        found = await info.context.loaders.returns().load(self.parcel.return_id)
+        assert found is not None, "a foreign key holds every parcel to its return"  # noqa: S101
+        order = await info.context.loaders.orders().load(found.order_id)
+        assert order is not None, "a foreign key holds every return to its order"  # noqa: S101
+        token = return_labels.document_token(info.context.service, document_id, order)
+        return f"/documents/{document_id}?token={token}"
 
     @strawberry.field(description="What else the customer has to know, in the shop's words.")  # type: ignore[untyped-decorator]
     async def instructions(self, info: Info) -> str | None:
