@@ -50,6 +50,10 @@ class NotificationKind(StrEnum):
     RETURN_REMINDER = "RETURN_REMINDER"
     RETURN_ARRIVED = "RETURN_ARRIVED"
     RETURN_REFUNDED = "RETURN_REFUNDED"
+    RETURN_REFUND_DELAYED = "RETURN_REFUND_DELAYED"
+    """A provider refused to pay it back; staff see to it."""
+    RETURN_EXCHANGE_UNAVAILABLE = "RETURN_EXCHANGE_UNAVAILABLE"
+    """What was wanted instead is sold out: it is refunded."""
     RETURN_REJECTED = "RETURN_REJECTED"
     """It came, and nothing is given back for it."""
     RETURN_CANCELED = "RETURN_CANCELED"
@@ -169,6 +173,8 @@ _OF_RETURNS = {
     "ReturnParcelDelivered": NotificationKind.RETURN_ARRIVED,
     "ReturnPartiallyReceived": NotificationKind.RETURN_ARRIVED,
     "ReturnReceived": NotificationKind.RETURN_ARRIVED,
+    "ReturnRefundFailed": NotificationKind.RETURN_REFUND_DELAYED,
+    "ReturnExchangeUnavailable": NotificationKind.RETURN_EXCHANGE_UNAVAILABLE,
     "ReturnRejected": NotificationKind.RETURN_REJECTED,
     "ReturnCanceled": NotificationKind.RETURN_CANCELED,
     "ReturnExpired": NotificationKind.RETURN_EXPIRED,

@@ -9,6 +9,7 @@ from services.access import SYSTEM
 from tests.checkouts import make_stocked_shop, till
 from tests.mail_server import mail_server
 from tests.notices import note_all, notices, post, set_row, tell
+from tests.payments import Refuses
 from tests.sent_back import arrived_order, ask_for, bring_back, desk, let_return, look_at
 from tests.shipping import order_of
 from tests.ways_back import carriers, sent_by_sandbox
@@ -51,6 +52,23 @@ async def test_every_step_of_a_return_is_told_once_and_its_money_not_twice(datab
         assert word in text
     assert f"USD {done.refund_minor / 100:.2f}" in paid.replace("\xa0", " ").replace("$", "USD ")
     assert "The way you paid: " in paid
+
+
+async def test_a_refund_that_is_refused_and_an_exchange_that_is_sold_out_are_told(database: Database) -> None:
+    await let_return(database)
+    shop = await make_stocked_shop(database, 2)
+    order = await arrived_order(database, shop=shop)
+    found = await ask_for(database, order, wish=ReturnWish.EXCHANGE)
+    assert K.RETURN_EXCHANGE_UNAVAILABLE in await told(database, found)
+    refusing = {"sandbox": Refuses(database.engine)}
+    here = await bring_back(database, found, shop.locations[0].code)
+    await look_at(database, here, payment_providers=refusing)
+    assert (await told(database, found))[-1] is K.RETURN_REFUND_DELAYED
+    async with mail_server() as server:
+        await notifications.send_due(post(database, server))
+    subjects = [one["Subject"] for one in server.messages]
+    assert any(subject.startswith("Your refund takes a little longer") for subject in subjects)
+    assert any(subject.startswith("About your exchange") for subject in subjects)
 
 
 async def test_what_is_kept_as_store_credit_is_told_with_its_bonus(database: Database) -> None:
