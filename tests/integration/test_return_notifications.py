@@ -64,11 +64,6 @@ async def test_a_refund_that_is_refused_and_an_exchange_that_is_sold_out_are_tol
     here = await bring_back(database, found, shop.locations[0].code)
     await look_at(database, here, payment_providers=refusing)
     assert (await told(database, found))[-1] is K.RETURN_REFUND_DELAYED
-    async with mail_server() as server:
-        await notifications.send_due(post(database, server))
-    subjects = [one["Subject"] for one in server.messages]
-    assert any(subject.startswith("Your refund takes a little longer") for subject in subjects)
-    assert any(subject.startswith("About your exchange") for subject in subjects)
 
 
 async def test_what_is_kept_as_store_credit_is_told_with_its_bonus(database: Database) -> None:
