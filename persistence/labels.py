@@ -204,15 +204,22 @@ async def keep(connection: AsyncConnection, ask: LabelAsk, label: Label, now: da
     values = {
         "id": ask.shipment_id,
         "generation": ask.generation,
-        "price_minor": label.price.amount_minor if label.price else None,
-        "currency": label.price.currency if label.price else None,
+        **bought(label),
         "estimated_at": label.estimated_at,
-        "document_id": new_id(),
-        "format": label.document_format.value,
-        "document": label.document,
         "now": now,
     }
     return (await connection.execute(_PURCHASED, values)).first() is not None
+
+
+def bought(label: Label) -> dict[str, Any]:
+    """Return what is written of every label that was sold: its price and its document."""
+    return {
+        "price_minor": label.price.amount_minor if label.price else None,
+        "currency": label.price.currency if label.price else None,
+        "document_id": new_id(),
+        "format": label.document_format.value,
+        "document": label.document,
+    }
 
 
 async def fail(connection: AsyncConnection, ask: LabelAsk, refused: LabelRefused) -> bool:

@@ -11,12 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.addresses import Address
 from domain.carrier_ports import CustomsLine, Label, LabelFormat
 from domain.kernel.errors import LabelRefused
-from domain.kernel.ids import new_id
 from domain.kernel.money import Money
 from domain.labels import DocumentKind
 from domain.return_parcels import KEEP_EXPIRED_LABELS, ParcelSource, ReturnLabelAsk, ReturnParcel
 from domain.shipments import LabelState, ShipmentStatus
-from persistence.labels import Document
+from persistence.labels import Document, bought
 
 _MOMENT = DateTime(timezone=True)
 _COLUMNS = """
@@ -227,11 +226,7 @@ async def keep(connection: AsyncConnection, ask: ReturnLabelAsk, label: Label) -
         "tracking_url": label.tracking_url,
         "reference": label.reference,
         "drop_off_code": label.drop_off_code,
-        "price_minor": label.price.amount_minor if label.price else None,
-        "currency": label.price.currency if label.price else None,
-        "document_id": new_id(),
-        "format": label.document_format.value,
-        "document": label.document,
+        **bought(label),
     }
     return (await connection.execute(_PURCHASED, values)).first() is not None
 

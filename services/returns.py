@@ -224,9 +224,9 @@ def _judged(
     wanted = ReturnStatus.APPROVED if verdict.decision is Decision.APPROVE else ReturnStatus.DECLINED
     after = moved(after, wanted, now) or after
     after = replace(after, version=before.version + 1)
-    return (_approved(found, after, now) if wanted is ReturnStatus.APPROVED else after), _KINDS[
-        verdict.decision
-    ]
+    if wanted is ReturnStatus.APPROVED:
+        after = _approved(found, after, now)
+    return after, _KINDS[verdict.decision]
 
 
 def _approved(found: LockedReturns, after: Return, now: datetime) -> Return:

@@ -7,6 +7,7 @@ from api.scalars import decode_id
 from api.schema.claims import CarrierCharge, Claim, ClaimKind, ClaimOutcome
 from api.schema.orders import OrderRef
 from api.schema.values import MoneyInput
+from domain import claims as domain
 from domain.kernel.errors import under
 from services.claims import Wanted
 
@@ -28,7 +29,7 @@ class ClaimCreateInput:
     kind: ClaimKind  # type: ignore[valid-type]
     lines: list[ClaimLineInput]
     idempotency_key: str
-    wish: ClaimOutcome = strawberry.field(default="RESHIP")  # type: ignore[valid-type]
+    wish: ClaimOutcome = strawberry.field(default=domain.ClaimOutcome.RESHIP)  # type: ignore[valid-type]
     description: str | None = None
     photos: list[str] | None = None
 

@@ -9,6 +9,7 @@ from api.errors import UserError
 from api.scalars import decode_id
 from api.schema.catalog import VariantRef
 from api.schema.orders import OrderRef
+from api.schema.received import looks_of, units_by_line
 from api.schema.returns import (
     LINE,
     Return,
@@ -19,7 +20,7 @@ from api.schema.returns import (
     ReturnWish,
 )
 from domain import returns as domain
-from domain.kernel.errors import InvalidInput, under
+from domain.kernel.errors import under
 from domain.return_receipts import Look
 from domain.return_requests import AskedLine
 
@@ -57,7 +58,7 @@ class ReturnQuoteLineInput:
 
     line_id: strawberry.ID = strawberry.field(description="Of the OrderLine.")
     quantity: int
-    reason: ReturnReason = strawberry.field(default="CHANGED_MIND")  # type: ignore[valid-type]
+    reason: ReturnReason = strawberry.field(default=domain.ReturnReason.CHANGED_MIND)  # type: ignore[valid-type]
 
 
 def quoted_lines(given: Sequence[ReturnQuoteLineInput] | None) -> list[AskedLine] | None:
@@ -133,14 +134,7 @@ class ReturnReceiveInput:
 
     def to_units(self) -> dict[UUID, int]:
         """Return the units by line; raises InvalidInput for a line named twice."""
-        found: dict[UUID, int] = {}
-        for position, line in enumerate(self.lines):
-            with under("lines", str(position)):
-                line_id = decode_id(LINE, line.line_id, "lineId")
-                if line_id in found:
-                    raise InvalidInput("names a line twice", "lineId")
-                found[line_id] = line.quantity
-        return found
+        return units_by_line(self.lines, LINE)
 
 
 @strawberry.input
@@ -165,12 +159,7 @@ class ReturnInspectInput:
 
     def to_looks(self) -> list[Look]:
         """Return how units were found, still to be checked."""
-        found = []
-        for position, line in enumerate(self.lines):
-            with under("lines", str(position)):
-                line_id = decode_id(LINE, line.line_id, "lineId")
-            found.append(Look(line_id, line.quantity, line.disposition, line.grade, line.note))
-        return found
+        return looks_of(self.lines, LINE)
 
 
 @strawberry.input

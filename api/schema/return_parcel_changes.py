@@ -5,6 +5,7 @@ import strawberry
 from api.scalars import decode_id
 from api.schema.orders import OrderRef
 from api.schema.returns import ReturnReason
+from domain import returns as domain
 from domain.kernel.errors import under
 from domain.return_requests import AskedLine
 
@@ -25,7 +26,7 @@ class ReturnBlindLineInput:
 
     line_id: strawberry.ID = strawberry.field(description="Of the OrderLine.")
     quantity: int
-    reason: ReturnReason = strawberry.field(default="OTHER")  # type: ignore[valid-type]
+    reason: ReturnReason = strawberry.field(default=domain.ReturnReason.OTHER)  # type: ignore[valid-type]
     note: str | None = None
 
     def to_domain(self) -> AskedLine:

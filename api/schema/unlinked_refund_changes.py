@@ -5,12 +5,12 @@ from uuid import UUID
 import strawberry
 
 from api.errors import UserError
-from api.scalars import decode_id
+from api.schema.received import looks_of, units_by_line
 from api.schema.returns import ReturnDisposition, ReturnGrade
 from api.schema.unlinked_refunds import LINE, UnlinkedRefund, UnlinkedRefundMethod, UnlinkedRefundPolicy
 from api.schema.values import MoneyInput
-from domain.kernel.errors import InvalidInput, under
 from domain.return_receipts import Look
+from domain.returns import Grade
 from domain.unlinked_refunds import Evidence, Recipient, WantedLine
 from services.unlinked_refunds import Wanted
 
@@ -87,14 +87,7 @@ class UnlinkedRefundReceiveInput:
 
     def to_units(self) -> dict[UUID, int]:
         """Return the units by line; raises InvalidInput for a line named twice."""
-        found: dict[UUID, int] = {}
-        for position, line in enumerate(self.lines):
-            with under("lines", str(position)):
-                line_id = decode_id(LINE, line.line_id, "lineId")
-                if line_id in found:
-                    raise InvalidInput("names a line twice", "lineId")
-                found[line_id] = line.quantity
-        return found
+        return units_by_line(self.lines, LINE)
 
 
 @strawberry.input
@@ -104,7 +97,7 @@ class UnlinkedRefundInspectLineInput:
     line_id: strawberry.ID
     quantity: int
     disposition: ReturnDisposition  # type: ignore[valid-type]
-    grade: ReturnGrade = strawberry.field(default="AS_NEW")  # type: ignore[valid-type]
+    grade: ReturnGrade = strawberry.field(default=Grade.AS_NEW)  # type: ignore[valid-type]
 
 
 @strawberry.input
@@ -118,12 +111,7 @@ class UnlinkedRefundInspectInput:
 
     def to_looks(self) -> list[Look]:
         """Return how units were found, still to be checked."""
-        found = []
-        for position, line in enumerate(self.lines):
-            with under("lines", str(position)):
-                line_id = decode_id(LINE, line.line_id, "lineId")
-            found.append(Look(line_id, line.quantity, line.disposition, line.grade))
-        return found
+        return looks_of(self.lines, LINE)
 
 
 @strawberry.input
