@@ -106,7 +106,7 @@ class Decision:
     short: IntArray
     """(skus,) units that nobody has."""
     method: str
-    """How it was found: "single_site", "search" or "highs", or a strategy's name."""
+    """How it was found: "single_site", "search", "branch_and_bound" or "highs", or a strategy's name."""
 
     @property
     def total(self) -> float:
