@@ -9,7 +9,7 @@ import asyncio
 import gc
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from math import ceil
@@ -139,19 +139,26 @@ async def send_once(url: str, rounds: list[Rounds]) -> float:
     """Send rounds that can be sent but once, each list over a connection of its own.
 
     Returns how many a second. A tenth of them goes before the clock starts: every statement is prepared then.
+    What one has left when another is through goes after the clock has stopped.
     """
     connections = [await asyncpg.connect(url, server_settings=SERVER_SETTINGS) for _ in rounds]
     try:
         first = [one[: len(one) // 10 + 1] for one in rounds]
         await _race(connections, first, float("inf"))
-        rest = [one[len(done) :] for one, done in zip(rounds, first, strict=True)]
-        return await _timed(connections, rest, float("inf"))
+        rest = [iter(one[len(done) :]) for one, done in zip(rounds, first, strict=True)]
+        rate = await _timed(connections, rest, float("inf"))
+        for connection, left in zip(connections, rest, strict=True):
+            for statements in left:
+                await _send(connection, statements)
+        return rate
     finally:
         for connection in connections:
             await connection.close()
 
 
-async def _timed(connections: list[Any], rounds: list[Rounds], seconds: float) -> float:
+async def _timed(
+    connections: list[Any], rounds: Sequence[Iterable[list[Statement]]], seconds: float
+) -> float:
     gc.collect()
     gc.freeze()  # so that no collection goes through all of it while the clock runs
     try:
@@ -164,20 +171,24 @@ def _rounds(flow: list[Recording], count: int) -> Rounds:
     return [recording.renewed() for _ in range(count) for recording in flow]
 
 
-async def _race(connections: list[Any], rounds: list[Rounds], seconds: float) -> float:
-    """Let all connections send until the time is over, or one of them has nothing more to send."""
+async def _race(connections: list[Any], rounds: Sequence[Iterable[list[Statement]]], seconds: float) -> float:
+    """Let all connections send until the time is over, or one of them has nothing more to send.
+
+    Of iterators no more is taken than is sent.
+    """
     started = time.perf_counter()
     end = started + seconds
     over = False
 
-    async def send(connection: Any, mine: Rounds) -> int:
+    async def send(connection: Any, mine: Iterable[list[Statement]]) -> int:
         nonlocal over
-        done = 0
-        for statements in mine:
-            if over or time.perf_counter() >= end:
+        done, waiting = 0, iter(mine)
+        while not over and time.perf_counter() < end:
+            statements = next(waiting, None)
+            if statements is None:
+                over = True
                 return done
             done += await _send(connection, statements)
-        over = True
         return done
 
     sent = await asyncio.gather(*(send(*one) for one in zip(connections, rounds, strict=True)))
