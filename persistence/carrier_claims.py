@@ -39,7 +39,7 @@ _REPORT = text(
            coalesce(sum(amount_minor - paid_minor), 0)::bigint AS lost
       FROM carrier_claims
      WHERE (:carrier IS NULL OR carrier = :carrier)
-       AND (:since IS NULL OR charged_at >= :since) AND (:until IS NULL OR charged_at < :until)
+       AND charged_at >= coalesce(:since, '-infinity') AND charged_at < coalesce(:until, 'infinity')
      GROUP BY carrier, currency ORDER BY carrier, currency
     """
 ).bindparams(

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, DateTime, Row, Text, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import TypeEngine
 
 from domain.claims import Claim, ClaimKind, ClaimLine, ClaimOutcome, ClaimStatus
 from domain.orders import Order
@@ -30,17 +32,12 @@ _OF_ORDER = _select("WHERE c.order_id = :order_id ORDER BY c.id").bindparams(
     bindparam("order_id", type_=Uuid())
 )
 _BY_ID = _select("WHERE c.id = :id").bindparams(bindparam("id", type_=Uuid()))
-_PAGE = _select(
-    """
-    WHERE (:status IS NULL OR c.status = :status)
-      AND (:after_id IS NULL OR (c.created_at, c.id) < (:after_at, :after_id))
-    ORDER BY c.created_at DESC, c.id DESC LIMIT :limit
-    """
-).bindparams(
-    bindparam("status", type_=Text()),
-    bindparam("after_id", type_=Uuid()),
-    bindparam("after_at", type_=DateTime(timezone=True)),
-)
+_TYPES: dict[str, TypeEngine[Any]] = {
+    "status": Text(),
+    "after_at": DateTime(timezone=True),
+    "after_id": Uuid(),
+}
+_NARROWED = {"status": "c.status = :status", "after_id": "(c.created_at, c.id) < (:after_at, :after_id)"}
 _CREATE = text(
     """
     WITH made AS (
@@ -162,14 +159,10 @@ async def page(
     connection: AsyncConnection, limit: int, after: tuple[datetime, UUID] | None, status: ClaimStatus | None
 ) -> list[Claim]:
     """Return claims from the newest on."""
-    after_at, after_id = after or (None, None)
-    values = {
-        "status": status.value if status else None,
-        "after_at": after_at,
-        "after_id": after_id,
-        "limit": limit,
-    }
-    return [_claim(row) for row in await connection.execute(_PAGE, values)]
+    values: dict[str, Any] = {} if status is None else {"status": status.value}
+    if after is not None:
+        values["after_at"], values["after_id"] = after
+    return [_claim(row) for row in await connection.execute(_page(*values), {**values, "limit": limit})]
 
 
 async def before(connection: AsyncConnection, email: str | None, claim: Claim) -> int:
@@ -191,6 +184,15 @@ async def place_with(
     values = {"channel_id": channel_id, "units": json_text(wanted), "first": first}
     found: UUID | None = await connection.scalar(_PLACE, values)
     return found
+
+
+@lru_cache(maxsize=8)
+def _page(*narrowed: str) -> Any:
+    """Return the statement of a page, with no condition that an index does not lead to."""
+    conditions = " AND ".join(sql for name, sql in _NARROWED.items() if name in narrowed) or "true"
+    return _select(f"WHERE {conditions} ORDER BY c.created_at DESC, c.id DESC LIMIT :limit").bindparams(
+        *(bindparam(name, type_=_TYPES[name]) for name in narrowed)
+    )
 
 
 def _claim(row: Row[*tuple[Any, ...]]) -> Claim:

@@ -1,10 +1,14 @@
-"""SQL of reports of returns: one statement, whatever it groups by.
+"""SQL of reports of returns: one statement, composed of what it groups by and what narrows it.
 
 What was shipped counts by when it was shipped, what was returned by when that was asked for. The formula of
 each number is in docs/features/returns.md.
+
+The numbers of a group are never joined to each other by its key, but put one below the other and summed up
+once: a plan made for few rows (or before there are statistics) does not turn quadratic with many. Articles
+are known by their SKU, which is on every line of a parcel and of a return and never changes.
 """
 
-from collections.abc import Mapping
+from functools import lru_cache
 
 from sqlalchemy import DateTime, Text, TextClause, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,127 +17,120 @@ from domain.return_reports import ReportRow, ReportSpan, ReturnGrouping
 from domain.returns import ReturnReason
 
 _SPANS = {ReturnGrouping.DAY: "day", ReturnGrouping.WEEK: "week", ReturnGrouping.MONTH: "month"}
-_ALL = "'all'"
-_SENT_LINES = """
-          FROM shipments s
-          JOIN shipment_lines sl ON sl.shipment_id = s.id
-          JOIN orders o ON o.id = s.order_id
-          {joins}
-         WHERE s.shipped_at >= :since AND s.shipped_at < :until AND s.status <> 'CANCELED'
-           AND (:channel_id IS NULL OR o.channel_id = :channel_id)
-"""
-_SENT = (
-    'SELECT {key} AS key, max({label} COLLATE "C") AS label, sum(sl.quantity)::int AS units'
-    f"{_SENT_LINES} GROUP BY 1"
-)
-# Summed up by variant first: so few rows are left to be named.
-_SENT_PRODUCTS = f"""
-    SELECT coalesce(p.id::text, ol.sku) AS key, max(coalesce(p.name, ol.name) COLLATE "C") AS label,
-           sum(ol.units)::int AS units
-      FROM (SELECT ol.variant_id, ol.sku, min(ol.name COLLATE "C") AS name, sum(sl.quantity) AS units
-            {_SENT_LINES.format(joins="JOIN order_lines ol ON ol.id = sl.order_line_id")}
-             GROUP BY ol.variant_id, ol.sku) ol
-      LEFT JOIN variants v ON v.id = ol.variant_id LEFT JOIN products p ON p.id = v.product_id
-     GROUP BY 1
+# Summed up first, so that few rows are left to be looked up by what they are of.
+_SENT = """
+    SELECT {key} AS key, {id} AS id, sent.units
+      FROM (SELECT {by} AS one, sum(sl.quantity) AS units
+              FROM shipments s JOIN shipment_lines sl ON sl.shipment_id = s.id {orders}
+             WHERE s.shipped_at >= :since AND s.shipped_at < :until AND s.status <> 'CANCELED' {narrowed}
+             GROUP BY 1) sent {joins}
 """
 # The unit of a kept return counts as returned, one that was rejected does not: as `domain.returns.claimed`.
+_CAME = """
+    SELECT {key} AS key, {id} AS id, r.id AS return_id, l.reason, o.currency,
+           CASE WHEN r.status IN ('INSPECTED', 'CLOSED') AND NOT r.keeps_items THEN i.accepted
+                ELSE l.quantity END AS units,
+           l.quantity_received AS received, i.restocked,
+           CASE WHEN r.status = 'CLOSED' AND r.refund_minor > 0
+                THEN extract(epoch FROM r.closed_at - r.created_at)::float8 END AS seconds,
+           CASE WHEN r.status = 'CLOSED' THEN {refund} ELSE 0 END AS refunded
+      FROM returns r
+      JOIN return_lines l ON l.return_id = r.id
+      JOIN orders o ON o.id = r.order_id {joins}
+     CROSS JOIN LATERAL (
+           SELECT coalesce(sum(quantity) FILTER (
+                      WHERE disposition <> 'MISSING' AND grade <> 'NOT_OURS'), 0)::int AS accepted,
+                  coalesce(sum(quantity) FILTER (WHERE disposition = 'RESTOCKED'), 0)::int AS restocked
+             FROM return_inspections WHERE return_line_id = l.id) i
+     WHERE r.created_at >= :since AND r.created_at < :until
+       AND r.status NOT IN ('DECLINED', 'CANCELED') {narrowed}
+"""
 _STATEMENT = """
-    WITH sent AS (
-        {sent}
-    ), came AS MATERIALIZED (
-        SELECT {came_key} AS key, {label} AS label, r.id AS return_id, l.reason, o.currency,
-               CASE WHEN r.status IN ('INSPECTED', 'CLOSED') AND NOT r.keeps_items THEN i.accepted
-                    ELSE l.quantity END AS units,
-               l.quantity_received AS received, i.restocked,
-               CASE WHEN r.status = 'CLOSED' AND r.refund_minor > 0
-                    THEN extract(epoch FROM r.closed_at - r.created_at) END AS seconds,
-               CASE WHEN r.status = 'CLOSED' THEN l.refund_minor ELSE 0 END AS share_minor,
-               CASE WHEN r.status = 'CLOSED' THEN r.refund_minor ELSE 0 END AS whole_minor
-          FROM returns r
-          JOIN return_lines l ON l.return_id = r.id
-          JOIN orders o ON o.id = r.order_id
-          {came_joins}
-          CROSS JOIN LATERAL (
-                SELECT coalesce(sum(quantity) FILTER (
-                           WHERE disposition <> 'MISSING' AND grade <> 'NOT_OURS'), 0)::int AS accepted,
-                       coalesce(sum(quantity) FILTER (WHERE disposition = 'RESTOCKED'), 0)::int AS restocked
-                  FROM return_inspections WHERE return_line_id = l.id) i
-         WHERE r.created_at >= :since AND r.created_at < :until
-           AND r.status NOT IN ('DECLINED', 'CANCELED')
-           AND (:channel_id IS NULL OR o.channel_id = :channel_id)
-    ), units AS (
-        SELECT key, max(label COLLATE "C") AS label, sum(units)::int AS units, sum(received)::int AS received,
-               sum(restocked)::int AS restocked
-          FROM came GROUP BY key
-    ), per_return AS (
-        SELECT key, return_id, currency, max(seconds) AS seconds, {refunded} AS refunded
-          FROM came GROUP BY key, return_id, currency
-    ), times AS (
-        SELECT key, count(*)::int AS returns, avg(seconds)::float8 AS mean,
-               percentile_cont(0.9) WITHIN GROUP (ORDER BY seconds::float8) AS p90
-          FROM per_return GROUP BY key
-    ), reasons AS (
-        SELECT key, jsonb_object_agg(reason, units) AS reasons
-          FROM (SELECT key, reason, sum(units)::int AS units FROM came GROUP BY key, reason) by_reason
-         WHERE units > 0 GROUP BY key
-    ), money AS (
-        SELECT key, jsonb_object_agg(currency, refunded) AS refunded
-          FROM (SELECT key, currency, sum(refunded)::bigint AS refunded
-                  FROM per_return GROUP BY key, currency) by_currency
-         WHERE refunded > 0 GROUP BY key
+    WITH sent AS ({sent}), came AS MATERIALIZED ({came}), per_return AS MATERIALIZED (
+        SELECT key, id, max(currency) AS currency, sum(units) AS units, sum(received) AS received,
+               sum(restocked) AS restocked, max(seconds) AS seconds, {refunded} AS refunded
+          FROM came GROUP BY key, id, return_id
+    ), counted (key, id, shipped, units, received, restocked, returns, seconds, reason, currency, part) AS (
+        SELECT key, id, units, 0, 0, 0, 0, NULL::float8, NULL, NULL, NULL::bigint FROM sent {of_all}
+         UNION ALL
+        SELECT key, id, 0, units, received, restocked, 1, seconds, NULL, NULL, NULL FROM per_return
+         UNION ALL
+        SELECT key, id, 0, 0, 0, 0, 0, NULL, reason, NULL, sum(units) FROM came GROUP BY key, id, reason
+         UNION ALL
+        SELECT key, id, 0, 0, 0, 0, 0, NULL, NULL, currency, sum(refunded)
+          FROM per_return GROUP BY key, id, currency
     ), report AS (
-        SELECT coalesce(units.key, sent.key) AS key, coalesce(units.label, sent.label) AS label,
-               {rank} AS rank, coalesce(sent.units, 0) AS shipped, coalesce(units.units, 0) AS returned,
-               coalesce(units.received, 0) AS received, coalesce(units.restocked, 0) AS restocked
-          FROM units {with_sent}
+        SELECT key COLLATE "C" AS key, id, {rank} AS rank, {shipped} AS shipped,
+               sum(units)::int AS returned, sum(received)::int AS received, sum(restocked)::int AS restocked,
+               sum(returns)::int AS returns, avg(seconds) AS mean,
+               percentile_cont(0.9) WITHIN GROUP (ORDER BY seconds) AS p90,
+               jsonb_object_agg(reason, part) FILTER (WHERE reason IS NOT NULL AND part > 0) AS reasons,
+               jsonb_object_agg(currency, part) FILTER (WHERE currency IS NOT NULL AND part > 0) AS refunded
+          FROM counted GROUP BY key COLLATE "C", id
+    ), page AS (
+        SELECT * FROM report WHERE :after_key IS NULL OR (rank, key) > (:after_rank, :after_key)
+         ORDER BY rank, key LIMIT :limit
     )
-    SELECT report.*, coalesce(times.returns, 0) AS returns, times.mean, times.p90, reasons.reasons,
-           money.refunded
-      FROM report LEFT JOIN times USING (key) LEFT JOIN reasons USING (key) LEFT JOIN money USING (key)
-     WHERE :after_key IS NULL OR (report.rank, report.key) > (:after_rank, :after_key)
-     ORDER BY report.rank, report.key LIMIT :limit
+    SELECT page.*, {label} AS label FROM page {label_joins} ORDER BY rank, key
 """
-_MOST_RETURNED_FIRST = "-coalesce(units.units, 0)"
-_OF_PRODUCT = """
-    JOIN order_lines ol ON ol.id = l.order_line_id
-    LEFT JOIN variants v ON v.id = ol.variant_id LEFT JOIN products p ON p.id = v.product_id
+_SUM_SHIPPED = "sum(shipped)::int"
+_ALL_SHIPPED = "(SELECT coalesce(sum(units), 0)::int FROM sent)"
+_MOST_RETURNED_FIRST = "-sum(units)::int"
+_ORDERS = "JOIN orders o ON o.id = s.order_id"
+# Of what is in no catalogue there is only the name that it was sold under.
+_NAME = """
+    coalesce(p.name, (SELECT ol.name FROM order_lines ol WHERE ol.sku = page.key AND ol.variant_id IS NULL
+                       ORDER BY ol.id DESC LIMIT 1))
 """
 
 
-def _by(grouping: ReturnGrouping) -> TextClause:
-    """Return the statement of one grouping."""
-    used = {"came_joins": "", "refunded": "max(whole_minor)", "rank": _MOST_RETURNED_FIRST}
-    used["with_sent"] = "FULL JOIN sent ON sent.key = units.key"
+@lru_cache(maxsize=64)
+def _by(grouping: ReturnGrouping, *, by_channel: bool) -> TextClause:
+    """Return the statement of one grouping; `by_channel`: of one channel's orders alone."""
+    sent, came = (
+        {
+            "id": "NULL::uuid",
+            "joins": "",
+            "narrowed": f"AND {of}.channel_id = :channel_id" if by_channel else "",
+        }
+        for of in ("o", "r")
+    )
+    sent["orders"] = _ORDERS if by_channel or grouping is ReturnGrouping.CHANNEL else ""
+    came["refund"] = "r.refund_minor"
+    used = {"refunded": "max(refunded)", "rank": _MOST_RETURNED_FIRST, "shipped": _SUM_SHIPPED}
+    used |= {"of_all": "", "label": "NULL", "label_joins": ""}
     if grouping in _SPANS:
-        sent_key, used["came_key"] = (
-            f"date_trunc('{_SPANS[grouping]}', {moment} AT TIME ZONE 'UTC')::date::text"
+        sent["by"], came_span = (
+            f"date_trunc('{_SPANS[grouping]}', {moment} AT TIME ZONE 'UTC')"
             for moment in ("s.shipped_at", "r.created_at")
         )
-        used |= {"label": "NULL::text", "rank": "0"}
-        used["sent"] = _SENT.format(key=sent_key, label="NULL::text", joins="")
+        sent["key"], came["key"] = (f"{span}::date::text" for span in ("sent.one", came_span))
+        used["rank"] = "0"
     elif grouping is ReturnGrouping.CHANNEL:
-        joins = "JOIN channels c ON c.id = o.channel_id"
-        used |= {"came_key": "c.slug", "label": "c.name", "came_joins": joins}
-        used["sent"] = _SENT.format(key="c.slug", label="c.name", joins=joins)
+        sent |= {"by": "o.channel_id", "joins": "JOIN channels c ON c.id = sent.one"}
+        came["joins"] = "JOIN channels c ON c.id = r.channel_id"
+        sent["key"] = came["key"] = "c.slug"
+        sent["id"] = came["id"] = "c.id"
+        used |= {"label": "c.name", "label_joins": "JOIN channels c ON c.id = page.id"}
     elif grouping is ReturnGrouping.REASON:
         # Nothing is shipped for a reason: each is a share of all that was shipped.
-        used |= {"came_key": "l.reason", "label": "NULL::text", "refunded": "sum(share_minor)"}
-        used |= {
-            "sent": _SENT.format(key=_ALL, label="NULL::text", joins=""),
-            "with_sent": "LEFT JOIN sent ON true",
-        }
+        sent |= {"by": "NULL::text", "key": "sent.one"}
+        came |= {"key": "l.reason", "refund": "l.refund_minor"}
+        used |= {"refunded": "sum(refunded)", "shipped": _ALL_SHIPPED, "of_all": "WHERE false"}
     else:
-        used |= {"came_key": "coalesce(p.id::text, ol.sku)", "label": "coalesce(p.name, ol.name)"}
-        used |= {"came_joins": _OF_PRODUCT, "refunded": "sum(share_minor)", "sent": _SENT_PRODUCTS}
-    return text(_STATEMENT.format(**used)).bindparams(
+        sent |= {"by": "sl.sku", "joins": "LEFT JOIN variants v ON v.sku = sent.one"}
+        came |= {"joins": "LEFT JOIN variants v ON v.sku = l.sku", "refund": "l.refund_minor"}
+        sent["key"], came["key"] = (f"coalesce(v.product_id::text, {sku})" for sku in ("sent.one", "l.sku"))
+        sent["id"] = came["id"] = "v.product_id"
+        used |= {"label": _NAME, "label_joins": "LEFT JOIN products p ON p.id = page.id"}
+        used["refunded"] = "sum(refunded)"
+    statement = _STATEMENT.format(sent=_SENT.format(**sent), came=_CAME.format(**came), **used)
+    return text(statement).bindparams(
         bindparam("since", type_=DateTime(timezone=True)),
         bindparam("until", type_=DateTime(timezone=True)),
-        bindparam("channel_id", type_=Uuid()),
+        *((bindparam("channel_id", type_=Uuid()),) if by_channel else ()),
         bindparam("after_key", type_=Text()),
     )
-
-
-_STATEMENTS: Mapping[ReturnGrouping, TextClause] = {one: _by(one) for one in ReturnGrouping}
 
 
 async def report(
@@ -148,11 +145,13 @@ async def report(
     values = {
         "since": span.since,
         "until": span.until,
-        "channel_id": span.channel_id,
         "after_rank": after_rank,
         "after_key": after_key,
         "limit": limit,
     }
+    if span.channel_id is not None:
+        values["channel_id"] = span.channel_id
+    statement = _by(grouping, by_channel=span.channel_id is not None)
     return [
         ReportRow(
             row.rank,
@@ -168,5 +167,5 @@ async def report(
             row.p90,
             row.refunded or {},
         )
-        for row in await connection.execute(_STATEMENTS[grouping], values)
+        for row in await connection.execute(statement, values)
     ]

@@ -67,15 +67,15 @@ _ORDER_ON = "UPDATE orders SET version = :order_version WHERE id = :order_id"
 _CREATE = text(
     f"""
     WITH made AS (
-        INSERT INTO returns (id, number, order_id, status, wish, created_at, created_by, email)
-        VALUES (:id, 'R' || nextval('return_numbers'), :order_id, :status, :wish, :created_at, :created_by,
-                :email)
+        INSERT INTO returns (id, number, order_id, channel_id, status, wish, created_at, created_by, email)
+        VALUES (:id, 'R' || nextval('return_numbers'), :order_id, :channel_id, :status, :wish, :created_at,
+                :created_by, :email)
         RETURNING number
     ), lines AS ({_LINES}), version AS ({_ORDER_ON})
     SELECT number FROM made
     """
 ).bindparams(
-    bindparam("id", type_=Uuid()),
+    *(bindparam(name, type_=Uuid()) for name in ("id", "channel_id")),
     bindparam("created_at", type_=DateTime(timezone=True)),
     bindparam("email", type_=Text()),
 )
@@ -150,6 +150,7 @@ async def create(connection: AsyncConnection, found: Return, order: Order) -> st
                 "id": found.id,
                 "order_id": order.id,
                 "order_version": order.version,
+                "channel_id": order.channel_id,
                 "status": found.status.value,
                 "wish": found.wish.value,
                 "created_at": found.created_at,

@@ -1,11 +1,13 @@
 """SQL of refunds without an order: rows in, dataclasses out."""
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Row, Text, Uuid, bindparam, text
+from sqlalchemy import BigInteger, DateTime, Row, Text, TextClause, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import TypeEngine
 
 from domain.unlinked_refunds import (
     Evidence,
@@ -35,20 +37,17 @@ _BY_ID = text(f"SELECT {_COLUMNS} FROM unlinked_refunds r WHERE r.id = :id").bin
 _LOCK = text("SELECT version FROM unlinked_refunds WHERE id = :id FOR NO KEY UPDATE").bindparams(
     bindparam("id", type_=Uuid())
 )
-_PAGE = text(
-    f"""
-    SELECT {_COLUMNS} FROM unlinked_refunds r
-     WHERE (:status IS NULL OR r.status = :status)
-       AND (:channel_id IS NULL OR r.channel_id = :channel_id)
-       AND (:after_id IS NULL OR (r.created_at, r.id) < (:after_at, :after_id))
-     ORDER BY r.created_at DESC, r.id DESC LIMIT :limit
-    """
-).bindparams(
-    bindparam("status", type_=Text()),
-    bindparam("channel_id", type_=Uuid()),
-    bindparam("after_id", type_=Uuid()),
-    bindparam("after_at", type_=DateTime(timezone=True)),
-)
+_TYPES: dict[str, TypeEngine[Any]] = {
+    "status": Text(),
+    "channel_id": Uuid(),
+    "after_at": DateTime(timezone=True),
+    "after_id": Uuid(),
+}
+_NARROWED = {
+    "status": "r.status = :status",
+    "channel_id": "r.channel_id = :channel_id",
+    "after_id": "(r.created_at, r.id) < (:after_at, :after_id)",
+}
 _CREATE = text(
     """
     WITH made AS (
@@ -202,15 +201,22 @@ async def page(
     channel_id: UUID | None,
 ) -> list[UnlinkedRefund]:
     """Return refunds from the newest on."""
-    after_at, after_id = after or (None, None)
-    values = {
-        "status": status.value if status else None,
-        "channel_id": channel_id,
-        "after_at": after_at,
-        "after_id": after_id,
-        "limit": limit,
-    }
-    return [_refund(row) for row in await connection.execute(_PAGE, values)]
+    values: dict[str, Any] = {} if status is None else {"status": status.value}
+    if channel_id is not None:
+        values["channel_id"] = channel_id
+    if after is not None:
+        values["after_at"], values["after_id"] = after
+    return [_refund(row) for row in await connection.execute(_page(*values), {**values, "limit": limit})]
+
+
+@lru_cache(maxsize=16)
+def _page(*narrowed: str) -> TextClause:
+    """Return the statement of a page, with no condition that an index does not lead to."""
+    conditions = " AND ".join(sql for name, sql in _NARROWED.items() if name in narrowed) or "true"
+    return text(
+        f"SELECT {_COLUMNS} FROM unlinked_refunds r WHERE {conditions}"
+        " ORDER BY r.created_at DESC, r.id DESC LIMIT :limit"
+    ).bindparams(*(bindparam(name, type_=_TYPES[name]) for name in narrowed))
 
 
 async def lock_policy(connection: AsyncConnection, channel_id: UUID) -> UnlinkedRefundPolicy | None:

@@ -29,6 +29,7 @@ class World:
     """One case as it stands in the database."""
 
     case: Case
+    channel_id: UUID
     order_id: UUID
     number: str
     location_code: str
@@ -117,6 +118,7 @@ def earlier_return(rows: Rows, world: World, earlier: Case, known: Mapping[str, 
         id=new_id(),
         number=f"R-{uuid4().hex}",
         order_id=world.order_id,
+        channel_id=world.channel_id,
         status=_STATUS.get(earlier["outcome"], "CLOSED"),
         wish="STORE_CREDIT" if outcome == "STORE_CREDIT" else "REFUND",
         created_by="anonymous",

@@ -122,7 +122,8 @@ async def _channels(database: Database, cases: Sequence[Case], location: str) ->
 
 def _world(rows: Rows, case: Case, channel_id: UUID, location_code: str, known: Mapping[str, UUID]) -> World:
     order_id = order_row(rows, case, channel_id)
-    world = World(case, order_id, case["order"]["number"], location_code, _lines(rows, case, order_id, known))
+    lines = _lines(rows, case, order_id, known)
+    world = World(case, channel_id, order_id, case["order"]["number"], location_code, lines)
     _payments(rows, world)
     _shipments(rows, world)
     for earlier in case["earlier_returns"]:

@@ -130,6 +130,8 @@ order_lines = Table(
     Column("quantity_returned", Integer, nullable=False, server_default="0"),
     Column("position", Integer, nullable=False),
     Index("ix_order_lines_order_id", "order_id", "position"),
+    # What is in no catalogue has no name but the one that it was sold under.
+    Index("ix_order_lines_unknown_sku", "sku", "id", postgresql_where="variant_id IS NULL"),
     CheckConstraint("quantity > 0", name="quantity"),
     CheckConstraint("quantity_shipped BETWEEN 0 AND quantity", name="quantity_shipped"),
     CheckConstraint("quantity_returned BETWEEN 0 AND quantity", name="quantity_returned"),

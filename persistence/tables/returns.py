@@ -36,6 +36,8 @@ returns = Table(
     key(),
     Column("number", Text, nullable=False, unique=True),
     Column("order_id", Uuid, ForeignKey("orders.id"), nullable=False, index=True),
+    # The order's, which never changes, so that lists of one channel are read in their order.
+    Column("channel_id", Uuid, ForeignKey("channels.id"), nullable=False),
     text_column("status"),
     text_column("wish"),
     text_column("created_by"),
@@ -72,9 +74,17 @@ returns = Table(
     # Work lists, the newest first.
     Index("ix_returns_created_at", "created_at", "id"),
     Index("ix_returns_status", "status", "created_at", "id"),
+    Index("ix_returns_channel_id", "channel_id", "created_at", "id"),
     Index("ix_returns_expires_at", "expires_at", "id", postgresql_where="status = 'APPROVED'"),
     # What somebody or something still has to do with: few among many.
     Index("ix_returns_open", "created_at", "id", postgresql_where="closed_at IS NULL"),
+    # What may be at the door, expected or not.
+    Index(
+        "ix_returns_awaited",
+        "created_at",
+        "id",
+        postgresql_where="received_at IS NULL AND status IN ('APPROVED', 'IN_TRANSIT', 'CANCELED')",
+    ),
 )
 
 return_lines = Table(
@@ -95,6 +105,7 @@ return_lines = Table(
     # What shall come instead, where it is not the same article.
     Column("exchange_variant_id", Uuid, ForeignKey("variants.id"), index=True),
     Column("refund_minor", BigInteger, nullable=False, server_default="0"),
+    Index("ix_return_lines_reason", "reason", "return_id"),
     one_of("reason", ReturnReason),
     one_of("condition", ReturnCondition),
     one_of("outcome", LineOutcome),
