@@ -29,6 +29,7 @@ from domain.routing_decisions import RoutingDecision
 from domain.shipping import DeliveryRate
 from domain.stored_values import Applied, StoredValue
 from domain.suggested_boxes import PackingFacts
+from domain.suppliers import Supplier
 from domain.tracking import TrackingFact
 from persistence import (
     availability,
@@ -58,6 +59,7 @@ from persistence import (
     stored_value_tenders,
     stored_values,
     suggested_boxes,
+    suppliers,
     tracking,
 )
 from persistence.order_parts import OrderParts
@@ -144,6 +146,10 @@ class Loaders:
     def backorder_policies(self) -> DataLoader[str, BackorderPolicy | None]:
         """How variants are sold beyond their stock, by SKU."""
         return self.over("backorder_policies", backorders.policies)
+
+    def suppliers_of(self) -> DataLoader[UUID, Supplier | None]:
+        """Whom variants are bought from, by variant id."""
+        return self.over("suppliers_of", suppliers.of_variants)
 
     def carts(self) -> DataLoader[UUID, Cart | None]:
         """Carts by id."""

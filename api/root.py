@@ -58,6 +58,7 @@ from api.resolvers.shipments import ShipmentsMutation, ShipmentsSubscription
 from api.resolvers.shipping import ShippingMutation, ShippingQuery
 from api.resolvers.stock_watch import StockWatchSubscription
 from api.resolvers.stored_values import StoredValuesMutation, StoredValuesQuery
+from api.resolvers.suppliers import SuppliersMutation, SuppliersQuery
 from api.resolvers.tax_quotes import TaxQuotesMutation
 from api.resolvers.taxes import TaxesMutation, TaxesQuery
 from api.resolvers.tracking import TrackingMutation, TrackingQuery
@@ -103,6 +104,7 @@ class Query(
     UnlinkedRefundsQuery,
     ClaimsQuery,
     StoredValuesQuery,
+    SuppliersQuery,
     WavesQuery,
     BinsQuery,
     DocumentsQuery,
@@ -157,6 +159,7 @@ class Mutation(
     ClaimsMutation,
     TaxQuotesMutation,
     StoredValuesMutation,
+    SuppliersMutation,
     WavesMutation,
     BinsMutation,
     PackingMutation,

@@ -36,6 +36,16 @@ _STATEMENTS = (
       FROM made, unnest(ARRAY['S', 'L']) AS size
     """,
     f"""
+    INSERT INTO suppliers (id, code, name, created_at)
+    SELECT uuidv7(), 'SUPPLIER-' || n, 'Supplier ' || n, now() FROM generate_series(1, {SUPPLIERS}) n
+    """,
+    # Of every tenth article nobody says where it is bought.
+    f"""
+    UPDATE variants v SET supplier_id = s.id FROM suppliers s
+     WHERE split_part(v.sku, '-', 2)::int % 10 > 0
+       AND s.code = 'SUPPLIER-' || 1 + split_part(v.sku, '-', 2)::int % {SUPPLIERS}
+    """,
+    f"""
     CREATE TEMPORARY TABLE sold AS
     SELECT n, uuidv7(-{_AGO}) AS id, now() - {_AGO} AS at, uuidv7(-{_AGO}) AS part, uuidv7(-{_AGO}) AS parcel,
            c.id AS channel_id, c.currency, l.id AS location_id

@@ -55,6 +55,8 @@ class Variant:
     version: int = 1
     archived: bool = False
     tax_class: str = STANDARD
+    supplier_id: UUID | None = None
+    """Whom it is bought from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ class VariantDraft:
     weight_grams: int | None = None
     box: Box | None = None
     tax_class: str = STANDARD
+    supplier_code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,7 @@ class VariantChanges:
     weight_grams: int | Keep | None = KEEP
     box: Box | Keep | None = KEEP
     tax_class: str | Keep = KEEP
+    supplier_id: UUID | Keep | None = KEEP
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +211,7 @@ def change_variant(variant: Variant, changes: VariantChanges) -> Variant:
         weight_grams=check_weight(kept(changes.weight_grams, variant.weight_grams)),
         box=check_box(kept(changes.box, variant.box)),
         tax_class=variant.tax_class if changes.tax_class is KEEP else check_class(changes.tax_class),
+        supplier_id=kept(changes.supplier_id, variant.supplier_id),
     )
     return variant if changed == variant else replace(changed, version=variant.version + 1)
 

@@ -39,6 +39,7 @@ class Known:
     locations: Mapping[str, UUID]
     products: Mapping[UUID, KnownProduct]
     variants: Mapping[str, Variant]
+    suppliers: Mapping[str, UUID]
     prices: Mapping[tuple[UUID, UUID], Price]
 
 
@@ -199,6 +200,7 @@ class _Planner:
             weight_grams=row.weight_grams,
             box=row.box,
             position=draft.next_position,
+            supplier_id=self._supplier(row),
         )
         draft.variants += 1
         draft.next_position += 1
@@ -216,6 +218,7 @@ class _Planner:
             barcode=row.barcode or KEEP,
             weight_grams=KEEP if row.weight_grams is None else row.weight_grams,
             box=row.box or KEEP,
+            supplier_id=self._supplier(row) or KEEP,
         )
         after = change_variant(before, changes)
         if self._price(row, before) and after is before:
@@ -223,6 +226,14 @@ class _Planner:
         if after is not before:
             self._plan.changed_variants.append((before, after))
         self._count(row, after)
+
+    def _supplier(self, row: ImportRow) -> UUID | None:
+        if row.supplier is None:
+            return None
+        supplier_id = self._known.suppliers.get(row.supplier)
+        if supplier_id is None:
+            self._fail(row, "supplier", f"no supplier in use has the code {row.supplier[:64]!r}")
+        return supplier_id
 
     def _price(self, row: ImportRow, variant: Variant) -> int:
         """Plan the prices of a row that differ; returns how many."""

@@ -1,4 +1,4 @@
-"""What returns amount to: by product, channel, reason or span of time."""
+"""What returns amount to: by product, supplier, channel, reason or span of time."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +18,8 @@ class ReturnGrouping(StrEnum):
     """What a row of a report is of."""
 
     PRODUCT = "PRODUCT"
+    SUPPLIER = "SUPPLIER"
+    """Of whom the articles are bought today, whoever sent those that came back."""
     CHANNEL = "CHANNEL"
     REASON = "REASON"
     DAY = "DAY"
@@ -32,7 +34,8 @@ class ReportRow:
     rank: int
     """Where it stands: the most returned first, spans of time in their order."""
     key: str
-    """A product's id or a SKU that is in no catalogue, a channel's slug, a reason, or a span's first day."""
+    """A product's id or a SKU that is in no catalogue, a supplier's code (empty: of
+    what names none), a channel's slug, a reason, or a span's first day."""
     label: str
     units_shipped: int
     units_returned: int
@@ -60,11 +63,12 @@ class ReportRow:
 
 @dataclass(frozen=True, slots=True)
 class ReportSpan:
-    """The time and the channel a report is of; its end is not in it."""
+    """The time, and the channel and supplier a report is of; its end is not in it."""
 
     since: datetime
     until: datetime
     channel_id: UUID | None = None
+    supplier_id: UUID | None = None
 
 
 def report_span(since: datetime, until: datetime, channel_id: UUID | None) -> ReportSpan:

@@ -84,11 +84,23 @@ def _variant(record: list[Any]) -> Variant:
         version,
         archived_at,
         tax_class,
+        supplier,
     ) = record
     box = None if length is None else Box(length, width, height)
     archived = archived_at is not None
     return Variant(
-        UUID(one), UUID(product), sku, name, barcode, weight, box, position, version, archived, tax_class
+        UUID(one),
+        UUID(product),
+        sku,
+        name,
+        barcode,
+        weight,
+        box,
+        position,
+        version,
+        archived,
+        tax_class,
+        UUID(supplier) if supplier else None,
     )
 
 

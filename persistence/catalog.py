@@ -15,7 +15,7 @@ from persistence.json_text import json_text
 PRODUCT_COLUMNS = "p.id, p.name, p.description, p.version, p.archived_at"
 VARIANT_COLUMNS = """
     v.id, v.product_id, v.sku, v.name, v.barcode, v.weight_grams, v.length_mm, v.width_mm,
-    v.height_mm, v.position, v.version, v.archived_at, v.tax_class
+    v.height_mm, v.position, v.version, v.archived_at, v.tax_class, v.supplier_id
 """
 """The columns of a variant `v`; carts pack them into JSON in this order."""
 _INSERT_PRODUCT = text(
@@ -26,12 +26,12 @@ _INSERT_PRODUCT = text(
 _INSERT_VARIANTS = text(
     """
     INSERT INTO variants (id, product_id, sku, name, barcode, weight_grams, length_mm, width_mm,
-                          height_mm, position, tax_class, created_at)
+                          height_mm, position, tax_class, supplier_id, created_at)
     SELECT id, product_id, sku, name, barcode, weight_grams, length_mm, width_mm, height_mm,
-           position, tax_class, :now
+           position, tax_class, supplier_id, :now
       FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r
            (id uuid, product_id uuid, sku text, name text, barcode text, weight_grams int,
-            length_mm int, width_mm int, height_mm int, position int, tax_class text)
+            length_mm int, width_mm int, height_mm int, position int, tax_class text, supplier_id uuid)
      ORDER BY sku
     ON CONFLICT (sku) DO NOTHING RETURNING id
     """
@@ -41,10 +41,10 @@ _SAVE_VARIANTS = text(
     UPDATE variants v
        SET name = r.name, barcode = r.barcode, weight_grams = r.weight_grams, length_mm = r.length_mm,
            width_mm = r.width_mm, height_mm = r.height_mm, tax_class = r.tax_class,
-           version = r.version
+           supplier_id = r.supplier_id, version = r.version
       FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r
            (id uuid, name text, barcode text, weight_grams int, length_mm int, width_mm int,
-            height_mm int, tax_class text, version int)
+            height_mm int, tax_class text, supplier_id uuid, version int)
      WHERE v.id = r.id
     """
 )
@@ -162,6 +162,7 @@ def variant(row: Row[*tuple[Any, ...]]) -> Variant:
         version=row.version,
         archived=row.archived_at is not None,
         tax_class=row.tax_class,
+        supplier_id=row.supplier_id,
     )
 
 
@@ -189,4 +190,5 @@ def variant_record(row: Variant) -> dict[str, Any]:
         "height_mm": row.box and row.box.height_mm,
         "position": row.position,
         "tax_class": row.tax_class,
+        "supplier_id": row.supplier_id,
     }

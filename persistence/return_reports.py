@@ -45,7 +45,7 @@ _CAME = """
      WHERE r.created_at >= :since AND r.created_at < :until
        AND r.status NOT IN ('DECLINED', 'CANCELED') {narrowed}
 """
-_STATEMENT = """
+_REPORT = """
     WITH sent AS ({sent}), came AS MATERIALIZED ({came}), per_return AS MATERIALIZED (
         SELECT key, id, max(currency) AS currency, sum(units) AS units, sum(received) AS received,
                sum(restocked) AS restocked, max(seconds) AS seconds, {refunded} AS refunded
@@ -73,62 +73,88 @@ _STATEMENT = """
     )
     SELECT page.*, {label} AS label FROM page {label_joins} ORDER BY rank, key
 """
-_SUM_SHIPPED = "sum(shipped)::int"
-_ALL_SHIPPED = "(SELECT coalesce(sum(units), 0)::int FROM sent)"
-_MOST_RETURNED_FIRST = "-sum(units)::int"
+# Nothing is shipped for a reason: each is a share of all that was shipped.
+_OF_ALL_SHIPPED = {"shipped": "(SELECT coalesce(sum(units), 0)::int FROM sent)", "of_all": "WHERE false"}
+_OF_WHOLE_RETURNS = {"refunded": "max(refunded)"}
+# Of its delivery and its fees no line has a part that is written down.
+_OF_LINES = {"refunded": "sum(refunded)"}
 _ORDERS = "JOIN orders o ON o.id = s.order_id"
+_BOUGHT_FROM = " AND {}.sku IN (SELECT sku FROM variants WHERE supplier_id = :supplier_id)"
 # Of what is in no catalogue there is only the name that it was sold under.
 _NAME = """
     coalesce(p.name, (SELECT ol.name FROM order_lines ol WHERE ol.sku = page.key AND ol.variant_id IS NULL
                        ORDER BY ol.id DESC LIMIT 1))
 """
 
+Parts = dict[str, str]
+"""What is put into a statement, by the name of its place."""
+
+
+def _of_spans(unit: str) -> tuple[Parts, Parts, Parts]:
+    sent, came = (
+        f"date_trunc('{unit}', {moment} AT TIME ZONE 'UTC')" for moment in ("s.shipped_at", "r.created_at")
+    )
+    return {"by": sent, "key": "sent.one::date::text"}, {"key": f"{came}::date::text"}, {"rank": "0"}
+
+
+def _of_channels() -> tuple[Parts, Parts, Parts]:
+    names = {"key": "c.slug", "id": "c.id"}
+    sent = {**names, "by": "o.channel_id", "orders": _ORDERS, "joins": "JOIN channels c ON c.id = sent.one"}
+    came = {**names, "joins": "JOIN channels c ON c.id = r.channel_id"}
+    return sent, came, {"label": "c.name", "label_joins": "JOIN channels c ON c.id = page.id"}
+
+
+def _of_articles(key: str, row_id: str, joins: str) -> tuple[Parts, Parts, Parts]:
+    """Return the parts of what is found by a SKU; `key` has a place for it."""
+    sent, came = (
+        {"id": row_id, "key": key.format(sku=sku), "joins": f"LEFT JOIN variants v ON v.sku = {sku} {joins}"}
+        for sku in ("sent.one", "l.sku")
+    )
+    return {**sent, "by": "sl.sku"}, came, {**_OF_LINES}
+
+
+def _parts(grouping: ReturnGrouping) -> tuple[Parts, Parts, Parts]:
+    """Return what one grouping puts into what was sent, into what came back, and around both."""
+    if grouping in _SPANS:
+        return _of_spans(_SPANS[grouping])
+    if grouping is ReturnGrouping.CHANNEL:
+        return _of_channels()
+    if grouping is ReturnGrouping.REASON:
+        return {"by": "NULL::text", "key": "sent.one"}, {"key": "l.reason"}, {**_OF_ALL_SHIPPED, **_OF_LINES}
+    if grouping is ReturnGrouping.SUPPLIER:
+        sent, came, whole = _of_articles(
+            "coalesce(b.code, '')", "b.id", "LEFT JOIN suppliers b ON b.id = v.supplier_id"
+        )
+        return (
+            sent,
+            came,
+            whole | {"label": "b.name", "label_joins": "LEFT JOIN suppliers b ON b.id = page.id"},
+        )
+    sent, came, whole = _of_articles("coalesce(v.product_id::text, {sku})", "v.product_id", "")
+    return sent, came, whole | {"label": _NAME, "label_joins": "LEFT JOIN products p ON p.id = page.id"}
+
 
 @lru_cache(maxsize=64)
-def _by(grouping: ReturnGrouping, *, by_channel: bool) -> TextClause:
-    """Return the statement of one grouping; `by_channel`: of one channel's orders alone."""
-    sent, came = (
-        {
-            "id": "NULL::uuid",
-            "joins": "",
-            "narrowed": f"AND {of}.channel_id = :channel_id" if by_channel else "",
-        }
-        for of in ("o", "r")
-    )
-    sent["orders"] = _ORDERS if by_channel or grouping is ReturnGrouping.CHANNEL else ""
-    came["refund"] = "r.refund_minor"
-    used = {"refunded": "max(refunded)", "rank": _MOST_RETURNED_FIRST, "shipped": _SUM_SHIPPED}
-    used |= {"of_all": "", "label": "NULL", "label_joins": ""}
-    if grouping in _SPANS:
-        sent["by"], came_span = (
-            f"date_trunc('{_SPANS[grouping]}', {moment} AT TIME ZONE 'UTC')"
-            for moment in ("s.shipped_at", "r.created_at")
-        )
-        sent["key"], came["key"] = (f"{span}::date::text" for span in ("sent.one", came_span))
-        used["rank"] = "0"
-    elif grouping is ReturnGrouping.CHANNEL:
-        sent |= {"by": "o.channel_id", "joins": "JOIN channels c ON c.id = sent.one"}
-        came["joins"] = "JOIN channels c ON c.id = r.channel_id"
-        sent["key"] = came["key"] = "c.slug"
-        sent["id"] = came["id"] = "c.id"
-        used |= {"label": "c.name", "label_joins": "JOIN channels c ON c.id = page.id"}
-    elif grouping is ReturnGrouping.REASON:
-        # Nothing is shipped for a reason: each is a share of all that was shipped.
-        sent |= {"by": "NULL::text", "key": "sent.one"}
-        came |= {"key": "l.reason", "refund": "l.refund_minor"}
-        used |= {"refunded": "sum(refunded)", "shipped": _ALL_SHIPPED, "of_all": "WHERE false"}
-    else:
-        sent |= {"by": "sl.sku", "joins": "LEFT JOIN variants v ON v.sku = sent.one"}
-        came |= {"joins": "LEFT JOIN variants v ON v.sku = l.sku", "refund": "l.refund_minor"}
-        sent["key"], came["key"] = (f"coalesce(v.product_id::text, {sku})" for sku in ("sent.one", "l.sku"))
-        sent["id"] = came["id"] = "v.product_id"
-        used |= {"label": _NAME, "label_joins": "LEFT JOIN products p ON p.id = page.id"}
-        used["refunded"] = "sum(refunded)"
-    statement = _STATEMENT.format(sent=_SENT.format(**sent), came=_CAME.format(**came), **used)
+def _statement(grouping: ReturnGrouping, narrowed: frozenset[str]) -> TextClause:
+    """Return the statement of one grouping, of one channel or supplier alone where those are `narrowed`."""
+    sent_parts, came_parts, whole_parts = _parts(grouping)
+    sent = {"id": "NULL::uuid", "joins": "", "narrowed": "", "orders": "", **sent_parts}
+    came = {"id": "NULL::uuid", "joins": "", "narrowed": "", **came_parts}
+    whole = {"rank": "-sum(units)::int", "shipped": "sum(shipped)::int", "of_all": "", "label": "NULL"}
+    whole |= {"label_joins": "", **_OF_WHOLE_RETURNS, **whole_parts}
+    if "channel_id" in narrowed:
+        sent |= {"orders": _ORDERS, "narrowed": "AND o.channel_id = :channel_id"}
+        came["narrowed"] = "AND r.channel_id = :channel_id"
+    if "supplier_id" in narrowed:
+        sent["narrowed"] += _BOUGHT_FROM.format("sl")
+        came["narrowed"] += _BOUGHT_FROM.format("l")
+        whole |= _OF_LINES
+    came["refund"] = "l.refund_minor" if whole["refunded"] == _OF_LINES["refunded"] else "r.refund_minor"
+    statement = _REPORT.format(sent=_SENT.format(**sent), came=_CAME.format(**came), **whole)
     return text(statement).bindparams(
         bindparam("since", type_=DateTime(timezone=True)),
         bindparam("until", type_=DateTime(timezone=True)),
-        *((bindparam("channel_id", type_=Uuid()),) if by_channel else ()),
+        *(bindparam(name, type_=Uuid()) for name in narrowed),
         bindparam("after_key", type_=Text()),
     )
 
@@ -149,9 +175,9 @@ async def report(
         "after_key": after_key,
         "limit": limit,
     }
-    if span.channel_id is not None:
-        values["channel_id"] = span.channel_id
-    statement = _by(grouping, by_channel=span.channel_id is not None)
+    only = {"channel_id": span.channel_id, "supplier_id": span.supplier_id}
+    only = {name: value for name, value in only.items() if value is not None}
+    statement = _statement(grouping, frozenset(only))
     return [
         ReportRow(
             row.rank,
@@ -167,5 +193,5 @@ async def report(
             row.p90,
             row.refunded or {},
         )
-        for row in await connection.execute(statement, values)
+        for row in await connection.execute(statement, {**values, **only})
     ]

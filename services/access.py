@@ -12,6 +12,8 @@ class Permission(StrEnum):
 
     CATALOG_WRITE = "catalog.write"
     CHANNELS_WRITE = "channels.write"
+    SUPPLIERS_READ = "suppliers.read"
+    SUPPLIERS_WRITE = "suppliers.write"
     LOCATIONS_WRITE = "locations.write"
     STOCK_READ = "stock.read"
     STOCK_WRITE = "stock.write"

@@ -1,6 +1,7 @@
 """Use cases of the catalogue: create, read and change products, variants and prices."""
 
 from collections.abc import Mapping, Sequence
+from uuid import UUID
 
 from domain import catalog as decide
 from domain.catalog import Price, Product, ProductDraft, Variant, VariantDraft, VariantRef
@@ -11,7 +12,7 @@ from domain.kernel.ids import new_id
 from domain.kernel.quantities import is_storable
 from persistence import catalog as rows
 from persistence import channels
-from services import audit
+from services import audit, suppliers
 from services.access import Permission, require
 from services.context import ServiceContext, Transaction
 
@@ -27,12 +28,15 @@ async def create_product(context: ServiceContext, draft: ProductDraft) -> tuple[
     product = Product(new_id(), draft.name, draft.description)
     async with context.transaction() as transaction:
         known = await named_channels(transaction, draft.variants)
+        bought_from = await suppliers.in_use(
+            transaction.connection, (one.supplier_code for one in draft.variants)
+        )
         variants: list[Variant] = []
         prices: list[Price] = []
         for position, one in enumerate(draft.variants):
-            variant = new_variant(product, one, position)
-            variants.append(variant)
             with under("variants", str(position)):
+                variant = new_variant(product, one, position, suppliers.named(one.supplier_code, bought_from))
+                variants.append(variant)
                 prices += decide.check_prices(one.prices, known, variant.id)
         await rows.create_product(transaction.connection, product, transaction.now)
         taken = await insert_variants(transaction, variants, prices)
@@ -86,8 +90,8 @@ def sku_taken(variant: Variant, *path: str) -> InvalidInput:
     return InvalidInput(f"a variant with the SKU {variant.sku!r} exists already", *path, "sku")
 
 
-def new_variant(product: Product, draft: VariantDraft, position: int) -> Variant:
-    """Return the variant that a checked draft describes."""
+def new_variant(product: Product, draft: VariantDraft, position: int, supplier_id: UUID | None) -> Variant:
+    """Return the variant that a checked draft describes, bought from the supplier that it names."""
     return Variant(
         id=new_id(),
         product_id=product.id,
@@ -98,4 +102,5 @@ def new_variant(product: Product, draft: VariantDraft, position: int) -> Variant
         box=draft.box,
         position=position,
         tax_class=draft.tax_class,
+        supplier_id=supplier_id,
     )

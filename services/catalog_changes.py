@@ -16,14 +16,14 @@ from domain.catalog import (
     VariantRef,
 )
 from domain.channels import Channel, is_slug
-from domain.kernel.changes import check_version
+from domain.kernel.changes import KEEP, Keep, check_version
 from domain.kernel.errors import InvalidInput, NotFound, under
 from domain.kernel.events import Event
 from domain.kernel.money import Amount
 from domain.kernel.quantities import is_storable
 from persistence import catalog, channels
 from persistence import catalog_changes as rows
-from services import audit
+from services import audit, suppliers
 from services.access import Permission, require
 from services.catalog import insert_variants, named_channels, new_variant, sku_taken
 from services.context import ServiceContext, Transaction
@@ -71,7 +71,8 @@ async def create_variant(context: ServiceContext, product_id: UUID, draft: Varia
             raise InvalidInput(f"has {decide.MAX_VARIANTS} variants, the most there may be", "productId")
         with under("variant"):
             draft = decide.check_variant(draft, product.name)
-            variant = new_variant(product, draft, position)
+            bought_from = await suppliers.in_use(transaction.connection, [draft.supplier_code])
+            variant = new_variant(product, draft, position, suppliers.named(draft.supplier_code, bought_from))
             prices = decide.check_prices(draft.prices, await named_channels(transaction, [draft]), variant.id)
             if await insert_variants(transaction, [variant], prices) is not None:
                 raise sku_taken(variant)
@@ -81,12 +82,22 @@ async def create_variant(context: ServiceContext, product_id: UUID, draft: Varia
 
 
 async def update_variant(
-    context: ServiceContext, ref: VariantRef, changes: VariantChanges, expected_version: int | None = None
+    context: ServiceContext,
+    ref: VariantRef,
+    changes: VariantChanges,
+    expected_version: int | None = None,
+    supplier_code: str | Keep | None = KEEP,
 ) -> Variant:
-    """Change a variant; raises NotFound, VersionConflict, and InvalidInput naming the field."""
+    """Change a variant, also whom it is bought from (None: nobody is named).
+
+    Raises NotFound, VersionConflict, and InvalidInput naming the field.
+    """
     require(context.actor, Permission.CATALOG_WRITE)
     async with context.transaction() as transaction:
         variant = await _locked_variant(transaction, ref, expected_version)
+        if supplier_code is not KEEP:
+            bought_from = await suppliers.in_use(transaction.connection, [supplier_code])
+            changes = replace(changes, supplier_id=suppliers.named(supplier_code, bought_from))
         changed = decide.change_variant(variant, changes)
         if changed is not variant:
             await catalog.save_variants(transaction.connection, [changed])

@@ -15,7 +15,7 @@ from persistence import catalog_import as rows
 from persistence import channels
 from persistence.audit import AuditEntry
 from persistence.stock_losses import Place
-from services import audit, stock_counts
+from services import audit, stock_counts, suppliers
 from services.access import Permission, require
 from services.catalog_changes import price_changed
 from services.context import ServiceContext, Transaction
@@ -114,7 +114,8 @@ async def _known(transaction: Transaction, table: Sequence[ImportRow]) -> Known:
         connection, [one.id for one in variants.values()], [one.id for one in sold_in.values()]
     )
     locations = await channels.location_ids_by_code(connection, codes)
-    return Known(sold_in, locations, products, variants, prices)
+    bought_from = await suppliers.in_use(connection, (row.supplier for row in table))
+    return Known(sold_in, locations, products, variants, bought_from, prices)
 
 
 async def _write(transaction: Transaction, work: Plan) -> None:

@@ -15,6 +15,7 @@ from api.schema.catalog_changes import (
     VariantPriceSetInput,
     VariantUpdateInput,
 )
+from api.schema.values import given
 from services import catalog_changes
 from services.access import Permission
 
@@ -54,12 +55,13 @@ class CatalogChangesMutation:
 
     @mutation(VariantPayload, _ACCESS)
     async def variant_update(self, info: Info, input: VariantUpdateInput) -> VariantPayload | None:  # noqa: A002
-        """Change a variant's name, barcode, weight or box."""
+        """Change what a variant is called, measures, is taxed as or bought from."""
         variant = await catalog_changes.update_variant(
             info.context.service,
             input.variant.to_domain("variant"),
             input.to_changes(),
             input.expected_version,
+            given(input.supplier_code),
         )
         return VariantPayload(variant=ProductVariant.of(variant))
 

@@ -28,12 +28,24 @@ class ReturnReportsQuery:
         to: datetime,
         group_by: ReturnGrouping,  # type: ignore[valid-type]
         channel: str | None = None,
+        supplier: str | None = None,
         first: int | None = DEFAULT_PAGE_SIZE,
         after: str | None = None,
     ) -> ReturnReportConnection | None:
-        """What returns amount to, from a moment up to before another, at most 366 days; spans are in UTC."""
+        """What returns amount to, from a moment up to before another, at most 366 days; spans are in UTC.
+
+        `supplier` is a code: of what is bought there today. By supplier, product or reason, or of one
+        supplier, what was given back is the lines' part of it.
+        """
         request = page_request(order_of(group_by), KEY, first, after)
         found = await return_reports.report(
-            info.context.service, group_by, from_, to, channel, size=request.size, after=request.after
+            info.context.service,
+            group_by,
+            from_,
+            to,
+            channel,
+            supplier,
+            size=request.size,
+            after=request.after,
         )
         return ReturnReportConnection.of(found, request, group_by)

@@ -11,10 +11,12 @@ from api.errors import UserError
 from api.plans import PRESET
 from api.scalars import decode_id, encode_id
 from api.schema.availability import Availability
+from api.schema.suppliers import Supplier
 from api.schema.values import Money, MoneyInput, Node
 from domain import catalog as domain
 from domain.channels import Channel
 from domain.kernel.errors import InvalidInput
+from services.access import Permission
 
 
 @strawberry.type(description="The outer size of one packed unit, in millimetres.")
@@ -115,6 +117,16 @@ class ProductVariant(Node):
         """Return whether carts may have more units than are in stock."""
         policy = await info.context.loaders.backorder_policies().load(self.sku)
         return policy is not None and policy.allowed
+
+    @strawberry.field(  # type: ignore[untyped-decorator]
+        description="Whom it is bought from, for whoever has suppliers.read; null: it names nobody."
+    )
+    async def supplier(self, info: Info) -> Supplier | None:
+        """Return the supplier, for whom it concerns."""
+        if not info.context.actor.may(Permission.SUPPLIERS_READ):
+            return None
+        found = await info.context.loaders.suppliers_of().load(self.row_id)
+        return None if found is None else Supplier.of(found)
 
 
 @strawberry.type
@@ -219,6 +231,7 @@ class VariantCreateInput:
     barcode: str | None = None
     box: BoxInput | None = None
     tax_class: str = "standard"
+    supplier_code: str | None = None
 
     def to_domain(self) -> domain.VariantDraft:
         """Return the draft, still to be checked."""
@@ -230,6 +243,7 @@ class VariantCreateInput:
             weight_grams=self.weight_grams,
             box=self.box.to_domain() if self.box else None,
             tax_class=self.tax_class,
+            supplier_code=self.supplier_code,
         )
 
 

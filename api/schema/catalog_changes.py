@@ -49,6 +49,7 @@ class VariantUpdateInput:
     weight_grams: strawberry.Maybe[int | None]
     box: strawberry.Maybe[BoxInput | None]
     tax_class: strawberry.Maybe[str]
+    supplier_code: strawberry.Maybe[str | None]
     expected_version: int | None = None
 
     def to_changes(self) -> VariantChanges:

@@ -32,11 +32,11 @@ class ReturnReasonUnits:
 
 @strawberry.type
 class ReturnReportRow:
-    """What the returns of one product, channel, reason or span of time amount to."""
+    """What the returns of one product, supplier, channel, reason or span of time amount to."""
 
     key: str = strawberry.field(
-        description="A product's id (the SKU where it is in no catalogue), a channel's slug, a reason, or "
-        "the first day of a span."
+        description="A product's id (the SKU where it is in no catalogue), a supplier's code (empty: "
+        "of what names none), a channel's slug, a reason, or the first day of a span."
     )
     label: str = strawberry.field(description="The same for people.")
     units_shipped: int

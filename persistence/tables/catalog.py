@@ -56,6 +56,7 @@ variants = Table(
     Column("width_mm", Integer),
     Column("height_mm", Integer),
     Column("tax_class", Text, nullable=False, server_default=STANDARD),
+    Column("supplier_id", Uuid, ForeignKey("suppliers.id"), index=True),
     # What a location has to be fit for to handle it ("hazmat").
     Column("tags", ARRAY(Text), nullable=False, server_default="{}"),
     Column("position", Integer, nullable=False, server_default="0"),
