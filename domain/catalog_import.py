@@ -23,7 +23,7 @@ PLAIN_COLUMNS = (
     "length_mm",
     "width_mm",
     "height_mm",
-    "supplier",
+    "supplier_code",
     "channel",
     "price",
 )
@@ -62,7 +62,7 @@ class ImportRow:
     barcode: str | None = None
     weight_grams: int | None = None
     box: Box | None = None
-    supplier: str | None = None
+    supplier_code: str | None = None
     """The code of whom it is bought from."""
     prices: dict[str, Decimal] = field(default_factory=dict)
     """Amounts by the slug of a channel, in the channel's currency."""
@@ -104,7 +104,7 @@ def parse_row(row: int, cells: Mapping[str, Any]) -> tuple[ImportRow | None, lis
         barcode=reader.text("barcode", catalog.check_barcode),
         weight_grams=reader.number("weight_grams", catalog.MAX_WEIGHT_GRAMS),
         box=reader.box(),
-        supplier=reader.text("supplier", str),
+        supplier_code=reader.text("supplier_code", str),
     )
     reader.prices(parsed)
     reader.stock(parsed)
@@ -150,7 +150,7 @@ def merge(rows: Iterable[ImportRow]) -> tuple[list[ImportRow], list[RowError]]:
 
 def _join(first: ImportRow, row: ImportRow) -> list[RowError]:
     errors: list[RowError] = []
-    for column in ("product", "name", "description", "barcode", "weight_grams", "box", "supplier"):
+    for column in ("product", "name", "description", "barcode", "weight_grams", "box", "supplier_code"):
         told, again = getattr(first, column), getattr(row, column)
         if told is None:
             setattr(first, column, again)

@@ -228,11 +228,11 @@ class _Planner:
         self._count(row, after)
 
     def _supplier(self, row: ImportRow) -> UUID | None:
-        if row.supplier is None:
+        if row.supplier_code is None:
             return None
-        supplier_id = self._known.suppliers.get(row.supplier)
+        supplier_id = self._known.suppliers.get(row.supplier_code)
         if supplier_id is None:
-            self._fail(row, "supplier", f"no supplier in use has the code {row.supplier[:64]!r}")
+            self._fail(row, "supplier_code", f"no supplier in use has the code {row.supplier_code[:64]!r}")
         return supplier_id
 
     def _price(self, row: ImportRow, variant: Variant) -> int:

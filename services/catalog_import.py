@@ -114,7 +114,7 @@ async def _known(transaction: Transaction, table: Sequence[ImportRow]) -> Known:
         connection, [one.id for one in variants.values()], [one.id for one in sold_in.values()]
     )
     locations = await channels.location_ids_by_code(connection, codes)
-    bought_from = await suppliers.in_use(connection, (row.supplier for row in table))
+    bought_from = await suppliers.in_use(connection, (row.supplier_code for row in table))
     return Known(sold_in, locations, products, variants, bought_from, prices)
 
 

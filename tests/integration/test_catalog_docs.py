@@ -1,4 +1,4 @@
-"""The examples in the documents of channels, locations, delivery rates and the catalogue run as written."""
+"""The examples of the pages on channels, locations, rates, the catalogue and suppliers run as written."""
 
 import json
 import re
@@ -80,6 +80,11 @@ async def test_the_examples_run(database: Database, tmp_path: Path) -> None:
     (found,) = catalog[1]["edges"]
     assert [variant["sku"] for variant in found["node"]["variants"]] == ["MUG-BLUE", "MUG-RED"]
     assert catalog[4]["variant"]["price"] == {"amount": "13.00", "currency": "GBP"}
+
+    suppliers = await run_examples(database, "suppliers", {})
+    assert suppliers[2]["variant"]["supplier"] == {"code": "LOOM", "name": "The Loom & Sons"}
+    assert [edge["node"]["code"] for edge in suppliers[3]["edges"]] == ["LOOM"]
+    assert suppliers[4]["supplier"] == {"code": "LOOM", "archived": True}
 
 
 async def test_the_examples_of_imports_run(database: Database, tmp_path: Path) -> None:
