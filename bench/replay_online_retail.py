@@ -35,12 +35,12 @@ from domain.kernel.money import Amount
 from domain.return_receipts import Look
 from domain.return_requests import AskedLine
 from domain.returns import Disposition, Grade, ReturnReason, ReturnStatus, ReturnWish
+from domain.unlinked_refund_requests import WantedLine
 from domain.unlinked_refunds import (
     Evidence,
     Recipient,
     UnlinkedRefundMethod,
     UnlinkedRefundStatus,
-    WantedLine,
 )
 from persistence.database import Database
 from persistence.migrate import migrate
@@ -55,6 +55,7 @@ from services import (
     returns,
     stock_ledger,
     stored_values,
+    unlinked_refund_payments,
     unlinked_refunds,
 )
 from services.access import SYSTEM, Actor, ActorKind, Permission
@@ -200,7 +201,7 @@ class Replay:
         by_hand = UnlinkedRefundMethod.MANUAL
         await self._timed(
             "unlinked_pay",
-            unlinked_refunds.pay(staff, made.id, by_hand, note.number, None, f"{key}:out"),
+            unlinked_refund_payments.pay(staff, made.id, by_hand, note.number, None, f"{key}:out"),
         )
 
     async def _timed(self, name: str, work: Awaitable[T]) -> T:

@@ -37,9 +37,13 @@ _SETTLED = text(
 _STORE = text(
     """
     WITH found AS MATERIALIZED (
-        SELECT * FROM jsonb_to_recordset(CAST(:found AS jsonb)) AS f (id uuid, kind text, subject text,
+        SELECT f.id, f.kind, f.subject, f.movement, t.id AS transaction_id, f.reference, f.our_amount_minor,
+               f.our_currency, f.their_amount_minor, f.their_currency
+          FROM jsonb_to_recordset(CAST(:found AS jsonb)) AS f (id uuid, kind text, subject text,
                movement text, transaction_id uuid, reference text, our_amount_minor bigint,
                our_currency text, their_amount_minor bigint, their_currency text)
+          -- A refund without an order is no transaction of a payment.
+          LEFT JOIN payment_transactions t ON t.id = f.transaction_id
     ), stored AS (
         INSERT INTO reconciliation_differences AS d (id, provider, day, kind, subject, movement,
                transaction_id, reference, our_amount_minor, our_currency, their_amount_minor,

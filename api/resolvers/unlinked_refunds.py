@@ -27,7 +27,7 @@ from api.schema.unlinked_refunds import (
 )
 from domain import unlinked_refunds as domain
 from domain.kernel.pages import DEFAULT_PAGE_SIZE
-from services import unlinked_refunds
+from services import unlinked_refund_payments, unlinked_refunds
 from services.access import Permission
 
 
@@ -50,6 +50,11 @@ class UnlinkedRefundsQuery:
             info.context.service, request.size, request.after, status, channel
         )
         return UnlinkedRefundConnection.of(found, request)
+
+    @query(Permission.REFUNDS_UNLINKED)
+    async def unlinked_refund_providers(self, info: Info) -> list[str] | None:
+        """The payment providers that give money to a card or account that they have no payment of."""
+        return unlinked_refund_payments.providers(info.context.service)
 
     @query(Permission.REFUNDS_UNLINKED)
     async def unlinked_refund_policies(self, info: Info) -> list[UnlinkedRefundPolicy] | None:
@@ -138,14 +143,19 @@ class UnlinkedRefundsMutation:
         info: Info,
         input: UnlinkedRefundPayInput,  # noqa: A002
     ) -> UnlinkedRefundPayload | None:
-        """Give the money out, once all goods are looked at: as store credit, or as a person has paid it."""
-        paid = await unlinked_refunds.pay(
+        """Give the money out, once all goods are looked at: as store credit, by hand, or by a provider.
+
+        A provider that does not answer at once leaves it PAYING: its answer is found out by itself.
+        """
+        paid = await unlinked_refund_payments.pay(
             info.context.service,
             decode_id(REFUND, input.id, "id"),
             input.method,
             input.payment_reference,
             input.expected_version,
             input.idempotency_key,
+            provider=input.provider,
+            destination=input.destination,
         )
         return UnlinkedRefundPayload(unlinked_refund=UnlinkedRefund.of(paid))
 
@@ -162,6 +172,7 @@ class UnlinkedRefundsMutation:
             input.four_eyes_above.to_domain(),
             None if input.most is None else input.most.to_domain(),
             None if input.most_per_day is None else input.most_per_day.to_domain(),
+            None if input.alone_per_day is None else input.alone_per_day.to_domain(),
         )
         return UnlinkedRefundPolicyPayload(policy=UnlinkedRefundPolicy.of(policy))
 
