@@ -200,6 +200,17 @@ class Worth:
     tax_minor: int
 
 
+def is_for(found: UnlinkedRefund, approver: str) -> bool:
+    """Say whether who may only approve may see a refund: it waits for that, or they have decided it."""
+    return found.status is UnlinkedRefundStatus.PENDING_APPROVAL or found.decided_by == approver
+
+
+def check_other(*, is_same_person: bool) -> None:
+    """Raise SameActor where who asked for the money is to approve it."""
+    if is_same_person:
+        raise SameActor("who asked for the money may not approve it: ask somebody else", "id")
+
+
 def decided(
     found: UnlinkedRefund,
     wanted: UnlinkedRefundStatus,
@@ -210,13 +221,12 @@ def decided(
 ) -> UnlinkedRefund | None:
     """Return it approved, declined or canceled; None where it is so already.
 
-    Raises IllegalTransition, VersionConflict, and SameActor where who asked for it is to approve it.
+    Whether it is somebody else who approves is the caller's to check. Raises IllegalTransition and
+    VersionConflict.
     """
     if not check_transition(TRANSITIONS, found.status, wanted, "the refund"):
         return None
     check_version(found.version, expected_version)
-    if wanted is UnlinkedRefundStatus.APPROVED and actor == found.created_by:
-        raise SameActor("who asked for the money may not approve it: ask somebody else", "id")
     if wanted is UnlinkedRefundStatus.CANCELED and any(line.quantity_received for line in found.lines):
         raise IllegalTransition("goods of it are here: it is paid", found.status.value, (), "id")
     after = replace(found, status=wanted, note=note or found.note, version=found.version + 1)

@@ -26,6 +26,12 @@ _SETTLED = text(
      WHERE t.{MOVED.replace("AND kind", "AND t.kind")} AND p.provider = :provider
        AND ((t.settled_at >= :start AND t.settled_at < :end)
             OR t.provider_reference = ANY (:references) OR t.id = ANY (:ids))
+    UNION ALL
+    SELECT u.id, 'REFUND', u.provider_reference, u.amount_minor, r.currency, u.settled_at
+      FROM unlinked_refund_payments u JOIN unlinked_refunds r ON r.id = u.unlinked_refund_id
+     WHERE u.status = 'SUCCEEDED' AND u.provider = :provider
+       AND ((u.settled_at >= :start AND u.settled_at < :end)
+            OR u.provider_reference = ANY (:references) OR u.id = ANY (:ids))
     """
 ).bindparams(
     bindparam("start", type_=DateTime(timezone=True)),

@@ -1,16 +1,13 @@
 """SQL of what is asked of providers for refunds without an order: written once, leased, settled once."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, DateTime, Text, Uuid, bindparam, text
+from sqlalchemy import DateTime, Text, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.kernel.money import Money
-from domain.payments import TransactionKind
-from domain.reconciliation import Day, Settled
 from domain.unlinked_refunds import RefundPayment
 
 _CREATE = text(
@@ -63,20 +60,6 @@ _HASTEN = text(
 _REFUND_OF = text(
     "SELECT unlinked_refund_id FROM unlinked_refund_payments WHERE id = :id AND provider = :provider"
 ).bindparams(bindparam("id", type_=Uuid()))
-_SETTLED = text(
-    """
-    SELECT p.id, p.provider_reference, p.amount_minor, r.currency, p.settled_at
-      FROM unlinked_refund_payments p JOIN unlinked_refunds r ON r.id = p.unlinked_refund_id
-     WHERE p.status = 'SUCCEEDED' AND p.provider = :provider
-       AND ((p.settled_at >= :start AND p.settled_at < :end)
-            OR p.provider_reference = ANY (:references) OR p.id = ANY (:ids))
-    """
-).bindparams(
-    bindparam("start", type_=DateTime(timezone=True)),
-    bindparam("end", type_=DateTime(timezone=True)),
-    bindparam("references", type_=ARRAY(Text)),
-    bindparam("ids", type_=ARRAY(Uuid)),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,26 +142,3 @@ async def refund_of(connection: AsyncConnection, payment_id: UUID, provider: str
     """Return the refund that a request to a provider is for, if there is such a request."""
     found: UUID | None = await connection.scalar(_REFUND_OF, {"id": payment_id, "provider": provider})
     return found
-
-
-async def settled(
-    connection: AsyncConnection, provider: str, day: Day, references: Sequence[str], ids: Sequence[UUID]
-) -> list[Settled]:
-    """Return what a provider paid on a day, and what these names or ids name whenever it did."""
-    values = {
-        "provider": provider,
-        "start": day.start,
-        "end": day.end,
-        "references": list(references),
-        "ids": list(ids),
-    }
-    return [
-        Settled(
-            row.id,
-            TransactionKind.REFUND,
-            row.provider_reference,
-            Money(row.amount_minor, row.currency),
-            row.settled_at,
-        )
-        for row in await connection.execute(_SETTLED, values)
-    ]

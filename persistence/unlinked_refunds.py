@@ -50,11 +50,13 @@ _PAGE = text(
     SELECT {_COLUMNS} FROM unlinked_refunds r
      WHERE (:status IS NULL OR r.status = :status)
        AND (:channel_id IS NULL OR r.channel_id = :channel_id)
+       AND (:approver IS NULL OR r.status = 'PENDING_APPROVAL' OR r.decided_by = :approver)
        AND (:after_id IS NULL OR (r.created_at, r.id) < (:after_at, :after_id))
      ORDER BY r.created_at DESC, r.id DESC LIMIT :limit
     """
 ).bindparams(
     bindparam("status", type_=Text()),
+    bindparam("approver", type_=Text()),
     bindparam("channel_id", type_=Uuid()),
     bindparam("after_id", type_=Uuid()),
     bindparam("after_at", type_=DateTime(timezone=True)),
@@ -239,12 +241,14 @@ async def page(
     after: tuple[datetime, UUID] | None,
     status: UnlinkedRefundStatus | None,
     channel_id: UUID | None,
+    approver: str | None = None,
 ) -> list[UnlinkedRefund]:
-    """Return refunds from the newest on."""
+    """Return refunds from the newest on; with `approver` those that are theirs to decide, or were."""
     after_at, after_id = after or (None, None)
     values = {
         "status": status.value if status else None,
         "channel_id": channel_id,
+        "approver": approver,
         "after_at": after_at,
         "after_id": after_id,
         "limit": limit,

@@ -14,7 +14,6 @@ from domain.kernel.quantities import require_text
 from domain.ports import ProviderTimeout, ReportLine, ReportSource
 from domain.reconciliation import Day, DifferenceState
 from persistence import reconciliation as rows
-from persistence import unlinked_refund_payments
 from persistence.reconciliation import Listed
 from services import audit
 from services.access import Permission, require
@@ -72,10 +71,7 @@ async def reconcile(context: ServiceContext, provider: str, day: date) -> Reconc
     ids = [found for line in lines if (found := decide.transaction_of(line.key))]
     async with context.transaction() as transaction:
         connection = transaction.connection
-        ours = [
-            *await rows.settled(connection, provider, whole, references, ids),
-            *await unlinked_refund_payments.settled(connection, provider, whole, references, ids),
-        ]
+        ours = await rows.settled(connection, provider, whole, references, ids)
         line_count = sum(whole.has(line.occurred_at) for line in lines)
         transaction_count = sum(whole.has(one.settled_at) for one in ours)
         closed = await rows.store(

@@ -32,7 +32,7 @@ from domain.unlinked_refunds import (
 from persistence import catalog, channels, inventory, locations
 from persistence import unlinked_refunds as rows
 from persistence.idempotency import Claim, claim_for
-from services import audit
+from services import audit, four_eyes
 from services.access import Permission, require
 from services.context import ServiceContext, Transaction
 
@@ -118,6 +118,12 @@ async def decide_on(
         note = require_text(note, decide.MAX_TEXT_LENGTH, "note")
     async with context.transaction() as transaction:
         before = await locked(transaction, refund_id)
+        only_of = _only_of(context)
+        if only_of is not None and not decide.is_for(before, only_of):
+            raise NotFound("no refund has this id", "id")
+        if wanted is UnlinkedRefundStatus.APPROVED:
+            one = await four_eyes.is_same_person(transaction.connection, before.created_by, transaction.actor)
+            decide.check_other(is_same_person=one)
         after = decide.decided(before, wanted, note, transaction.actor, transaction.now, expected_version)
         if after is None:
             return before
@@ -172,10 +178,11 @@ async def inspect(
 
 
 async def find(context: ServiceContext, refund_id: UUID) -> UnlinkedRefund | None:
-    """Return a refund, None where there is none."""
-    require(context.actor, Permission.REFUNDS_UNLINKED)
+    """Return a refund, None where there is none that the actor may see."""
+    only_of = _only_of(context)
     async with context.read() as connection:
-        return await rows.by_id(connection, refund_id)
+        found = await rows.by_id(connection, refund_id)
+    return found if found is None or only_of is None or decide.is_for(found, only_of) else None
 
 
 async def page(
@@ -185,16 +192,19 @@ async def page(
     status: UnlinkedRefundStatus | None,
     channel: str | None,
 ) -> list[UnlinkedRefund]:
-    """Return refunds from the newest on, one more than the page has if there are more; raises NotFound."""
-    require(context.actor, Permission.REFUNDS_UNLINKED)
+    """Return refunds from the newest on, one more than the page has if there are more; raises NotFound.
+
+    Who may only approve gets what waits for that, and what they have decided.
+    """
+    only_of = _only_of(context)
     async with context.read() as connection:
         channel_id = None if channel is None else (await _channel(connection, channel)).id
-        return await rows.page(connection, size + 1, after, status, channel_id)
+        return await rows.page(connection, size + 1, after, status, channel_id, only_of)
 
 
 async def policies(context: ServiceContext) -> list[UnlinkedRefundPolicy]:
     """Return the limits of all channels that have some."""
-    require(context.actor, Permission.REFUNDS_UNLINKED)
+    require(context.actor, Permission.REFUNDS_UNLINKED, Permission.CHANNELS_WRITE)
     async with context.read() as connection:
         return await rows.policies(connection)
 
@@ -248,6 +258,12 @@ async def tell(
     """Let the audit trail and the feed tell what became of a refund, whose lock the caller has."""
     await audit.record(transaction, kind, "unlinked_refund", after.id, before, after)
     transaction.emit(refund_event(kind, after, transaction.now))
+
+
+def _only_of(context: ServiceContext) -> str | None:
+    """Return who sees only what is theirs to decide, None for who sees all; raises AccessDenied."""
+    require(context.actor, Permission.REFUNDS_UNLINKED, Permission.REFUNDS_APPROVE)
+    return None if context.actor.may(Permission.REFUNDS_UNLINKED) else context.actor.label
 
 
 async def _channel(connection: AsyncConnection, slug: str) -> Channel:

@@ -35,7 +35,7 @@ from services.access import Permission
 class UnlinkedRefundsQuery:
     """Queries of refunds without an order."""
 
-    @query(Permission.REFUNDS_UNLINKED)
+    @query(frozenset({Permission.REFUNDS_UNLINKED, Permission.REFUNDS_APPROVE}))
     async def unlinked_refunds(
         self,
         info: Info,
@@ -44,7 +44,10 @@ class UnlinkedRefundsQuery:
         first: int | None = DEFAULT_PAGE_SIZE,
         after: str | None = None,
     ) -> UnlinkedRefundConnection | None:
-        """Refunds without an order, newest first; of one status, or of one channel (its slug)."""
+        """Refunds without an order, newest first; of one status, or of one channel (its slug).
+
+        Who may only approve sees those that wait for it, and those that they have decided.
+        """
         request = page_request(NEWEST, KEY, first, after)
         found = await unlinked_refunds.page(
             info.context.service, request.size, request.after, status, channel
@@ -56,7 +59,7 @@ class UnlinkedRefundsQuery:
         """The payment providers that give money to a card or account that they have no payment of."""
         return unlinked_refund_payments.providers(info.context.service)
 
-    @query(Permission.REFUNDS_UNLINKED)
+    @query(frozenset({Permission.REFUNDS_UNLINKED, Permission.CHANNELS_WRITE}))
     async def unlinked_refund_policies(self, info: Info) -> list[UnlinkedRefundPolicy] | None:
         """The limits of all channels that have some; in the others a second person looks at each refund."""
         found = await unlinked_refunds.policies(info.context.service)

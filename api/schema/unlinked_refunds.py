@@ -106,7 +106,7 @@ class UnlinkedRefund(Node):
     reason: str
     document_reference: str
     document_known: bool = strawberry.field(
-        description="Whether who asked knew that the document had brought money before, or is an order's number."
+        description="Whether the document was known to have brought money before, or to be an order's number."
     )
     keeps_items: bool = strawberry.field(description="Whether no goods are waited for.")
     created_at: datetime

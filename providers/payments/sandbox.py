@@ -97,7 +97,7 @@ class SandboxPayments:
         return await self._change(TransactionKind.REFUND, key, reference, amount)
 
     async def refund_unreferenced(self, key: str, destination: str, amount: Money) -> ProviderAnswer:
-        """Give an amount to whoever has `destination`, once per key; it answers as the method of that name."""
+        """Give an amount to whoever `destination` is, once per key; it answers as the method of that name."""
         known = destination in BEHAVIOURS
         behaviour = self._faults.behaviour(destination, key) if known else UNKNOWN_DESTINATION
         if behaviour.fate is Fate.LOST:

@@ -89,7 +89,9 @@ async def test_what_got_no_answer_is_found_out_and_nobody_pays_it_meanwhile(data
     assert (await _now(database, made)).status is STATUS.PAID
     assert await _given_out(database) == [("SUCCEEDED", 1000)]
     # Whereto it went is not kept.
-    assert await run_sql(database, "SELECT FROM unlinked_refund_payments WHERE destination IS NOT NULL") == []
+    assert (
+        await run_sql(database, "SELECT id FROM unlinked_refund_payments WHERE destination IS NOT NULL") == []
+    )
     await check_books(database)
 
 
@@ -277,7 +279,7 @@ async def _sweep(database: Database) -> None:
 
 async def _approved(database: Database) -> UnlinkedRefund:
     """Return a refund of 10.00 that is to be paid."""
-    if not await run_sql(database, "SELECT FROM channels"):
+    if not await run_sql(database, "SELECT id FROM channels"):
         await open_till(database)
     made = await ask(act(database), "10.00")
     return await decide(act(database, LEAD), made)

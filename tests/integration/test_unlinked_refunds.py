@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from domain.kernel.errors import AmountTooLarge, IllegalTransition, InvalidInput, SameActor
+from domain.kernel.errors import AmountTooLarge, IllegalTransition, InvalidInput, NotFound, SameActor
 from domain.return_receipts import Look
 from domain.returns import Disposition, Grade
 from domain.unlinked_refunds import (
@@ -19,12 +19,13 @@ from domain.unlinked_refunds import (
     UnlinkedRefundStatus,
 )
 from persistence.database import Database
-from services import ledger_reports, stored_values, unlinked_refunds
-from services.access import Permission
+from services import apps, ledger_reports, stored_values, unlinked_refunds
+from services.access import Actor, Permission
 from tests import books
 from tests.cart_flows import levels, run_sql
 from tests.factories import (
     data_of,
+    execute,
     make_app,
     make_channel,
     make_context,
@@ -100,6 +101,52 @@ async def test_a_second_person_approves_above_the_amount_and_never_who_asked(dat
     assert (approved.status, approved.decided_by) == (STATUS.APPROVED, other.label)
 
 
+async def test_all_tokens_of_one_person_are_one_person(database: Database) -> None:
+    await open_till(database)
+    clerk, same, other = [
+        await _app_of(database, owner, *permissions)
+        for owner, *permissions in (
+            ("grace", Permission.REFUNDS_UNLINKED),
+            ("Grace", Permission.REFUNDS_APPROVE),
+            ("ada", Permission.REFUNDS_APPROVE),
+        )
+    ]
+    made = await ask(act(database, clerk), "1.00")
+    with pytest.raises(SameActor):
+        await decide(act(database, same), made)
+    # Declining gives nothing away.
+    await decide(act(database, same), await ask(act(database, clerk), "1.00"), STATUS.DECLINED)
+    with count_statements(database) as approving:
+        assert (await decide(act(database, other), made)).decided_by == other.label
+    assert len(approving) == 8, approving
+
+
+async def test_who_may_only_approve_sees_what_waits_for_it_and_what_they_decided(database: Database) -> None:
+    await open_till(database, four_eyes_above=1)
+    approver, other = make_app(Permission.REFUNDS_APPROVE), make_app(Permission.REFUNDS_APPROVE)
+    alone, waits, mine, others = [
+        await ask(act(database), price) for price in ("1.00", "2.00", "3.00", "4.00")
+    ]
+    await decide(act(database, approver), mine)
+    await decide(act(database, other), others)
+
+    listed = await data_of(database, "{ unlinkedRefunds { edges { node { id number } } } }", {}, approver)
+
+    nodes = [edge["node"] for edge in listed["unlinkedRefunds"]["edges"]]
+    assert [one["number"] for one in nodes] == [mine.number, waits.number]
+    all_of_them = await data_of(database, "{ unlinkedRefunds { edges { node { id } } } }", {}, CLERK)
+    single = "query ($id: ID!) { node(id: $id) { id } }"
+    seen = [
+        (await data_of(database, single, edge["node"], approver))["node"]
+        for edge in all_of_them["unlinkedRefunds"]["edges"]
+    ]
+    assert [one and one["id"] for one in seen] == [None, nodes[0]["id"], nodes[1]["id"], None]
+    for one in (alone, others):
+        with pytest.raises(NotFound):
+            await decide(act(database, approver), one)
+    assert (await execute(database, "{ unlinkedRefundPolicies { version } }", {}, approver)).errors
+
+
 async def test_without_limits_of_its_channel_each_is_looked_at(database: Database) -> None:
     await make_channel(database, slug="till")
     assert (await ask(act(database), "0.01")).status is STATUS.PENDING_APPROVAL
@@ -118,6 +165,39 @@ async def test_limits_hold_for_requests_at_once(database: Database) -> None:
     made = next(one for one in answers if isinstance(one, UnlinkedRefund))
     await decide(act(database, LEAD), made, STATUS.CANCELED)
     assert (await ask(act(database), "10.00")).total_minor == 1000
+
+
+async def test_small_ones_of_one_person_add_up_to_a_large_one(database: Database) -> None:
+    await open_till(database, four_eyes_above=10, alone_per_day=25)
+    asked = [await ask(act(database), "10.00") for _ in range(3)]
+    assert [one.status for one in asked] == [STATUS.APPROVED, STATUS.APPROVED, STATUS.PENDING_APPROVAL]
+    # Of others they are not, and what somebody else approved is not one's alone.
+    assert (await ask(act(database, LEAD), "10.00")).status is STATUS.APPROVED
+    await decide(act(database, LEAD), asked[2])
+    assert (await ask(act(database), "5.00")).status is STATUS.APPROVED
+    assert (await ask(act(database), "0.01")).status is STATUS.PENDING_APPROVAL
+
+
+async def test_one_document_brings_money_once_however_it_is_written(database: Database) -> None:
+    await open_till(database, four_eyes_above=100)
+    clerk = act(database)
+    ways = ("Receipt 2011-17", "receipt 2011/17", " RECEIPT  2011 17.", "receipt: 2011_17")
+
+    answers = await asyncio.gather(
+        *(ask(clerk, "1.00", document=one) for one in ways), return_exceptions=True
+    )
+
+    (made,) = [one for one in answers if isinstance(one, UnlinkedRefund)]
+    refused = [one for one in answers if isinstance(one, InvalidInput)]
+    assert {(one.path, made.number in one.message) for one in refused} == {(("documentReference",), True)}
+    assert len(refused) == 3
+    # Another number is another paper; and who knows that there was money for it needs a second person.
+    assert (await ask(clerk, "1.00", document="receipt 2011-1 7")).status is STATUS.APPROVED
+    known = await ask(clerk, "1.00", document=ways[0], known=True)
+    assert (known.status, known.document_known) == (STATUS.PENDING_APPROVAL, True)
+    # What is given up leaves its document free.
+    await decide(clerk, made, STATUS.CANCELED)
+    assert (await ask(clerk, "1.00", document=ways[1])).status is STATUS.APPROVED
 
 
 async def test_it_is_paid_once_and_only_what_was_accepted(database: Database) -> None:
@@ -197,3 +277,11 @@ async def test_the_same_key_asks_once_and_each_step_takes_few_statements(databas
     with count_statements(database) as paying:
         await pay(clerk, first, STORE_CREDIT, None)
     assert [len(asking), len(paying)] == [10, 9], (asking, paying)
+
+
+async def _app_of(database: Database, owner: str, *permissions: Permission) -> Actor:
+    context = make_context(database)
+    token = await apps.create(context, "till", [one.value for one in permissions], owner)
+    found = await apps.actor_of(context.environment, token)
+    assert found is not None
+    return found
