@@ -18,7 +18,6 @@ from domain.kernel.ids import new_id
 from domain.kernel.keys import check_key
 from domain.kernel.money import Amount
 from domain.kernel.quantities import is_storable, require_text
-from domain.locations import is_code
 from domain.return_receipts import Look
 from domain.unlinked_refund_receipts import Arrived
 from domain.unlinked_refund_requests import UnlinkedRefundPolicy, WantedLine
@@ -29,10 +28,10 @@ from domain.unlinked_refunds import (
     UnlinkedRefundStatus,
     refund_event,
 )
-from persistence import catalog, channels, inventory, locations
+from persistence import catalog, channels
 from persistence import unlinked_refunds as rows
 from persistence.idempotency import Claim, claim_for
-from services import audit, four_eyes
+from services import audit, four_eyes, received
 from services.access import Permission, require
 from services.context import ServiceContext, Transaction
 
@@ -150,13 +149,9 @@ async def receive(
     async with context.transaction() as transaction:
         if await transaction.replay(taken) is not None:
             return await known(transaction, refund_id)
-        found = None
-        if is_code(location_code):
-            found = await locations.id_of_code(transaction.connection, location_code)
-        if found is None:
-            raise NotFound("no location has this code", "locationCode")
+        place = await received.place_of(transaction.connection, location_code)
         before = await locked(transaction, refund_id)
-        arrived = receipts.receive(before, units, found, expected_version)
+        arrived = receipts.receive(before, units, place, expected_version)
         return await _arrived(transaction, "UnlinkedRefundReceived", before, arrived)
 
 
@@ -238,16 +233,7 @@ async def _arrived(
     await rows.save(transaction.connection, after)
     await tell(transaction, kind, before, after)
     if arrived.movements:
-        short = await inventory.move(
-            transaction.connection,
-            arrived.movements,
-            source_kind="unlinked_refund",
-            source_id=after.id,
-            actor=transaction.actor,
-            now=transaction.now,
-        )
-        if short:
-            raise NotFound("its units are no longer in quality control there: count the stock", "id")
+        await received.move_stock(transaction, arrived.movements, "unlinked_refund", after.id)
     transaction.answer({"unlinkedRefund": str(after.id)})
     return after
 
