@@ -187,6 +187,10 @@ class UnlinkedRefund:
         """What is asked for, should all goods come."""
         return sum(line.total_minor for line in self.lines)
 
+    def quantity_of(self, sku: str) -> int:
+        """Return how many units of a SKU it is for."""
+        return sum(line.quantity for line in self.lines if line.sku == sku)
+
     def line(self, line_id: UUID) -> UnlinkedRefundLine | None:
         """Return one of its lines."""
         return next((one for one in self.lines if one.id == line_id), None)

@@ -10,6 +10,7 @@ from api.schema.unlinked_refund_changes import (
     UnlinkedRefundCreateInput,
     UnlinkedRefundDecideInput,
     UnlinkedRefundInspectInput,
+    UnlinkedRefundLinkInput,
     UnlinkedRefundPayInput,
     UnlinkedRefundPayload,
     UnlinkedRefundPolicyPayload,
@@ -27,7 +28,7 @@ from api.schema.unlinked_refunds import (
 )
 from domain import unlinked_refunds as domain
 from domain.kernel.pages import DEFAULT_PAGE_SIZE
-from services import unlinked_refund_payments, unlinked_refunds
+from services import unlinked_refund_links, unlinked_refund_payments, unlinked_refunds
 from services.access import Permission
 
 
@@ -161,6 +162,25 @@ class UnlinkedRefundsMutation:
             destination=input.destination,
         )
         return UnlinkedRefundPayload(unlinked_refund=UnlinkedRefund.of(paid))
+
+    @mutation(UnlinkedRefundPayload, Permission.REFUNDS_UNLINKED)
+    async def unlinked_refund_link(
+        self,
+        info: Info,
+        input: UnlinkedRefundLinkInput,  # noqa: A002
+    ) -> UnlinkedRefundPayload | None:
+        """Link a paid refund to an order that was found after all: its units come back in no return.
+
+        Needs `orders.read` too: the order has to be one that the actor may see.
+        """
+        linked = await unlinked_refund_links.link(
+            info.context.service,
+            decode_id(REFUND, input.id, "id"),
+            input.ref.to_domain("ref"),
+            input.expected_version,
+            input.idempotency_key,
+        )
+        return UnlinkedRefundPayload(unlinked_refund=UnlinkedRefund.of(linked))
 
     @mutation(UnlinkedRefundPolicyPayload, Permission.CHANNELS_WRITE)
     async def unlinked_refund_policy_set(

@@ -5,6 +5,7 @@ from uuid import UUID
 import strawberry
 
 from api.errors import UserError
+from api.schema.orders import OrderRef
 from api.schema.received import looks_of, units_by_line
 from api.schema.returns import ReturnDisposition, ReturnGrade
 from api.schema.unlinked_refunds import LINE, UnlinkedRefund, UnlinkedRefundMethod, UnlinkedRefundPolicy
@@ -139,6 +140,16 @@ class UnlinkedRefundPayInput:
         description="The provider's own name of the card or account, from its form or terminal: never a card "
         "number. For PROVIDER; it is forgotten once the provider has decided.",
     )
+    expected_version: int | None = None
+
+
+@strawberry.input
+class UnlinkedRefundLinkInput:
+    """A refund, and the order that was found for it."""
+
+    id: strawberry.ID
+    ref: OrderRef
+    idempotency_key: str
     expected_version: int | None = None
 
 

@@ -94,6 +94,26 @@ class UnlinkedRefundPayment:
         )
 
 
+@strawberry.type
+class UnlinkedRefundLink:
+    """Units of a refund whose order was found after all: they come back in no return."""
+
+    line_id: strawberry.ID
+    order_id: strawberry.ID
+    order_line_id: strawberry.ID
+    quantity: int
+
+    @classmethod
+    def of(cls, link: domain.Link) -> "UnlinkedRefundLink":
+        """Return the GraphQL form of a link."""
+        return cls(
+            line_id=encode_id(LINE, link.line_id),
+            order_id=encode_id("Order", link.order_id),
+            order_line_id=encode_id("OrderLine", link.order_line_id),
+            quantity=link.units,
+        )
+
+
 @strawberry.type(description="Money given back for goods whose sale is not in the books.")
 class UnlinkedRefund(Node):
     """A refund without an order."""
@@ -125,6 +145,9 @@ class UnlinkedRefund(Node):
     payments: list[UnlinkedRefundPayment] = strawberry.field(
         description="What was asked of providers, the latest last."
     )
+    links: list[UnlinkedRefundLink] = strawberry.field(
+        description="The orders that were found for it, line by line."
+    )
     lines: list[UnlinkedRefundLine]
     row: strawberry.Private[domain.UnlinkedRefund]
 
@@ -154,6 +177,7 @@ class UnlinkedRefund(Node):
             paid_at=found.paid_at,
             paid_by=found.paid_by,
             payments=[UnlinkedRefundPayment.of(one, found.currency) for one in found.payments],
+            links=[UnlinkedRefundLink.of(one) for one in found.links],
             lines=[UnlinkedRefundLine.of(line, found.currency) for line in found.lines],
             row=found,
         )
