@@ -10,12 +10,12 @@ from domain.orders import Order
 from domain.returns import Return
 from domain.unlinked_refunds import UnlinkedRefund
 from persistence.database import Database
-from services import unlinked_refund_links
+from services import returns, unlinked_refund_links
 from services.access import Permission
 from services.orders import OrderRef
 from tests.checkouts import Shop, events, make_stocked_shop
 from tests.factories import make_app
-from tests.sent_back import arrived_order, ask_for, let_return
+from tests.sent_back import arrived_order, ask_for, bring_back, desk, let_return
 from tests.statements import count_statements
 from tests.unlinked import LEAD, act, ask, check_books, decide, pay
 
@@ -58,6 +58,15 @@ async def test_what_came_back_before_was_paid_twice_and_staff_are_told(database:
     with pytest.raises(NotReturnable) as refused:
         await _link(database, refund, order)
     assert (refused.value.path, refused.value.returnable) == (("ref",), 0)
+
+
+async def test_a_return_that_was_given_up_is_not_taken_up_again_for_what_was_paid(database: Database) -> None:
+    shop, order = await _sold(database, units=1)
+    asked = await ask_for(database, order, 1)
+    await returns.cancel(desk(database), None, asked.id, None, None)
+    await _link(database, await _paid(database, shop, units=1), order)
+    with pytest.raises(IllegalTransition):
+        await bring_back(database, asked, shop.locations[0].code)
 
 
 async def test_only_an_order_that_fits_and_may_be_seen_is_linked(database: Database) -> None:
