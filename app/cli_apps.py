@@ -29,20 +29,25 @@ def create(
         list[str] | None, typer.Option(help=f"A permission it gets; repeatable. One of: {_PERMISSIONS}.")
     ] = None,
     all_permissions: Annotated[bool, typer.Option(help="Give it every permission.")] = False,
+    owner: Annotated[
+        str | None,
+        typer.Option(help="The person whose it is: where two people are needed, all of one's apps are one."),
+    ] = None,
 ) -> None:
     """Create an app and print its token: one line, shown this once.
 
     Send it as `Authorization: Bearer TOKEN`. The database keeps only its hash.
     """
     wanted = [apps.ALL_PERMISSIONS] if all_permissions else permission or []
-    typer.echo(_run(lambda context: apps.create(context, name, wanted)))
+    typer.echo(_run(lambda context: apps.create(context, name, wanted, owner)))
 
 
 @cli.command("list")
 def show() -> None:
-    """List the apps: id, name, permissions, and whether they were revoked."""
+    """List the apps: id, name, permissions, whether they were revoked, and whose they are."""
     for app in _run(apps.list_all):
-        typer.echo("\t".join((str(app.id), app.name, ",".join(app.permissions), _state(app))))
+        owner = [app.owner] if app.owner else []
+        typer.echo("\t".join((str(app.id), app.name, ",".join(app.permissions), _state(app), *owner)))
 
 
 @cli.command()

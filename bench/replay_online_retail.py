@@ -1,10 +1,12 @@
 """Online Retail's 'C' invoices of 2010-12 to 2011-07 again, against its sales at their recorded prices.
 
 All sales are imported (`services/order_imports`). Then each 'C' invoice comes in at the file's own time: what
-an earlier sale to that customer explains is asked for as returns of those orders, approved, received, looked
-at and refunded by staff (imported payments by record); the rest becomes a refund without an order, approved
-by a second person above 50.00, received, looked at, and paid by hand. At the end units and money must equal
-the file, per invoice, SKU and price and in sum, and stock, books and balances must be explained.
+an earlier sale to that customer at that price explains is asked for as returns of those orders, judged,
+approved, received, looked at and refunded by staff (imported payments by record); the rest becomes a refund
+without an order, approved by a second person above 50.00, received, looked at, and paid by hand. Credits for
+what are no goods are such refunds too, with nothing to come in. At the end units and money must equal the
+file, per invoice, SKU and price and in sum, every return must have been judged by its evidence and none
+declined, and stock, books and balances must be explained.
 
 Needs ORDERTIDE_TEST_DATA with online_retail/ (CC BY 4.0, Daqing Chen, UCI); skips without.
 
@@ -16,7 +18,7 @@ import os
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -35,12 +37,13 @@ from domain.kernel.money import Amount
 from domain.return_receipts import Look
 from domain.return_requests import AskedLine
 from domain.returns import Disposition, Grade, ReturnReason, ReturnStatus, ReturnWish
+from domain.unlinked_refund_requests import WantedLine
 from domain.unlinked_refunds import (
     Evidence,
     Recipient,
+    UnlinkedRefund,
     UnlinkedRefundMethod,
     UnlinkedRefundStatus,
-    WantedLine,
 )
 from persistence.database import Database
 from persistence.migrate import migrate
@@ -55,6 +58,7 @@ from services import (
     returns,
     stock_ledger,
     stored_values,
+    unlinked_refund_payments,
     unlinked_refunds,
 )
 from services.access import SYSTEM, Actor, ActorKind, Permission
@@ -101,11 +105,12 @@ _RETURNED = text(
 )
 _UNLINKED = text(
     """
-    SELECT r.document_reference AS invoice, l.sku, l.unit_price_minor AS price,
-           sum(l.quantity_accepted)::bigint AS units,
-           sum(l.quantity_accepted * l.unit_price_minor)::bigint AS given
+    SELECT r.document_reference AS invoice, l.sku, l.unit_price_minor AS price, sum(n.units)::bigint AS units,
+           sum(n.units * l.unit_price_minor)::bigint AS given
       FROM unlinked_refund_lines l
       JOIN unlinked_refunds r ON r.id = l.unlinked_refund_id AND r.status = 'PAID'
+     CROSS JOIN LATERAL (SELECT CASE WHEN r.keeps_items THEN l.quantity ELSE l.quantity_accepted END
+                             AS units) n
      GROUP BY 1, 2, 3
     """
 )
@@ -115,7 +120,18 @@ _SUMS = text(
            (SELECT coalesce(sum(paid_minor), 0) FROM unlinked_refunds)::bigint AS unlinked,
            (SELECT coalesce(sum(quantity_returned), 0) FROM order_lines)::bigint AS returned,
            (SELECT coalesce(sum(available), 0) FROM stock_levels)::bigint AS on_sale,
-           (SELECT coalesce(sum(on_hand - available), 0) FROM stock_levels)::bigint AS elsewhere
+           (SELECT coalesce(sum(on_hand - available), 0) FROM stock_levels)::bigint AS elsewhere,
+           (SELECT count(*) FROM returns WHERE verdict IS NULL OR refund_verdict IS NULL
+               OR jsonb_array_length(verdict -> 'findings') = 0) AS unjudged,
+           (SELECT count(*) FROM returns WHERE 'DECLINE' IN (verdict ->> 'decision',
+               refund_verdict ->> 'decision')) AS declined
+    """
+)
+_DOUBTS = text(
+    """
+    SELECT f ->> 'check' AS name, count(*) AS times
+      FROM returns r, jsonb_array_elements(r.verdict -> 'findings') f
+     WHERE f ->> 'decision' <> 'APPROVE' GROUP BY 1
     """
 )
 
@@ -138,7 +154,12 @@ class Replay:
         for invoice, pieces in note.by_order.items():
             await self._return(note, invoice, pieces)
         if note.unlinked:
-            await self._refund(note)
+            made = await self._asked(note, note.unlinked, keeps=False)
+            await self._goods(note, made)
+            await self._paid(note, made, "goods")
+        if note.credits:
+            made = await self._asked(note, note.credits, keeps=True)
+            await self._paid(note, made, "credits")
 
     async def _return(self, note: CreditNote, invoice: str, pieces: list[Piece]) -> None:
         staff, key = self.at(note.at), f"{note.number}:{invoice}"
@@ -172,22 +193,31 @@ class Replay:
         if seen.status is not ReturnStatus.CLOSED:
             await self._timed("refund", return_settlement.refund(staff, made.id, None, None, f"{key}:out"))
 
-    async def _refund(self, note: CreditNote) -> None:
-        staff, key = self.at(note.at), note.number
+    async def _asked(
+        self, note: CreditNote, lines: Sequence[tuple[str, Decimal, int]], *, keeps: bool
+    ) -> UnlinkedRefund:
+        staff = self.at(note.at)
         email = address(note.customer) if note.customer else None
         wanted = Wanted(
             CHANNEL,
             Recipient(email, None if email else f"unknown customer of {note.number}"),
             Evidence("its sale is not in the books", note.number),
-            [WantedLine(sku, units, Amount(price, CURRENCY)) for sku, price, units in note.unlinked],
+            [WantedLine(sku, units, Amount(price, CURRENCY)) for sku, price, units in lines],
+            keeps,
+            # The same paper says what came in and what is credited besides.
+            document_known=keeps and bool(note.unlinked),
         )
-        made = await self._timed("unlinked_create", unlinked_refunds.create(staff, wanted, f"{key}:ask"))
+        key = f"{note.number}:{'credits' if keeps else 'goods'}:ask"
+        made = await self._timed("unlinked_create", unlinked_refunds.create(staff, wanted, key))
         if made.status is UnlinkedRefundStatus.PENDING_APPROVAL:
-            lead = self.at(note.at, LEAD)
-            approved = UnlinkedRefundStatus.APPROVED
+            lead, approved = self.at(note.at, LEAD), UnlinkedRefundStatus.APPROVED
             await self._timed(
                 "unlinked_approve", unlinked_refunds.decide_on(lead, made.id, approved, None, None)
             )
+        return made
+
+    async def _goods(self, note: CreditNote, made: UnlinkedRefund) -> None:
+        staff, key = self.at(note.at), note.number
         units = {line.id: line.quantity for line in made.lines}
         await self._timed(
             "unlinked_receive",
@@ -197,11 +227,11 @@ class Replay:
         await self._timed(
             "unlinked_inspect", unlinked_refunds.inspect(staff, made.id, looks, None, f"{key}:seen")
         )
-        by_hand = UnlinkedRefundMethod.MANUAL
-        await self._timed(
-            "unlinked_pay",
-            unlinked_refunds.pay(staff, made.id, by_hand, note.number, None, f"{key}:out"),
-        )
+
+    async def _paid(self, note: CreditNote, made: UnlinkedRefund, what: str) -> None:
+        by_hand, key = UnlinkedRefundMethod.MANUAL, f"{note.number}:{what}:out"
+        paying = unlinked_refund_payments.pay(self.at(note.at), made.id, by_hand, note.number, None, key)
+        await self._timed("unlinked_pay", paying)
 
     async def _timed(self, name: str, work: Awaitable[T]) -> T:
         started = time.perf_counter()
@@ -247,6 +277,7 @@ async def compare(replay: Replay, books: Books) -> dict[str, Any]:
                 by_way[f"{way}_units"] += row.units
                 by_way[f"{way}_minor"] += row.given
         sums = (await connection.execute(_SUMS)).one()
+        doubts = {row.name: row.times for row in await connection.execute(_DOUBTS)}
     worth = int(books.worth * 100)
     told = books.expected
     total = told.total()
@@ -257,8 +288,10 @@ async def compare(replay: Replay, books: Books) -> dict[str, Any]:
         "units": units.total() - total,
         "money_minor": sums.refunded + sums.unlinked - worth,
         "quantity_returned": sums.returned - by_way["returned_units"],
-        "on_sale": sums.on_sale - total,
+        "on_sale": sums.on_sale - books.goods,
         "elsewhere": sums.elsewhere,
+        "unjudged": sums.unjudged,
+        "declined": sums.declined,
         "stock": len(stock.discrepancies),
         "books": len(ledger.unexplained),
         "balances": len((await stored_values.check(context)).discrepancies),
@@ -267,6 +300,9 @@ async def compare(replay: Replay, books: Books) -> dict[str, Any]:
         "units": total,
         "money_minor": worth,
         **by_way,
+        "no_sale_explains": dict(books.unexplained),
+        "left_out_minor": dict(books.left_out),
+        "staff_were_asked_for": doubts,
         "stock_movements": stock.movements,
         "ledger_entries": ledger.entries,
         "wrong": wrong,
@@ -289,6 +325,7 @@ async def play(database: Database, books: Books, tasks: int) -> dict[str, Any]:
         "matched_pieces": pieces,
         "returns": len(replay.times["request"]),
         "unlinked_lines": sum(len(note.unlinked) for note in books.notes),
+        "credit_lines": sum(len(note.credits) for note in books.notes),
         "unlinked_refunds": len(replay.times["unlinked_create"]),
         "approved_by_two": len(replay.times["unlinked_approve"]),
         "set_up_s": round(opened, 1),

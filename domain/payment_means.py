@@ -46,10 +46,7 @@ NO_MEANS = PaymentMeans()
 def means_in(token: str | None, return_url: str | None, reference: str | None = None) -> PaymentMeans:
     """Return what was handed in; raises InvalidInput naming the field that is wrong."""
     if token is not None:
-        if _CARD_NUMBER.fullmatch(token.strip()):
-            raise InvalidInput("a card number may not be sent here", "payment", "token")
-        if len(token) > MAX_TOKEN_LENGTH or not _TOKEN.fullmatch(token):
-            raise InvalidInput("must be what the provider's form gave", "payment", "token")
+        check_token(token, "payment", "token")
     if return_url is not None and (len(return_url) > MAX_URL_LENGTH or not _URL.fullmatch(return_url)):
         raise InvalidInput("must be an absolute URL", "payment", "returnUrl")
     if reference is not None:
@@ -59,3 +56,12 @@ def means_in(token: str | None, return_url: str | None, reference: str | None = 
                 f"must be 1 to {MAX_REFERENCE_LENGTH} printable characters", "payment", "reference"
             )
     return PaymentMeans(token, return_url, reference)
+
+
+def check_token(token: str, *path: str) -> str:
+    """Return a provider's own name of a card or account; raises InvalidInput at `path`."""
+    if _CARD_NUMBER.fullmatch(token.strip()):
+        raise InvalidInput("a card number may not be sent here", *path)
+    if len(token) > MAX_TOKEN_LENGTH or not _TOKEN.fullmatch(token):
+        raise InvalidInput("must be what the provider's form gave", *path)
+    return token

@@ -178,6 +178,29 @@ class RecordKeeper(Protocol):
 
 
 @runtime_checkable
+class UnreferencedRefunds(Protocol):
+    """A provider that gives money to a card or account that no payment of its own was made with.
+
+    An unreferenced refund; elsewhere an unlinked or detached one, or a standalone credit. Not many do, and
+    not for every shop.
+    """
+
+    async def refund_unreferenced(self, key: str, destination: str, amount: Money) -> ProviderAnswer:
+        """Give `amount` to `destination`, the provider's own name of a card or account, once per `key`.
+
+        `reference` of the answer names the refund itself. Raises ProviderTimeout when no answer came.
+        """
+        ...
+
+    async def find_unreferenced(self, key: str) -> ProviderAnswer | None:
+        """Return what became of the refund with `key`; None when it never arrived.
+
+        Raises ProviderTimeout when no answer came.
+        """
+        ...
+
+
+@runtime_checkable
 class RequestChecker(Protocol):
     """A provider that cannot be asked for everything: it says so before anything is written."""
 

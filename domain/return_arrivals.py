@@ -8,8 +8,7 @@ from uuid import UUID
 from domain.inventory import Movement, StockState
 from domain.kernel.errors import IllegalTransition, InvalidInput, NotFound
 from domain.kernel.quantities import require_text
-from domain.orders import OrderLine
-from domain.returns import MAX_LINES, MAX_NOTE_LENGTH, Return, ReturnStatus, claimed, others
+from domain.returns import MAX_LINES, MAX_NOTE_LENGTH, Return, ReturnStatus
 
 SURPLUS = "RETURN_SURPLUS"
 """The reason of such movements in the stock's ledger."""
@@ -28,20 +27,21 @@ class Surplus:
     note: str | None = None
 
 
-def reopened(found: Return, returns: Sequence[Return], lines: Sequence[OrderLine]) -> Return:
+def reopened(found: Return, sent: Mapping[UUID, int]) -> Return:
     """Return a return to be received: one that was approved and expired, or was given up, is so again.
 
-    Its units are here, whoever gave it up; what follows from them is judged as ever. Raises IllegalTransition
-    where they are in other returns by now.
+    Its units are here, whoever gave it up; what follows from them is judged as ever. `sent` are the units of
+    each order line that may come back beside other returns. Raises IllegalTransition where there are too few.
     """
     if found.status is not ReturnStatus.CANCELED or found.decided_at is None:
         return found
-    taken = claimed(others(returns, found))
-    sent = {line.id: line.quantity_shipped for line in lines}
     for line in found.lines:
-        if line.quantity > sent.get(line.order_line_id, 0) - taken.get(line.order_line_id, 0):
+        if line.quantity > sent.get(line.order_line_id, 0):
             raise IllegalTransition(
-                "it is canceled, and its units are in other returns by now", found.status.value, (), "id"
+                "it is canceled, and its units are in other returns by now, or were given money for",
+                found.status.value,
+                (),
+                "id",
             )
     return replace(found, status=ReturnStatus.APPROVED, closed_at=None)
 

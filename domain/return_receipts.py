@@ -1,19 +1,19 @@
 """What comes back: counted where it arrives, then looked at unit by unit, and where its stock goes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from domain.inventory import Movement, StockState
+from domain.inventory import Movement
 from domain.kernel.errors import DomainError, IllegalTransition, InvalidInput, NotFound, Several
 from domain.kernel.ids import new_id
 from domain.kernel.quantities import require_text
+from domain.received import Look as Look
+from domain.received import Reasons, arriving, check_count, check_look, leaving, still_expected
 from domain.returns import (
     MAX_NOTE_LENGTH,
     TRANSITIONS,
-    Disposition,
-    Grade,
     Inspection,
     Return,
     ReturnLine,
@@ -22,24 +22,8 @@ from domain.returns import (
     moved,
 )
 
-RECEIVED, INSPECTED, NOT_OURS = "RETURN_RECEIVED", "RETURN_INSPECTED", "RETURN_NOT_OURS"
-"""Reasons of such movements in the stock's ledger."""
+_REASONS = Reasons("RETURN_RECEIVED", "RETURN_INSPECTED", "RETURN_NOT_OURS")
 _HERE = frozenset({ReturnStatus.PARTIALLY_RECEIVED, ReturnStatus.RECEIVED})
-_INTO = {
-    Disposition.RESTOCKED: StockState.AVAILABLE,
-    Disposition.NOT_RESTOCKED: StockState.DAMAGED,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How units of one line were found."""
-
-    line_id: UUID
-    quantity: int
-    disposition: Disposition
-    grade: Grade
-    note: str | None = None
 
 
 def receive(
@@ -56,9 +40,10 @@ def receive(
     wrong: list[DomainError] = []
     for position, (line_id, count) in enumerate(units.items()):
         line = found.line(line_id)
-        most = line.quantity - line.quantity_received - line.quantity_missing if line else 0
-        if not 1 <= count <= most:
-            wrong.append(InvalidInput(f"{most} units of it are expected", "lines", str(position), "quantity"))
+        try:
+            check_count(still_expected(line) if line else 0, count, str(position))
+        except DomainError as error:
+            wrong.append(error)
     if wrong:
         raise wrong[0] if len(wrong) == 1 else Several(wrong)
     if not units:
@@ -68,11 +53,10 @@ def receive(
         for line in found.lines
     )
     movements = [
-        _movement(
-            line, location_id, StockState.CUSTOMER, StockState.QUALITY_CONTROL, units[line.id], RECEIVED
-        )
+        move
         for line in lines
-        if line.id in units and line.variant_id is not None
+        if line.id in units
+        for move in arriving(line, location_id, units[line.id], _REASONS)
     ]
     after = replace(found, lines=lines, location_id=location_id)
     return _further(after, now), movements
@@ -100,35 +84,18 @@ def inspect(found: Return, looks: Sequence[Look], now: datetime) -> tuple[Return
         assert line is not None, "its name was checked"  # noqa: S101
         seen = _looked_at(line, look, now, str(position))
         after = replace(after, lines=tuple(seen if one.id == seen.id else one for one in after.lines))
-        movements += _moves(after, seen, look)
+        movements += leaving(seen, after.location_id, look, _REASONS)
     return _further(after, now), movements
 
 
 def _looked_at(line: ReturnLine, look: Look, now: datetime, position: str) -> ReturnLine:
-    missing = look.disposition is Disposition.MISSING
     here = line.quantity_received - (line.quantity_inspected - line.quantity_missing)
-    most = line.quantity - line.quantity_received - line.quantity_missing if missing else here
-    if not 1 <= look.quantity <= most:
-        said = "did not arrive" if missing else "are here and not looked at"
-        raise InvalidInput(f"{most} units of it {said}", "lines", position, "quantity")
-    if look.grade is Grade.NOT_OURS and look.disposition is Disposition.RESTOCKED:
-        raise InvalidInput("what was not sold by us is not put on sale", "lines", position, "disposition")
+    check_look(line, look, here, position)
     note = look.note
     if note is not None:
         note = require_text(note, MAX_NOTE_LENGTH, "lines", position, "note")
     seen = Inspection(new_id(), line.id, look.quantity, look.disposition, look.grade, now, note)
     return replace(line, inspections=(*line.inspections, seen))
-
-
-def _moves(found: Return, line: ReturnLine, look: Look) -> list[Movement]:
-    into = _INTO.get(look.disposition)
-    reason = INSPECTED
-    if look.grade is Grade.NOT_OURS and look.disposition is not Disposition.MISSING:
-        # What was booked as ours when it arrived is none of our stock.
-        into, reason = StockState.ADJUSTMENT, NOT_OURS
-    if into is None or line.variant_id is None or found.location_id is None:
-        return []
-    return [_movement(line, found.location_id, StockState.QUALITY_CONTROL, into, look.quantity, reason)]
 
 
 def _further(found: Return, now: datetime) -> Return:
@@ -156,15 +123,3 @@ def _check_named(found: Return, line_ids: Sequence[UUID]) -> None:
     for position, line_id in enumerate(line_ids):
         if found.line(line_id) is None:
             raise NotFound("the return has no such line", "lines", str(position), "lineId")
-
-
-def _movement(
-    line: ReturnLine,
-    location_id: UUID,
-    source: StockState,
-    target: StockState,
-    units: int,
-    reason: str,
-) -> Movement:
-    assert line.variant_id is not None, "asked for by the caller"  # noqa: S101
-    return Movement(line.variant_id, location_id, source, target, units, reason)

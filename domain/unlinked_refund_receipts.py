@@ -4,20 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from domain.inventory import Movement, StockState
+from domain.inventory import Movement
 from domain.kernel.changes import check_version
 from domain.kernel.errors import IllegalTransition, InvalidInput, NotFound
-from domain.return_receipts import Look
-from domain.returns import Disposition, Grade
+from domain.received import Look, Reasons, arriving, check_count, check_look, leaving, still_expected
+from domain.returns import Grade
 from domain.unlinked_refunds import UnlinkedRefund, UnlinkedRefundLine, UnlinkedRefundStatus
 
-RECEIVED, INSPECTED, NOT_OURS = (
-    "UNLINKED_REFUND_RECEIVED",
-    "UNLINKED_REFUND_INSPECTED",
-    "UNLINKED_REFUND_NOT_OURS",
-)
-"""Reasons of such movements in the stock's ledger."""
-_INTO = {Disposition.RESTOCKED: StockState.AVAILABLE, Disposition.NOT_RESTOCKED: StockState.DAMAGED}
+_REASONS = Reasons("UNLINKED_REFUND_RECEIVED", "UNLINKED_REFUND_INSPECTED", "UNLINKED_REFUND_NOT_OURS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +37,9 @@ def receive(
     after, movements = found, list[Movement]()
     for position, (line_id, count) in enumerate(units.items()):
         line = _named(after, line_id, str(position))
-        most = line.quantity - line.quantity_received - line.quantity_missing
-        if not 1 <= count <= most:
-            raise InvalidInput(f"{most} units of it are expected", "lines", str(position), "quantity")
+        check_count(still_expected(line), count, str(position))
         after = _with(after, replace(line, quantity_received=line.quantity_received + count))
-        movements += _move(
-            line, location_id, StockState.CUSTOMER, StockState.QUALITY_CONTROL, count, RECEIVED
-        )
+        movements += arriving(line, location_id, count, _REASONS)
     return Arrived(replace(after, location_id=location_id, version=found.version + 1), tuple(movements))
 
 
@@ -64,54 +54,20 @@ def inspect(found: UnlinkedRefund, looks: Sequence[Look], expected_version: int 
     after, movements = found, list[Movement]()
     for position, look in enumerate(looks):
         line = _named(after, look.line_id, str(position))
-        missing = look.disposition is Disposition.MISSING
-        here = line.quantity_received - line.quantity_inspected
-        most = line.quantity_awaited - here if missing else here
-        if not 1 <= look.quantity <= most:
-            said = "did not arrive" if missing else "are here and not looked at"
-            raise InvalidInput(f"{most} units of it {said}", "lines", str(position), "quantity")
-        ours = look.grade is not Grade.NOT_OURS
-        if not ours and look.disposition is Disposition.RESTOCKED:
-            raise InvalidInput(
-                "what was not sold by us is not put on sale", "lines", str(position), "disposition"
-            )
-        after = _with(after, _seen(line, look, ours=ours))
-        movements += _away(found, line, look)
+        check_look(line, look, line.quantity_received - line.quantity_inspected, str(position))
+        after = _with(after, _seen(line, look))
+        movements += leaving(line, found.location_id, look, _REASONS)
     return Arrived(replace(after, version=found.version + 1), tuple(movements))
 
 
-def _seen(line: UnlinkedRefundLine, look: Look, *, ours: bool) -> UnlinkedRefundLine:
-    if look.disposition is Disposition.MISSING:
+def _seen(line: UnlinkedRefundLine, look: Look) -> UnlinkedRefundLine:
+    if look.is_missing:
         return replace(line, quantity_missing=line.quantity_missing + look.quantity)
     return replace(
         line,
         quantity_inspected=line.quantity_inspected + look.quantity,
-        quantity_accepted=line.quantity_accepted + (look.quantity if ours else 0),
+        quantity_accepted=line.quantity_accepted + (0 if look.grade is Grade.NOT_OURS else look.quantity),
     )
-
-
-def _away(found: UnlinkedRefund, line: UnlinkedRefundLine, look: Look) -> list[Movement]:
-    if look.disposition is Disposition.MISSING or found.location_id is None:
-        return []
-    source = StockState.QUALITY_CONTROL
-    if look.grade is Grade.NOT_OURS:
-        # What was booked as ours when it arrived is none of our stock.
-        return _move(line, found.location_id, source, StockState.ADJUSTMENT, look.quantity, NOT_OURS)
-    into = _INTO.get(look.disposition)
-    return [] if into is None else _move(line, found.location_id, source, into, look.quantity, INSPECTED)
-
-
-def _move(
-    line: UnlinkedRefundLine,
-    location_id: UUID,
-    source: StockState,
-    target: StockState,
-    units: int,
-    reason: str,
-) -> list[Movement]:
-    if line.variant_id is None:
-        return []
-    return [Movement(line.variant_id, location_id, source, target, units, reason)]
 
 
 def _check_waiting(found: UnlinkedRefund, expected_version: int | None) -> None:

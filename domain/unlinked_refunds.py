@@ -4,36 +4,22 @@ What is missing in evidence by the sale is made good by people: who asked for it
 above an amount a second person. Amounts are in minor units of the channel's currency, their tax included.
 """
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from domain.channels import Channel, money_in
 from domain.kernel.changes import check_version
-from domain.kernel.errors import (
-    AmountTooLarge,
-    DomainError,
-    IllegalTransition,
-    InvalidInput,
-    SameActor,
-    Several,
-    under,
-)
+from domain.kernel.errors import IllegalTransition, InvalidInput, SameActor
 from domain.kernel.events import Event
-from domain.kernel.ids import new_id
-from domain.kernel.money import MAX_AMOUNT_MINOR, Amount, Money, rounded_half_up
-from domain.kernel.quantities import MAX_QUANTITY, require_text
+from domain.kernel.money import rounded_half_up
+from domain.kernel.quantities import require_text
 from domain.kernel.transitions import check_transition
 
-MAX_LINES = 200
 MAX_TEXT_LENGTH = 500
 """Longest reason, reference or note, in characters."""
-MAX_SKU_LENGTH = 100
-PERIOD = timedelta(hours=24)
-"""The time over which a channel's refunds without an order are limited together."""
 
 
 class UnlinkedRefundStatus(StrEnum):
@@ -43,6 +29,8 @@ class UnlinkedRefundStatus(StrEnum):
     """A second person is to look at it."""
     APPROVED = "APPROVED"
     """Its goods may come, and then it is paid."""
+    PAYING = "PAYING"
+    """Asked of a payment provider, whose answer is not known yet."""
     PAID = "PAID"
     DECLINED = "DECLINED"
     CANCELED = "CANCELED"
@@ -54,7 +42,13 @@ TRANSITIONS: Mapping[UnlinkedRefundStatus, Set[UnlinkedRefundStatus]] = {
         UnlinkedRefundStatus.DECLINED,
         UnlinkedRefundStatus.CANCELED,
     },
-    UnlinkedRefundStatus.APPROVED: {UnlinkedRefundStatus.PAID, UnlinkedRefundStatus.CANCELED},
+    UnlinkedRefundStatus.APPROVED: {
+        UnlinkedRefundStatus.PAYING,
+        UnlinkedRefundStatus.PAID,
+        UnlinkedRefundStatus.CANCELED,
+    },
+    # Refused by the provider, it may be paid otherwise.
+    UnlinkedRefundStatus.PAYING: {UnlinkedRefundStatus.PAID, UnlinkedRefundStatus.APPROVED},
 }
 
 NOTHING_CLAIMED = frozenset({UnlinkedRefundStatus.DECLINED, UnlinkedRefundStatus.CANCELED})
@@ -70,35 +64,6 @@ class UnlinkedRefundMethod(StrEnum):
     """Paid by a person, from the till or the bank; recorded by its reference."""
     PROVIDER = "PROVIDER"
     """By a payment provider, to a card that no payment here was made with."""
-
-
-@dataclass(frozen=True, slots=True)
-class UnlinkedRefundPolicy:
-    """Limits of a channel, in minor units of its currency; None: no such limit."""
-
-    id: UUID | None = None
-    channel_id: UUID | None = None
-    four_eyes_above_minor: int = 0
-    """Above this amount a second person approves; 0: always."""
-    most_minor: int | None = None
-    """The most that one refund may be."""
-    most_per_day_minor: int | None = None
-    """The most that a channel's refunds of 24 hours may be together."""
-    version: int = 1
-
-
-SHOP_DEFAULT = UnlinkedRefundPolicy()
-"""Where a shop has said nothing, a second person looks at each."""
-
-
-@dataclass(frozen=True, slots=True)
-class WantedLine:
-    """Units to give money back for: the price of one and the tax that all of them contain, to be checked."""
-
-    sku: str
-    quantity: int
-    unit_price: Amount
-    tax: Amount | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +112,42 @@ class UnlinkedRefundLine:
         return self.unit_price_minor * self.quantity
 
 
+class RefundPaymentStatus(StrEnum):
+    """What became of a request to a provider."""
+
+    REQUESTED = "REQUESTED"
+    """Its outcome is not known yet."""
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+
+
+@dataclass(frozen=True, slots=True)
+class RefundPayment:
+    """One request to a provider to pay a refund out; whereto is kept apart, until it is decided."""
+
+    id: UUID
+    """What its idempotency key is made from: refused, the next request has another."""
+    provider: str
+    status: RefundPaymentStatus
+    amount_minor: int
+    requested_by: str
+    requested_at: datetime
+    reference: str | None = None
+    """The provider's own name of what it paid."""
+    decline_code: str | None = None
+    settled_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Units of a line whose order was found in the books after all: they come back in no return."""
+
+    line_id: UUID
+    order_id: UUID
+    order_line_id: UUID
+    units: int
+
+
 @dataclass(frozen=True, slots=True)
 class UnlinkedRefund:
     """Money to be given back for goods whose sale is not in the books."""
@@ -163,6 +164,8 @@ class UnlinkedRefund:
     created_by: str
     keeps_items: bool = False
     """Whether no goods are waited for."""
+    document_known: bool = False
+    """Whether who asked knew that its document had brought money before, or is an order's number."""
     decided_by: str | None = None
     """Who approved or declined it: its creator where one person is enough."""
     decided_at: datetime | None = None
@@ -174,12 +177,19 @@ class UnlinkedRefund:
     paid_minor: int = 0
     paid_by: str | None = None
     paid_at: datetime | None = None
+    payments: tuple[RefundPayment, ...] = ()
+    """What was asked of providers, the latest last; at most one of them is open or has succeeded."""
+    links: tuple[Link, ...] = ()
     version: int = 1
 
     @property
     def total_minor(self) -> int:
         """What is asked for, should all goods come."""
         return sum(line.total_minor for line in self.lines)
+
+    def quantity_of(self, sku: str) -> int:
+        """Return how many units of a SKU it is for."""
+        return sum(line.quantity for line in self.lines if line.sku == sku)
 
     def line(self, line_id: UUID) -> UnlinkedRefundLine | None:
         """Return one of its lines."""
@@ -194,65 +204,15 @@ class Worth:
     tax_minor: int
 
 
-def create(
-    channel: Channel,
-    policy: UnlinkedRefundPolicy,
-    recipient: Recipient,
-    evidence: Evidence,
-    wanted: Sequence[WantedLine],
-    variants: Mapping[str, UUID],
-    spent_minor: int,
-    actor: str,
-    now: datetime,
-    *,
-    keeps_items: bool,
-) -> UnlinkedRefund:
-    """Return a refund that is asked for: approved where one person is enough.
-
-    `spent_minor` is what the channel's others of the last 24 hours are. Raises InvalidInput naming the field,
-    and AmountTooLarge above a limit.
-    """
-    if not 1 <= len(wanted) <= MAX_LINES:
-        raise InvalidInput(f"name from 1 to {MAX_LINES} lines", "lines")
-    lines: list[UnlinkedRefundLine] = []
-    wrong: list[DomainError] = []
-    for position, one in enumerate(wanted):
-        try:
-            with under("lines", str(position)):
-                lines.append(_line(channel, one, variants))
-        except DomainError as error:
-            wrong.append(error)
-    if wrong:
-        raise wrong[0] if len(wrong) == 1 else Several(wrong)
-    made = UnlinkedRefund(
-        new_id(),
-        "",
-        channel.id,
-        channel.currency,
-        UnlinkedRefundStatus.PENDING_APPROVAL,
-        recipient,
-        evidence,
-        tuple(lines),
-        now,
-        actor,
-        keeps_items=keeps_items,
-    )
-    _check_limits(made, policy, spent_minor)
-    if made.total_minor > policy.four_eyes_above_minor:
-        return made
-    return replace(made, status=UnlinkedRefundStatus.APPROVED, decided_by=actor, decided_at=now)
+def is_for(found: UnlinkedRefund, approver: str) -> bool:
+    """Say whether who may only approve may see a refund: it waits for that, or they have decided it."""
+    return found.status is UnlinkedRefundStatus.PENDING_APPROVAL or found.decided_by == approver
 
 
-def checked(recipient: Recipient, evidence: Evidence) -> tuple[Recipient, Evidence]:
-    """Return both cleaned; the e-mail address is the caller's to check. Raises InvalidInput."""
-    external = recipient.external_id
-    if external is not None:
-        external = require_text(external, MAX_TEXT_LENGTH, "externalId")
-    if recipient.email is None and external is None:
-        raise InvalidInput("say who gets the money: an e-mail address or an external id", "email")
-    reason = require_text(evidence.reason, MAX_TEXT_LENGTH, "reason")
-    reference = require_text(evidence.document_reference, MAX_TEXT_LENGTH, "documentReference")
-    return Recipient(recipient.email, external), Evidence(reason, reference)
+def check_other(*, is_same_person: bool) -> None:
+    """Raise SameActor where who asked for the money is to approve it."""
+    if is_same_person:
+        raise SameActor("who asked for the money may not approve it: ask somebody else", "id")
 
 
 def decided(
@@ -265,13 +225,12 @@ def decided(
 ) -> UnlinkedRefund | None:
     """Return it approved, declined or canceled; None where it is so already.
 
-    Raises IllegalTransition, VersionConflict, and SameActor where who asked for it is to approve it.
+    Whether it is somebody else who approves is the caller's to check. Raises IllegalTransition and
+    VersionConflict.
     """
     if not check_transition(TRANSITIONS, found.status, wanted, "the refund"):
         return None
     check_version(found.version, expected_version)
-    if wanted is UnlinkedRefundStatus.APPROVED and actor == found.created_by:
-        raise SameActor("who asked for the money may not approve it: ask somebody else", "id")
     if wanted is UnlinkedRefundStatus.CANCELED and any(line.quantity_received for line in found.lines):
         raise IllegalTransition("goods of it are here: it is paid", found.status.value, (), "id")
     after = replace(found, status=wanted, note=note or found.note, version=found.version + 1)
@@ -290,18 +249,8 @@ def worth(found: UnlinkedRefund) -> Worth:
     return Worth(amount, tax)
 
 
-def paid(
-    found: UnlinkedRefund,
-    method: UnlinkedRefundMethod,
-    reference: str | None,
-    actor: str,
-    now: datetime,
-    expected_version: int | None,
-) -> UnlinkedRefund:
-    """Return it paid: once, when all of its goods are looked at.
-
-    Raises IllegalTransition, VersionConflict and InvalidInput naming the field.
-    """
+def check_payable(found: UnlinkedRefund, expected_version: int | None) -> None:
+    """Raise IllegalTransition unless it is approved, and all of its goods are looked at; VersionConflict."""
     if found.status is not UnlinkedRefundStatus.APPROVED:
         raise IllegalTransition(
             "only what is approved is paid, and once",
@@ -317,10 +266,21 @@ def paid(
             (),
             "id",
         )
-    if method is UnlinkedRefundMethod.PROVIDER:
-        raise InvalidInput(
-            "no payment provider set up here gives money back without a payment of its own", "method"
-        )
+
+
+def paid(
+    found: UnlinkedRefund,
+    method: UnlinkedRefundMethod,
+    reference: str | None,
+    actor: str,
+    now: datetime,
+    expected_version: int | None,
+) -> UnlinkedRefund:
+    """Return it paid by us: once, when all of its goods are looked at.
+
+    Raises IllegalTransition, VersionConflict and InvalidInput naming the field.
+    """
+    check_payable(found, expected_version)
     if method is UnlinkedRefundMethod.MANUAL:
         if reference is None:
             raise InvalidInput("say by which reference it was paid", "paymentReference")
@@ -329,28 +289,27 @@ def paid(
         raise InvalidInput("only a payment by hand has a reference", "paymentReference")
     elif found.recipient.email is None:
         raise InvalidInput("store credit is of an e-mail address, and this refund has none", "method")
+    return settled(found, method, reference, worth(found).amount_minor, actor, now)
+
+
+def settled(
+    found: UnlinkedRefund,
+    method: UnlinkedRefundMethod,
+    reference: str | None,
+    amount_minor: int,
+    actor: str,
+    now: datetime,
+) -> UnlinkedRefund:
+    """Return it paid, one version on."""
     return replace(
         found,
         status=UnlinkedRefundStatus.PAID,
         method=method,
         payment_reference=reference,
-        paid_minor=worth(found).amount_minor,
+        paid_minor=amount_minor,
         paid_by=actor,
         paid_at=now,
         version=found.version + 1,
-    )
-
-
-def limits(
-    channel: Channel, four_eyes_above: Amount, most: Amount | None, most_per_day: Amount | None
-) -> UnlinkedRefundPolicy:
-    """Return the limits of a channel; raises InvalidInput naming the field."""
-    return UnlinkedRefundPolicy(
-        None,
-        channel.id,
-        money_in(channel, four_eyes_above, "fourEyesAbove").amount_minor,
-        None if most is None else money_in(channel, most, "most").amount_minor,
-        None if most_per_day is None else money_in(channel, most_per_day, "mostPerDay").amount_minor,
     )
 
 
@@ -364,33 +323,3 @@ def refund_event(kind: str, found: UnlinkedRefund, now: datetime) -> Event:
         "currency": found.currency,
     }
     return Event(kind, "unlinked_refund", found.id, found.version, now, found.channel_id, facts)
-
-
-def _check_limits(made: UnlinkedRefund, policy: UnlinkedRefundPolicy, spent_minor: int) -> None:
-    total = made.total_minor
-    if total == 0:
-        raise InvalidInput("comes to nothing", "lines")
-    most = policy.most_minor
-    if most is not None and total > most:
-        raise _too_large(total, most, made.currency)
-    daily = policy.most_per_day_minor
-    if daily is not None and spent_minor + total > daily:
-        raise _too_large(total, max(0, daily - spent_minor), made.currency)
-
-
-def _too_large(asked_minor: int, left_minor: int, currency: str) -> AmountTooLarge:
-    asked, left = (str(Money(minor, currency).amount) for minor in (asked_minor, left_minor))
-    return AmountTooLarge(asked, left, left_minor, currency, "lines")
-
-
-def _line(channel: Channel, wanted: WantedLine, variants: Mapping[str, UUID]) -> UnlinkedRefundLine:
-    sku = require_text(wanted.sku, MAX_SKU_LENGTH, "sku")
-    if not 1 <= wanted.quantity <= MAX_QUANTITY:
-        raise InvalidInput(f"must be between 1 and {MAX_QUANTITY}", "quantity")
-    price = money_in(channel, wanted.unit_price, "unitPrice").amount_minor
-    if price * wanted.quantity > MAX_AMOUNT_MINOR:
-        raise InvalidInput("amounts to too much at this price", "quantity")
-    tax = 0 if wanted.tax is None else money_in(channel, wanted.tax, "tax").amount_minor
-    if tax > price * wanted.quantity:
-        raise InvalidInput("is more than the units cost", "tax")
-    return UnlinkedRefundLine(new_id(), variants.get(sku), sku, wanted.quantity, price, tax)

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from persistence.tables.access import apps
 
-_COLUMNS = (apps.c.id, apps.c.name, apps.c.permissions, apps.c.created_at, apps.c.revoked_at)
+_COLUMNS = (apps.c.id, apps.c.name, apps.c.permissions, apps.c.created_at, apps.c.revoked_at, apps.c.owner)
 _ALL = select(*_COLUMNS).order_by(apps.c.created_at, apps.c.id)
 
 
@@ -24,6 +24,7 @@ class AppRow:
     permissions: tuple[str, ...]
     created_at: datetime
     revoked_at: datetime | None
+    owner: str | None = None
 
 
 async def create(
@@ -33,11 +34,17 @@ async def create(
     token_hash: bytes,
     permissions: Sequence[str],
     now: datetime,
+    owner: str | None = None,
 ) -> None:
     """Insert an app; its token is known by its hash alone."""
     await connection.execute(
         insert(apps).values(
-            id=app_id, name=name, token_hash=token_hash, permissions=list(permissions), created_at=now
+            id=app_id,
+            name=name,
+            token_hash=token_hash,
+            permissions=list(permissions),
+            created_at=now,
+            owner=owner,
         )
     )
 
@@ -54,6 +61,12 @@ async def list_all(connection: AsyncConnection) -> list[AppRow]:
     return [_app(row) for row in await connection.execute(_ALL)]
 
 
+async def owners(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Return whose apps are, of those that belong to somebody; revoked ones too."""
+    statement = select(apps.c.id, apps.c.owner).where(apps.c.id.in_(ids), apps.c.owner.is_not(None))
+    return {row.id: row.owner for row in await connection.execute(statement)}
+
+
 async def revoke(connection: AsyncConnection, app_id: UUID, now: datetime) -> bool:
     """Revoke an app's token for good; False when there is none to revoke."""
     statement = (
@@ -66,4 +79,4 @@ async def revoke(connection: AsyncConnection, app_id: UUID, now: datetime) -> bo
 
 
 def _app(row: Row[*tuple[Any, ...]]) -> AppRow:
-    return AppRow(row.id, row.name, tuple(row.permissions), row.created_at, row.revoked_at)
+    return AppRow(row.id, row.name, tuple(row.permissions), row.created_at, row.revoked_at, row.owner)

@@ -57,8 +57,14 @@ _UNEXPLAINED = text(
         SELECT 'the refund ' || r.number || ' without an order', coalesce(b.amount, 0), r.paid_minor, true
           FROM unlinked_refunds r
           LEFT JOIN (SELECT source_id, -sum(amount_minor) AS amount FROM postings
-                      WHERE source_kind = 'unlinked_refund' AND account IN ('CASH', 'STORE_CREDIT')
+                      WHERE source_kind = 'unlinked_refund'
+                        AND account IN ('CASH', 'STORE_CREDIT', 'PROVIDER_CLEARING')
                       GROUP BY source_id) b ON b.source_id = r.id
+        UNION ALL
+        SELECT 'what a provider paid of the refund ' || r.number || ' without an order',
+               CASE r.method WHEN 'PROVIDER' THEN r.paid_minor ELSE 0 END, p.amount_minor, true
+          FROM unlinked_refund_payments p JOIN unlinked_refunds r ON r.id = p.unlinked_refund_id
+         WHERE p.status = 'SUCCEEDED'
         UNION ALL
         SELECT 'what a carrier owes for claim ' || c.number, coalesce(b.amount, 0),
                CASE WHEN k.paid_minor IS NULL THEN k.amount_minor ELSE 0 END, true

@@ -26,6 +26,12 @@ _SETTLED = text(
      WHERE t.{MOVED.replace("AND kind", "AND t.kind")} AND p.provider = :provider
        AND ((t.settled_at >= :start AND t.settled_at < :end)
             OR t.provider_reference = ANY (:references) OR t.id = ANY (:ids))
+    UNION ALL
+    SELECT u.id, 'REFUND', u.provider_reference, u.amount_minor, r.currency, u.settled_at
+      FROM unlinked_refund_payments u JOIN unlinked_refunds r ON r.id = u.unlinked_refund_id
+     WHERE u.status = 'SUCCEEDED' AND u.provider = :provider
+       AND ((u.settled_at >= :start AND u.settled_at < :end)
+            OR u.provider_reference = ANY (:references) OR u.id = ANY (:ids))
     """
 ).bindparams(
     bindparam("start", type_=DateTime(timezone=True)),
@@ -37,9 +43,13 @@ _SETTLED = text(
 _STORE = text(
     """
     WITH found AS MATERIALIZED (
-        SELECT * FROM jsonb_to_recordset(CAST(:found AS jsonb)) AS f (id uuid, kind text, subject text,
+        SELECT f.id, f.kind, f.subject, f.movement, t.id AS transaction_id, f.reference, f.our_amount_minor,
+               f.our_currency, f.their_amount_minor, f.their_currency
+          FROM jsonb_to_recordset(CAST(:found AS jsonb)) AS f (id uuid, kind text, subject text,
                movement text, transaction_id uuid, reference text, our_amount_minor bigint,
                our_currency text, their_amount_minor bigint, their_currency text)
+          -- A refund without an order is no transaction of a payment.
+          LEFT JOIN payment_transactions t ON t.id = f.transaction_id
     ), stored AS (
         INSERT INTO reconciliation_differences AS d (id, provider, day, kind, subject, movement,
                transaction_id, reference, our_amount_minor, our_currency, their_amount_minor,

@@ -95,16 +95,21 @@ _FACTS = (
                       (SELECT FROM order_lines l WHERE l.order_id = o.id AND l.quantity_returned > 0)))
               FROM orders o
              WHERE lower(o.email) = :email AND EXISTS
-                   (SELECT FROM order_lines l WHERE l.order_id = o.id AND l.quantity_shipped > 0)) AS history
+                   (SELECT FROM order_lines l WHERE l.order_id = o.id AND l.quantity_shipped > 0)) AS history,
+           (SELECT jsonb_object_agg(n.order_line_id, n.units)
+              FROM (SELECT k.order_line_id, sum(k.units) AS units
+                      FROM order_lines l JOIN unlinked_refund_links k ON k.order_line_id = l.id
+                     WHERE l.order_id = :order_id GROUP BY 1) n) AS linked
     """
     )
     .bindparams(
+        bindparam("order_id", type_=Uuid()),
         bindparam("channel_id", type_=Uuid()),
         bindparam("variants", type_=ARRAY(Uuid)),
         bindparam("skus", type_=ARRAY(Text)),
         bindparam("email", type_=Text()),
     )
-    .columns(policies=JSON, rules=JSON, tags=JSON, fraud=JSON, history=JSON)
+    .columns(policies=JSON, rules=JSON, tags=JSON, fraud=JSON, history=JSON, linked=JSON)
 )
 _RULES = text("SELECT code, decision FROM return_rules")
 _SET_RULE = text(
@@ -145,6 +150,8 @@ class Facts:
     fraud_notes: tuple[str, ...]
     orders: int
     returned: int
+    linked: Mapping[UUID, int]
+    """Units of each order line that were given money for without the order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +167,7 @@ class FraudFlag:
 
 async def facts(
     connection: AsyncConnection,
+    order_id: UUID,
     channel_id: UUID,
     variants: Sequence[UUID],
     skus: Sequence[str],
@@ -167,6 +175,7 @@ async def facts(
 ) -> Facts:
     """Return all that a request for a return of one order is judged by, in one statement."""
     values = {
+        "order_id": order_id,
         "channel_id": channel_id,
         "variants": list(variants),
         "skus": list(skus),
@@ -181,6 +190,7 @@ async def facts(
         tuple(row.fraud or ()),
         orders,
         returned,
+        {UUID(line): int(units) for line, units in (row.linked or {}).items()},
     )
 
 

@@ -9,13 +9,16 @@ from sqlalchemy import BigInteger, DateTime, Row, Text, TextClause, Uuid, bindpa
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
+from domain.unlinked_refund_requests import Spent, UnlinkedRefundPolicy, document_key
 from domain.unlinked_refunds import (
     Evidence,
+    Link,
     Recipient,
+    RefundPayment,
+    RefundPaymentStatus,
     UnlinkedRefund,
     UnlinkedRefundLine,
     UnlinkedRefundMethod,
-    UnlinkedRefundPolicy,
     UnlinkedRefundStatus,
 )
 from persistence.json_text import json_text
@@ -24,11 +27,18 @@ _COLUMNS = """
     r.id, r.number, r.channel_id, r.currency, r.status, r.email, r.external_id, r.reason,
     r.document_reference, r.keeps_items, r.created_at, r.created_by, r.decided_by, r.decided_at, r.note,
     r.location_id, r.method, r.payment_reference, r.stored_value_id, r.paid_minor, r.paid_by, r.paid_at,
-    r.version,
+    r.version, r.document_known,
     (SELECT jsonb_agg(jsonb_build_array(l.id, l.variant_id, l.sku, l.quantity, l.unit_price_minor,
                 l.tax_minor, l.quantity_received, l.quantity_inspected, l.quantity_missing,
                 l.quantity_accepted) ORDER BY l.id)
-       FROM unlinked_refund_lines l WHERE l.unlinked_refund_id = r.id) AS lines
+       FROM unlinked_refund_lines l WHERE l.unlinked_refund_id = r.id) AS lines,
+    (SELECT jsonb_agg(jsonb_build_array(p.id, p.provider, p.status, p.amount_minor, p.requested_by,
+                p.requested_at, p.provider_reference, p.decline_code, p.settled_at) ORDER BY p.id)
+       FROM unlinked_refund_payments p WHERE p.unlinked_refund_id = r.id) AS payments,
+    (SELECT jsonb_agg(jsonb_build_array(k.line_id, o.order_id, k.order_line_id, k.units)
+                      ORDER BY k.linked_at, k.line_id, k.order_line_id)
+       FROM unlinked_refund_lines l JOIN unlinked_refund_links k ON k.line_id = l.id
+       JOIN order_lines o ON o.id = k.order_line_id WHERE l.unlinked_refund_id = r.id) AS links
 """
 _BY_ID = text(f"SELECT {_COLUMNS} FROM unlinked_refunds r WHERE r.id = :id").bindparams(
     bindparam("id", type_=Uuid())
@@ -39,12 +49,14 @@ _LOCK = text("SELECT version FROM unlinked_refunds WHERE id = :id FOR NO KEY UPD
 )
 _TYPES: dict[str, TypeEngine[Any]] = {
     "status": Text(),
+    "approver": Text(),
     "channel_id": Uuid(),
     "after_at": DateTime(timezone=True),
     "after_id": Uuid(),
 }
 _NARROWED = {
     "status": "r.status = :status",
+    "approver": "(r.status = 'PENDING_APPROVAL' OR r.decided_by = :approver)",
     "channel_id": "r.channel_id = :channel_id",
     "after_id": "(r.created_at, r.id) < (:after_at, :after_id)",
 }
@@ -52,16 +64,19 @@ _CREATE = text(
     """
     WITH made AS (
         INSERT INTO unlinked_refunds (id, number, channel_id, currency, status, email, external_id, reason,
-               document_reference, keeps_items, created_at, created_by, decided_by, decided_at, total_minor)
+               document_reference, document_key, document_known, keeps_items, created_at, created_by,
+               decided_by, decided_at, total_minor)
         VALUES (:id, 'U' || nextval('unlinked_refund_numbers'), :channel_id, :currency, :status, :email,
-                :external_id, :reason, :document_reference, :keeps_items, :created_at, :created_by,
-                :decided_by, :decided_at, :total_minor)
+                :external_id, :reason, :document_reference, :document_key, :document_known, :keeps_items,
+                :created_at, :created_by, :decided_by, :decided_at, :total_minor)
+        ON CONFLICT (channel_id, document_key)
+              WHERE NOT document_known AND status NOT IN ('DECLINED', 'CANCELED') DO NOTHING
         RETURNING number
     ), lines AS (
         INSERT INTO unlinked_refund_lines (id, unlinked_refund_id, variant_id, sku, quantity,
                unit_price_minor, tax_minor)
         SELECT id, :id, variant_id, sku, quantity, unit_price_minor, tax_minor
-          FROM jsonb_to_recordset(CAST(:lines AS jsonb)) AS l (id uuid, variant_id uuid, sku text,
+          FROM made, jsonb_to_recordset(CAST(:lines AS jsonb)) AS l (id uuid, variant_id uuid, sku text,
                quantity int, unit_price_minor bigint, tax_minor bigint)
     )
     SELECT number FROM made
@@ -99,62 +114,88 @@ _SAVE = text(
 # A row that is locked makes those who count against its limit wait for each other.
 _POLICY = text(
     """
-    SELECT id, channel_id, four_eyes_above_minor, most_minor, most_per_day_minor, version
+    SELECT id, channel_id, four_eyes_above_minor, most_minor, most_per_day_minor, alone_per_day_minor, version
       FROM unlinked_refund_policies WHERE channel_id = :channel_id FOR NO KEY UPDATE
     """
 ).bindparams(bindparam("channel_id", type_=Uuid()))
 _POLICIES = text(
     """
-    SELECT id, channel_id, four_eyes_above_minor, most_minor, most_per_day_minor, version
+    SELECT id, channel_id, four_eyes_above_minor, most_minor, most_per_day_minor, alone_per_day_minor, version
       FROM unlinked_refund_policies ORDER BY channel_id
     """
 )
+# Of a channel: what uses its limits up, and the order that a document is the number of.
 _SPENT = text(
     """
-    SELECT coalesce(sum(total_minor), 0)::bigint FROM unlinked_refunds
+    SELECT coalesce(sum(total_minor), 0)::bigint AS by_all,
+           coalesce(sum(total_minor) FILTER (WHERE created_by = :actor AND decided_by = created_by),
+                    0)::bigint AS alone,
+           (SELECT o.number FROM orders o
+             WHERE o.channel_id = :channel_id
+               AND (o.number = :reference OR o.external_id = :reference) LIMIT 1) AS order_number
+      FROM unlinked_refunds
      WHERE channel_id = :channel_id AND created_at > :since AND status NOT IN ('DECLINED', 'CANCELED')
     """
-).bindparams(bindparam("channel_id", type_=Uuid()), bindparam("since", type_=DateTime(timezone=True)))
+).bindparams(
+    bindparam("channel_id", type_=Uuid()),
+    bindparam("since", type_=DateTime(timezone=True)),
+    *(bindparam(name, type_=Text()) for name in ("actor", "reference")),
+)
+_OF_DOCUMENT = text(
+    """
+    SELECT number FROM unlinked_refunds
+     WHERE channel_id = :channel_id AND document_key = :document_key AND NOT document_known
+       AND status NOT IN ('DECLINED', 'CANCELED')
+    """
+).bindparams(bindparam("channel_id", type_=Uuid()))
 _SET_POLICY = text(
     """
     INSERT INTO unlinked_refund_policies AS p (id, channel_id, four_eyes_above_minor, most_minor,
-           most_per_day_minor)
-    VALUES (:id, :channel_id, :four_eyes_above_minor, :most_minor, :most_per_day_minor)
+           most_per_day_minor, alone_per_day_minor)
+    VALUES (:id, :channel_id, :four_eyes_above_minor, :most_minor, :most_per_day_minor, :alone_per_day_minor)
     ON CONFLICT (channel_id) DO UPDATE SET four_eyes_above_minor = excluded.four_eyes_above_minor,
            most_minor = excluded.most_minor, most_per_day_minor = excluded.most_per_day_minor,
-           version = p.version + 1
-    RETURNING id, channel_id, four_eyes_above_minor, most_minor, most_per_day_minor, version
+           alone_per_day_minor = excluded.alone_per_day_minor, version = p.version + 1
+    RETURNING id, channel_id, four_eyes_above_minor, most_minor, most_per_day_minor, alone_per_day_minor,
+              version
     """
 ).bindparams(
     *(bindparam(name, type_=Uuid()) for name in ("id", "channel_id")),
-    *(bindparam(name, type_=BigInteger()) for name in ("most_minor", "most_per_day_minor")),
+    *(
+        bindparam(name, type_=BigInteger())
+        for name in ("most_minor", "most_per_day_minor", "alone_per_day_minor")
+    ),
 )
 
 
-async def create(connection: AsyncConnection, made: UnlinkedRefund) -> str:
-    """Insert a refund; returns the number that it is given."""
-    return str(
-        await connection.scalar(
-            _CREATE,
-            {
-                "id": made.id,
-                "channel_id": made.channel_id,
-                "currency": made.currency,
-                "status": made.status.value,
-                "email": made.recipient.email,
-                "external_id": made.recipient.external_id,
-                "reason": made.evidence.reason,
-                "document_reference": made.evidence.document_reference,
-                "keeps_items": made.keeps_items,
-                "created_at": made.created_at,
-                "created_by": made.created_by,
-                "decided_by": made.decided_by,
-                "decided_at": made.decided_at,
-                "total_minor": made.total_minor,
-                "lines": json_text(made.lines),
-            },
-        )
+async def create(connection: AsyncConnection, made: UnlinkedRefund) -> str | None:
+    """Insert a refund; returns the number that it is given, None where its document has brought money before.
+
+    Waits for whoever asks by the same document at once.
+    """
+    number: str | None = await connection.scalar(
+        _CREATE,
+        {
+            "id": made.id,
+            "channel_id": made.channel_id,
+            "currency": made.currency,
+            "status": made.status.value,
+            "email": made.recipient.email,
+            "external_id": made.recipient.external_id,
+            "reason": made.evidence.reason,
+            "document_reference": made.evidence.document_reference,
+            "document_key": document_key(made.evidence.document_reference),
+            "document_known": made.document_known,
+            "keeps_items": made.keeps_items,
+            "created_at": made.created_at,
+            "created_by": made.created_by,
+            "decided_by": made.decided_by,
+            "decided_at": made.decided_at,
+            "total_minor": made.total_minor,
+            "lines": json_text(made.lines),
+        },
     )
+    return number
 
 
 async def lock(connection: AsyncConnection, refund_id: UUID) -> UnlinkedRefund | None:
@@ -199,17 +240,20 @@ async def page(
     after: tuple[datetime, UUID] | None,
     status: UnlinkedRefundStatus | None,
     channel_id: UUID | None,
+    approver: str | None = None,
 ) -> list[UnlinkedRefund]:
-    """Return refunds from the newest on."""
+    """Return refunds from the newest on; with `approver` those that are theirs to decide, or were."""
     values: dict[str, Any] = {} if status is None else {"status": status.value}
     if channel_id is not None:
         values["channel_id"] = channel_id
+    if approver is not None:
+        values["approver"] = approver
     if after is not None:
         values["after_at"], values["after_id"] = after
     return [_refund(row) for row in await connection.execute(_page(*values), {**values, "limit": limit})]
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=32)
 def _page(*narrowed: str) -> TextClause:
     """Return the statement of a page, with no condition that an index does not lead to."""
     conditions = " AND ".join(sql for name, sql in _NARROWED.items() if name in narrowed) or "true"
@@ -225,9 +269,19 @@ async def lock_policy(connection: AsyncConnection, channel_id: UUID) -> Unlinked
     return None if row is None else UnlinkedRefundPolicy(*row)
 
 
-async def spent(connection: AsyncConnection, channel_id: UUID, since: datetime) -> int:
-    """Return what a channel's refunds since a moment come to, in minor units."""
-    return int(await connection.scalar(_SPENT, {"channel_id": channel_id, "since": since}) or 0)
+async def spent(
+    connection: AsyncConnection, channel_id: UUID, actor: str, reference: str, since: datetime
+) -> tuple[Spent, str | None]:
+    """Return what uses a channel's limits up, and the number of the order that `reference` names, if any."""
+    values = {"channel_id": channel_id, "actor": actor, "reference": reference, "since": since}
+    row = (await connection.execute(_SPENT, values)).one()
+    return Spent(row.by_all, row.alone), row.order_number
+
+
+async def of_document(connection: AsyncConnection, channel_id: UUID, reference: str) -> list[str]:
+    """Return the numbers of the refunds by which a document has brought money."""
+    values = {"channel_id": channel_id, "document_key": document_key(reference)}
+    return list(await connection.scalars(_OF_DOCUMENT, values))
 
 
 async def policies(connection: AsyncConnection) -> list[UnlinkedRefundPolicy]:
@@ -245,6 +299,7 @@ async def set_policy(
         "four_eyes_above_minor": policy.four_eyes_above_minor,
         "most_minor": policy.most_minor,
         "most_per_day_minor": policy.most_per_day_minor,
+        "alone_per_day_minor": policy.alone_per_day_minor,
     }
     return UnlinkedRefundPolicy(*(await connection.execute(_SET_POLICY, values)).one())
 
@@ -262,6 +317,7 @@ def _refund(row: Row[*tuple[Any, ...]]) -> UnlinkedRefund:
         row.created_at,
         row.created_by,
         row.keeps_items,
+        row.document_known,
         row.decided_by,
         row.decided_at,
         row.note,
@@ -272,7 +328,36 @@ def _refund(row: Row[*tuple[Any, ...]]) -> UnlinkedRefund:
         row.paid_minor,
         row.paid_by,
         row.paid_at,
+        tuple(_payment(*record) for record in row.payments or ()),
+        tuple(
+            Link(UUID(line), UUID(order), UUID(order_line), units)
+            for line, order, order_line, units in row.links or ()
+        ),
         row.version,
+    )
+
+
+def _payment(
+    payment_id: str,
+    provider: str,
+    status: str,
+    amount_minor: int,
+    requested_by: str,
+    requested_at: str,
+    reference: str | None,
+    decline_code: str | None,
+    settled_at: str | None,
+) -> RefundPayment:
+    return RefundPayment(
+        UUID(payment_id),
+        provider,
+        RefundPaymentStatus(status),
+        amount_minor,
+        requested_by,
+        datetime.fromisoformat(requested_at),
+        reference,
+        decline_code,
+        datetime.fromisoformat(settled_at) if settled_at else None,
     )
 
 

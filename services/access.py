@@ -79,10 +79,11 @@ ANONYMOUS = Actor(ActorKind.ANONYMOUS)
 SYSTEM = Actor(ActorKind.SYSTEM)
 
 
-def require(actor: Actor, permission: Permission) -> None:
-    """Raise AccessDenied (UNAUTHENTICATED or FORBIDDEN) unless the actor has the permission."""
-    if actor.may(permission):
+def require(actor: Actor, *permissions: Permission) -> None:
+    """Raise AccessDenied (UNAUTHENTICATED or FORBIDDEN) unless the actor has one of the permissions."""
+    if any(actor.may(permission) for permission in permissions):
         return
     if actor.kind is ActorKind.ANONYMOUS:
         raise AccessDenied("UNAUTHENTICATED", "a token is required: send Authorization: Bearer TOKEN")
-    raise AccessDenied("FORBIDDEN", f"the permission {permission.value} is required")
+    named = " or ".join(permission.value for permission in permissions)
+    raise AccessDenied("FORBIDDEN", f"the permission {named} is required")

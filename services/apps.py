@@ -24,19 +24,28 @@ _TOKEN_PREFIX = "ordertide_app_"  # noqa: S105 - lets scanners of leaked secrets
 _MAX_NAME_LENGTH = 200
 
 
-async def create(context: ServiceContext, name: str, permissions: list[str]) -> str:
+async def create(context: ServiceContext, name: str, permissions: list[str], owner: str | None = None) -> str:
     """Create an app and return its token, which is shown this once and stored only as a hash.
 
-    Raises InvalidInput for a bad name, no permission or an unknown one.
+    `owner` is the person whose it is, if it is one's alone: by however many tokens, they are one person where
+    two are needed. Raises InvalidInput for a bad name or owner, no permission or an unknown one.
     """
     require(context.actor, Permission.APPS_WRITE)
     name = require_text(name, _MAX_NAME_LENGTH, "name")
+    if owner is not None:
+        owner = require_text(owner, _MAX_NAME_LENGTH, "owner")
     _check_permissions(permissions)
     token = _TOKEN_PREFIX + secrets.token_urlsafe(32)
     app_id = new_id()
     async with context.transaction() as transaction:
         await rows.create(
-            transaction.connection, app_id, name, _hash(token), sorted(set(permissions)), transaction.now
+            transaction.connection,
+            app_id,
+            name,
+            _hash(token),
+            sorted(set(permissions)),
+            transaction.now,
+            owner,
         )
         transaction.emit(_event("AppCreated", app_id, transaction.now))
     return token

@@ -23,7 +23,7 @@ READERS: Mapping[str, frozenset[Permission]] = {
     "CycleCount": frozenset({Permission.STOCK_READ}),
     "Claim": frozenset({Permission.RETURNS_READ}),
     "Return": frozenset({Permission.RETURNS_READ}),
-    "UnlinkedRefund": frozenset({Permission.REFUNDS_UNLINKED}),
+    "UnlinkedRefund": frozenset({Permission.REFUNDS_UNLINKED, Permission.REFUNDS_APPROVE}),
     "Transfer": frozenset({Permission.STOCK_READ}),
     "GiftCard": frozenset({Permission.STORED_VALUE_READ}),
     "StoreCredit": frozenset({Permission.STORED_VALUE_READ}),

@@ -29,7 +29,7 @@ from persistence import payments as payment_rows
 from persistence.idempotency import claim_for
 from persistence.payment_callbacks import DueCallback
 from persistence.payment_changes import LockedPayments
-from services import audit, payments
+from services import audit, payments, unlinked_refund_payments
 from services.access import Permission, require
 from services.context import ServiceContext, Transaction
 from services.payment_facts import record_change
@@ -166,6 +166,7 @@ async def _apply(context: ServiceContext, due: DueCallback) -> CallbackState:
     async with context.transaction() as transaction:
         connection, now = transaction.connection, transaction.now
         found = await _find(transaction, due)
+        judged = None if found.payment else await unlinked_refund_payments.judge(transaction, callback)
         if not await rows.lock_received(connection, callback.id):
             return callback.state  # somebody else has settled it
         if found.payment is not None and found.payment.order_id != due.order_id:
@@ -173,7 +174,10 @@ async def _apply(context: ServiceContext, due: DueCallback) -> CallbackState:
             await rows.postpone(connection, callback.id, next_attempt_at=now)
             return callback.state
         is_late = now - callback.received_at > timedelta(seconds=context.environment.callback_grace_seconds)
-        verdict = decide.judge(callback.event, found.payment, found.transactions, is_late=is_late)
+        if judged is not None:
+            verdict = judged.verdict
+        else:
+            verdict = decide.judge(callback.event, found.payment, found.transactions, is_late=is_late)
         if verdict.step in {Step.WAIT, Step.ASK}:
             await _wait(transaction, callback, verdict)
             return callback.state
@@ -181,6 +185,8 @@ async def _apply(context: ServiceContext, due: DueCallback) -> CallbackState:
         if verdict.step is Step.RECORD:
             order = await _record(context, transaction, callback, found)
         await _settle(transaction, callback, verdict, order)
+        if judged is not None:
+            transaction.emit(*judged.news)
     return verdict.state
 
 

@@ -8,16 +8,13 @@ from uuid import UUID
 from domain import return_receipts as decide
 from domain.inventory import Movement
 from domain.kernel.changes import check_version
-from domain.kernel.errors import NotFound
 from domain.kernel.keys import check_key
-from domain.locations import is_code
 from domain.return_arrivals import reopened
 from domain.return_receipts import Look
 from domain.returns import Return, ReturnStatus, return_event
-from persistence import inventory, locations
 from persistence import returns as rows
 from persistence.idempotency import Claim, claim_for
-from services import return_records, return_settlement
+from services import received, return_records, return_settlement
 from services.access import Permission, require
 from services.context import ServiceContext, Transaction
 
@@ -42,11 +39,7 @@ async def receive(
     async with context.transaction() as transaction:
         if await transaction.replay(claim) is not None:
             return await _stored(transaction, return_id)
-        location_id = None
-        if is_code(location_code):
-            location_id = await locations.id_of_code(transaction.connection, location_code)
-        if location_id is None:
-            raise NotFound("no location has this code", "locationCode")
+        location_id = await received.place_of(transaction.connection, location_code)
 
         def count(before: Return, now: datetime) -> tuple[Return, list[Movement]]:
             return decide.receive(before, units, location_id, now)
@@ -90,23 +83,15 @@ async def _write(
     found = await return_records.locked(transaction, return_id=return_id)
     before = found.named(return_id)
     check_version(before.version, expected_version)
-    ready = reopened(before, found.returns, found.placed.lines)
+    eligible = found.eligible(transaction.now, without=before)
+    ready = reopened(before, {one.line.id: one.sent for one in eligible})
     after, movements = decided(ready, transaction.now)
     order = replace(found.placed.order, version=found.placed.order.version + 1)
     await rows.save(transaction.connection, before, after, order)
     if ready is not before:
         transaction.emit(return_event("ReturnReopened", order, ready, transaction.now))
     transaction.emit(return_event(_kind(after), order, after, transaction.now))
-    short = await inventory.move(
-        transaction.connection,
-        movements,
-        source_kind="return",
-        source_id=return_id,
-        actor=transaction.actor,
-        now=transaction.now,
-    )
-    if short:
-        raise NotFound("its units are no longer in quality control there: count the stock", "id")
+    await received.move_stock(transaction, movements, "return", return_id)
     return after
 
 

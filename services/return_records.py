@@ -4,6 +4,7 @@ Providers are asked before the transaction that decides, never inside it.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -94,7 +95,8 @@ class LockedReturns:
         """Return what may be returned of each line; the units of `without` are not counted as claimed."""
         returns = self.returns if without is None else others(self.returns, without)
         shipments_had = arrived_of(self.placed.shipments, self.claims)
-        in_claims = pending(self.claims)
+        # Units that money was given for without the order are none of a return's either.
+        in_claims = pending(self.claims) + Counter(self.facts.linked)
         return eligibility(self.placed.lines, shipments_had, returns, self.policies, now, in_claims)
 
     def worth(self, found: Return, *, as_asked: bool = False) -> Worth:
@@ -178,7 +180,7 @@ async def _with_rules(connection: AsyncConnection, placed: LockedFulfillment) ->
     found = (await rows.of_orders(connection, [order.id])).get(order.id, [])
     variants = [line.variant_id for line in placed.lines if line.variant_id is not None]
     skus = [line.sku for line in placed.lines]
-    facts = await return_policies.facts(connection, order.channel_id, variants, skus, order.email)
+    facts = await return_policies.facts(connection, order.id, order.channel_id, variants, skus, order.email)
     claims = await claim_rows.of_order(connection, order.id)
     return LockedReturns(placed, tuple(found), facts, tuple(claims))
 

@@ -8,36 +8,30 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain import unlinked_refund_receipts as receipts
+from domain import unlinked_refund_requests as requests
 from domain import unlinked_refunds as decide
 from domain.catalog import VariantRef
 from domain.channels import Channel, is_slug
 from domain.kernel.emails import check_email
 from domain.kernel.errors import NotFound
-from domain.kernel.events import Event
 from domain.kernel.ids import new_id
 from domain.kernel.keys import check_key
 from domain.kernel.money import Amount
 from domain.kernel.quantities import is_storable, require_text
-from domain.ledger import About
-from domain.ledger_rules import unlinked_refunded
-from domain.locations import is_code
 from domain.return_receipts import Look
-from domain.stored_values import StoredValue, check_ceiling
 from domain.unlinked_refund_receipts import Arrived
+from domain.unlinked_refund_requests import UnlinkedRefundPolicy, WantedLine
 from domain.unlinked_refunds import (
     Evidence,
     Recipient,
     UnlinkedRefund,
-    UnlinkedRefundMethod,
-    UnlinkedRefundPolicy,
     UnlinkedRefundStatus,
-    WantedLine,
     refund_event,
 )
-from persistence import catalog, channels, inventory, locations, stored_values
+from persistence import catalog, channels
 from persistence import unlinked_refunds as rows
 from persistence.idempotency import Claim, claim_for
-from services import audit
+from services import audit, four_eyes, received
 from services.access import Permission, require
 from services.context import ServiceContext, Transaction
 
@@ -57,6 +51,8 @@ class Wanted:
     evidence: Evidence
     lines: Sequence[WantedLine]
     keeps_items: bool = False
+    document_known: bool = False
+    """Whether who asks knows that the document has brought money before, or is an order's number."""
 
 
 async def create(context: ServiceContext, wanted: Wanted, key: str) -> UnlinkedRefund:
@@ -68,19 +64,19 @@ async def create(context: ServiceContext, wanted: Wanted, key: str) -> UnlinkedR
     recipient = wanted.recipient
     if recipient.email is not None:
         recipient = replace(recipient, email=check_email(recipient.email, "email"))
-    recipient, evidence = decide.checked(recipient, wanted.evidence)
-    claim = _claim(context, "unlinkedRefundCreate", key, str(wanted))
+    recipient, evidence = requests.checked(recipient, wanted.evidence)
+    taken = claim(context, "unlinkedRefundCreate", key, str(wanted))
     async with context.transaction() as transaction:
-        stored = await transaction.replay(claim)
+        stored = await transaction.replay(taken)
         if stored is not None:
-            return await _known(transaction, UUID(stored["unlinkedRefund"]))
+            return await known(transaction, UUID(stored["unlinkedRefund"]))
         connection = transaction.connection
         channel = await _channel(connection, wanted.channel)
-        policy = await rows.lock_policy(connection, channel.id) or decide.SHOP_DEFAULT
-        spent = 0
-        if policy.most_per_day_minor is not None:
-            spent = await rows.spent(connection, channel.id, transaction.now - decide.PERIOD)
-        made = decide.create(
+        policy = await rows.lock_policy(connection, channel.id) or requests.SHOP_DEFAULT
+        since, document = transaction.now - requests.PERIOD, evidence.document_reference
+        spent, order = await rows.spent(connection, channel.id, transaction.actor, document, since)
+        requests.check_document(order, document_known=wanted.document_known)
+        made = requests.create(
             channel,
             policy,
             recipient,
@@ -91,9 +87,13 @@ async def create(context: ServiceContext, wanted: Wanted, key: str) -> UnlinkedR
             transaction.actor,
             transaction.now,
             keeps_items=wanted.keeps_items,
+            document_known=wanted.document_known,
         )
-        made = replace(made, number=await rows.create(connection, made))
-        await _tell(transaction, "UnlinkedRefundRequested", None, made)
+        number = await rows.create(connection, made)
+        if number is None:
+            raise requests.used_before(await rows.of_document(connection, channel.id, document))
+        made = replace(made, number=number)
+        await tell(transaction, "UnlinkedRefundRequested", None, made)
         if made.status is UnlinkedRefundStatus.APPROVED:
             transaction.emit(refund_event("UnlinkedRefundApproved", made, transaction.now))
         transaction.answer({"unlinkedRefund": str(made.id)})
@@ -116,12 +116,18 @@ async def decide_on(
     if note is not None:
         note = require_text(note, decide.MAX_TEXT_LENGTH, "note")
     async with context.transaction() as transaction:
-        before = await _locked(transaction, refund_id)
+        before = await locked(transaction, refund_id)
+        only_of = _only_of(context)
+        if only_of is not None and not decide.is_for(before, only_of):
+            raise NotFound("no refund has this id", "id")
+        if wanted is UnlinkedRefundStatus.APPROVED:
+            one = await four_eyes.is_same_person(transaction.connection, before.created_by, transaction.actor)
+            decide.check_other(is_same_person=one)
         after = decide.decided(before, wanted, note, transaction.actor, transaction.now, expected_version)
         if after is None:
             return before
         await rows.save(transaction.connection, after)
-        await _tell(transaction, _KINDS[wanted], before, after)
+        await tell(transaction, _KINDS[wanted], before, after)
     return after
 
 
@@ -139,17 +145,13 @@ async def receive(
     """
     require(context.actor, Permission.REFUNDS_UNLINKED)
     facts = [str(refund_id), location_code, sorted((str(line), n) for line, n in units.items())]
-    claim = _claim(context, "unlinkedRefundReceive", key, [*facts, expected_version])
+    taken = claim(context, "unlinkedRefundReceive", key, [*facts, expected_version])
     async with context.transaction() as transaction:
-        if await transaction.replay(claim) is not None:
-            return await _known(transaction, refund_id)
-        found = None
-        if is_code(location_code):
-            found = await locations.id_of_code(transaction.connection, location_code)
-        if found is None:
-            raise NotFound("no location has this code", "locationCode")
-        before = await _locked(transaction, refund_id)
-        arrived = receipts.receive(before, units, found, expected_version)
+        if await transaction.replay(taken) is not None:
+            return await known(transaction, refund_id)
+        place = await received.place_of(transaction.connection, location_code)
+        before = await locked(transaction, refund_id)
+        arrived = receipts.receive(before, units, place, expected_version)
         return await _arrived(transaction, "UnlinkedRefundReceived", before, arrived)
 
 
@@ -161,52 +163,21 @@ async def inspect(
     Raises NotFound, InvalidInput naming the line, IllegalTransition and VersionConflict.
     """
     require(context.actor, Permission.REFUNDS_UNLINKED)
-    claim = _claim(context, "unlinkedRefundInspect", key, [str(refund_id), str(looks), expected_version])
+    taken = claim(context, "unlinkedRefundInspect", key, [str(refund_id), str(looks), expected_version])
     async with context.transaction() as transaction:
-        if await transaction.replay(claim) is not None:
-            return await _known(transaction, refund_id)
-        before = await _locked(transaction, refund_id)
+        if await transaction.replay(taken) is not None:
+            return await known(transaction, refund_id)
+        before = await locked(transaction, refund_id)
         arrived = receipts.inspect(before, looks, expected_version)
         return await _arrived(transaction, "UnlinkedRefundInspected", before, arrived)
 
 
-async def pay(
-    context: ServiceContext,
-    refund_id: UUID,
-    method: UnlinkedRefundMethod,
-    reference: str | None,
-    expected_version: int | None,
-    key: str,
-) -> UnlinkedRefund:
-    """Give the money out, once: as store credit, or as a person has paid it already, by its reference.
-
-    Raises NotFound, IllegalTransition, VersionConflict and InvalidInput naming the field.
-    """
-    require(context.actor, Permission.REFUNDS_UNLINKED)
-    facts = [str(refund_id), method.value, reference, expected_version]
-    claim = _claim(context, "unlinkedRefundPay", key, facts)
-    async with context.transaction() as transaction:
-        if await transaction.replay(claim) is not None:
-            return await _known(transaction, refund_id)
-        before = await _locked(transaction, refund_id)
-        after = decide.paid(before, method, reference, transaction.actor, transaction.now, expected_version)
-        if after.method is UnlinkedRefundMethod.STORE_CREDIT and after.paid_minor:
-            after = replace(after, stored_value_id=(await _credited(transaction, after)).id)
-        await rows.save(transaction.connection, after)
-        await _tell(transaction, "UnlinkedRefundPaid", before, after)
-        about = About(after.channel_id, after.currency)
-        provider = "store_credit" if after.method is UnlinkedRefundMethod.STORE_CREDIT else "manual"
-        tax = decide.worth(before).tax_minor
-        transaction.post(unlinked_refunded(about, after.id, after.paid_minor, tax, provider))
-        transaction.answer({"unlinkedRefund": str(after.id)})
-    return after
-
-
 async def find(context: ServiceContext, refund_id: UUID) -> UnlinkedRefund | None:
-    """Return a refund, None where there is none."""
-    require(context.actor, Permission.REFUNDS_UNLINKED)
+    """Return a refund, None where there is none that the actor may see."""
+    only_of = _only_of(context)
     async with context.read() as connection:
-        return await rows.by_id(connection, refund_id)
+        found = await rows.by_id(connection, refund_id)
+    return found if found is None or only_of is None or decide.is_for(found, only_of) else None
 
 
 async def page(
@@ -216,16 +187,19 @@ async def page(
     status: UnlinkedRefundStatus | None,
     channel: str | None,
 ) -> list[UnlinkedRefund]:
-    """Return refunds from the newest on, one more than the page has if there are more; raises NotFound."""
-    require(context.actor, Permission.REFUNDS_UNLINKED)
+    """Return refunds from the newest on, one more than the page has if there are more; raises NotFound.
+
+    Who may only approve gets what waits for that, and what they have decided.
+    """
+    only_of = _only_of(context)
     async with context.read() as connection:
         channel_id = None if channel is None else (await _channel(connection, channel)).id
-        return await rows.page(connection, size + 1, after, status, channel_id)
+        return await rows.page(connection, size + 1, after, status, channel_id, only_of)
 
 
 async def policies(context: ServiceContext) -> list[UnlinkedRefundPolicy]:
     """Return the limits of all channels that have some."""
-    require(context.actor, Permission.REFUNDS_UNLINKED)
+    require(context.actor, Permission.REFUNDS_UNLINKED, Permission.CHANNELS_WRITE)
     async with context.read() as connection:
         return await rows.policies(connection)
 
@@ -236,12 +210,14 @@ async def set_policy(
     four_eyes_above: Amount,
     most: Amount | None,
     most_per_day: Amount | None,
+    alone_per_day: Amount | None = None,
 ) -> UnlinkedRefundPolicy:
     """Set the limits of a channel; raises NotFound, and InvalidInput naming the field."""
     require(context.actor, Permission.CHANNELS_WRITE)
     async with context.transaction() as transaction:
         connection = transaction.connection
-        wanted = decide.limits(await _channel(connection, channel), four_eyes_above, most, most_per_day)
+        found = await _channel(connection, channel)
+        wanted = requests.limits(found, four_eyes_above, most, most_per_day, alone_per_day)
         after = await rows.set_policy(connection, new_id(), wanted)
         assert after.id is not None, "it is written"  # noqa: S101
         await audit.record(
@@ -250,60 +226,30 @@ async def set_policy(
     return after
 
 
-async def _credited(transaction: Transaction, after: UnlinkedRefund) -> StoredValue:
-    """Add what is paid to the customer's store credit: its ledger entry is the refund's own."""
-    email = after.recipient.email
-    assert email is not None, "asked for by the decision"  # noqa: S101
-    credit = check_ceiling(
-        await stored_values.issue_credit(
-            transaction.connection,
-            new_id(),
-            email,
-            after.currency,
-            after.paid_minor,
-            f"refund {after.number}",
-            actor=transaction.actor,
-            now=transaction.now,
-        )
-    )
-    facts = {
-        "kind": credit.kind.value,
-        "amountMinor": after.paid_minor,
-        "balanceMinor": credit.balance_minor,
-        "currency": credit.currency,
-    }
-    transaction.emit(
-        Event("StoreCreditIssued", "stored_value", credit.id, credit.version, transaction.now, None, facts)
-    )
-    return credit
-
-
 async def _arrived(
     transaction: Transaction, kind: str, before: UnlinkedRefund, arrived: Arrived
 ) -> UnlinkedRefund:
     after = arrived.after
     await rows.save(transaction.connection, after)
-    await _tell(transaction, kind, before, after)
+    await tell(transaction, kind, before, after)
     if arrived.movements:
-        short = await inventory.move(
-            transaction.connection,
-            arrived.movements,
-            source_kind="unlinked_refund",
-            source_id=after.id,
-            actor=transaction.actor,
-            now=transaction.now,
-        )
-        if short:
-            raise NotFound("its units are no longer in quality control there: count the stock", "id")
+        await received.move_stock(transaction, arrived.movements, "unlinked_refund", after.id)
     transaction.answer({"unlinkedRefund": str(after.id)})
     return after
 
 
-async def _tell(
+async def tell(
     transaction: Transaction, kind: str, before: UnlinkedRefund | None, after: UnlinkedRefund
 ) -> None:
+    """Let the audit trail and the feed tell what became of a refund, whose lock the caller has."""
     await audit.record(transaction, kind, "unlinked_refund", after.id, before, after)
     transaction.emit(refund_event(kind, after, transaction.now))
+
+
+def _only_of(context: ServiceContext) -> str | None:
+    """Return who sees only what is theirs to decide, None for who sees all; raises AccessDenied."""
+    require(context.actor, Permission.REFUNDS_UNLINKED, Permission.REFUNDS_APPROVE)
+    return None if context.actor.may(Permission.REFUNDS_UNLINKED) else context.actor.label
 
 
 async def _channel(connection: AsyncConnection, slug: str) -> Channel:
@@ -319,19 +265,22 @@ async def _variants(connection: AsyncConnection, lines: Sequence[WantedLine]) ->
     return {ref.sku: variant.id for ref, variant in found.items() if ref.sku is not None}
 
 
-async def _locked(transaction: Transaction, refund_id: UUID) -> UnlinkedRefund:
+async def locked(transaction: Transaction, refund_id: UUID) -> UnlinkedRefund:
+    """Lock a refund; raises NotFound."""
     found = await rows.lock(transaction.connection, refund_id)
     if found is None:
         raise NotFound("no refund has this id", "id")
     return found
 
 
-async def _known(transaction: Transaction, refund_id: UUID) -> UnlinkedRefund:
+async def known(transaction: Transaction, refund_id: UUID) -> UnlinkedRefund:
+    """Return a refund as it is, for who asks again under the same key; raises NotFound."""
     found = await rows.by_id(transaction.connection, refund_id)
     if found is None:
         raise NotFound("no refund has this id", "id")
     return found
 
 
-def _claim(context: ServiceContext, operation: str, key: str, request: object) -> Claim:
+def claim(context: ServiceContext, operation: str, key: str, request: object) -> Claim:
+    """Return the claim of an idempotency key for one operation of whoever asks."""
     return claim_for(f"{operation}:{context.actor.label}", check_key(key), request)

@@ -46,6 +46,10 @@ class Silent(SandboxPayments):
         await super().refund(key, reference, amount)
         raise ProviderTimeout
 
+    async def refund_unreferenced(self, key: str, destination: str, amount: Money) -> ProviderAnswer:
+        await super().refund_unreferenced(key, destination, amount)
+        raise ProviderTimeout
+
     async def void(self, key: str, reference: str) -> ProviderAnswer:
         await super().void(key, reference)
         raise ProviderTimeout
@@ -58,6 +62,9 @@ class Unreachable(SandboxPayments):
         raise ProviderTimeout
 
     async def refund(self, key: str, reference: str, amount: Money) -> ProviderAnswer:
+        raise ProviderTimeout
+
+    async def refund_unreferenced(self, key: str, destination: str, amount: Money) -> ProviderAnswer:
         raise ProviderTimeout
 
     async def void(self, key: str, reference: str) -> ProviderAnswer:

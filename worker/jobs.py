@@ -26,6 +26,7 @@ from services import (
     stock_losses,
     stored_value_sweeps,
     tracking,
+    unlinked_refund_payments,
 )
 from worker import notifications, payment_callbacks
 from worker import tracking as tracking_jobs
@@ -39,6 +40,7 @@ JOBS = (
     Job("expire_carts", 60.0, cart_sweeps.expire_abandoned),
     # A payment whose answer never came is found out within seconds of its provider's recovery.
     Job("settle_payments", 1.0, payment_sweep.settle_due),
+    Job("settle_unlinked_refunds", 1.0, unlinked_refund_payments.settle_due),
     # A label whose carrier gave no answer is bought within seconds of its return; canceled ones go back.
     Job("buy_labels", 1.0, label_calls.buy_due),
     # Phones and staff see where a parcel is within a second of its carrier's word.

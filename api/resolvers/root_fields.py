@@ -23,7 +23,8 @@ class Openness(Enum):
     TOKEN = "whoever holds the aggregate's secret token (checked by the use case)"  # noqa: S105 - not a secret
 
 
-Access = Permission | Openness
+Access = Permission | frozenset[Permission] | Openness
+"""One permission, some of which any suffices, or none."""
 PUBLIC = Openness.PUBLIC
 TOKEN = Openness.TOKEN
 
@@ -102,3 +103,5 @@ def check(info: Info, access_rule: Access) -> None:
     """Raise AccessDenied unless the actor may use the field."""
     if isinstance(access_rule, Permission):
         access.require(info.context.actor, access_rule)
+    elif isinstance(access_rule, frozenset):
+        access.require(info.context.actor, *sorted(access_rule))

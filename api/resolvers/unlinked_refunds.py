@@ -10,6 +10,7 @@ from api.schema.unlinked_refund_changes import (
     UnlinkedRefundCreateInput,
     UnlinkedRefundDecideInput,
     UnlinkedRefundInspectInput,
+    UnlinkedRefundLinkInput,
     UnlinkedRefundPayInput,
     UnlinkedRefundPayload,
     UnlinkedRefundPolicyPayload,
@@ -27,7 +28,7 @@ from api.schema.unlinked_refunds import (
 )
 from domain import unlinked_refunds as domain
 from domain.kernel.pages import DEFAULT_PAGE_SIZE
-from services import unlinked_refunds
+from services import unlinked_refund_links, unlinked_refund_payments, unlinked_refunds
 from services.access import Permission
 
 
@@ -35,7 +36,7 @@ from services.access import Permission
 class UnlinkedRefundsQuery:
     """Queries of refunds without an order."""
 
-    @query(Permission.REFUNDS_UNLINKED)
+    @query(frozenset({Permission.REFUNDS_UNLINKED, Permission.REFUNDS_APPROVE}))
     async def unlinked_refunds(
         self,
         info: Info,
@@ -44,7 +45,10 @@ class UnlinkedRefundsQuery:
         first: int | None = DEFAULT_PAGE_SIZE,
         after: str | None = None,
     ) -> UnlinkedRefundConnection | None:
-        """Refunds without an order, newest first; of one status, or of one channel (its slug)."""
+        """Refunds without an order, newest first; of one status, or of one channel (its slug).
+
+        Who may only approve sees those that wait for it, and those that they have decided.
+        """
         request = page_request(NEWEST, KEY, first, after)
         found = await unlinked_refunds.page(
             info.context.service, request.size, request.after, status, channel
@@ -52,6 +56,11 @@ class UnlinkedRefundsQuery:
         return UnlinkedRefundConnection.of(found, request)
 
     @query(Permission.REFUNDS_UNLINKED)
+    async def unlinked_refund_providers(self, info: Info) -> list[str] | None:
+        """The payment providers that give money to a card or account that they have no payment of."""
+        return unlinked_refund_payments.providers(info.context.service)
+
+    @query(frozenset({Permission.REFUNDS_UNLINKED, Permission.CHANNELS_WRITE}))
     async def unlinked_refund_policies(self, info: Info) -> list[UnlinkedRefundPolicy] | None:
         """The limits of all channels that have some; in the others a second person looks at each refund."""
         found = await unlinked_refunds.policies(info.context.service)
@@ -138,16 +147,40 @@ class UnlinkedRefundsMutation:
         info: Info,
         input: UnlinkedRefundPayInput,  # noqa: A002
     ) -> UnlinkedRefundPayload | None:
-        """Give the money out, once all goods are looked at: as store credit, or as a person has paid it."""
-        paid = await unlinked_refunds.pay(
+        """Give the money out, once all goods are looked at: as store credit, by hand, or by a provider.
+
+        A provider that does not answer at once leaves it PAYING: its answer is found out by itself.
+        """
+        paid = await unlinked_refund_payments.pay(
             info.context.service,
             decode_id(REFUND, input.id, "id"),
             input.method,
             input.payment_reference,
             input.expected_version,
             input.idempotency_key,
+            provider=input.provider,
+            destination=input.destination,
         )
         return UnlinkedRefundPayload(unlinked_refund=UnlinkedRefund.of(paid))
+
+    @mutation(UnlinkedRefundPayload, Permission.REFUNDS_UNLINKED)
+    async def unlinked_refund_link(
+        self,
+        info: Info,
+        input: UnlinkedRefundLinkInput,  # noqa: A002
+    ) -> UnlinkedRefundPayload | None:
+        """Link a paid refund to an order that was found after all: its units come back in no return.
+
+        Needs `orders.read` too: the order has to be one that the actor may see.
+        """
+        linked = await unlinked_refund_links.link(
+            info.context.service,
+            decode_id(REFUND, input.id, "id"),
+            input.ref.to_domain("ref"),
+            input.expected_version,
+            input.idempotency_key,
+        )
+        return UnlinkedRefundPayload(unlinked_refund=UnlinkedRefund.of(linked))
 
     @mutation(UnlinkedRefundPolicyPayload, Permission.CHANNELS_WRITE)
     async def unlinked_refund_policy_set(
@@ -162,6 +195,7 @@ class UnlinkedRefundsMutation:
             input.four_eyes_above.to_domain(),
             None if input.most is None else input.most.to_domain(),
             None if input.most_per_day is None else input.most_per_day.to_domain(),
+            None if input.alone_per_day is None else input.alone_per_day.to_domain(),
         )
         return UnlinkedRefundPolicyPayload(policy=UnlinkedRefundPolicy.of(policy))
 

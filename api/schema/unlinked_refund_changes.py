@@ -5,13 +5,15 @@ from uuid import UUID
 import strawberry
 
 from api.errors import UserError
+from api.schema.orders import OrderRef
 from api.schema.received import looks_of, units_by_line
 from api.schema.returns import ReturnDisposition, ReturnGrade
 from api.schema.unlinked_refunds import LINE, UnlinkedRefund, UnlinkedRefundMethod, UnlinkedRefundPolicy
 from api.schema.values import MoneyInput
 from domain.return_receipts import Look
 from domain.returns import Grade
-from domain.unlinked_refunds import Evidence, Recipient, WantedLine
+from domain.unlinked_refund_requests import WantedLine
+from domain.unlinked_refunds import Evidence, Recipient
 from services.unlinked_refunds import Wanted
 
 
@@ -46,6 +48,11 @@ class UnlinkedRefundCreateInput:
         default=None, description="Who the customer is in another system. It or the address is needed."
     )
     keeps_items: bool = strawberry.field(default=False, description="Whether no goods are waited for.")
+    document_known: bool = strawberry.field(
+        default=False,
+        description="Whether it is known that the document has brought money before, or is the number of an "
+        "order here. A second person always looks at such.",
+    )
 
     def to_wanted(self) -> Wanted:
         """Return what is asked for, still to be checked."""
@@ -55,6 +62,7 @@ class UnlinkedRefundCreateInput:
             Evidence(self.reason, self.document_reference),
             [line.to_domain() for line in self.lines],
             self.keeps_items,
+            self.document_known,
         )
 
 
@@ -124,6 +132,24 @@ class UnlinkedRefundPayInput:
     payment_reference: str | None = strawberry.field(
         default=None, description="By which a payment by hand is known: the till's or the bank's."
     )
+    provider: str | None = strawberry.field(
+        default=None, description="Which provider is to pay, of unlinkedRefundProviders; for PROVIDER."
+    )
+    destination: str | None = strawberry.field(
+        default=None,
+        description="The provider's own name of the card or account, from its form or terminal: never a card "
+        "number. For PROVIDER; it is forgotten once the provider has decided.",
+    )
+    expected_version: int | None = None
+
+
+@strawberry.input
+class UnlinkedRefundLinkInput:
+    """A refund, and the order that was found for it."""
+
+    id: strawberry.ID
+    ref: OrderRef
+    idempotency_key: str
     expected_version: int | None = None
 
 
@@ -136,6 +162,10 @@ class UnlinkedRefundPolicySetInput:
     most: MoneyInput | None = strawberry.field(default=None, description="Of one refund.")
     most_per_day: MoneyInput | None = strawberry.field(
         default=None, description="Of all refunds of 24 hours together."
+    )
+    alone_per_day: MoneyInput | None = strawberry.field(
+        default=None,
+        description="Of one person's refunds of 24 hours that nobody else approved; above it somebody does.",
     )
 
 

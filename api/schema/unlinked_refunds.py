@@ -12,6 +12,7 @@ from api.scalars import encode_id
 from api.schema.values import Money, Node
 from domain import unlinked_refunds as domain
 from domain.channels import Channel
+from domain.unlinked_refund_requests import UnlinkedRefundPolicy as UnlinkedRefundPolicyRow
 
 REFUND = "UnlinkedRefund"
 LINE = "UnlinkedRefundLine"
@@ -25,8 +26,13 @@ UnlinkedRefundStatus = strawberry.enum(
 )
 UnlinkedRefundMethod = strawberry.enum(
     domain.UnlinkedRefundMethod,
-    description="How the money goes out. PROVIDER is refused: none set up here gives money back without a "
-    "payment of its own.",
+    description="How the money goes out. PROVIDER: by one of `unlinkedRefundProviders`, to a card or account "
+    "that it has no payment of.",
+)
+UnlinkedRefundPaymentStatus = strawberry.enum(
+    domain.RefundPaymentStatus,
+    name="UnlinkedRefundPaymentStatus",
+    description="What became of a request to a provider.",
 )
 
 
@@ -60,6 +66,54 @@ class UnlinkedRefundLine:
         )
 
 
+@strawberry.type
+class UnlinkedRefundPayment:
+    """A request to a payment provider to pay a refund out."""
+
+    provider: str
+    status: UnlinkedRefundPaymentStatus  # type: ignore[valid-type]
+    amount: Money
+    requested_at: datetime
+    requested_by: str
+    settled_at: datetime | None
+    reference: str | None = strawberry.field(description="The provider's own name of what it paid.")
+    decline_code: str | None = strawberry.field(description="Why it refused, in its words.")
+
+    @classmethod
+    def of(cls, asked: domain.RefundPayment, currency: str) -> "UnlinkedRefundPayment":
+        """Return the GraphQL form of a request."""
+        return cls(
+            provider=asked.provider,
+            status=asked.status,
+            amount=Money.of_minor(asked.amount_minor, currency),
+            requested_at=asked.requested_at,
+            requested_by=asked.requested_by,
+            settled_at=asked.settled_at,
+            reference=asked.reference,
+            decline_code=asked.decline_code,
+        )
+
+
+@strawberry.type
+class UnlinkedRefundLink:
+    """Units of a refund whose order was found after all: they come back in no return."""
+
+    line_id: strawberry.ID
+    order_id: strawberry.ID
+    order_line_id: strawberry.ID
+    quantity: int
+
+    @classmethod
+    def of(cls, link: domain.Link) -> "UnlinkedRefundLink":
+        """Return the GraphQL form of a link."""
+        return cls(
+            line_id=encode_id(LINE, link.line_id),
+            order_id=encode_id("Order", link.order_id),
+            order_line_id=encode_id("OrderLine", link.order_line_id),
+            quantity=link.units,
+        )
+
+
 @strawberry.type(description="Money given back for goods whose sale is not in the books.")
 class UnlinkedRefund(Node):
     """A refund without an order."""
@@ -71,6 +125,9 @@ class UnlinkedRefund(Node):
     external_id: str | None
     reason: str
     document_reference: str
+    document_known: bool = strawberry.field(
+        description="Whether the document was known to have brought money before, or to be an order's number."
+    )
     keeps_items: bool = strawberry.field(description="Whether no goods are waited for.")
     created_at: datetime
     created_by: str
@@ -85,6 +142,12 @@ class UnlinkedRefund(Node):
     paid: Money
     paid_at: datetime | None
     paid_by: str | None
+    payments: list[UnlinkedRefundPayment] = strawberry.field(
+        description="What was asked of providers, the latest last."
+    )
+    links: list[UnlinkedRefundLink] = strawberry.field(
+        description="The orders that were found for it, line by line."
+    )
     lines: list[UnlinkedRefundLine]
     row: strawberry.Private[domain.UnlinkedRefund]
 
@@ -100,6 +163,7 @@ class UnlinkedRefund(Node):
             external_id=found.recipient.external_id,
             reason=found.evidence.reason,
             document_reference=found.evidence.document_reference,
+            document_known=found.document_known,
             keeps_items=found.keeps_items,
             created_at=found.created_at,
             created_by=found.created_by,
@@ -112,6 +176,8 @@ class UnlinkedRefund(Node):
             paid=Money.of_minor(found.paid_minor, found.currency),
             paid_at=found.paid_at,
             paid_by=found.paid_by,
+            payments=[UnlinkedRefundPayment.of(one, found.currency) for one in found.payments],
+            links=[UnlinkedRefundLink.of(one) for one in found.links],
             lines=[UnlinkedRefundLine.of(line, found.currency) for line in found.lines],
             row=found,
         )
@@ -152,10 +218,10 @@ class UnlinkedRefundPolicy:
     """A channel's limits of refunds without an order; null: no such limit."""
 
     version: int
-    row: strawberry.Private[domain.UnlinkedRefundPolicy]
+    row: strawberry.Private[UnlinkedRefundPolicyRow]
 
     @classmethod
-    def of(cls, policy: domain.UnlinkedRefundPolicy) -> "UnlinkedRefundPolicy":
+    def of(cls, policy: UnlinkedRefundPolicyRow) -> "UnlinkedRefundPolicy":
         """Return the GraphQL form of limits."""
         return cls(version=policy.version, row=policy)
 
@@ -181,8 +247,16 @@ class UnlinkedRefundPolicy:
         most = self.row.most_per_day_minor
         return None if most is None else Money.of_minor(most, (await _channel(info, self.row)).currency)
 
+    @strawberry.field(  # type: ignore[untyped-decorator]
+        description="The most that one person's refunds of 24 hours may be that nobody else approved."
+    )
+    async def alone_per_day(self, info: Info) -> Money | None:
+        """Return the limit."""
+        most = self.row.alone_per_day_minor
+        return None if most is None else Money.of_minor(most, (await _channel(info, self.row)).currency)
 
-async def _channel(info: Info, policy: domain.UnlinkedRefundPolicy) -> Channel:
+
+async def _channel(info: Info, policy: UnlinkedRefundPolicyRow) -> Channel:
     assert policy.channel_id is not None, "it is a row's"  # noqa: S101
     found = await info.context.loaders.channels().load(policy.channel_id)
     assert found is not None, "a foreign key holds every policy to its channel"  # noqa: S101

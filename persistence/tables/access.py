@@ -12,6 +12,8 @@ apps = Table(
     Column("token_hash", LargeBinary, nullable=False, unique=True),
     Column("permissions", ARRAY(Text), nullable=False),
     moment("created_at"),
+    # Whose it is: where two people are needed, what belongs to one person is one.
+    text_column("owner", optional=True),
     moment("revoked_at", optional=True),
 )
 

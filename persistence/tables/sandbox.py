@@ -45,13 +45,16 @@ sandbox_changes = Table(
     metadata,
     Column("reference", Text, primary_key=True),
     Column("idempotency_key", Text, nullable=False, unique=True),
-    Column("charge_reference", Text, ForeignKey("sandbox_charges.reference"), nullable=False, index=True),
+    Column("charge_reference", Text, ForeignKey("sandbox_charges.reference"), index=True),
+    # Where a refund went that is of no charge.
+    text_column("destination", optional=True),
     text_column("kind"),
     text_column("state"),
     text_column("currency"),
     Column("amount_minor", BigInteger, nullable=False),
     text_column("decline_code", optional=True),
     moment("created_at"),
+    CheckConstraint("num_nonnulls(charge_reference, destination) = 1", name="subject"),
 )
 
 # What the sandbox has to tell of each movement; written with it.
@@ -59,7 +62,8 @@ sandbox_callbacks = Table(
     "sandbox_callbacks",
     metadata,
     Column("id", Text, primary_key=True),
-    Column("charge_reference", Text, ForeignKey("sandbox_charges.reference"), nullable=False, index=True),
+    # A charge, or a refund that is of none.
+    Column("charge_reference", Text, nullable=False, index=True),
     text_column("change_reference"),
     text_column("kind"),
     text_column("outcome"),

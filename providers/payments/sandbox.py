@@ -24,7 +24,7 @@ from domain.ports import (
     ReportLine,
 )
 from providers.payments import sandbox_callbacks, sandbox_report
-from providers.payments.sandbox_methods import BEHAVIOURS, Fate, Faults
+from providers.payments.sandbox_methods import BEHAVIOURS, UNKNOWN_DESTINATION, Fate, Faults
 from providers.payments.sandbox_record import Change, SandboxRecord
 from providers.payments.sandbox_record import Charge as Charge
 from providers.payments.sandbox_record import charges as charges
@@ -95,6 +95,29 @@ class SandboxPayments:
     async def refund(self, key: str, reference: str, amount: Money) -> ProviderAnswer:
         """Give a part of what was captured back, or all, once per key."""
         return await self._change(TransactionKind.REFUND, key, reference, amount)
+
+    async def refund_unreferenced(self, key: str, destination: str, amount: Money) -> ProviderAnswer:
+        """Give an amount to whoever `destination` is, once per key; it answers as the method of that name."""
+        known = destination in BEHAVIOURS
+        behaviour = self._faults.behaviour(destination, key) if known else UNKNOWN_DESTINATION
+        if behaviour.fate is Fate.LOST:
+            raise ProviderTimeout
+        change = await self._record.credit(
+            {
+                **sandbox_callbacks.changing(TransactionKind.REFUND, key, None, amount, self._faults),
+                "destination": destination,
+                "state": "DECLINED" if behaviour.state == "DECLINED" else "SUCCEEDED",
+                "decline_code": behaviour.decline_code,
+            }
+        )
+        await self._meet(behaviour.fate)
+        if change is None:
+            raise ProviderTimeout
+        return _change_answer(change)
+
+    async def find_unreferenced(self, key: str) -> ProviderAnswer | None:
+        """Return what became of the refund with `key`; None when it never arrived."""
+        return await self.find_change(key, "")
 
     async def find_change(self, key: str, reference: str) -> ProviderAnswer | None:
         """Return what became of the capture or refund with `key`; None when it never arrived."""

@@ -100,8 +100,10 @@ def telling(faults: Faults, key: str, now: datetime) -> dict[str, Any]:
     }
 
 
-def changing(kind: TransactionKind, key: str, charge: str, amount: Money, faults: Faults) -> dict[str, Any]:
-    """Return what the record needs to do something with a charge and to tell of it."""
+def changing(
+    kind: TransactionKind, key: str, charge: str | None, amount: Money, faults: Faults
+) -> dict[str, Any]:
+    """Return what the record needs to do something with a charge, or with none, and to tell of it."""
     return {
         "reference": f"sbx_{kind.value.lower()}_{uuid4().hex}",
         "key": key,

@@ -44,6 +44,8 @@ def _declines(code: str) -> Behaviour:
 
 
 DECLINED = _declines("card_declined")
+UNKNOWN_DESTINATION = _declines("unknown_destination")
+"""What a refund without a payment meets whose destination is not the name of a method."""
 BEHAVIOURS: Mapping[str, Behaviour] = MappingProxyType(
     {
         "ok": Behaviour(),

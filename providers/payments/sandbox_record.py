@@ -119,10 +119,34 @@ _CHANGE = text(
     bindparam("due_at", type_=DateTime(timezone=True)),
     bindparam("told_key", type_=Text()),
 )
+# A refund of no charge: its own name stands where others name their charge.
+_CREDIT = text(
+    f"""
+    WITH change AS (
+        INSERT INTO sandbox_changes
+               (reference, idempotency_key, destination, kind, state, currency, amount_minor, decline_code,
+                created_at)
+        VALUES (:reference, :key, :destination, :kind, :state, :currency, :amount_minor, :decline_code, :now)
+        ON CONFLICT (idempotency_key) DO NOTHING
+        RETURNING reference, idempotency_key, kind, state, currency, amount_minor, decline_code, destination
+    ), told AS (
+        {_TELL}
+        SELECT :event_id, reference, reference, kind, state, currency, amount_minor, idempotency_key,
+               decline_code, :now, :due_at, :deliveries
+          FROM change
+    )
+    SELECT reference, state, currency, amount_minor, decline_code, destination AS method FROM change
+    """
+).bindparams(
+    bindparam("now", type_=DateTime(timezone=True)),
+    bindparam("due_at", type_=DateTime(timezone=True)),
+    bindparam("decline_code", type_=Text()),
+)
 _FIND_CHANGE = text(
     """
-    SELECT n.reference, n.state, n.currency, n.amount_minor, n.decline_code, c.method
-      FROM sandbox_changes n JOIN sandbox_charges c ON c.reference = n.charge_reference
+    SELECT n.reference, n.state, n.currency, n.amount_minor, n.decline_code,
+           coalesce(c.method, n.destination) AS method
+      FROM sandbox_changes n LEFT JOIN sandbox_charges c ON c.reference = n.charge_reference
      WHERE n.idempotency_key = :key
     """
 )
@@ -179,7 +203,7 @@ class Charge:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What was done with a charge, or was refused; `method` is the charge's."""
+    """What was done with a charge, or was refused; `method` is the charge's, or where it went without one."""
 
     reference: str
     state: str
@@ -211,6 +235,11 @@ class SandboxRecord:
     async def change(self, values: Mapping[str, Any]) -> Change | None:
         """Record a capture, refund or chargeback once per key; None when there is no such charge."""
         row = await self._row(_CHANGE, values) or await self._row(_FIND_CHANGE, {"key": values["key"]})
+        return _change(row)
+
+    async def credit(self, values: Mapping[str, Any]) -> Change | None:
+        """Record a refund of no charge once per key."""
+        row = await self._row(_CREDIT, values) or await self._row(_FIND_CHANGE, {"key": values["key"]})
         return _change(row)
 
     async def find_change(self, key: str) -> Change | None:

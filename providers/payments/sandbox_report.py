@@ -13,7 +13,8 @@ from domain.ports import ProviderTimeout, ReportLine
 
 _REPORT = text(
     """
-    SELECT kind, charge_reference, reference, idempotency_key, currency, amount_minor, created_at
+    SELECT kind, coalesce(charge_reference, reference) AS charge_reference, reference, idempotency_key,
+           currency, amount_minor, created_at
       FROM sandbox_changes
      WHERE state = 'SUCCEEDED' AND kind IN ('CAPTURE', 'REFUND', 'CHARGEBACK')
        AND created_at >= :since AND created_at < :until

@@ -3,35 +3,29 @@
 import asyncio
 import json
 import re
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from domain.kernel.errors import AmountTooLarge, IllegalTransition, InvalidInput, SameActor
-from domain.kernel.money import Amount
+from domain.kernel.errors import AmountTooLarge, IllegalTransition, InvalidInput, NotFound, SameActor
 from domain.return_receipts import Look
 from domain.returns import Disposition, Grade
 from domain.unlinked_refunds import (
     TRANSITIONS,
-    Evidence,
-    Recipient,
     UnlinkedRefund,
     UnlinkedRefundMethod,
     UnlinkedRefundStatus,
-    WantedLine,
 )
 from persistence.database import Database
-from services import ledger_reports, stock_ledger, stored_values, unlinked_refunds
-from services.access import Permission
-from services.context import ServiceContext
-from services.unlinked_refunds import Wanted
+from services import apps, ledger_reports, stored_values, unlinked_refunds
+from services.access import Actor, Permission
 from tests import books
 from tests.cart_flows import levels, run_sql
 from tests.factories import (
     data_of,
+    execute,
     make_app,
     make_channel,
     make_context,
@@ -40,10 +34,9 @@ from tests.factories import (
     variant_draft,
 )
 from tests.statements import count_statements
+from tests.unlinked import CLERK, LEAD, act, ask, check_books, decide, open_till, pay
 
 PAGE = (Path(__file__).parents[2] / "docs" / "features" / "unlinked_refunds.md").read_text()
-CLERK = make_app(Permission.REFUNDS_UNLINKED)
-LEAD = make_app(Permission.REFUNDS_UNLINKED, Permission.REFUNDS_APPROVE, Permission.CHANNELS_WRITE)
 STORE_CREDIT, MANUAL = UnlinkedRefundMethod.STORE_CREDIT, UnlinkedRefundMethod.MANUAL
 STATUS = UnlinkedRefundStatus
 
@@ -82,7 +75,7 @@ async def test_the_examples_of_the_page_run(database: Database) -> None:
     credit = await stored_values.credit(make_context(database), "ada@example.com", "USD")
     assert credit is not None
     assert credit.balance_minor == 2400
-    await _check(database)
+    await check_books(database)
 
 
 def test_the_table_of_statuses_is_the_one_in_force() -> None:
@@ -93,50 +86,129 @@ def test_the_table_of_statuses_is_the_one_in_force() -> None:
 
 
 async def test_a_second_person_approves_above_the_amount_and_never_who_asked(database: Database) -> None:
-    await _open(database, four_eyes=20)
-    small = await _ask(_as(database), "20.00")
+    await open_till(database, four_eyes_above=20)
+    small = await ask(act(database), "20.00")
     assert (small.status, small.decided_by) == (STATUS.APPROVED, CLERK.label)
-    large = await _ask(_as(database, LEAD), "20.01")
+    large = await ask(act(database, LEAD), "20.01")
     assert (large.status, large.decided_by) == (STATUS.PENDING_APPROVAL, None)
 
     with pytest.raises(SameActor):
-        await _decide(_as(database, LEAD), large)
+        await decide(act(database, LEAD), large)
     with pytest.raises(IllegalTransition):
-        await _pay(_as(database, LEAD), large)
+        await pay(act(database, LEAD), large)
     other = make_app(Permission.REFUNDS_APPROVE)
-    approved = await _decide(_as(database, other), large)
+    approved = await decide(act(database, other), large)
     assert (approved.status, approved.decided_by) == (STATUS.APPROVED, other.label)
+
+
+async def test_all_tokens_of_one_person_are_one_person(database: Database) -> None:
+    await open_till(database)
+    clerk, same, other = [
+        await _app_of(database, owner, *permissions)
+        for owner, *permissions in (
+            ("grace", Permission.REFUNDS_UNLINKED),
+            ("Grace", Permission.REFUNDS_APPROVE),
+            ("ada", Permission.REFUNDS_APPROVE),
+        )
+    ]
+    made = await ask(act(database, clerk), "1.00")
+    with pytest.raises(SameActor):
+        await decide(act(database, same), made)
+    # Declining gives nothing away.
+    await decide(act(database, same), await ask(act(database, clerk), "1.00"), STATUS.DECLINED)
+    with count_statements(database) as approving:
+        assert (await decide(act(database, other), made)).decided_by == other.label
+    assert len(approving) == 8, approving
+
+
+async def test_who_may_only_approve_sees_what_waits_for_it_and_what_they_decided(database: Database) -> None:
+    await open_till(database, four_eyes_above=1)
+    approver, other = make_app(Permission.REFUNDS_APPROVE), make_app(Permission.REFUNDS_APPROVE)
+    alone, waits, mine, others = [
+        await ask(act(database), price) for price in ("1.00", "2.00", "3.00", "4.00")
+    ]
+    await decide(act(database, approver), mine)
+    await decide(act(database, other), others)
+
+    listed = await data_of(database, "{ unlinkedRefunds { edges { node { id number } } } }", {}, approver)
+
+    nodes = [edge["node"] for edge in listed["unlinkedRefunds"]["edges"]]
+    assert [one["number"] for one in nodes] == [mine.number, waits.number]
+    all_of_them = await data_of(database, "{ unlinkedRefunds { edges { node { id } } } }", {}, CLERK)
+    single = "query ($id: ID!) { node(id: $id) { id } }"
+    seen = [
+        (await data_of(database, single, edge["node"], approver))["node"]
+        for edge in all_of_them["unlinkedRefunds"]["edges"]
+    ]
+    assert [one and one["id"] for one in seen] == [None, nodes[0]["id"], nodes[1]["id"], None]
+    for one in (alone, others):
+        with pytest.raises(NotFound):
+            await decide(act(database, approver), one)
+    assert (await execute(database, "{ unlinkedRefundPolicies { version } }", {}, approver)).errors
 
 
 async def test_without_limits_of_its_channel_each_is_looked_at(database: Database) -> None:
     await make_channel(database, slug="till")
-    assert (await _ask(_as(database), "0.01")).status is STATUS.PENDING_APPROVAL
+    assert (await ask(act(database), "0.01")).status is STATUS.PENDING_APPROVAL
 
 
 async def test_limits_hold_for_requests_at_once(database: Database) -> None:
-    await _open(database, most=10, per_day=25)
+    await open_till(database, most=10, most_per_day=25)
     with pytest.raises(AmountTooLarge) as refused:
-        await _ask(_as(database), "10.01")
+        await ask(act(database), "10.01")
     assert (refused.value.left_minor, refused.value.path) == (1000, ("lines",))
 
-    answers = await asyncio.gather(*(_ask(_as(database), "10.00") for _ in range(8)), return_exceptions=True)
+    answers = await asyncio.gather(*(ask(act(database), "10.00") for _ in range(8)), return_exceptions=True)
     assert sum(isinstance(one, UnlinkedRefund) for one in answers) == 2
     assert {one.left_minor for one in answers if isinstance(one, AmountTooLarge)} == {500}
     # What is declined uses nothing up.
     made = next(one for one in answers if isinstance(one, UnlinkedRefund))
-    await _decide(_as(database, LEAD), made, STATUS.CANCELED)
-    assert (await _ask(_as(database), "10.00")).total_minor == 1000
+    await decide(act(database, LEAD), made, STATUS.CANCELED)
+    assert (await ask(act(database), "10.00")).total_minor == 1000
+
+
+async def test_small_ones_of_one_person_add_up_to_a_large_one(database: Database) -> None:
+    await open_till(database, four_eyes_above=10, alone_per_day=25)
+    asked = [await ask(act(database), "10.00") for _ in range(3)]
+    assert [one.status for one in asked] == [STATUS.APPROVED, STATUS.APPROVED, STATUS.PENDING_APPROVAL]
+    # Of others they are not, and what somebody else approved is not one's alone.
+    assert (await ask(act(database, LEAD), "10.00")).status is STATUS.APPROVED
+    await decide(act(database, LEAD), asked[2])
+    assert (await ask(act(database), "5.00")).status is STATUS.APPROVED
+    assert (await ask(act(database), "0.01")).status is STATUS.PENDING_APPROVAL
+
+
+async def test_one_document_brings_money_once_however_it_is_written(database: Database) -> None:
+    await open_till(database, four_eyes_above=100)
+    clerk = act(database)
+    ways = ("Receipt 2011-17", "receipt 2011/17", " RECEIPT  2011 17.", "receipt: 2011_17")
+
+    answers = await asyncio.gather(
+        *(ask(clerk, "1.00", document=one) for one in ways), return_exceptions=True
+    )
+
+    (made,) = [one for one in answers if isinstance(one, UnlinkedRefund)]
+    refused = [one for one in answers if isinstance(one, InvalidInput)]
+    assert {(one.path, made.number in one.message) for one in refused} == {(("documentReference",), True)}
+    assert len(refused) == 3
+    # Another number is another paper; and who knows that there was money for it needs a second person.
+    assert (await ask(clerk, "1.00", document="receipt 2011-1 7")).status is STATUS.APPROVED
+    known = await ask(clerk, "1.00", document=ways[0], known=True)
+    assert (known.status, known.document_known) == (STATUS.PENDING_APPROVAL, True)
+    # What is given up leaves its document free.
+    await decide(clerk, made, STATUS.CANCELED)
+    assert (await ask(clerk, "1.00", document=ways[1])).status is STATUS.APPROVED
 
 
 async def test_it_is_paid_once_and_only_what_was_accepted(database: Database) -> None:
-    await _open(database, four_eyes=1000)
+    await open_till(database, four_eyes_above=1000)
     london = await make_location(database)
     (variant,) = (await make_product(database, variant_draft(sku="FAIR-MUG")))[1]
-    clerk = _as(database)
-    asked = await _ask(clerk, "3.00", quantity=5, sku=variant.sku, tax="1.00", keeps=False)
+    clerk = act(database)
+    asked = await ask(clerk, "3.00", quantity=5, sku=variant.sku, tax="1.00", keeps=False)
     line = asked.lines[0]
     with pytest.raises(IllegalTransition):
-        await _pay(clerk, asked)
+        await pay(clerk, asked)
     with count_statements(database) as receiving:
         await unlinked_refunds.receive(clerk, asked.id, london.code, {line.id: 4}, None, str(uuid4()))
     looks = [
@@ -151,13 +223,13 @@ async def test_it_is_paid_once_and_only_what_was_accepted(database: Database) ->
     (stock,) = await run_sql(database, "SELECT available, damaged, quality_control FROM stock_levels")
     assert tuple(stock) == (2, 1, 0)
 
-    answers = await asyncio.gather(*(_pay(clerk, asked) for _ in range(8)), return_exceptions=True)
+    answers = await asyncio.gather(*(pay(clerk, asked) for _ in range(8)), return_exceptions=True)
     (paid,) = [one for one in answers if isinstance(one, UnlinkedRefund)]
     assert (paid.status, paid.paid_minor, paid.payment_reference) == (STATUS.PAID, 900, "till 3")
     assert {type(one) for one in answers} == {UnlinkedRefund, IllegalTransition}
     # Tax is the part of the units that were accepted, rounded half up.
     assert books.left(await books.lines(database)) == {"REFUND": 840, "TAX": 60, "CASH:manual": -900}
-    await _check(database)
+    await check_books(database)
     assert [len(receiving), len(inspecting)] == [10, 9], (receiving, inspecting)
     await run_sql(database, "UPDATE unlinked_refunds SET paid_minor = 899 RETURNING id")
     (found,) = (await ledger_reports.check(make_context(database))).unexplained
@@ -165,8 +237,8 @@ async def test_it_is_paid_once_and_only_what_was_accepted(database: Database) ->
 
 
 async def test_bad_input_names_its_field(database: Database) -> None:
-    await _open(database)
-    clerk = _as(database)
+    await open_till(database)
+    clerk = act(database)
     wrong: tuple[tuple[dict[str, Any], tuple[str, ...]], ...] = (
         ({"quantity": 0}, ("lines", "0", "quantity")),
         ({"sku": "\0"}, ("lines", "0", "sku")),
@@ -179,85 +251,37 @@ async def test_bad_input_names_its_field(database: Database) -> None:
     )
     for changes, path in wrong:
         with pytest.raises(InvalidInput) as refused:
-            await _ask(clerk, **{"price": "1.00", **changes})
+            await ask(clerk, **{"price": "1.00", **changes})
         assert refused.value.path == path, changes
-    made = await _ask(_as(database, LEAD), "1.00", email=None, external_id="till-7")
-    made = await _decide(_as(database, make_app(Permission.REFUNDS_APPROVE)), made)
+    made = await ask(act(database, LEAD), "1.00", email=None, external_id="till-7")
+    made = await decide(act(database, make_app(Permission.REFUNDS_APPROVE)), made)
     for method, reference, field in (
-        (UnlinkedRefundMethod.PROVIDER, None, "method"),
+        (UnlinkedRefundMethod.PROVIDER, None, "provider"),
         (STORE_CREDIT, None, "method"),
         (STORE_CREDIT, "x", "paymentReference"),
         (MANUAL, None, "paymentReference"),
     ):
         with pytest.raises(InvalidInput) as refused:
-            await _pay(clerk, made, method, reference)
+            await pay(clerk, made, method, reference)
         assert refused.value.path == (field,)
     assert await books.lines(database) == []
 
 
 async def test_the_same_key_asks_once_and_each_step_takes_few_statements(database: Database) -> None:
-    await _open(database)
-    clerk = _as(database)
+    await open_till(database)
+    clerk = act(database)
     with count_statements(database) as asking:
-        first = await _ask(clerk, "1.00", key="once")
-    assert (await _ask(clerk, "1.00", key="once")).id == first.id
-    await _decide(_as(database, LEAD), first)
+        first = await ask(clerk, "1.00", key="once")
+    assert (await ask(clerk, "1.00", key="once")).id == first.id
+    await decide(act(database, LEAD), first)
     with count_statements(database) as paying:
-        await _pay(clerk, first, STORE_CREDIT, None)
-    assert [len(asking), len(paying)] == [9, 9], (asking, paying)
+        await pay(clerk, first, STORE_CREDIT, None)
+    assert [len(asking), len(paying)] == [10, 9], (asking, paying)
 
 
-async def _open(
-    database: Database, four_eyes: int = 0, most: int | None = None, per_day: int | None = None
-) -> None:
-    await make_channel(database, slug="till")
-    amounts = [None if one is None else Amount(Decimal(one), "USD") for one in (most, per_day)]
-    await unlinked_refunds.set_policy(
-        _as(database, LEAD), "till", Amount(Decimal(four_eyes), "USD"), amounts[0], amounts[1]
-    )
-
-
-def _as(database: Database, actor: Any = CLERK) -> ServiceContext:
-    return make_context(database, actor)
-
-
-async def _ask(
-    context: ServiceContext,
-    price: str,
-    *,
-    quantity: int = 1,
-    sku: str = "UNKNOWN",
-    tax: str | None = None,
-    email: str | None = "ada@example.com",
-    external_id: str | None = None,
-    reason: str = "sold at the fair",
-    keeps: bool = True,
-    key: str | None = None,
-) -> UnlinkedRefund:
-    line = WantedLine(
-        sku, quantity, Amount(Decimal(price), "USD"), None if tax is None else Amount(Decimal(tax), "USD")
-    )
-    wanted = Wanted("till", Recipient(email, external_id), Evidence(reason, "receipt 1"), [line], keeps)
-    return await unlinked_refunds.create(context, wanted, key or str(uuid4()))
-
-
-async def _decide(
-    context: ServiceContext, found: UnlinkedRefund, wanted: UnlinkedRefundStatus = STATUS.APPROVED
-) -> UnlinkedRefund:
-    return await unlinked_refunds.decide_on(context, found.id, wanted, None, None)
-
-
-async def _pay(
-    context: ServiceContext,
-    found: UnlinkedRefund,
-    method: UnlinkedRefundMethod = MANUAL,
-    reference: str | None = "till 3",
-) -> UnlinkedRefund:
-    return await unlinked_refunds.pay(context, found.id, method, reference, None, str(uuid4()))
-
-
-async def _check(database: Database) -> None:
+async def _app_of(database: Database, owner: str, *permissions: Permission) -> Actor:
     context = make_context(database)
-    assert (await ledger_reports.check(context)).unexplained == []
-    assert (await stock_ledger.check(context)).discrepancies == []
-    assert (await stored_values.check(context)).discrepancies == []
+    token = await apps.create(context, "till", [one.value for one in permissions], owner)
+    found = await apps.actor_of(context.environment, token)
+    assert found is not None
+    return found

@@ -1,0 +1,109 @@
+"""Refunds without an order whose order is found: what was given money for comes back in no return."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from domain.kernel.errors import IllegalTransition, InvalidInput, NotFound, NotReturnable
+from domain.orders import Order
+from domain.returns import Return
+from domain.unlinked_refunds import UnlinkedRefund
+from persistence.database import Database
+from services import returns, unlinked_refund_links
+from services.access import Permission
+from services.orders import OrderRef
+from tests.checkouts import Shop, events, make_stocked_shop
+from tests.factories import make_app
+from tests.sent_back import arrived_order, ask_for, bring_back, desk, let_return
+from tests.statements import count_statements
+from tests.unlinked import LEAD, act, ask, check_books, decide, pay
+
+FINDER = make_app(Permission.REFUNDS_UNLINKED, Permission.ORDERS_READ)
+
+
+async def test_what_was_given_money_for_comes_back_in_no_return(database: Database) -> None:
+    shop, order = await _sold(database, units=3)
+    refund = await _paid(database, shop, units=2)
+    with count_statements(database) as linking:
+        linked = await _link(database, refund, order)
+
+    assert [one.units for one in linked.links] == [2]
+    assert (await _link(database, refund, order, key="k")).links == linked.links
+    with pytest.raises(NotReturnable) as refused:
+        await ask_for(database, order, 2)
+    assert (refused.value.returnable, refused.value.obstacles) == (1, ("ALREADY_RETURNED",))
+    assert isinstance(await ask_for(database, order, 1), Return)
+    assert ("UnlinkedRefundLinked", order.version + 1) in await events(database, order.id)
+    await check_books(database)
+    assert len(linking) == 14, linking
+
+
+async def test_of_a_return_and_a_link_at_once_the_units_are_one_ones(database: Database) -> None:
+    shop, order = await _sold(database, units=2)
+    refund = await _paid(database, shop, units=2)
+    answers = await asyncio.gather(
+        ask_for(database, order, 1), _link(database, refund, order), return_exceptions=True
+    )
+    linked = sum(one.units for found in answers if isinstance(found, UnlinkedRefund) for one in found.links)
+    asked = sum(line.quantity for found in answers if isinstance(found, Return) for line in found.lines)
+    # Whoever comes first: the link takes what is left, a return no more than that.
+    assert (linked, asked) in {(2, 0), (1, 1)}
+
+
+async def test_what_came_back_before_was_paid_twice_and_staff_are_told(database: Database) -> None:
+    shop, order = await _sold(database, units=1)
+    refund = await _paid(database, shop, units=1)
+    await ask_for(database, order, 1)
+    with pytest.raises(NotReturnable) as refused:
+        await _link(database, refund, order)
+    assert (refused.value.path, refused.value.returnable) == (("ref",), 0)
+
+
+async def test_a_return_that_was_given_up_is_not_taken_up_again_for_what_was_paid(database: Database) -> None:
+    shop, order = await _sold(database, units=1)
+    asked = await ask_for(database, order, 1)
+    await returns.cancel(desk(database), None, asked.id, None, None)
+    await _link(database, await _paid(database, shop, units=1), order)
+    with pytest.raises(IllegalTransition):
+        await bring_back(database, asked, shop.locations[0].code)
+
+
+async def test_only_an_order_that_fits_and_may_be_seen_is_linked(database: Database) -> None:
+    shop, order = await _sold(database, units=1)
+    waits = await decide(act(database, LEAD), await ask(act(database), "1.00", sku=shop.variant.sku))
+    with pytest.raises(IllegalTransition):
+        await _link(database, waits, order)
+    paid = await pay(act(database), waits)
+    with pytest.raises(NotFound):
+        await _link(database, paid, order, actor=make_app(Permission.REFUNDS_UNLINKED))
+    other = await arrived_order(database, 1)
+    with pytest.raises(InvalidInput) as refused:
+        await _link(database, paid, other)
+    assert refused.value.path == ("ref",)
+    # The number of an order that is in the books is no paper of what is not, unless it is said to be.
+    with pytest.raises(InvalidInput) as refused:
+        await ask(act(database), "1.00", document=order.number)
+    assert refused.value.path == ("documentReference",)
+    known = await ask(act(database), "1.00", document=order.number, known=True)
+    assert known.status.value == "PENDING_APPROVAL"
+
+
+async def _sold(database: Database, units: int) -> tuple[Shop, Order]:
+    await let_return(database)
+    shop = await make_stocked_shop(database, 10, slug="till")
+    return shop, await arrived_order(database, units, shop=shop)
+
+
+async def _paid(database: Database, shop: Shop, units: int) -> UnlinkedRefund:
+    """Return a refund of goods of the shop that the customer keeps."""
+    made = await ask(act(database), "10.00", quantity=units, sku=shop.variant.sku)
+    return await pay(act(database), await decide(act(database, LEAD), made))
+
+
+async def _link(
+    database: Database, refund: UnlinkedRefund, order: Order, key: str = "k", actor: Any = FINDER
+) -> UnlinkedRefund:
+    return await unlinked_refund_links.link(
+        act(database, actor), refund.id, OrderRef(number=order.number), None, key
+    )
