@@ -3,17 +3,20 @@
 import strawberry
 
 from api.context import Info
-from api.resolvers.root_fields import CUSTOMER, TOKEN, mutation, query
+from api.resolvers.root_fields import CUSTOMER, PUBLIC, TOKEN, mutation, query
 from api.schema.customers import (
     Customer,
     CustomerSession,
     CustomerSessionCreateInput,
     CustomerSessionPayload,
+    CustomerSignInInput,
+    CustomerSignInRequestInput,
+    CustomerSignInRequestPayload,
     CustomerSignOutInput,
     CustomerSignOutPayload,
     CustomerTokenRefreshInput,
 )
-from services import customers
+from services import customer_sign_ins, customers
 from services.access import Permission
 
 
@@ -31,6 +34,22 @@ class CustomersQuery:
 @strawberry.type
 class CustomersMutation:
     """Mutations of customers."""
+
+    @mutation(CustomerSignInRequestPayload, PUBLIC)
+    async def customer_sign_in_request(
+        self,
+        info: Info,
+        input: CustomerSignInRequestInput,  # noqa: A002
+    ) -> CustomerSignInRequestPayload | None:
+        """Have a code mailed to an address, with which to sign in; an earlier one is void."""
+        asked = await customer_sign_ins.ask(info.context.service, input.channel, input.email, input.language)
+        return CustomerSignInRequestPayload(sign_in_token=asked.token, expires_at=asked.expires_at)
+
+    @mutation(CustomerSessionPayload, TOKEN)
+    async def customer_sign_in(self, info: Info, input: CustomerSignInInput) -> CustomerSessionPayload | None:  # noqa: A002
+        """Sign in with a code that was mailed: each may be tried five times, and is good once."""
+        signed_in = await customer_sign_ins.sign_in(info.context.service, input.sign_in_token, input.code)
+        return CustomerSessionPayload(session=CustomerSession.of(signed_in))
 
     @mutation(CustomerSessionPayload, Permission.CUSTOMERS_SIGN_IN)
     async def customer_session_create(

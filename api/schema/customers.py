@@ -53,6 +53,38 @@ class CustomerSession:
         )
 
 
+@strawberry.input(
+    description="channel is the slug of the shop that the message is from, language that of its words, as in "
+    "de-AT; null: the channel's."
+)
+class CustomerSignInRequestInput:
+    """Where to mail a code."""
+
+    channel: str
+    email: str
+    language: str | None = None
+
+
+@strawberry.type(
+    description="The same for every address, whether the shop knows it or not. signInToken is a secret: who "
+    "has it and the code is signed in."
+)
+class CustomerSignInRequestPayload:
+    """What to show with the code that was mailed."""
+
+    sign_in_token: str | None = None
+    expires_at: datetime | None = strawberry.field(default=None, description="Until when the code is good.")
+    user_errors: list[UserError] = strawberry.field(default_factory=list)
+
+
+@strawberry.input
+class CustomerSignInInput:
+    """What asking for a code answered, and the code as it was mailed; blanks in it do not matter."""
+
+    sign_in_token: str
+    code: str
+
+
 @strawberry.input
 class CustomerSessionCreateInput:
     """The customer that the app has seen to be who they are."""

@@ -44,6 +44,7 @@ LEAVES = {
 OPEN = {
     "cartCreate",
     "channels",
+    "customerSignInRequest",
     "deliveryRates",
     "eventCursor",
     "inventoryChanged",
