@@ -54,8 +54,9 @@ class Session:
     expires_at: datetime
 
     def access_until(self, now: datetime, policy: SignInPolicy) -> datetime:
-        """Return until when an access token given out now is good."""
-        return min(now + timedelta(seconds=policy.access_seconds), self.expires_at)
+        """Return until when an access token given out now is good; tokens tell whole seconds."""
+        ends = min(now + timedelta(seconds=policy.access_seconds), self.expires_at)
+        return ends.replace(microsecond=0)
 
 
 @dataclass(frozen=True, slots=True)
