@@ -2,11 +2,14 @@
 
 import time
 from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from api.rate_limit import RateLimiter
 from domain.kernel.errors import AccessDenied
-from services import apps
+from services import apps, customers
 from services.access import ANONYMOUS, Actor
 from services.context import Environment
 
@@ -23,60 +26,95 @@ class TooManyAttempts(AccessDenied):
         self.wait_seconds = wait_seconds
 
 
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """Who holds a good token; a customer's ends by itself, or with its session."""
+
+    actor: Actor
+    session_id: UUID | None = None
+    expires_at: datetime | None = None
+
+
+_NOBODY = Bearer(ANONYMOUS)
+
+
 class Authenticator:
     """Reads `Authorization: Bearer TOKEN`, over HTTP and in a websocket's connection_init alike.
 
     A token found good is trusted for two seconds before the database is asked again, which is how
-    long a revoked one may live on. Tokens of customers and staff (JWT) will be told apart here, by
-    their form: an app's token has a prefix of its own.
+    long a revoked one may live on; past its own end, none is. Tokens of apps and customers are told apart
+    by their form: each has a prefix of its own.
     """
 
     def __init__(self, environment: Environment, limiter: RateLimiter | None = None) -> None:
         """Start with nothing remembered; `limiter` bounds the bad credentials of an address."""
         self._environment = environment
         self._limiter = limiter
-        self._known: OrderedDict[str, tuple[Actor, float]] = OrderedDict()
+        self._known: OrderedDict[str, tuple[Bearer, float]] = OrderedDict()
         self._forgotten = 0
 
     async def actor(self, authorization: str | None, address: str | None = None) -> Actor:
+        """Return who asks, as `bearer` does."""
+        return (await self.bearer(authorization, address)).actor
+
+    async def bearer(self, authorization: str | None, address: str | None = None) -> Bearer:
         """Return who asks; anonymous without the header.
 
         Raises AccessDenied (UNAUTHENTICATED) for a header that is not a token of ours, and
         TooManyAttempts after too many of those from one `address`: each costs a look into the database.
         """
         if not authorization:
-            return ANONYMOUS
+            return _NOBODY
         scheme, _, token = authorization.partition(" ")
         token = token.strip()
         known = self._known.get(token)
-        if known is not None and known[1] > time.monotonic() and scheme.lower() == "bearer":
+        if known is not None and scheme.lower() == "bearer" and self._is_trusted(*known):
             return known[0]
         attempts = self._charge(address)
         if scheme.lower() != "bearer" or not token or len(token) > _LONGEST_TOKEN:
             raise AccessDenied("UNAUTHENTICATED", "send the token as Authorization: Bearer TOKEN")
         while True:
             forgotten = self._forgotten
-            actor = await apps.actor_of(self._environment, token)
+            bearer = await self._holder(token)
             if forgotten == self._forgotten:
                 break  # Else somebody was revoked meanwhile, after what was read.
-        if actor is None:
+        if bearer is None:
             self._known.pop(token, None)
             raise AccessDenied("UNAUTHENTICATED", "the token is not valid, or no longer")
         if self._limiter is not None and attempts is not None:
             self._limiter.give_back(attempts)
-        self._remember(token, actor)
-        return actor
+        self._remember(token, bearer)
+        return bearer
 
     def forget(self, app_id: UUID) -> None:
         """Trust nothing of an app that was found good before."""
-        self._forgotten += 1
-        for token in [token for token, (actor, _) in self._known.items() if actor.id == app_id]:
-            del self._known[token]
+        self._forget(lambda bearer: bearer.actor.id == app_id)
+
+    def forget_session(self, session_id: UUID) -> None:
+        """Trust no token of a customer's session that was found good before."""
+        self._forget(lambda bearer: bearer.session_id == session_id)
 
     def forget_everything(self) -> None:
         """Trust no token that was found good before."""
         self._forgotten += 1
         self._known.clear()
+
+    def _forget(self, forgets: Callable[[Bearer], bool]) -> None:
+        self._forgotten += 1
+        for token in [token for token, (bearer, _) in self._known.items() if forgets(bearer)]:
+            del self._known[token]
+
+    async def _holder(self, token: str) -> Bearer | None:
+        if customers.is_access_token(token):
+            found = await customers.holder_of(self._environment, token)
+            return Bearer(found.actor, found.session_id, found.expires_at) if found else None
+        actor = await apps.actor_of(self._environment, token)
+        return Bearer(actor) if actor else None
+
+    def _is_trusted(self, bearer: Bearer, until: float) -> bool:
+        if bearer.expires_at is not None and bearer.expires_at <= self._environment.clock.now():
+            return False
+        return until > time.monotonic()
 
     def _charge(self, address: str | None) -> str | None:
         """Count an attempt before it is looked at; a good one is given back.
@@ -91,8 +129,8 @@ class Authenticator:
             raise TooManyAttempts(wait_seconds)
         return attempts
 
-    def _remember(self, token: str, actor: Actor) -> None:
-        self._known[token] = (actor, time.monotonic() + _TRUSTED_SECONDS)
+    def _remember(self, token: str, bearer: Bearer) -> None:
+        self._known[token] = (bearer, time.monotonic() + _TRUSTED_SECONDS)
         self._known.move_to_end(token)
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)

@@ -34,8 +34,8 @@ from api.inputs import MOST_VALUES, default_values, uses_of
 from api.limits import Limits, QueryTooCostly
 
 _RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
-SECRET_NAMES = frozenset({"token", "cartToken", "orderToken"})
-"""Arguments and input fields that carry the secret tokens of carts and orders."""
+SECRET_NAMES = frozenset({"token", "cartToken", "orderToken", "refreshToken", "signInToken"})
+"""Arguments and input fields that carry the secret tokens of carts, orders and customers."""
 
 RESUME_ARGUMENT = "after"
 """The argument of a subscription that names the cursor to go on from."""

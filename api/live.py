@@ -47,10 +47,11 @@ class LiveViewer:
     actor: Actor
     address: str
     expires_at: float | None = None
+    session: str | None = None
 
     @property
     def key(self) -> str:
-        """Whose connections and requests count together: an app's, else an address's."""
+        """Whose connections and requests count together: an app's, a customer's, else an address's."""
         return self.actor.label if self.actor.id else self.address
 
     @property
@@ -97,8 +98,10 @@ class LiveGraphQL:
     async def _viewer(self, credentials: str | None, scope: ASGIScope, *, charged: bool) -> LiveViewer:
         address = _address(scope)
         try:
-            actor = await self._authenticator.actor(credentials, address if charged else None)
-            return LiveViewer(actor, address)
+            found = await self._authenticator.bearer(credentials, address if charged else None)
+            ends = found.expires_at.timestamp() if found.expires_at else None
+            session = str(found.session_id) if found.session_id else None
+            return LiveViewer(found.actor, address, ends, session)
         except TooManyAttempts as denied:
             raise Unavailable(denied.message) from None
         except AccessDenied as denied:

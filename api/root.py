@@ -20,6 +20,7 @@ from api.resolvers.catalog_changes import CatalogChangesMutation
 from api.resolvers.channels import ChannelsMutation, ChannelsQuery
 from api.resolvers.claims import ClaimsMutation, ClaimsQuery
 from api.resolvers.customer_groups import CustomerGroupsMutation
+from api.resolvers.customers import CustomersMutation, CustomersQuery
 from api.resolvers.cycle_counts import CycleCountsMutation, CycleCountsQuery
 from api.resolvers.delivery_quotes import DeliveryQuotesMutation
 from api.resolvers.delivery_services import DeliveryServicesMutation, DeliveryServicesQuery
@@ -74,6 +75,7 @@ class Query(
     CartsQuery,
     CatalogQuery,
     ChannelsQuery,
+    CustomersQuery,
     CycleCountsQuery,
     DiscountsQuery,
     EventFeedQuery,
@@ -123,6 +125,7 @@ class Mutation(
     CatalogMutation,
     ChannelsMutation,
     CustomerGroupsMutation,
+    CustomersMutation,
     CycleCountsMutation,
     DiscountsMutation,
     FulfillmentMutation,

@@ -18,7 +18,7 @@ class Scope(Enum):
 
     UNSHARED = "nobody else"
     VIEWER = "the same customer, member of staff or app"
-    PERMISSIONS = "everyone of one kind with the same permissions"
+    PERMISSIONS = "everyone of one kind with the same permissions; a customer, nobody else"
     PUBLIC = "everyone"
 
     @property
@@ -31,8 +31,9 @@ class Scope(Enum):
         if self is Scope.PUBLIC:
             return ANONYMOUS
         if self is Scope.PERMISSIONS:
-            # What else comes to limit an actor must divide viewers by itself.
-            return replace(viewer, id=None)
+            # A customer may see what is their own, whatever else comes to limit an actor must divide viewers
+            # by itself too.
+            return viewer if viewer.customer_id else replace(viewer, id=None)
         return viewer
 
 

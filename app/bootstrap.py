@@ -207,6 +207,7 @@ def make_environment(
         credit_check_seconds=settings.credit_check_seconds,
         tax_service=tax_service,
         tax_service_seconds=settings.tax_service_seconds,
+        sign_in=settings.sign_in_policy(),
         messaging=messaging(settings),
         committed=committed,
     )

@@ -14,10 +14,11 @@ from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from app.customer_settings import CustomerSettings
 from domain.carts import MAX_UNITS
 from domain.kernel.emails import check_email
 from domain.kernel.errors import InvalidInput
@@ -120,7 +121,7 @@ def _split(value: object) -> object:
     return tuple(part.strip().rstrip("/") for part in value.split(",") if part.strip())
 
 
-class Settings(BaseSettings):
+class Settings(CustomerSettings):
     """What a deployment may choose. Get it from `load_settings`, which explains mistakes."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="ignore")
@@ -232,7 +233,6 @@ class Settings(BaseSettings):
 
     credit_check_secret: SecretStr | None = None
     """What that system is shown, as a bearer token."""
-
     credit_check_seconds: float = Field(default=3, gt=0)
     """How long it may take to answer; then the order waits for a person."""
 

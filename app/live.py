@@ -18,7 +18,7 @@ from realtime.registry import ConnectionLimits, Registry
 from realtime.supervise import supervise
 from realtime.transport_sse import EventStreams
 from realtime.transport_ws import WebSocketTransport
-from services import apps
+from services import apps, customers
 from services.context import Environment
 
 
@@ -56,6 +56,7 @@ async def live_transports(
     registry = Registry(handed, limits)
     hub = Hub(feed.reach)
     feed.watch(revocations(authenticator, registry))
+    feed.watch(sign_outs(authenticator, registry))
     watching = asyncio.create_task(supervise("connections", registry.watch), name="connections")
     try:
         yield LiveTransports(
@@ -85,3 +86,17 @@ def revocations(authenticator: Authenticator, registry: Registry) -> Watcher:
         registry.recheck_soon()
 
     return Watcher(Filter("app"), told, missed)
+
+
+def sign_outs(authenticator: Authenticator, registry: Registry) -> Watcher:
+    """Return what ends the connections of a customer's session that has ended, before any later event.
+
+    Where one may have been missed, `revocations` has every credential looked at again.
+    """
+
+    def told(event: FeedEvent) -> None:
+        if event.kind == customers.SIGNED_OUT:
+            authenticator.forget_session(event.aggregate_id)
+            registry.revoke(str(event.aggregate_id))
+
+    return Watcher(Filter(customers.SESSION), told, lambda: None)

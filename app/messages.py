@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from app.config import Settings
+from domain.customers import SignInLetter
 from domain.kernel.late import late
 from domain.letters import Letter
 from domain.message_ports import MessageSender, Messaging, Rendered
@@ -22,6 +23,10 @@ class LateRenderer:
     def render(self, letter: Letter) -> Rendered:
         """Return a letter in the language nearest to its locale; raises MessageRefused if that cannot be."""
         return Renderer().render(letter)
+
+    def render_sign_in(self, letter: SignInLetter) -> Rendered:
+        """Return a message with a code to sign in; raises MessageRefused if that cannot be."""
+        return Renderer().render_sign_in(letter)
 
 
 def messaging(settings: Settings) -> Messaging:

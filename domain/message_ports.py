@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from domain.customers import SignInLetter
 from domain.letters import Letter
 
 
@@ -93,6 +94,10 @@ class MessageRenderer(Protocol):
 
     def render(self, letter: Letter) -> Rendered:
         """Return a letter in the language nearest to its locale."""
+        ...
+
+    def render_sign_in(self, letter: SignInLetter) -> Rendered:
+        """Return a message with a code to sign in, in the language nearest to its locale."""
         ...
 
 

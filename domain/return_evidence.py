@@ -175,6 +175,8 @@ class Asker:
     """Orders with the same address that were sent to them."""
     returned: int = 0
     """Those of which something came back."""
+    account: str | None = None
+    """Who signed in with the order's own address, if it was asked for so; no personal data."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -260,7 +260,11 @@ def _compared(payment: Payment, record: PaymentRecord) -> Check:
 
 def _customer(case: Case) -> list[Finding]:
     asker, bought_by = case.asker, case.order.email
-    facts = {"orders": asker.orders, "returned": asker.returned}
+    facts: dict[str, Any] = {"orders": asker.orders, "returned": asker.returned}
+    if asker.verified:
+        facts["verifiedBy"] = "ACCOUNT" if asker.account else "ORDER_TOKEN"
+    if asker.account:
+        facts["account"] = asker.account
     found = []
     if asker.email is not None and not same_email(asker.email, bought_by):
         found.append(case.finding(Record.CUSTOMER, Check.NOT_THE_BUYER, **facts))

@@ -11,9 +11,11 @@ from sqlalchemy.types import TypeEngine
 
 from domain.order_lists import OrderFilter
 from domain.orders import Order
+from persistence.customers import OWN
 from persistence.orders import ORDER_COLUMNS, order_of
 
 _CONDITIONS = {
+    "customer_id": OWN,
     "after_id": "(o.placed_at, o.id) < (:after_placed_at, :after_id)",
     "channel_id": "o.channel_id = :channel_id",
     "statuses": "o.status = ANY (:statuses)",
@@ -24,6 +26,7 @@ _CONDITIONS = {
     "search": "(o.number = :search OR o.external_id = :search OR lower(o.email) = lower(:search))",
 }
 _TYPES: dict[str, TypeEngine[Any]] = {
+    "customer_id": Uuid(),
     "after_placed_at": DateTime(timezone=True),
     "after_id": Uuid(),
     "channel_id": Uuid(),
@@ -37,10 +40,19 @@ _TYPES: dict[str, TypeEngine[Any]] = {
 
 
 async def page(
-    connection: AsyncConnection, narrowed: OrderFilter, limit: int, after: tuple[datetime, UUID] | None
+    connection: AsyncConnection,
+    narrowed: OrderFilter,
+    limit: int,
+    after: tuple[datetime, UUID] | None,
+    customer_id: UUID | None = None,
 ) -> list[Order]:
-    """Return up to `limit` orders, newest first; `after` is the key of the order before the page."""
+    """Return up to `limit` orders, newest first; `after` is the key of the order before the page.
+
+    Of a customer only their own.
+    """
     values = {name: _plain(value) for name in _TYPES if (value := getattr(narrowed, name, None)) is not None}
+    if customer_id is not None:
+        values["customer_id"] = customer_id
     if after is not None:
         values["after_placed_at"], values["after_id"] = after
     statement = _statement(frozenset(values))

@@ -119,6 +119,11 @@ class Viewer(Protocol):
         """When the credentials end (seconds since the epoch); None for never."""
         ...
 
+    @property
+    def session(self) -> str | None:
+        """What else a revocation may name: one sign-in of a viewer who may have several."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class GraphQL:

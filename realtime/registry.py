@@ -121,10 +121,11 @@ class Registry:
         told = [await self._recheck(credentials, connections) for credentials, connections in users.items()]
         return all(told)
 
-    def revoke(self, viewer_key: str) -> None:
-        """End every connection of a viewer whose credentials are worth nothing any more, at once."""
+    def revoke(self, name: str) -> None:
+        """End every connection of a viewer, or a session, whose credentials are worth nothing any more."""
         for connection in list(self._connections):
-            if connection.viewer is not None and connection.viewer.key == viewer_key:
+            viewer = connection.viewer
+            if viewer is not None and name in {viewer.key, viewer.session}:
                 connection.close(Close.FORBIDDEN, "Forbidden: the token is not valid, or no longer")
 
     def recheck_soon(self) -> None:

@@ -45,6 +45,8 @@ class Permission(StrEnum):
     STORED_VALUE_SPEND = "stored_value.spend"
     # For storefronts: say which customer group buys with a cart, having seen who it is.
     CUSTOMER_GROUPS_ASSIGN = "customer_groups.assign"
+    # For storefronts that know their customers: sign one in without a code.
+    CUSTOMERS_SIGN_IN = "customers.sign_in"
 
 
 class ActorKind(StrEnum):
@@ -59,7 +61,7 @@ class ActorKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks. A shopper is anonymous here: the token of the cart or order is what they hold."""
+    """Who asks. A guest is anonymous here: the token of the cart or order is what they hold."""
 
     kind: ActorKind
     id: UUID | None = None
@@ -69,6 +71,16 @@ class Actor:
     def label(self) -> str:
         """How the ledger, the events and the audit trail name this actor: no personal data."""
         return f"{self.kind.value}:{self.id}" if self.id else self.kind.value
+
+    @property
+    def is_shopper(self) -> bool:
+        """Whether somebody asks who buys, signed in or not: no staff, and no app that asks for many."""
+        return self.kind in {ActorKind.ANONYMOUS, ActorKind.CUSTOMER}
+
+    @property
+    def customer_id(self) -> UUID | None:
+        """Whose own is all they may see, if it is a customer who is signed in."""
+        return self.id if self.kind is ActorKind.CUSTOMER else None
 
     def may(self, permission: Permission) -> bool:
         """Say whether the actor has the permission."""

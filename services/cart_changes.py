@@ -17,7 +17,6 @@ from persistence import cart_limits, order_drafts
 from persistence import carts as rows
 from persistence.inventory import HoldTarget, LineHold
 from services import backorders
-from services.access import ActorKind
 from services.context import ServiceContext, Transaction
 
 Paths = Mapping[UUID, tuple[str, ...]]
@@ -145,11 +144,11 @@ async def _check_address(
 ) -> None:
     """Raise InvalidInput when the carts of this cart's client address would hold too much together.
 
-    Only what is asked for anonymously counts: an app asks for many shoppers from one address.
+    Only what shoppers ask for themselves counts: an app asks for many shoppers from one address.
     """
     most = context.environment.cart_limits.held_per_address
     more = sum(line.quantity - line.held for line in lines)
-    if not most or more <= 0 or context.actor.kind is not ActorKind.ANONYMOUS:
+    if not most or more <= 0 or not context.actor.is_shopper:
         return
     held = await cart_limits.lock_held_by_address(transaction.connection, cart.id)
     if held is not None and held + more > most:

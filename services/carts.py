@@ -350,9 +350,8 @@ async def _once(
 
 
 def _address_number(context: ServiceContext) -> int | None:
-    """Return what stands for the client's address: kept only for anonymous carts, where it is counted."""
-    anonymous = context.actor.kind is ActorKind.ANONYMOUS
-    if not anonymous or not context.environment.cart_limits.held_per_address:
+    """Return what stands for the client's address: kept only for shoppers' own carts, where it is counted."""
+    if not context.actor.is_shopper or not context.environment.cart_limits.held_per_address:
         return None
     return context.environment.tokens.address_number(context.address)
 

@@ -26,7 +26,6 @@ from services import (
     stored_value_tenders,
 )
 from services import payment_attempts as attempts
-from services.access import ActorKind
 from services.context import ServiceContext, Transaction
 from services.payment_attempts import Attempt
 
@@ -36,8 +35,8 @@ async def locked(
 ) -> Checkout:
     """Lock a cart, and return it as it goes through the till; raises NotFound."""
     # Only of shoppers: all that an app orders comes from the app's address.
-    anonymous = context.actor.kind is ActorKind.ANONYMOUS
-    client = context.environment.tokens.address_number(context.address) if anonymous else None
+    alone = context.actor.is_shopper
+    client = context.environment.tokens.address_number(context.address) if alone else None
     checkout = await checkout_rows.lock(
         transaction.connection, cart_id, now=transaction.now, client_number=client
     )

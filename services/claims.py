@@ -54,11 +54,10 @@ class Wanted:
 async def create(context: ServiceContext, ref: OrderRef, wanted: Wanted, key: str) -> Claim:
     """Claim units of a parcel, and have it judged at once: it may be approved when this returns.
 
-    A shopper names the order by its token. Raises NotFound, InvalidInput, IllegalTransition, and
-    NotReturnable where fewer units are in the parcel and in no return or other claim.
+    A guest names the order by its token, a customer one of theirs. Raises NotFound, InvalidInput,
+    IllegalTransition, and NotReturnable where fewer units are in the parcel and in no return or other claim.
     """
-    if ref.token is None:
-        require(context.actor, Permission.RETURNS_WRITE)
+    orders.require_buyer_or(context.actor, ref, Permission.RETURNS_WRITE)
     order_id = (await orders.get(context, ref)).id
     anonymous = context.actor.kind is ActorKind.ANONYMOUS
     owner = str(order_id) if anonymous else context.actor.label

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.carrier_ports import Carriers
 from domain.carts import CartLimits
+from domain.customers import SignInPolicy
 from domain.document_ports import Documents
 from domain.inventory import HoldPolicy
 from domain.kernel.events import Event
@@ -71,6 +72,8 @@ class Environment:
     # Who computes the taxes of channels that have no table of rates, and how long it may take.
     tax_service: TaxService | None = None
     tax_service_seconds: float = 5.0
+    # How long sign-ins of customers last, and how many codes they may ask for.
+    sign_in: SignInPolicy = field(default_factory=SignInPolicy)
     # How customers are written to; None: nobody writes to them here.
     messaging: Messaging | None = None
     # Told after each commit that appended events: a stamper in the same process wakes up.

@@ -20,12 +20,12 @@ from domain.ledger import EntryKind
 from domain.order_reviews import ReviewState
 from domain.orders import Order, OrderStatus
 from domain.payment_changes import Change, replaced, undo
-from persistence import channels, inventory, order_reviews
+from persistence import channels, customers, inventory, order_reviews
 from persistence import orders as rows
 from persistence.idempotency import Claim, claim_for
 from persistence.order_parts import OrderParts
 from services import ledger, order_drafts, payment_calls, payment_captures, payment_facts
-from services.access import ActorKind, Permission, require
+from services.access import Actor, ActorKind, Permission, require
 from services.context import ServiceContext, Transaction
 
 
@@ -64,15 +64,30 @@ _EXPIRED = _Ending(
 
 
 async def find(context: ServiceContext, ref: OrderRef) -> Order | None:
-    """Return an order for whoever holds its token, or may read orders; else None, as if there were none."""
-    if ref.token is None and not context.actor.may(Permission.ORDERS_READ):
+    """Return an order for whoever holds its token, owns it or may read orders; else None."""
+    actor = context.actor
+    if ref.token is None and not actor.customer_id and not actor.may(Permission.ORDERS_READ):
         return None
     return await _named(context, ref)
 
 
+def require_buyer_or(actor: Actor, ref: OrderRef | None, permission: Permission) -> None:
+    """Raise AccessDenied unless they may do what the buyer of the order may, or have the permission.
+
+    The one place that says who acts for a buyer: who holds the order's token, and a customer who is signed
+    in. Whether it is theirs is told by `find`, `get` and `named_id`, to which others' orders do not exist.
+    """
+    if ref is None or (ref.token is None and actor.customer_id is None):
+        require(actor, permission)
+
+
 async def _named(context: ServiceContext, ref: OrderRef) -> Order | None:
-    """Return the order that `ref` names, for an actor who may name it so."""
+    """Return the order that `ref` names, for an actor who may name it so; to a customer only their own."""
+    owner = context.actor.customer_id if ref.token is None else None
     async with context.read() as connection:
+        if owner is not None:
+            number = ref.number if ref.number and is_storable(ref.number) else None
+            return await customers.own_order(connection, owner, order_id=ref.id, number=number)
         if ref.number is not None:
             return await rows.by_number(connection, ref.number) if is_storable(ref.number) else None
         subject = context.environment.tokens.read("order", ref.token) if ref.token is not None else None
@@ -87,8 +102,9 @@ async def _named(context: ServiceContext, ref: OrderRef) -> Order | None:
 
 async def named_id(context: ServiceContext, ref: OrderRef) -> UUID:
     """Return the id of the order that `ref` names, for an actor who may name it so; raises NotFound."""
-    order = await _named(context, ref) if ref.id is None else None
-    order_id = order.id if order else ref.id
+    trusted = None if context.actor.customer_id else ref.id
+    order = None if trusted else await _named(context, ref)
+    order_id = order.id if order else trusted
     if order_id is None:
         raise NotFound("there is no such order", "ref")
     return order_id
@@ -182,11 +198,10 @@ async def cancel(
 ) -> Order:
     """Cancel an order of which nothing is shipped: stock goes back on sale, the payment is voided.
 
-    Staff name it in any way, a shopper by its token. Raises NotFound, IllegalTransition and
-    VersionConflict; canceling a canceled order changes nothing.
+    Staff name any in any way, a customer one of theirs, a guest one by its token. Raises NotFound,
+    IllegalTransition and VersionConflict; canceling a canceled order changes nothing.
     """
-    if ref.token is None:
-        require(context.actor, Permission.ORDERS_WRITE)
+    require_buyer_or(context.actor, ref, Permission.ORDERS_WRITE)
     reason = decide.check_reason(reason)
     order_id = await named_id(context, ref)
     claim = _claim(context, "orderCancel", order_id, key, [str(order_id), reason, expected_version])

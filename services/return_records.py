@@ -31,6 +31,7 @@ from persistence import returns as rows
 from persistence import shipments as shipment_rows
 from persistence.return_policies import Facts
 from services import shipments
+from services.access import ActorKind
 from services.context import Environment, ServiceContext, Transaction
 
 _log = structlog.get_logger(__name__)
@@ -138,10 +139,12 @@ class LockedReturns:
         return 0 if earlier.status in NOTHING_CLAIMED else self.worth(earlier, as_asked=True).refund_minor
 
     def _asker(self, found: Return) -> Asker:
-        # Who holds the order's secret token proved to be its buyer; of others staff or an app have written
-        # down what they were told.
-        verified = found.created_by == "anonymous"
-        return Asker(found.email, verified, self.facts.fraud_notes, self.facts.orders, self.facts.returned)
+        # Who holds the order's secret token proved to be its buyer, and so did who signed in with its
+        # address; of others staff or an app have written down what they were told.
+        account = found.created_by if found.created_by.startswith(f"{ActorKind.CUSTOMER.value}:") else None
+        verified = account is not None or found.created_by == ActorKind.ANONYMOUS.value
+        facts = self.facts
+        return Asker(found.email, verified, facts.fraud_notes, facts.orders, facts.returned, account=account)
 
 
 def _books(payments: Sequence[Payment]) -> dict[UUID, tuple[int, ...]]:

@@ -16,7 +16,7 @@ from persistence import return_parcels as parcel_rows
 from persistence import return_tracking as rows
 from persistence import returns as return_rows
 from services import orders, return_records
-from services.access import Permission, require
+from services.access import Permission
 from services.context import ServiceContext, Transaction
 from services.orders import OrderRef
 from services.return_records import LockedReturns
@@ -46,11 +46,10 @@ async def name_parcel(
 ) -> Return:
     """Note the parcel by which a customer sends a return themselves; the same again changes nothing.
 
-    A shopper names the order by its token. Raises NotFound, InvalidInput, and IllegalTransition for a return
+    A shopper names the order too. Raises NotFound, InvalidInput, and IllegalTransition for a return
     that is not to be sent, or whose parcel was scanned already.
     """
-    if ref is None or ref.token is None:
-        require(context.actor, Permission.RETURNS_WRITE)
+    orders.require_buyer_or(context.actor, ref, Permission.RETURNS_WRITE)
     carrier = require_text(carrier, _LONGEST_CARRIER, "carrier")
     number = require_text(number, _LONGEST_NUMBER, "trackingNumber")
     owner = None if ref is None else (await orders.get(context, ref)).id

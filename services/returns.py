@@ -54,8 +54,8 @@ async def eligibility(
 ) -> tuple[Order, list[LineEligibility], Quote | None]:
     """Return what may be returned of each line of an order, until when, and why not more.
 
-    And what a return of these units, or else of all that may be returned, would bring. For whoever holds its
-    token, and staff. Raises NotFound, and for the units as `request` does.
+    And what a return of these units, or else of all that may be returned, would bring. For its
+    buyer, and staff. Raises NotFound, and for the units as `request` does.
     """
     order = await orders.get(context, ref)
     async with context.read() as connection:
@@ -76,12 +76,12 @@ async def request(
 ) -> Return:
     """Ask for a return, and have it judged at once: it may be approved or declined when this returns.
 
-    A shopper names the order by its token; staff and apps in any way, for somebody who says to be `email`.
+    A guest names the order by its token, a customer one of theirs, staff and apps any, for somebody who says
+    to be `email`.
     Raises NotFound, InvalidInput, IllegalTransition, NotReturnable where units are not to be had, and
     VariantUnavailable for what shall come instead and is not sold.
     """
-    if ref.token is None:
-        require(context.actor, Permission.RETURNS_WRITE)
+    orders.require_buyer_or(context.actor, ref, Permission.RETURNS_WRITE)
     if email is not None:
         email = check_email(email, "email")
     order_id = (await orders.get(context, ref)).id
@@ -170,10 +170,9 @@ async def cancel(
 ) -> Return:
     """Give up a return of which nothing has come; its units may be returned anew.
 
-    A shopper names its order by the token too. Raises NotFound, IllegalTransition and VersionConflict.
+    A shopper names its order too. Raises NotFound, IllegalTransition and VersionConflict.
     """
-    if ref is None or ref.token is None:
-        require(context.actor, Permission.RETURNS_WRITE)
+    orders.require_buyer_or(context.actor, ref, Permission.RETURNS_WRITE)
     note = None if note is None else require_text(note, MAX_NOTE_LENGTH, "note")
     owner = None if ref is None else (await orders.get(context, ref)).id
 
@@ -270,7 +269,7 @@ async def _change(
         after = change(found, before, transaction.now)
         if after is None:
             return before
-        if audited and context.actor.kind is not ActorKind.ANONYMOUS:
+        if audited and not context.actor.is_shopper:
             await audit.record(transaction, kind, "return", return_id, before, after)
         after = await return_exchanges.follow(context, transaction, found, before, after)
         return await save(transaction, found, before, after, kind)

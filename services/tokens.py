@@ -5,10 +5,13 @@ import hashlib
 import hmac
 import ipaddress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from uuid import UUID
 
 _MAC_BYTES = 18
 _VERSION_BYTES = 2
+_MOMENT_BYTES = 5
+"""Of the seconds since the epoch, which last for some thirty thousand years."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +41,20 @@ class TokenSigner:
 
     def read(self, kind: str, token: str) -> TokenSubject | None:
         """Return what `token` names, or None when it is not one of ours."""
-        try:
-            raw = base64.b64decode(token, altchars=b"-_", validate=True)
-        except ValueError:
+        body = self._body(kind, token, 16 + _VERSION_BYTES)
+        return TokenSubject(UUID(bytes=body[:16]), int.from_bytes(body[16:], "big")) if body else None
+
+    def sign_until(self, kind: str, subject_id: UUID, expires_at: datetime) -> str:
+        """Return a token that says itself until when it is good (to the second, never later)."""
+        body = subject_id.bytes + int(expires_at.timestamp()).to_bytes(_MOMENT_BYTES, "big")
+        return base64.urlsafe_b64encode(body + self._mac(kind, body)).decode()
+
+    def read_until(self, kind: str, token: str) -> tuple[UUID, datetime] | None:
+        """Return whom a token names and until when it is good, or None when it is not one of ours."""
+        body = self._body(kind, token, 16 + _MOMENT_BYTES)
+        if body is None:
             return None
-        body, mac = raw[: 16 + _VERSION_BYTES], raw[16 + _VERSION_BYTES :]
-        if not hmac.compare_digest(mac, self._mac(kind, body)):
-            return None
-        return TokenSubject(UUID(bytes=body[:16]), int.from_bytes(body[16:], "big"))
+        return UUID(bytes=body[:16]), datetime.fromtimestamp(int.from_bytes(body[16:], "big"), UTC)
 
     def code_hash(self, code: str) -> bytes:
         """Return what is stored of a secret code: who has only the database cannot even try codes."""
@@ -71,6 +80,14 @@ class TokenSigner:
             return None
         kept = given.packed[:8] if given.version == 6 and given.ipv4_mapped is None else given.packed[-4:]
         return int.from_bytes(hmac.digest(self._address_key, kept, "sha256")[:8], "big", signed=True)
+
+    def _body(self, kind: str, token: str, length: int) -> bytes | None:
+        try:
+            raw = base64.b64decode(token, altchars=b"-_", validate=True)
+        except ValueError:
+            return None
+        body, mac = raw[:length], raw[length:]
+        return body if hmac.compare_digest(mac, self._mac(kind, body)) else None
 
     def _mac(self, kind: str, body: bytes) -> bytes:
         return hmac.digest(self._key, kind.encode() + b"\0" + body, "sha256")[:_MAC_BYTES]

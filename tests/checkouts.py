@@ -139,9 +139,9 @@ async def make_ready_cart(
     return till(database).environment.tokens.sign("cart", cart_id, 1)
 
 
-async def order_now(database: Database, shop: Shop, quantity: int, method: str = "ok") -> Placed:
-    """Place an order of `quantity` units through the sandbox."""
-    token = await make_ready_cart(database, shop, quantity)
+async def order_now(database: Database, shop: Shop, quantity: int, method: str = "ok", **cart: Any) -> Placed:
+    """Place an order of `quantity` units through the sandbox; `cart` is for `make_ready_cart`."""
+    token = await make_ready_cart(database, shop, quantity, **cart)
     return await place(till(database), token, "sandbox", method, str(uuid4()))
 
 

@@ -26,6 +26,13 @@ async def first_cursor(database: Database) -> str:
         return str(Cursor((await event_feed.read_head(connection)).epoch, 0))
 
 
+async def last_cursor(database: Database) -> str:
+    """Return the cursor of the newest event."""
+    async with database.read() as connection:
+        head = await event_feed.read_head(connection)
+    return str(Cursor(head.epoch, head.sequence))
+
+
 async def cart_feed(database: Database) -> list[tuple[str, UUID]]:
     """Return every cart event of the feed, once nothing waits to get into it: its cursor and its cart."""
     found: list[tuple[str, UUID]] = []

@@ -16,7 +16,7 @@ import orjson
 from api.auth import Authenticator
 from api.live import LiveGraphQL
 from api.rate_limit import RateLimiter
-from app.live import revocations
+from app.live import revocations, sign_outs
 from persistence.database import Database
 from realtime.feed import Feed
 from realtime.hub import Hub
@@ -132,6 +132,7 @@ def wired(database: Database, feed: Feed, limiter: RateLimiter | None = None) ->
     registry = Registry(handed)
     hub = Hub(feed.reach)
     feed.watch(revocations(authenticator, registry))
+    feed.watch(sign_outs(authenticator, registry))
     return Process(feed, hub, registry, authenticator, WebSocketTransport(handed, hub, registry))
 
 

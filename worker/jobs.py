@@ -4,6 +4,8 @@ from services import (
     backorder_sweeps,
     cart_sweeps,
     claims,
+    customer_sign_ins,
+    customers,
     fulfillment,
     idempotency,
     label_calls,
@@ -52,6 +54,8 @@ JOBS = (
     Job("apply_payment_callbacks", 0.5, payment_callbacks.apply),
     # Within a second or two of what they tell.
     Job("send_notifications", 1.0, notifications.send),
+    # Somebody sits and waits for it.
+    Job("send_sign_in_codes", 1.0, customer_sign_ins.send_due),
     # They lapse days ahead; minutes do not matter.
     Job("renew_authorizations", 60.0, payment_renewals.renew_expiring),
     # Terms are days: minutes do not matter.
@@ -92,5 +96,8 @@ JOBS = (
     Job("settle_manifests", 60.0, manifests.settle),
     # Keys live for days, so that minutes do not matter; often enough that each run has little to do.
     Job("forget_idempotency_keys", 600.0, idempotency.forget_old),
+    # Addresses of people who may be no customers at all go within the hour after they are counted no more.
+    Job("forget_sign_ins", 600.0, customer_sign_ins.forget_old),
+    Job("forget_customer_sessions", 3600.0, customers.forget_old),
 )
 """Every scheduled job."""

@@ -28,7 +28,8 @@ from domain import catalog as domain
 from domain.kernel.errors import InvalidInput
 from domain.stored_values import StoredValueKind
 from persistence.order_parts import OrderParts
-from services import claims, cycle_counts, nodes, returns, transfers, unlinked_refunds
+from services import claims, cycle_counts, nodes, orders, returns, transfers, unlinked_refunds
+from services.orders import OrderRef
 
 
 @strawberry.type
@@ -87,7 +88,10 @@ async def _cart(info: Info, row_id: UUID) -> Node | None:
 
 
 async def _order(info: Info, row_id: UUID) -> Node | None:
-    order = await info.context.loaders.orders().load(row_id)
+    if info.context.actor.customer_id is not None:
+        order = await orders.find(info.context.service, OrderRef(id=row_id))
+    else:
+        order = await info.context.loaders.orders().load(row_id)
     return Order.of(order) if order else None
 
 

@@ -7,7 +7,7 @@ import strawberry
 from api.context import Info
 from api.loaders import Loaders
 from api.pagination import page_request
-from api.resolvers.root_fields import TOKEN, mutation, query, subscription
+from api.resolvers.root_fields import TOKEN, OwnOr, mutation, query, subscription
 from api.scalars import decode_id
 from api.schema.order_lists import KEY, NEWEST, OrderConnection, OrderFilter
 from api.schema.orders import (
@@ -40,7 +40,7 @@ class OrdersQuery:
 
     @query(TOKEN)
     async def order(self, info: Info, ref: OrderRef) -> Order | None:
-        """One order, for whoever holds its token or may read orders; null when there is none."""
+        """One order, for whoever holds its token, owns it or may read orders; null when there is none."""
         try:
             named = ref.to_domain("ref")
         except NotFound:
@@ -48,7 +48,7 @@ class OrdersQuery:
         order = await orders.find(info.context.service, named)
         return Order.of(order) if order else None
 
-    @query(Permission.ORDERS_READ)
+    @query(OwnOr(Permission.ORDERS_READ))
     async def orders(
         self,
         info: Info,
@@ -56,7 +56,7 @@ class OrdersQuery:
         after: str | None = None,
         filter: OrderFilter | None = None,  # noqa: A002
     ) -> OrderConnection | None:
-        """Every order in reach, newest first."""
+        """Every order in reach, newest first: staff and apps read all, a customer their own."""
         request = page_request(NEWEST, KEY, first, after)
         narrowed = filter or OrderFilter()
         found = await order_lists.page(

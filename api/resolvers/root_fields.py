@@ -3,6 +3,7 @@
 import functools
 from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
 from contextlib import aclosing
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -20,13 +21,22 @@ class Openness(Enum):
     """Who may use a root field that no permission guards."""
 
     PUBLIC = "anyone"
-    TOKEN = "whoever holds the aggregate's secret token (checked by the use case)"  # noqa: S105 - not a secret
+    TOKEN = "who holds the aggregate's secret token, or is its customer (checked by the use case)"  # noqa: S105 - not a secret
+    CUSTOMER = "a customer who is signed in; there is none to anybody else (checked by the use case)"
 
 
-Access = Permission | frozenset[Permission] | Openness
-"""One permission, some of which any suffices, or none."""
+@dataclass(frozen=True, slots=True)
+class OwnOr:
+    """Customers, who are shown what is their own (checked by the use case), and who has the permission."""
+
+    permission: Permission
+
+
+Access = Permission | frozenset[Permission] | Openness | OwnOr
+"""One permission, some of which any suffices, the customers' own or a permission, or none."""
 PUBLIC = Openness.PUBLIC
 TOKEN = Openness.TOKEN
+CUSTOMER = Openness.CUSTOMER
 
 ACCESS_KEY = "ordertide.access"
 """Where a root field's declared access is kept in its metadata; a test walks the schema for it."""
@@ -101,7 +111,10 @@ def subscription(
 
 def check(info: Info, access_rule: Access) -> None:
     """Raise AccessDenied unless the actor may use the field."""
+    actor = info.context.actor
     if isinstance(access_rule, Permission):
-        access.require(info.context.actor, access_rule)
+        access.require(actor, access_rule)
     elif isinstance(access_rule, frozenset):
-        access.require(info.context.actor, *sorted(access_rule))
+        access.require(actor, *sorted(access_rule))
+    elif isinstance(access_rule, OwnOr) and actor.customer_id is None:
+        access.require(actor, access_rule.permission)

@@ -3,10 +3,12 @@
 Everything that comes from outside is escaped by Jinja; what a template asks for and is not given is an error.
 """
 
+from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateError, select_autoescape
 
+from domain.customers import SignInLetter
 from domain.kernel.errors import InvalidInput
 from domain.kernel.money import Money
 from domain.letters import Letter, LetterLine, Parcel
@@ -18,12 +20,12 @@ from providers.messages.return_words import (
     return_totals,
     return_values,
 )
-from providers.messages.words import Words, shortened
+from providers.messages.sign_in_words import sign_in_texts
+from providers.messages.words import LONGEST_SHOP_NAME, Words, shortened
 
 MOST_LINES = 50
 """Products that a message lists, and how many more there are: some readers cut what is longer than 100 KB."""
 LONGEST_NAME = 200
-LONGEST_SHOP_NAME = 80
 
 _JINJA = Environment(
     loader=PackageLoader("providers.messages"),
@@ -40,17 +42,24 @@ class Renderer:
 
     def render(self, letter: Letter) -> Rendered:
         """Return a letter in the language nearest to its locale; raises MessageRefused if that cannot be."""
-        try:
-            words = Words.of(letter.locale, letter.time_zone)
-            given = _given(letter, words)
-            return Rendered(
-                str(given["subject"]),
-                _JINJA.get_template("message.txt").render(given),
-                _JINJA.get_template("message.html").render(given),
-                words.language,
-            )
-        except (TemplateError, LookupError, ValueError, InvalidInput) as error:
-            raise MessageRefused(f"cannot be put into words: {type(error).__name__}: {error}") from error
+        return _rendered(lambda: _given(letter, Words.of(letter.locale, letter.time_zone)))
+
+    def render_sign_in(self, letter: SignInLetter) -> Rendered:
+        """Return a message with a code to sign in; raises MessageRefused if that cannot be."""
+        return _rendered(lambda: sign_in_texts(letter))
+
+
+def _rendered(texts: Callable[[], Mapping[str, object]]) -> Rendered:
+    try:
+        given = texts()
+        return Rendered(
+            str(given["subject"]),
+            _JINJA.get_template("message.txt").render(given),
+            _JINJA.get_template("message.html").render(given),
+            str(given["language"]),
+        )
+    except (TemplateError, LookupError, ValueError, InvalidInput) as error:
+        raise MessageRefused(f"cannot be put into words: {type(error).__name__}: {error}") from error
 
 
 def _given(letter: Letter, words: Words) -> dict[str, object]:

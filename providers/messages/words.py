@@ -23,6 +23,8 @@ from domain.kernel.money import Money, exponent_of
 LANGUAGES = ("en", "de", "fr", "es", "pt", "ja")
 """Languages there are words for; the first stands in for every other."""
 
+LONGEST_SHOP_NAME = 80
+
 _TEXTS = files("providers.messages") / "texts"
 _DAY = "MMMMEEEEd"
 _SPREAD = "…"

@@ -21,11 +21,12 @@ from graphql import (
 from api.context import RequestContext
 from api.execution import Engine
 from api.faults import RequestRefused
-from api.resolvers.root_fields import ACCESS_KEY, PUBLIC, TOKEN
+from api.resolvers.root_fields import ACCESS_KEY, CUSTOMER, PUBLIC, TOKEN, OwnOr
 from api.root import build_schema
+from domain.kernel.ids import new_id
 from persistence.database import Database
 from realtime.operations import OperationRequest
-from services.access import ANONYMOUS, Actor, Permission
+from services.access import ANONYMOUS, Actor, ActorKind, Permission
 from tests.factories import make_app, make_context
 
 SCHEMA = build_schema()
@@ -43,6 +44,7 @@ LEAVES = {
 OPEN = {
     "cartCreate",
     "channels",
+    "customerSignInRequest",
     "deliveryRates",
     "eventCursor",
     "inventoryChanged",
@@ -53,6 +55,7 @@ OPEN = {
     "products",
 }
 """What anybody may ask. Whoever adds to it says so here."""
+A_CUSTOMER = Actor(ActorKind.CUSTOMER, new_id())
 
 
 def _value(type_: Any) -> str:
@@ -104,14 +107,12 @@ def _access(field: GraphQLField) -> Any:
 
 def _permissions(field: GraphQLField) -> frozenset[Permission]:
     """Return the permissions any of which suffices."""
-    access = _access(field)
-    return (
-        frozenset({access})
-        if isinstance(access, Permission)
-        else access
-        if isinstance(access, frozenset)
-        else frozenset()
-    )
+    rule = _access(field)
+    if isinstance(rule, OwnOr):
+        rule = rule.permission
+    if isinstance(rule, Permission):
+        return frozenset({rule})
+    return rule if isinstance(rule, frozenset) else frozenset()
 
 
 FIELDS = list(_root_fields())
@@ -121,7 +122,7 @@ GUARDED = [
 HELD = [
     pytest.param(operation, name, field, id=name)
     for operation, name, field in FIELDS
-    if _access(field) is TOKEN
+    if _access(field) in {TOKEN, CUSTOMER}
 ]
 
 
@@ -161,6 +162,7 @@ async def test_a_guarded_field_is_denied_without_its_permission(
         (ANONYMOUS, "UNAUTHENTICATED"),
         (make_app(), "FORBIDDEN"),
         (make_app(*others), "FORBIDDEN"),
+        *([] if isinstance(_access(field), OwnOr) else [(A_CUSTOMER, "FORBIDDEN")]),
     ):
         answer = await _answer(database, actor, document)
 
@@ -172,8 +174,11 @@ async def test_a_guarded_field_is_denied_without_its_permission(
 async def test_a_field_for_holders_of_a_token_tells_others_nothing(
     database: Database, operation: str, name: str, field: GraphQLField
 ) -> None:
-    answer = await _answer(database, ANONYMOUS, _document(operation, name, field))
+    for actor in (ANONYMOUS, A_CUSTOMER):
+        _check_nothing_told(name, await _answer(database, actor, _document(operation, name, field)))
 
+
+def _check_nothing_told(name: str, answer: dict[str, Any]) -> None:
     if answer.get("errors"):
         code = answer["errors"][0]["extensions"]["code"]
         assert code in {"BAD_USER_INPUT", "UNAUTHENTICATED", "FORBIDDEN"}, answer

@@ -9,6 +9,7 @@ import pytest
 
 from app.mail_samples import sample
 from domain.addresses import Address
+from domain.customers import SignInLetter
 from domain.kernel.money import Money
 from domain.letters import Letter, LetterLine, Parcel
 from domain.message_ports import MessageRefused, Rendered
@@ -67,6 +68,21 @@ def test_every_kind_is_said_in_every_language_as_text_and_as_html(kind: K, langu
     assert f'<html lang="{language}">' in made.html
     assert "\n\n\n" not in made.text
     assert made.text.startswith(texts_of(language)[kind.value]["heading"].partition("{")[0])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_code_to_sign_in_is_said_in_every_language_and_not_where_locked_screens_show_it(
+    language: str,
+) -> None:
+    made = Renderer().render_sign_in(SignInLetter(language, f"Shop {NASTY}", "12345678", 10))
+
+    assert made.language == language
+    assert "1234" not in made.subject
+    assert "1234" not in made.html.split("</div>")[0]
+    for said in (made.text, made.html):
+        assert "1234 5678" in said
+        assert not re.search(r"{[a-z]+}", said), "a placeholder was left"
+    assert "<script" not in made.html
 
 
 @pytest.mark.parametrize(
