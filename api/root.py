@@ -49,6 +49,7 @@ from api.resolvers.payments import PaymentsMutation
 from api.resolvers.pickup_fees import PickupFeesMutation, PickupFeesQuery
 from api.resolvers.pickups import PickupsMutation, PickupsQuery
 from api.resolvers.reconciliation import ReconciliationMutation, ReconciliationQuery
+from api.resolvers.return_adjustments import ReturnAdjustmentsQuery
 from api.resolvers.return_parcels import ReturnParcelsMutation, ReturnParcelsQuery
 from api.resolvers.return_policies import ReturnPoliciesMutation, ReturnPoliciesQuery
 from api.resolvers.return_reports import ReturnReportsQuery
@@ -100,6 +101,7 @@ class Query(
     ReturnPoliciesQuery,
     ReturnParcelsQuery,
     ReturnReportsQuery,
+    ReturnAdjustmentsQuery,
     UnlinkedRefundsQuery,
     ClaimsQuery,
     StoredValuesQuery,

@@ -18,6 +18,7 @@ from domain.payments import (
     PaymentTransaction,
     TransactionStatus,
 )
+from domain.return_adjustments import Adjustment, adjusted
 from domain.return_credit import Credit, applied, bonus_of, credit_of
 from domain.return_exchanges import Exchange, gap_minor
 from domain.return_policies import ReturnPolicy
@@ -69,12 +70,18 @@ def settled(
     *,
     by_staff: bool,
     exchange: Exchange | None = None,
+    adjustment: Adjustment | None = None,
 ) -> Settlement:
     """Give back what a return brings, as the customer wished: as store credit, or by the payments.
 
-    Of an exchange it pays what is due of the order that replaces it, the rest is refunded. Credit needs an
-    address to be kept for: without one it is refunded. Raises IllegalTransition and AmountTooLarge.
+    `adjustment` is what staff changed of it, `checked` for this worth. Of an exchange it pays what is due of
+    the order that replaces it, the rest is refunded. Credit needs an address to be kept for: without one it
+    is refunded. Raises IllegalTransition and AmountTooLarge.
     """
+    if adjustment is not None:
+        worth = adjusted(worth, adjustment)
+        amount, reason = adjustment.amount_minor, adjustment.reason
+        found = replace(found, adjustment_minor=amount, adjustment_reason=reason)
     if exchange is not None and order.email is not None and min(exchange.due_minor, worth.refund_minor):
         return _exchanged(order, found, worth, payments, exchange, now, by_staff=by_staff)
     if found.wish is ReturnWish.STORE_CREDIT and order.email is not None:
@@ -111,7 +118,7 @@ def _exchanged(
 ) -> Settlement:
     due, priced = exchange.due_minor, _priced(found, worth)
     amount = min(worth.refund_minor, due)
-    bonus = gap_minor(found, due, amount)
+    bonus = gap_minor(found, due, worth.gross_minor)
     credit = Credit(tuple(credit_of(payments, order.currency, amount)), amount, bonus)
     priced = replace(priced, credit_minor=amount, bonus_minor=bonus)
     rest = worth.refund_minor - amount

@@ -252,6 +252,10 @@ class Return:
     received_at: datetime | None = None
     closed_at: datetime | None = None
     version: int = 1
+    adjustment_minor: int = 0
+    """What staff changed of what it brings by the rules: below zero is a part of `fee_minor`."""
+    adjustment_reason: str | None = None
+    """Why, as the customer is told."""
 
     @property
     def is_valued(self) -> bool:
