@@ -1,146 +1,291 @@
-"""Orders as the price engine makes them, delivered and paid in several ways, for properties of returns."""
+"""Labelled return requests (tests/data/return_requests.json) as worlds in a real database.
 
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from uuid import uuid4
+All worlds are written at once, as rows that the product itself would have written; what follows in them
+(the request, its receipt and its inspection) goes through the product's own services.
+"""
 
-from hypothesis import strategies as st
+import json
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
 
-from domain.addresses import Address
-from domain.discounts import Candidate, Discount, DiscountKind
-from domain.inventory import Movement
-from domain.kernel.money import allocate_minor
-from domain.orders import (
-    Order,
-    OrderFulfillmentStatus,
-    OrderLine,
-    OrderPaymentStatus,
-    OrderStatus,
+from sqlalchemy import insert
+
+from domain.kernel.ids import new_id
+from domain.return_policies import ReturnPolicy
+from persistence import return_policies
+from persistence.database import Database
+from persistence.tables.catalog import products, variants
+from persistence.tables.orders import order_lines, orders
+from persistence.tables.payments import payment_transactions, payments
+from persistence.tables.returns import returns
+from persistence.tables.sandbox import sandbox_charges
+from persistence.tables.shipments import shipment_lines, shipments
+from persistence.tables.stored_values import stored_value_movements, stored_values
+from tests.factories import make_channel, make_location
+from tests.return_rows import (
+    OUTCOMES,
+    Case,
+    Rows,
+    World,
+    earlier_return,
+    history,
+    instant,
+    minor,
+    order_row,
+    units,
 )
-from domain.payments import Payment, PaymentStatus, PaymentTransaction
-from domain.pricing import PricedLine, PricingRules, price
-from domain.return_policies import WHOLE, LabelPayer, ReturnPolicy, ShippingRefund
-from domain.returns import Grade, Return
-from domain.taxes import TaxRate, TaxRounding
 
-NOW = datetime(2026, 11, 28, tzinfo=UTC)
-ADDRESS = Address("Ada", "1 Main St", "Dublin", "IE")
-CURRENCIES = ("JPY", "USD", "KWD")
-PARTS = st.integers(0, WHOLE)
-KIND = ReturnPolicy(grades=dict.fromkeys(Grade, WHOLE))
-"""A shop that gives everything back, whatever came."""
+CASES: list[Case] = json.loads(
+    (Path(__file__).parent / "data" / "return_requests.json").read_text(encoding="utf-8")
+)["cases"]
+_PERCENT = 10_000
+_PROVIDERS = {"CARD": "sandbox", "GIFT_CARD": "gift_card", "STORE_CREDIT": "store_credit"}
 
 
-@dataclass
-class World:
-    """An order that was delivered, and all that has come back of it."""
+async def build(database: Database, cases: Sequence[Case] = CASES) -> list[World]:
+    """Write all worlds; each distinct policy is a channel of its own."""
+    location = await make_location(database)
+    channels = await _channels(database, cases, location.code)
+    rows = Rows()
+    for table in (products, variants, stored_values, orders, order_lines, payments, shipments, returns):
+        rows.by_table[table] = []
+    product = rows.add(products, id=new_id(), name="All", created_at=instant(cases[0]["order"]["placed_at"]))
+    known: dict[str, UUID] = {}
+    for case in cases:
+        for line in case["order"]["lines"]:
+            if line["sku"] not in known:
+                made = rows.add(
+                    variants,
+                    id=new_id(),
+                    product_id=product["id"],
+                    sku=line["sku"],
+                    name=line["sku"],
+                    created_at=product["created_at"],
+                )
+                known[line["sku"]] = made["id"]
+    worlds = [_world(rows, case, channels[_policy_key(case)], location.code, known) for case in cases]
+    async with database.transaction() as connection:
+        for table, values in rows.by_table.items():
+            if values:
+                await connection.execute(insert(table), values)
+    return worlds
 
-    order: Order
-    lines: tuple[OrderLine, ...]
-    payments: list[Payment]
-    transactions: list[PaymentTransaction] = field(default_factory=list)
-    returns: list[Return] = field(default_factory=list)
-    movements: list[Movement] = field(default_factory=list)
 
-    @property
-    def captured(self) -> int:
-        return sum(one.captured_minor for one in self.payments)
+def worth(world: World, request: Case) -> int:
+    """Return what a request should bring, in minor units, to within one a line: by the case alone."""
+    order, asked = world.case["order"], units([request["lines"]])
+    fault = request["reason"] not in {"CHANGED_MIND", "SIZE"}
+    fee = Decimal(0) if fault else Decimal(world.case["shop"]["restocking_fee_percent"]) / 100
+    goods = Decimal(0)
+    for line in order["lines"]:
+        net = Decimal(line["unit_price"]) * line["quantity"] - Decimal(line["discount"])
+        goods += net * (1 + Decimal(line["tax_rate"])) * asked[line["sku"]] / line["quantity"] * (1 - fee)
+    before = units(one["lines"] for one in world.case["earlier_returns"] if one["outcome"] in OUTCOMES)
+    shipping = Decimal(order["shipping"])
+    if asked + before == units([order["lines"]]):
+        goods += shipping
+    elif fault:
+        goods += shipping * goods / (Decimal(order["total"]) - shipping)
+    return round(goods.scaleb(-Decimal(order["total"]).as_tuple().exponent))  # type: ignore[operator]
 
-    @property
-    def given_back(self) -> int:
-        return sum(one.refunded_minor + one.refunding_minor + one.credited_minor for one in self.payments)
+
+def _policy_key(case: Case) -> str:
+    shop = {key: value for key, value in case["shop"].items() if key != "today"}
+    return json.dumps([case["order"]["currency"], shop], sort_keys=True)
 
 
-@st.composite
-def delivered(draw: st.DrawFn) -> World:
-    """Draw an order as the price engine makes one, paid in several ways, all of it delivered."""
-    included, currency = draw(st.booleans()), draw(st.sampled_from(CURRENCIES))
-    most = draw(st.sampled_from([9, 2_000, 5_000_000]))
-    rules = _rules(draw, included=included)
-    sold = [
-        OrderLine(uuid4(), uuid4(), f"S{at}", f"S{at}", units, minor, at, quantity_shipped=units)
-        for at, (minor, units) in enumerate(
-            draw(st.lists(st.tuples(st.integers(0, most), st.integers(1, 7)), min_size=1, max_size=4))
+async def _channels(database: Database, cases: Sequence[Case], location: str) -> dict[str, UUID]:
+    found: dict[str, UUID] = {}
+    for case in cases:
+        if (key := _policy_key(case)) in found:
+            continue
+        shop, currency = case["shop"], case["order"]["currency"]
+        channel = await make_channel(database, currency=currency, location_codes=[location])
+        rules: dict[str, Any] = {
+            "channel_id": channel.id,
+            "window_days": shop["window_days"],
+            "restocking_fee": int(Decimal(shop["restocking_fee_percent"]) * _PERCENT),
+            "keep_below_minor": minor(shop["keep_item_below"], currency),
+            "auto_refund_most_minor": minor(shop["max_auto_refund"], currency),
+        }
+        async with database.transaction() as connection:
+            await return_policies.set_policy(connection, new_id(), ReturnPolicy(**rules))
+            for sku in shop["final_sale_skus"]:
+                final = ReturnPolicy(**rules, sku=sku, final_sale=True)
+                await return_policies.set_policy(connection, new_id(), final)
+        found[key] = channel.id
+    return found
+
+
+def _world(rows: Rows, case: Case, channel_id: UUID, location_code: str, known: Mapping[str, UUID]) -> World:
+    order_id = order_row(rows, case, channel_id)
+    world = World(case, order_id, case["order"]["number"], location_code, _lines(rows, case, order_id, known))
+    _payments(rows, world)
+    _shipments(rows, world)
+    for earlier in case["earlier_returns"]:
+        earlier_return(rows, world, earlier, known)
+    history(rows, case, channel_id, known)
+    return world
+
+
+def _lines(rows: Rows, case: Case, order_id: UUID, known: Mapping[str, UUID]) -> dict[str, UUID]:
+    currency = case["order"]["currency"]
+    shipped = units(shipment["lines"] for shipment in case["shipments"])
+    back = units(one["lines"] for one in case["earlier_returns"] if one["outcome"] in OUTCOMES)
+    found: dict[str, UUID] = {}
+    for position, line in enumerate(case["order"]["lines"]):
+        price, discount = minor(line["unit_price"], currency), minor(line["discount"], currency)
+        net = price * line["quantity"] - discount
+        sku = line["sku"]
+        found[sku] = new_id()
+        rows.add(
+            order_lines,
+            id=found[sku],
+            order_id=order_id,
+            variant_id=known[sku],
+            sku=sku,
+            name=sku,
+            quantity=line["quantity"],
+            unit_price_minor=price,
+            total_minor=price * line["quantity"],
+            discount_minor=discount,
+            tax_minor=int(net * Decimal(line["tax_rate"])),
+            quantity_shipped=shipped[sku],
+            quantity_returned=back[sku],
+            position=position,
         )
-    ]
-    shipping = draw(st.integers(0, most))
-    priced = price(
-        [PricedLine(line.id, line.sku, line.quantity, line.unit_price_minor) for line in sold],
-        shipping,
-        rules,
-        currency=currency,
-        address=ADDRESS,
-        now=NOW,
-    )
-    lines = tuple(
-        replace(
-            line,
-            discount_minor=priced.part_of(line.id).discount_minor,
-            tax_minor=priced.part_of(line.id).tax_minor,
+    return found
+
+
+def _payments(rows: Rows, world: World) -> None:
+    """Write what was paid and what the provider has on record; of an unpaid order there is an intent."""
+    order, told = world.case["order"], world.case["provider_record"]
+    tenders = list(order["tenders"])
+    if not tenders:
+        tenders = [{"kind": "CARD", "amount": None}]
+    for tender in tenders:
+        given = sum(world.minor(one["amount"]) for one in order["refunds"] if one["tender"] == tender["kind"])
+        taken = 0 if tender["amount"] is None else world.minor(tender["amount"])
+        whole = taken or world.minor(order["total"])
+        payment_id, reference = new_id(), f"sbx_{uuid4().hex}"
+        if tender["kind"] != "CARD":
+            reference = str(_stored_value(rows, world, tender["kind"]))
+        rows.add(
+            payments,
+            id=payment_id,
+            order_id=world.order_id,
+            provider=_PROVIDERS[tender["kind"]],
+            method="ok",
+            status="AUTHORIZED" if not taken else "PARTIALLY_REFUNDED" if given else "CAPTURED",
+            currency=order["currency"],
+            amount_minor=whole,
+            authorized_minor=whole,
+            captured_minor=taken,
+            refunded_minor=given,
+            provider_reference=reference,
+            created_at=instant(order["placed_at"]),
         )
-        for line in sold
-    )
-    totals = priced.totals
-    payments = _payments(draw, totals.total_minor, currency)
-    order = Order(
-        id=uuid4(),
-        number="1",
-        channel_id=uuid4(),
-        status=OrderStatus.COMPLETED,
-        payment_status=OrderPaymentStatus.PAID,
-        fulfillment_status=OrderFulfillmentStatus.DELIVERED,
-        version=1,
-        token_generation=1,
-        email="ada@example.com",
-        currency=currency,
-        shipping_address=ADDRESS,
-        billing_address=None,
-        delivery=None,
-        subtotal_minor=totals.subtotal_minor,
-        shipping_minor=shipping,
-        tax_minor=totals.tax_minor,
-        discount_minor=totals.discount_minor,
-        total_minor=totals.total_minor,
-        placed_at=NOW,
-        tax_included=included,
-    )
-    return World(order, lines, payments)
+        for kind, amount in (("CAPTURE", taken), ("REFUND", given)):
+            if amount:
+                _moved(rows, world, payment_id, kind, amount)
+        if tender["kind"] == "CARD":
+            _charge(rows, world, told, reference, whole)
+        else:
+            for kind, amount in (("SPENT", -taken), ("RETURNED", given)):
+                if amount:
+                    _movement(rows, world, UUID(reference), kind, amount, payment_id)
 
 
-def _rules(draw: st.DrawFn, *, included: bool) -> PricingRules:
-    return PricingRules(
-        tuple(
-            Candidate(Discount(uuid4(), DiscountKind.PERCENTAGE, "Off", basis_points=points))
-            for points in draw(st.lists(st.integers(1, 9_999), max_size=2))
-        ),
-        tuple(
-            TaxRate(uuid4(), "IE", f"VAT {at}", parts)
-            for at, parts in enumerate(draw(st.lists(st.integers(1, 300_000), max_size=2)))
-        ),
-        included,
-        draw(st.sampled_from(TaxRounding)),
+def _moved(rows: Rows, world: World, payment_id: UUID, kind: str, amount: int) -> None:
+    at = instant(world.case["order"]["placed_at"])
+    rows.add(
+        payment_transactions,
+        id=new_id(),
+        payment_id=payment_id,
+        kind=kind,
+        status="SUCCEEDED",
+        amount_minor=amount,
+        provider_reference=uuid4().hex,
+        requested_at=at,
+        next_attempt_at=at,
+        settled_at=at,
     )
 
 
-def _payments(draw: st.DrawFn, total: int, currency: str) -> list[Payment]:
-    providers = draw(
-        st.lists(st.sampled_from(["sandbox", "gift_card", "store_credit", "manual"]), min_size=1, max_size=3)
+def _charge(rows: Rows, world: World, told: Case, reference: str, whole: int) -> None:
+    answers = told["state"] == "ANSWERS"
+    captured = world.minor(told["captured"]) if answers else whole
+    dispute = told["disputed"] or {"state": "NONE", "amount": None}
+    rows.add(
+        sandbox_charges,
+        reference=reference,
+        idempotency_key=reference,
+        method="ok",
+        state="AUTHORIZED",
+        currency=world.case["order"]["currency"],
+        amount_minor=max(whole, captured),
+        captured_minor=captured,
+        refunded_minor=world.minor(told["refunded"]) if answers else 0,
+        disputed_minor=world.minor(dispute["amount"]) if dispute["amount"] else 0,
+        dispute=dispute["state"],
+        created_at=instant(world.case["order"]["placed_at"]),
     )
-    weights = draw(st.lists(st.integers(1, 9), min_size=len(providers), max_size=len(providers)))
-    return [
-        Payment(uuid4(), name, "ok", PaymentStatus.CAPTURED, currency, part, part, part, reference=f"p{at}")
-        for at, (name, part) in enumerate(zip(providers, allocate_minor(total, weights), strict=True))
-    ]
 
 
-@st.composite
-def policies(draw: st.DrawFn) -> ReturnPolicy:
-    """Draw what a shop keeps of what comes back."""
-    return ReturnPolicy(
-        restocking_fee=draw(st.one_of(st.just(0), PARTS)),
-        label_payer=draw(st.sampled_from(LabelPayer)),
-        label_fee_minor=draw(st.integers(0, 700)),
-        shipping_refund=draw(st.sampled_from(ShippingRefund)),
-        credit_bonus=draw(st.sampled_from([0, 1, 100_000, WHOLE])),
-        grades={grade: draw(PARTS) for grade in Grade},
+def _stored_value(rows: Rows, world: World, kind: str) -> UUID:
+    is_card, at = kind == "GIFT_CARD", instant(world.case["order"]["placed_at"])
+    amount = sum(world.minor(one["amount"]) for one in world.case["order"]["tenders"] if one["kind"] == kind)
+    back = sum(world.minor(one["amount"]) for one in world.case["order"]["refunds"] if one["tender"] == kind)
+    made = rows.add(
+        stored_values,
+        id=new_id(),
+        kind=kind,
+        code_hash=uuid4().bytes * 2 if is_card else None,
+        last_characters="ABCD" if is_card else None,
+        email=None if is_card else world.case["order"]["customer"]["email"].lower(),
+        currency=world.case["order"]["currency"],
+        balance_minor=back,
+        created_at=at,
     )
+    _movement(rows, world, made["id"], "ISSUED", amount, None)
+    return UUID(str(made["id"]))
+
+
+def _movement(
+    rows: Rows, world: World, value_id: UUID, kind: str, amount: int, payment_id: UUID | None
+) -> None:
+    rows.add(
+        stored_value_movements,
+        stored_value_id=value_id,
+        kind=kind,
+        amount_minor=amount,
+        payment_id=payment_id,
+        actor="test",
+        occurred_at=instant(world.case["order"]["placed_at"]),
+    )
+
+
+def _shipments(rows: Rows, world: World) -> None:
+    for shipment in world.case["shipments"]:
+        arrived = shipment["delivered_at"]
+        made = rows.add(
+            shipments,
+            id=new_id(),
+            order_id=world.order_id,
+            status=shipment["status"],
+            carrier="Test Post",
+            shipped_at=instant(shipment["shipped_at"]),
+            delivered_at=instant(arrived) if arrived else None,
+            created_at=instant(shipment["shipped_at"]),
+        )
+        for line in shipment["lines"]:
+            rows.add(
+                shipment_lines,
+                shipment_id=made["id"],
+                order_line_id=world.lines[line["sku"]],
+                sku=line["sku"],
+                quantity=line["quantity"],
+            )

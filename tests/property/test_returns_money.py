@@ -38,7 +38,7 @@ from domain.returns import (
     ReturnWish,
     moved,
 )
-from tests.return_worlds import KIND, NOW, World, delivered, policies
+from tests.delivered_worlds import KIND, NOW, World, delivered, policies
 
 HERE = uuid4()
 
