@@ -7,7 +7,13 @@ from uuid import uuid4
 import pytest
 
 from api.scalars import encode_id
-from domain.kernel.errors import AmountTooLarge, IdempotencyKeyReused, IllegalTransition, InvalidInput
+from domain.kernel.errors import (
+    AccessDenied,
+    AmountTooLarge,
+    IdempotencyKeyReused,
+    IllegalTransition,
+    InvalidInput,
+)
 from domain.kernel.money import Amount
 from domain.notifications import NotificationKind
 from domain.orders import Order, OrderPaymentStatus
@@ -18,7 +24,7 @@ from domain.returns import Disposition, Grade, LineOutcome, Return, ReturnStatus
 from persistence.database import Database
 from providers.messages.rendering import Renderer
 from services import notifications, return_adjustments, return_settlement, returns
-from services.access import SYSTEM, AccessDenied
+from services.access import SYSTEM
 from tests.cart_flows import run_sql
 from tests.checkouts import Shop, make_stocked_shop, till
 from tests.factories import make_app
@@ -77,8 +83,9 @@ async def test_a_deduction_is_kept_told_and_never_given_back_with_the_last_unit(
 
 
 async def test_fees_are_waived_up_to_what_was_paid(database: Database) -> None:
-    rules: dict[str, Any] = {"restocking_fee": 100_000, "label_fee_minor": 300, "label_payer": LabelPayer.CUSTOMER}
-    _, order, seen = await _waiting(database, **rules)
+    _, order, seen = await _waiting(
+        database, restocking_fee=100_000, label_fee_minor=300, label_payer=LabelPayer.CUSTOMER
+    )
     worth, _ = await return_adjustments.worth(desk(database), seen.id)
     with pytest.raises(AmountTooLarge) as refused:
         await _refund(database, seen, waive("99"))
