@@ -27,6 +27,7 @@ from api.resolvers.delivery_zones import DeliveryZonesMutation, DeliveryZonesQue
 from api.resolvers.discounts import DiscountsMutation, DiscountsQuery
 from api.resolvers.documents import DocumentsQuery
 from api.resolvers.event_feed import EventFeedQuery
+from api.resolvers.exchange_payments import ExchangePaymentsMutation, ExchangePaymentsQuery
 from api.resolvers.fulfillment import FulfillmentMutation, FulfillmentQuery
 from api.resolvers.inventory import InventoryMutation, InventoryQuery
 from api.resolvers.labels import LabelsMutation
@@ -102,6 +103,7 @@ class Query(
     ReturnParcelsQuery,
     ReturnReportsQuery,
     ReturnAdjustmentsQuery,
+    ExchangePaymentsQuery,
     UnlinkedRefundsQuery,
     ClaimsQuery,
     StoredValuesQuery,
@@ -155,6 +157,7 @@ class Mutation(
     ReturnsMutation,
     ReturnPoliciesMutation,
     ReturnParcelsMutation,
+    ExchangePaymentsMutation,
     UnlinkedRefundsMutation,
     ClaimsMutation,
     TaxQuotesMutation,

@@ -74,6 +74,8 @@ class ReturnLetter:
     adjustment_reason: str | None = None
     total: Money | None = None
     tenders: tuple[tuple[Tender, Money], ...] = ()
+    exchange_due: Money | None = None
+    """What is still to be paid for what comes instead."""
 
 
 def return_letter(

@@ -78,6 +78,7 @@ def return_totals(letter: Letter, words: Words) -> list[tuple[str, str, bool]]:
         ("return_adjustment", returned.adjustment, False),
         ("refund_total", returned.total, True),
         *((tender.value, amount, False) for tender, amount in returned.tenders),
+        ("exchange_due", returned.exchange_due, False),
     ]
     return [
         (words.say("labels", name), words.money(amount), is_sum)
