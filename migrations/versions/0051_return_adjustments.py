@@ -1,4 +1,4 @@
-"""Staff may give back less for a return than the rules say, or waive fees of it, and say why.
+"""Staff may change what a return brings, and say why; gifts of an order are told from what edits gave back.
 
 Revision ID: 0051
 Revises: 0047
@@ -22,10 +22,14 @@ def upgrade() -> None:
     op.create_check_constraint(
         op.f("ck_returns_adjustment"), "returns", "adjustment_minor = 0 OR adjustment_reason IS NOT NULL"
     )
+    op.add_column("orders", sa.Column("gifts_minor", sa.BigInteger(), server_default="0", nullable=False))
+    op.create_check_constraint(op.f("ck_orders_gifts"), "orders", "gifts_minor >= 0")
 
 
 def downgrade() -> None:
     """Forget it; what was given back stays."""
+    op.drop_constraint(op.f("ck_orders_gifts"), "orders")
+    op.drop_column("orders", "gifts_minor")
     op.drop_constraint(op.f("ck_returns_adjustment"), "returns")
     op.drop_column("returns", "adjustment_reason")
     op.drop_column("returns", "adjustment_minor")
