@@ -138,9 +138,9 @@ def _asked(world: World, at: int, units: int, reason: ReturnReason, wish: Return
             world.order, eligible, [AskedLine(line.id, units, reason)], wish, None, "anonymous", NOW
         )
     except NotReturnable as refused:
-        if not refused.returnable:
+        if not refused.askable:
             return None
-        asked = [AskedLine(line.id, refused.returnable, reason)]
+        asked = [AskedLine(line.id, refused.askable, reason)]
         found = return_requests.request(world.order, eligible, asked, wish, None, "anonymous", NOW)
     try:
         return_requests.check_sent(found, eligible)
