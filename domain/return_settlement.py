@@ -19,7 +19,7 @@ from domain.payments import (
     TransactionStatus,
 )
 from domain.return_adjustments import Adjustment, adjusted
-from domain.return_credit import Credit, applied, bonus_of, credit_of
+from domain.return_credit import Credit, applied, bonus_of, credit_of, outside_minor
 from domain.return_exchanges import Exchange, gap_minor
 from domain.return_policies import ReturnPolicy
 from domain.return_worth import Worth, worth_of
@@ -100,9 +100,10 @@ def _credited(
     priced, amount = _priced(found, worth), worth.refund_minor
     if not amount:
         return Settlement(closed(priced, now), ())
-    bonus = bonus_of(found, worth, policies)
+    changed = credit_of(payments, order.currency, amount)
+    bonus = bonus_of(found, worth, policies, outside_minor(payments, changed))
     priced = replace(priced, credit_minor=amount, bonus_minor=bonus)
-    credit = Credit(tuple(credit_of(payments, order.currency, amount)), amount, bonus)
+    credit = Credit(tuple(changed), amount, bonus)
     return Settlement(closed(priced, now), (), credit)
 
 
@@ -188,12 +189,14 @@ def rejected(found: Return, asked: Sequence[PaymentTransaction], now: datetime) 
             sorted(TRANSITIONS.get(found.status, ())),
             "id",
         )
-    shares = allocate_minor(given, [line.refund_minor for line in found.lines])
+    # What was given before is for goods and delivery alike, and for no more of either than was to be given.
+    *shares, shipping = allocate_minor(
+        given, [*(line.refund_minor for line in found.lines), found.shipping_refund_minor]
+    )
     lines = [
         replace(line, refund_minor=share, outcome=_outcome(found, share))
         for line, share in zip(found.lines, shares, strict=True)
     ]
-    shipping = found.shipping_refund_minor if given else 0
     return replace(
         after,
         lines=tuple(lines),

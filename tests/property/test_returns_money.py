@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import cycle
 from random import Random
 from uuid import UUID, uuid4
 
@@ -19,7 +20,7 @@ from domain.orders import (
     payment_status,
 )
 from domain.payment_facts import Fact, apply
-from domain.payments import TransactionKind
+from domain.payments import PaymentTransaction, TransactionKind
 from domain.ports import Outcome
 from domain.return_adjustments import Adjustment, AskedAdjustment
 from domain.return_credit import applied
@@ -41,6 +42,11 @@ from domain.returns import (
 from tests.delivered_worlds import KIND, NOW, World, delivered, policies
 
 HERE = uuid4()
+_ANSWERS = {
+    "refused": (Outcome.DECLINED,),
+    "half refused": (Outcome.SUCCEEDED, Outcome.DECLINED),
+}
+"""What providers say to refunds, one after the other."""
 
 
 @st.composite
@@ -56,6 +62,7 @@ def steps(draw: st.DrawFn) -> list[tuple[str, int, int, ReturnReason, Grade, Dis
                         "staff refund",
                         "reject",
                         "refused",
+                        "half refused",
                         "two at once",
                         "deduct",
                         "deduct",
@@ -102,8 +109,7 @@ def test_never_more_is_given_back_than_was_paid(
         if what == "reject":
             _kept(world, return_settlement.rejected(found, [], NOW))
         else:
-            refused = Outcome.DECLINED if what == "refused" else Outcome.SUCCEEDED
-            _settle(world, found, policy, outcome=refused, adjust=(what, units))
+            _settle(world, found, policy, what, units)
         _check(world)
 
 
@@ -166,13 +172,12 @@ def _settle(
     world: World,
     found: Return,
     policy: ReturnPolicy,
-    *,
-    outcome: Outcome = Outcome.SUCCEEDED,
-    adjust: tuple[str, int] = ("", 0),
+    what: str = "return",
+    units: int = 0,
 ) -> None:
     rules = {line.id: policy for line in world.lines}
     worth = return_settlement.valued(world.order, world.lines, found, world.returns, rules)
-    adjustment = _adjustment(world, worth, *adjust)
+    adjustment = _adjustment(world, worth, what, units)
     brings = worth.refund_minor + (adjustment.amount_minor if adjustment else 0)
     exchange = None
     if found.wish is ReturnWish.EXCHANGE:
@@ -202,12 +207,15 @@ def _settle(
         assert made.credit.amount_minor + made.credit.bonus_minor <= exchange.due_minor
         assert made.credit.bonus_minor <= 2
     _check_worth(made.after, worth, brings)
-    _take(world, made, outcome)
+    _take(world, made, _ANSWERS.get(what, (Outcome.SUCCEEDED,)))
     after = _kept(world, made.after)
-    if outcome is Outcome.DECLINED and made.changes and after.status is ReturnStatus.INSPECTED:
-        asked = [one for one in world.transactions if one.id in after.transaction_ids]
+    asked = [one for one in world.transactions if one.id in after.transaction_ids]
+    if what == "half refused" and return_settlement.refused(after, asked):
+        after = _kept(world, return_settlement.rejected(after, asked, NOW))
+        _check_rejected(after, worth, asked)
+    elif what == "refused" and return_settlement.refused(after, asked):
         again = return_settlement.retried(world.order, after, asked, world.payments, NOW)
-        _take(world, again, Outcome.SUCCEEDED)
+        _take(world, again, (Outcome.SUCCEEDED,))
         after = _kept(world, again.after)
     asked = [one for one in world.transactions if one.id in after.transaction_ids]
     if after.status is ReturnStatus.INSPECTED and return_settlement.is_given_back(after, asked):
@@ -239,14 +247,23 @@ def _check_worth(after: Return, worth: Worth, brings: int) -> None:
     )
 
 
-def _take(world: World, made: return_settlement.Settlement, outcome: Outcome) -> None:
+def _check_rejected(after: Return, worth: Worth, asked: Sequence[PaymentTransaction]) -> None:
+    """Of what providers refused in part, what was given is shared out over the lines and the delivery."""
+    given = sum(one.amount_minor for one in asked if return_settlement.is_given(one))
+    assert after.refund_minor == after.credit_minor + given
+    assert after.refund_minor == sum(line.refund_minor for line in after.lines) + after.shipping_refund_minor
+    assert 0 <= after.shipping_refund_minor <= worth.shipping_minor
+    pairs = zip(after.lines, worth.lines, strict=True)
+    assert all(line.refund_minor <= one.goods_minor for line, one in pairs)
+
+
+def _take(world: World, made: return_settlement.Settlement, outcomes: Sequence[Outcome]) -> None:
     if made.credit is not None:
         world.payments = applied(world.payments, made.credit)
     world.payments = payment_changes.replaced(world.payments, made.changes)
     world.transactions += [one.transaction for one in made.changes]
-    for change in made.changes:
-        if not change.is_open:
-            continue
+    opened = [change for change in made.changes if change.is_open]
+    for change, outcome in zip(opened, cycle(outcomes), strict=False):
         payment = next(one for one in world.payments if one.id == change.payment.id)
         known = [one for one in world.transactions if one.payment_id == payment.id]
         amount = change.transaction.amount_minor
