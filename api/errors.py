@@ -212,7 +212,8 @@ class NotReturnableError(UserError):
 
     sku: str
     requested: int
-    returnable: int
+    returnable: int = strawberry.field(description="Units that may be returned now under the shop's rules.")
+    askable: int = strawberry.field(description="Units that may be asked for at all: the others, of staff.")
     obstacles: list[str]
 
 
@@ -369,6 +370,7 @@ def _not_returnable(error: domain.NotReturnable, code: UserErrorCode, path: list
         sku=error.sku,
         requested=error.requested,
         returnable=error.returnable,
+        askable=error.askable,
         obstacles=list(error.obstacles),
     )
 

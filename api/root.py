@@ -28,6 +28,7 @@ from api.resolvers.delivery_zones import DeliveryZonesMutation, DeliveryZonesQue
 from api.resolvers.discounts import DiscountsMutation, DiscountsQuery
 from api.resolvers.documents import DocumentsQuery
 from api.resolvers.event_feed import EventFeedQuery
+from api.resolvers.exchange_payments import ExchangePaymentsMutation, ExchangePaymentsQuery
 from api.resolvers.fulfillment import FulfillmentMutation, FulfillmentQuery
 from api.resolvers.inventory import InventoryMutation, InventoryQuery
 from api.resolvers.labels import LabelsMutation
@@ -50,6 +51,7 @@ from api.resolvers.payments import PaymentsMutation
 from api.resolvers.pickup_fees import PickupFeesMutation, PickupFeesQuery
 from api.resolvers.pickups import PickupsMutation, PickupsQuery
 from api.resolvers.reconciliation import ReconciliationMutation, ReconciliationQuery
+from api.resolvers.return_adjustments import ReturnAdjustmentsQuery
 from api.resolvers.return_parcels import ReturnParcelsMutation, ReturnParcelsQuery
 from api.resolvers.return_policies import ReturnPoliciesMutation, ReturnPoliciesQuery
 from api.resolvers.return_reports import ReturnReportsQuery
@@ -103,6 +105,8 @@ class Query(
     ReturnPoliciesQuery,
     ReturnParcelsQuery,
     ReturnReportsQuery,
+    ReturnAdjustmentsQuery,
+    ExchangePaymentsQuery,
     UnlinkedRefundsQuery,
     ClaimsQuery,
     StoredValuesQuery,
@@ -158,6 +162,7 @@ class Mutation(
     ReturnsMutation,
     ReturnPoliciesMutation,
     ReturnParcelsMutation,
+    ExchangePaymentsMutation,
     UnlinkedRefundsMutation,
     ClaimsMutation,
     TaxQuotesMutation,

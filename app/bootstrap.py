@@ -200,6 +200,7 @@ def make_environment(
         cart_limits=CartLimits(settings.cart_max_units, settings.held_units_per_address),
         abandon_after_seconds=settings.cart_abandon_seconds,
         approval_seconds=settings.order_approval_seconds,
+        exchange_payment_days=settings.exchange_payment_days,
         pickup_reminder_days=settings.pickup_reminder_days,
         stock_price_days=settings.stock_price_days,
         stock_price_hour=settings.stock_price_hour,

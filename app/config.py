@@ -212,10 +212,10 @@ class Settings(CustomerSettings):
 
     order_approval_seconds: int = Field(default=7 * _DAY_SECONDS, ge=1)
     """How long an order may wait for approval; then it expires, its stock back on sale."""
-
+    exchange_payment_days: float = Field(default=7, gt=0, le=365)
+    """How long the rest of an exchange may stay unpaid once the other is back; then it is canceled."""
     pickup_reminder_days: float = Field(default=7, gt=0, le=365)
     """How long what is to be collected may wait before staff are told, and told again."""
-
     stock_price_days: int = Field(default=30, ge=1, le=365)
     """How many days' orders tell what scarce stock is worth."""
     stock_price_hour: int = Field(default=3, ge=0, le=23)

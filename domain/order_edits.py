@@ -17,7 +17,7 @@ from domain.kernel.errors import IllegalTransition, InvalidInput
 from domain.kernel.ids import new_id
 from domain.kernel.money import MAX_AMOUNT_MINOR, allocate_minor
 from domain.kernel.quantities import MAX_QUANTITY, require_positive
-from domain.orders import Order, OrderLine, OrderStatus, given_back_minor
+from domain.orders import Order, OrderLine, OrderStatus, gifts_minor, given_back_minor
 from domain.payments import Payment, PaymentStatus
 from domain.pricing import Adjustment, AdjustmentKind, PricedLine, PricingRules, price
 from domain.shipments import ShipmentStatus
@@ -131,7 +131,7 @@ def plan(placed: Placed, quantities: Sequence[NewQuantity], goods: Sequence[Good
     if len(lines) > max(MAX_LINES, len(placed.lines)):
         raise InvalidInput(f"an order has at most {MAX_LINES} lines", "add")
     adjustments = _adjustments(placed, kept) + list(priced.adjustments)
-    order = _order(placed, lines)
+    order = replace(_order(placed, lines), gifts_minor=gifts_minor(placed.order, placed.payments))
     if max(order.subtotal_minor, order.total_minor) > max(MAX_AMOUNT_MINOR, placed.order.total_minor):
         raise InvalidInput("the order's total would be too large", "add" if goods else "lines")
     paid = settlement(order.cost_minor, placed.payments)

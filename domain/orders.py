@@ -128,14 +128,17 @@ class Order:
     note: str | None = None
     """Staff's own words, for staff."""
     edited_back_minor: int = 0
-    """What of its money had been given back when it was last edited: it may be taken again."""
+    """What of its money had been given back when it was last edited, gifts and returns apart: it may be
+    taken again."""
     return_refund_minor: int = 0
     """What returns have given back of its money, or ask to be given back, as credit too."""
+    gifts_minor: int = 0
+    """What staff had given back of it without an edit when it was last edited: a gift, never due again."""
 
     @property
     def cost_minor(self) -> int:
-        """What it costs, less what returns gave back: for goods that came back nothing is asked again."""
-        return self.total_minor - self.return_refund_minor
+        """What it costs, less what returns and gifts gave back: for that nothing is asked again."""
+        return max(0, self.total_minor - self.return_refund_minor - self.gifts_minor)
 
     @property
     def totals(self) -> Totals:
@@ -216,14 +219,30 @@ def given_back_minor(payments: Sequence[Payment]) -> int:
     return sum(one.given_back_minor + one.refunding_minor for one in payments if one.counts)
 
 
+def gifts_minor(order: Order, payments: Sequence[Payment]) -> int:
+    """Return what has been given back of an order beyond what its returns and edits did: its gifts.
+
+    What a payer's bank took back is none. Where it did so before the last edit, gifts since then may be told
+    from it only in part: those are due again.
+    """
+    live = [one for one in payments if one.counts]
+    given = sum(one.refunded_minor + one.refunding_minor + one.credited_minor for one in live)
+    since = given - order.return_refund_minor - order.edited_back_minor - order.gifts_minor
+    return order.gifts_minor + max(0, since)
+
+
+def edited_back_minor(order: Order, payments: Sequence[Payment]) -> int:
+    """Return what is given back of an order that is being edited, gifts and returns apart."""
+    return max(0, given_back_minor(payments) - order.return_refund_minor - order.gifts_minor)
+
+
 def to_retake_minor(order: Order, payments: Sequence[Payment]) -> int:
     """Return what was given back of an order and may be taken again, because an edit counted with it.
 
     What is given back without an edit is a gift, or for goods that came back: no parcel takes it again. A
     refund that an edit asked for and that came to nothing is not given back.
     """
-    back = given_back_minor(payments) - order.return_refund_minor
-    return max(0, min(order.edited_back_minor, back))
+    return min(order.edited_back_minor, edited_back_minor(order, payments))
 
 
 def payment_status(total_minor: int, payments: Sequence[Payment]) -> OrderPaymentStatus:

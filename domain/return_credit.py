@@ -51,10 +51,23 @@ def credit_of(payments: Sequence[Payment], currency: str, amount_minor: int) -> 
     return changed
 
 
-def bonus_of(found: Return, worth: Worth, policies: Mapping[UUID, ReturnPolicy]) -> int:
-    """Return what is added to credit for a return's goods, by each line's policy; none for the delivery."""
+def outside_minor(before: Sequence[Payment], changed: Sequence[Payment]) -> int:
+    """Return what of a credit was paid with money, and not with gift cards or store credit."""
+    known = {one.id: one.credited_minor for one in before}
+    return sum(one.credited_minor - known[one.id] for one in changed if one.provider not in OWN_TENDERS)
+
+
+def bonus_of(
+    found: Return, worth: Worth, policies: Mapping[UUID, ReturnPolicy], paid_outside_minor: int
+) -> int:
+    """Return what is added to credit for a return's goods, by each line's policy; none for the delivery.
+
+    And only as far as it was paid with money: who buys and returns with credit gains nothing by it.
+    """
     brings = {one.line_id: one.refund_minor for one in worth.lines}
-    return sum(
+    bonus = sum(
         rounded_half_up(brings[line.id] * policies.get(line.order_line_id, SHOP_DEFAULT).credit_bonus, WHOLE)
         for line in found.lines
     )
+    whole = worth.refund_minor
+    return rounded_half_up(bonus * min(paid_outside_minor, whole), whole) if whole else 0

@@ -69,9 +69,12 @@ def wanted(line: ReturnLine) -> UUID | None:
     return line.exchange_variant_id or line.variant_id
 
 
-def gap_minor(found: Return, due_minor: int, worth_minor: int) -> int:
-    """Return what is due beyond a return's worth only because shares were rounded: nobody is asked for it."""
-    gap = due_minor - worth_minor
+def gap_minor(found: Return, due_minor: int, gross_minor: int) -> int:
+    """Return what is due beyond what was paid only because shares were rounded: nobody is asked for it.
+
+    `gross_minor` is what came back before anything was kept of it: a fee is no rounding, be it that small.
+    """
+    gap = due_minor - gross_minor
     return gap if 0 < gap <= _ROUNDING_PER_LINE * len(found.lines) else 0
 
 

@@ -165,7 +165,8 @@ def check_sent(found: Return, eligible: Sequence[LineEligibility]) -> None:
         wanted[line.order_line_id] = wanted.get(line.order_line_id, 0) + line.quantity
     for one in eligible:
         if (units := wanted.get(one.line.id, 0)) > one.sent:
-            raise NotReturnable(one.line.sku, units, one.sent, tuple(o.value for o in one.obstacles), "id")
+            obstacles = tuple(obstacle.value for obstacle in one.obstacles)
+            raise NotReturnable(one.line.sku, units, one.sent, obstacles, "id")
 
 
 def arrivals_of(line: OrderLine, shipments: Iterable[Shipment]) -> Arrivals:
@@ -228,9 +229,10 @@ def _line(
         raise NotReturnable(
             found.line.sku,
             asked.quantity,
-            left[found.line.id],
+            min(found.returnable, left[found.line.id]),
             tuple(one.value for one in found.obstacles),
             *("lines", position, "quantity"),
+            askable=left[found.line.id],
         )
     left[found.line.id] -= asked.quantity
     note = asked.note

@@ -18,7 +18,8 @@ from domain.payments import (
     PaymentTransaction,
     TransactionStatus,
 )
-from domain.return_credit import Credit, applied, bonus_of, credit_of
+from domain.return_adjustments import Adjustment, adjusted
+from domain.return_credit import Credit, applied, bonus_of, credit_of, outside_minor
 from domain.return_exchanges import Exchange, gap_minor
 from domain.return_policies import ReturnPolicy
 from domain.return_worth import Worth, worth_of
@@ -69,12 +70,18 @@ def settled(
     *,
     by_staff: bool,
     exchange: Exchange | None = None,
+    adjustment: Adjustment | None = None,
 ) -> Settlement:
     """Give back what a return brings, as the customer wished: as store credit, or by the payments.
 
-    Of an exchange it pays what is due of the order that replaces it, the rest is refunded. Credit needs an
-    address to be kept for: without one it is refunded. Raises IllegalTransition and AmountTooLarge.
+    `adjustment` is what staff changed of it, `checked` for this worth. Of an exchange it pays what is due of
+    the order that replaces it, the rest is refunded. Credit needs an address to be kept for: without one it
+    is refunded. Raises IllegalTransition and AmountTooLarge.
     """
+    if adjustment is not None:
+        worth = adjusted(worth, adjustment)
+        amount, reason = adjustment.amount_minor, adjustment.reason
+        found = replace(found, adjustment_minor=amount, adjustment_reason=reason)
     if exchange is not None and order.email is not None and min(exchange.due_minor, worth.refund_minor):
         return _exchanged(order, found, worth, payments, exchange, now, by_staff=by_staff)
     if found.wish is ReturnWish.STORE_CREDIT and order.email is not None:
@@ -93,9 +100,10 @@ def _credited(
     priced, amount = _priced(found, worth), worth.refund_minor
     if not amount:
         return Settlement(closed(priced, now), ())
-    bonus = bonus_of(found, worth, policies)
+    changed = credit_of(payments, order.currency, amount)
+    bonus = bonus_of(found, worth, policies, outside_minor(payments, changed))
     priced = replace(priced, credit_minor=amount, bonus_minor=bonus)
-    credit = Credit(tuple(credit_of(payments, order.currency, amount)), amount, bonus)
+    credit = Credit(tuple(changed), amount, bonus)
     return Settlement(closed(priced, now), (), credit)
 
 
@@ -111,7 +119,7 @@ def _exchanged(
 ) -> Settlement:
     due, priced = exchange.due_minor, _priced(found, worth)
     amount = min(worth.refund_minor, due)
-    bonus = gap_minor(found, due, amount)
+    bonus = gap_minor(found, due, worth.gross_minor)
     credit = Credit(tuple(credit_of(payments, order.currency, amount)), amount, bonus)
     priced = replace(priced, credit_minor=amount, bonus_minor=bonus)
     rest = worth.refund_minor - amount
@@ -181,12 +189,14 @@ def rejected(found: Return, asked: Sequence[PaymentTransaction], now: datetime) 
             sorted(TRANSITIONS.get(found.status, ())),
             "id",
         )
-    shares = allocate_minor(given, [line.refund_minor for line in found.lines])
+    # What was given before is for goods and delivery alike, and for no more of either than was to be given.
+    *shares, shipping = allocate_minor(
+        given, [*(line.refund_minor for line in found.lines), found.shipping_refund_minor]
+    )
     lines = [
         replace(line, refund_minor=share, outcome=_outcome(found, share))
         for line, share in zip(found.lines, shares, strict=True)
     ]
-    shipping = found.shipping_refund_minor if given else 0
     return replace(
         after,
         lines=tuple(lines),

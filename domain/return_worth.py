@@ -37,6 +37,12 @@ class Worth:
     shipping_minor: int
     """Of the delivery that was paid."""
     label_fee_minor: int
+    """What is kept of the whole: its label, and what staff deduct beyond its lines."""
+
+    @property
+    def gross_minor(self) -> int:
+        """What was paid for what came back: its lines and the delivery, before anything is kept."""
+        return sum(one.goods_minor for one in self.lines) + self.shipping_minor
 
     @property
     def fee_minor(self) -> int:

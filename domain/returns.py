@@ -252,6 +252,10 @@ class Return:
     received_at: datetime | None = None
     closed_at: datetime | None = None
     version: int = 1
+    adjustment_minor: int = 0
+    """What staff changed of what it brings by the rules: below zero is a part of `fee_minor`."""
+    adjustment_reason: str | None = None
+    """Why, as the customer is told."""
 
     @property
     def is_valued(self) -> bool:
@@ -293,7 +297,7 @@ def moved(
 
     Raises IllegalTransition and VersionConflict.
     """
-    if not check_transition(TRANSITIONS, found.status, wanted, "the return"):
+    if not check_transition(TRANSITIONS, found.status, wanted, "the return", "id"):
         return None
     check_version(found.version, expected_version)
     after = replace(found, status=wanted, version=found.version + 1)

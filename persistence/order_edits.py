@@ -104,7 +104,7 @@ _APPLY = text(
     UPDATE orders SET subtotal_minor = :subtotal_minor, discount_minor = :discount_minor,
            tax_minor = :tax_minor, total_minor = :total_minor, payment_status = :payment_status,
            fulfillment_status = :fulfillment_status, version = :version,
-           edited_back_minor = :edited_back_minor
+           edited_back_minor = :edited_back_minor, gifts_minor = :gifts_minor
      WHERE id = :id
     """
 ).bindparams(
@@ -199,6 +199,7 @@ def _order_values(edit: Edit, note: Note) -> dict[str, Any]:
         "fulfillment_status": order.fulfillment_status.value,
         "version": order.version,
         "edited_back_minor": order.edited_back_minor,
+        "gifts_minor": order.gifts_minor,
         "edit_id": note.id,
         "actor": note.actor,
         "reason": note.reason,

@@ -40,7 +40,7 @@ _PAID = text(
     SELECT DISTINCT h.order_id FROM order_holds h JOIN orders o ON o.id = h.order_id
      WHERE h.code = 'UNPAID' AND h.released_at IS NULL AND o.status IN ('OPEN', 'PENDING_APPROVAL')
        AND (o.payment_status <> 'PENDING' OR o.total_minor = 0)
-       AND o.total_minor - {RETURN_REFUND} <= (
+       AND greatest(0, o.total_minor - {RETURN_REFUND} - o.gifts_minor) <= (
            SELECT coalesce(sum(greatest(p.authorized_minor - p.voiding_minor, p.captured_minor)
                                - p.refunded_minor - p.refunding_minor - p.charged_back_minor
                                - p.credited_minor), 0)

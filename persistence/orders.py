@@ -27,7 +27,8 @@ ORDER_COLUMNS = f"""
     o.token_generation, o.email, o.currency, o.shipping_address, o.billing_address, o.delivery,
     o.subtotal_minor, o.shipping_minor, o.tax_minor, o.discount_minor, o.total_minor, o.placed_at,
     o.cart_id, o.reason, o.imported, o.external_id, o.closed_at, o.placed, o.drafted_at, o.note,
-    o.tax_included, o.edited_back_minor, {RETURN_REFUND} AS return_refund_minor
+    o.tax_included, o.edited_back_minor, {RETURN_REFUND} AS return_refund_minor,
+    o.gifts_minor
 """
 """The columns of an order `o` that `order_of` reads."""
 
@@ -165,4 +166,5 @@ def order_of(row: Row[*tuple[Any, ...]]) -> Order:
         note=row.note,
         edited_back_minor=row.edited_back_minor,
         return_refund_minor=row.return_refund_minor,
+        gifts_minor=row.gifts_minor,
     )

@@ -29,6 +29,7 @@ _COLUMNS = """
     r.keeps_items, r.verdict, r.refund_verdict, r.note, r.refund_minor, r.shipping_refund_minor,
     r.fee_minor, r.transaction_ids, r.credit_minor, r.bonus_minor, r.exchange_order_id, r.refund_failure,
     r.expires_at, r.decided_at, r.received_at, r.closed_at, r.version,
+    r.adjustment_minor, r.adjustment_reason,
     (SELECT jsonb_agg(jsonb_build_array(l.id, l.order_line_id, l.variant_id, l.sku, l.quantity, l.reason,
                 l.condition, l.note, l.photos, l.quantity_received,
                 (SELECT jsonb_agg(jsonb_build_array(i.id, i.quantity, i.disposition, i.grade, i.at, i.note)
@@ -102,6 +103,7 @@ _SAVE = text(
            shipping_refund_minor = :shipping_refund_minor, fee_minor = :fee_minor,
            transaction_ids = :transaction_ids, credit_minor = :credit_minor, bonus_minor = :bonus_minor,
            exchange_order_id = :exchange_order_id, wish = :wish, refund_failure = :refund_failure,
+           adjustment_minor = :adjustment_minor, adjustment_reason = :adjustment_reason,
            expires_at = :expires_at, decided_at = :decided_at,
            received_at = :received_at, closed_at = :closed_at, version = :version
      WHERE id = :id
@@ -112,6 +114,7 @@ _SAVE = text(
     *(bindparam(name, type_=Uuid()) for name in ("id", "order_id", "location_id", "exchange_order_id")),
     bindparam("note", type_=Text()),
     bindparam("refund_failure", type_=Text()),
+    bindparam("adjustment_reason", type_=Text()),
     bindparam("transaction_ids", type_=ARRAY(Uuid)),
 )
 _UNJUDGED = text(
@@ -185,6 +188,8 @@ async def save(connection: AsyncConnection, before: Return, after: Return, order
             "exchange_order_id": after.exchange_order_id,
             "wish": after.wish.value,
             "refund_failure": after.refund_failure,
+            "adjustment_minor": after.adjustment_minor,
+            "adjustment_reason": after.adjustment_reason,
             "expires_at": after.expires_at,
             "decided_at": after.decided_at,
             "received_at": after.received_at,
@@ -282,6 +287,8 @@ def return_of(row: Row[*tuple[Any, ...]]) -> Return:
         row.received_at,
         row.closed_at,
         row.version,
+        row.adjustment_minor,
+        row.adjustment_reason,
     )
 
 

@@ -95,7 +95,7 @@ _COMPLETABLE = text(
        AND o.total_minor <= (SELECT coalesce(sum(p.captured_minor), 0)
                                     - greatest(0, least(o.edited_back_minor, coalesce(sum(p.refunded_minor
                                             + p.refunding_minor + p.credited_minor + p.charged_back_minor), 0)
-                                            - {RETURN_REFUND}))
+                                            - {RETURN_REFUND} - o.gifts_minor))
                                FROM payments p
                               WHERE p.order_id = o.id AND p.status NOT IN ('VOIDED', 'FAILED'))
      ORDER BY o.id LIMIT :most

@@ -29,6 +29,8 @@ class Permission(StrEnum):
     PAYMENTS_WRITE = "payments.write"
     RETURNS_READ = "returns.read"
     RETURNS_WRITE = "returns.write"
+    # To give back less for a return than the rules say, or to waive fees of it.
+    RETURNS_ADJUST = "returns.adjust"
     # To give money back for what is not in the books, and to be the second person who allows it.
     REFUNDS_UNLINKED = "refunds.unlinked"
     REFUNDS_APPROVE = "refunds.approve"

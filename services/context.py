@@ -61,6 +61,8 @@ class Environment:
     abandon_after_seconds: int = 3600
     # How long an order may wait for approval, its stock committed.
     approval_seconds: int = 7 * 24 * 3600
+    # How long the rest of an exchange may be unpaid once the other is back; then its stock is on sale again.
+    exchange_payment_days: float = 7.0
     # How long what is to be collected may wait before staff are told, and told again.
     pickup_reminder_days: float = 7.0
     # How many days' orders tell what scarce stock is worth, and at which hour (UTC) that is learned.

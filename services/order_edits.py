@@ -22,7 +22,7 @@ from domain.kernel.keys import check_key
 from domain.kernel.money import Amount, Money
 from domain.order_edits import Edit, Goods, NewQuantity, Placed
 from domain.order_holds import awaiting_payment, is_unpaid
-from domain.orders import Order, check_reason, fulfillment_status, given_back_minor, payment_status
+from domain.orders import Order, check_reason, edited_back_minor, fulfillment_status, payment_status
 from domain.payment_changes import Change
 from persistence import inventory
 from persistence import order_edits as rows
@@ -177,7 +177,7 @@ async def _planned(
     order = replace(
         edit.order,
         fulfillment_status=fulfillment_status([*by_id.values(), *made], placed.parcels),
-        edited_back_minor=max(0, given_back_minor(payments) - edit.order.return_refund_minor),
+        edited_back_minor=edited_back_minor(edit.order, payments),
     )
     # With the last unit that was to leave, an edit takes away the parcel that would have taken the rest.
     rest = payment_captures.at_the_end(placed.capture_policy, order, edit.lines, payments, now)

@@ -1,8 +1,9 @@
 """Use cases of payments that are asked for after an order was placed: each an intent, a call, an outcome."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -24,7 +25,7 @@ from domain.ports import Outcome, ProviderAnswer
 from persistence import orders as order_rows
 from persistence import payment_changes as rows
 from persistence import payments as payment_rows
-from persistence.idempotency import claim_for
+from persistence.idempotency import Claim, claim_for
 from persistence.payment_changes import LockedPayments
 from services import order_holds, payment_calls, payment_captures, payment_facts, payments
 from services.access import Permission, require
@@ -66,21 +67,33 @@ async def create(
         check_key(key),
         [str(order_id), provider, method, asked, *means.to_json().items()],
     )
+    return await ask(context, provider, method, claim, means, partial(_wanted, order_id, amount))
+
+
+Wanted = Callable[[Transaction], Awaitable[tuple[LockedPayments, int]]]
+"""Locks the order that a payment is of, and says how much is to be asked for, in minor units."""
+
+
+async def ask(
+    context: ServiceContext, provider: str, method: str, claim: Claim, means: PaymentMeans, wanted: Wanted
+) -> Created:
+    """Ask for what is `wanted` of an order, for a use case that has seen who may; as `create` does."""
     intended = None
     async with context.transaction() as transaction:
         stored = await transaction.replay(claim)
         if stored is None:
             payments.provider_for(context.environment, provider, method)
             payment_terms.check_reference(provider, method, means)
-            intended = await _intend(context, transaction, order_id, provider, method, amount, means)
+            locked, amount = await wanted(transaction)
+            intended = await _intend(context, transaction, locked, provider, method, amount, means)
             stored = _facts(*intended)
             transaction.answer(stored)
     if intended is not None:
         payment, request = intended
         answer = await payments.authorize(context.environment, payment, request.id, means)
-        if answer is not None:
-            await conclude(context, order_id, request, answer)
-    return await _now(context, order_id, stored)
+        if answer is not None and payment.order_id is not None:
+            await conclude(context, payment.order_id, request, answer)
+    return await _now(context, stored)
 
 
 async def conclude(
@@ -137,21 +150,26 @@ def is_first(payment: Payment) -> bool:
     return payment.reference is None
 
 
-async def _intend(
-    context: ServiceContext,
-    transaction: Transaction,
-    order_id: UUID,
-    provider: str,
-    method: str,
-    amount: Amount | None,
-    means: PaymentMeans,
-) -> tuple[Payment, PaymentTransaction]:
+async def _wanted(
+    order_id: UUID, amount: Amount | None, transaction: Transaction
+) -> tuple[LockedPayments, int]:
     locked = await rows.lock(transaction.connection, order_id=order_id)
     if locked is None:
         raise NotFound("there is no such order", "id")
     due = decide.due_of(locked.order, locked.payments)
-    wanted = decide.amount_of(locked.order, due, amount)
-    payment, request = decide.intend(locked.order, provider, method, wanted, transaction.now)
+    return locked, decide.amount_of(locked.order, due, amount)
+
+
+async def _intend(
+    context: ServiceContext,
+    transaction: Transaction,
+    locked: LockedPayments,
+    provider: str,
+    method: str,
+    amount_minor: int,
+    means: PaymentMeans,
+) -> tuple[Payment, PaymentTransaction]:
+    payment, request = decide.intend(locked.order, provider, method, amount_minor, transaction.now)
     due_at = payment_terms.due_at(provider, method, locked.payment_terms_days, transaction.now)
     payment = replace(payment, buyer_reference=means.reference, due_at=due_at)
     payments.check_request(context.environment, payment, means)
@@ -210,14 +228,15 @@ async def _write(
     return order, changes
 
 
-async def _now(context: ServiceContext, order_id: UUID, stored: dict[str, Any]) -> Created:
+async def _now(context: ServiceContext, stored: dict[str, Any]) -> Created:
     """Return a payment and its order as they are; raises PaymentDeclined for one that came to nothing."""
     payment_id, request_id = UUID(stored["payment"]), UUID(stored["request"])
     async with context.read() as connection:
         payment = (await payment_rows.by_ids(connection, [payment_id]))[payment_id]
         request = (await rows.by_ids(connection, [request_id]))[request_id]
         decide.check_not_failed(payment, request)
-        order = (await order_rows.by_ids(connection, [order_id]))[order_id]
+        assert payment.order_id is not None, "it was asked for of one"  # noqa: S101
+        order = (await order_rows.by_ids(connection, [payment.order_id]))[payment.order_id]
         waiting = payment.status is PaymentStatus.ACTION_REQUIRED
         action = await awaited_action(context, connection, payment) if waiting else None
     return Created(order, payment, action)

@@ -1,6 +1,7 @@
 """What letters of returns say, read for many of them at once."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,6 +12,7 @@ from domain.orders import Order
 from domain.return_letters import ReturnLetter, return_letter
 from persistence import locations, payment_changes, return_parcels, return_shipping, returns
 from persistence.order_parts import OrderParts
+from services import exchange_payments
 
 
 async def letters_of(
@@ -43,7 +45,11 @@ async def letters_of(
             [asked[refund] for refund in one.transaction_ids if refund in asked],
             {payment.id: payment for payment in parts[one.order_id].payments},
         )
-    return letters
+    due = await exchange_payments.due_of(connection, found.values())
+    return {
+        return_id: replace(letter, exchange_due=due[return_id]) if return_id in due else letter
+        for return_id, letter in letters.items()
+    }
 
 
 async def newest_of(connection: AsyncConnection, order_id: UUID) -> UUID:

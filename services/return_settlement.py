@@ -6,7 +6,7 @@ finished by the payments' sweep, and the return closed by `settle_due`.
 
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from domain import return_settlement as decide
@@ -17,6 +17,7 @@ from domain.kernel.keys import check_key
 from domain.kernel.quantities import require_text
 from domain.orders import Order, payment_status
 from domain.payment_changes import Change, replaced
+from domain.return_adjustments import AskedAdjustment, check_not_decided, checked, facts_of
 from domain.return_evidence import Decision
 from domain.return_exchanges import Exchange
 from domain.return_settlement import Settlement
@@ -90,19 +91,26 @@ async def _judged(
 
 
 async def refund(
-    context: ServiceContext, return_id: UUID, note: str | None, expected_version: int | None, key: str
+    context: ServiceContext,
+    return_id: UUID,
+    note: str | None,
+    expected_version: int | None,
+    key: str,
+    adjustment: AskedAdjustment | None = None,
 ) -> Return:
     """Let staff give back what a return brings, whatever its verdict; what a provider refused is asked again.
 
-    As store credit where the customer wished that. Raises NotFound, InvalidInput, IllegalTransition,
-    VersionConflict, and AmountTooLarge where less is left.
+    As store credit where the customer wished that; with an `adjustment` less than the rules say, or more of
+    what they keep. Raises NotFound, InvalidInput, IllegalTransition, VersionConflict, and AmountTooLarge
+    where less is left.
     """
     require(context.actor, Permission.RETURNS_WRITE)
     require(context.actor, Permission.PAYMENTS_WRITE)
+    if adjustment is not None:
+        require(context.actor, Permission.RETURNS_ADJUST)
     note = None if note is None else require_text(note, MAX_NOTE_LENGTH, "note")
-    claim = claim_for(
-        f"returnRefund:{context.actor.label}", check_key(key), [str(return_id), note, expected_version]
-    )
+    request = [str(return_id), note, expected_version, *(adjustment.facts if adjustment else ())]
+    claim = claim_for(f"returnRefund:{context.actor.label}", check_key(key), request)
     async with context.transaction() as transaction:
         replayed = await transaction.replay(claim) is not None
         found = await return_records.locked(transaction, return_id=return_id)
@@ -113,11 +121,12 @@ async def refund(
         noted = replace(before, note=note or before.note)
         order, payments, now, exchange = found.placed.order, found.placed.payments, transaction.now, None
         if before.transaction_ids:
+            check_not_decided(adjustment, before)
             known = await payment_changes.by_ids(transaction.connection, before.transaction_ids)
             settlement = decide.retried(order, noted, list(known.values()), payments, now)
         else:
             exchange = await return_exchanges.locked(transaction, noted)
-            settlement = _settled(found, noted, exchange, transaction, by_staff=True)
+            settlement = _settled(found, noted, exchange, transaction, by_staff=True, adjustment=adjustment)
         await audit.record(transaction, "ReturnRefunded", "return", return_id, before, settlement.after)
         asked = await _write(context, transaction, found, before, settlement, exchange)
         transaction.answer({"return": str(return_id)})
@@ -141,7 +150,7 @@ async def reject(context: ServiceContext, return_id: UUID, note: str, expected_v
         await audit.record(transaction, "ReturnRejected", "return", return_id, before, after)
         order = replace(found.placed.order, version=found.placed.order.version + 1)
         await rows.save(transaction.connection, before, after, order)
-        transaction.emit(return_event("ReturnRejected", order, after, transaction.now))
+        transaction.emit(return_event("ReturnRejected", order, after, transaction.now, **facts_of(after)))
         if not after.credit_minor:
             await return_exchanges.cancel(context, transaction, after)
     return after
@@ -162,16 +171,19 @@ def _settled(
     transaction: Transaction,
     *,
     by_staff: bool,
+    adjustment: AskedAdjustment | None = None,
 ) -> Settlement:
+    order, worth = found.placed.order, found.worth(wanted)
     return decide.settled(
-        found.placed.order,
+        order,
         wanted,
-        found.worth(wanted),
+        worth,
         found.placed.payments,
         found.policies,
         transaction.now,
         by_staff=by_staff,
         exchange=exchange,
+        adjustment=None if adjustment is None else checked(adjustment, worth, order.currency),
     )
 
 
@@ -203,7 +215,7 @@ async def _write(
         await return_exchanges.cancel(context, transaction, after)
     kind = "ReturnClosed" if after.status is ReturnStatus.CLOSED else "ReturnRefundRequested"
     transaction.emit(
-        return_event(kind, order, after, transaction.now, refundMinor=after.refund_minor),
+        return_event(kind, order, after, transaction.now, **facts_of(after)),
         *payment_facts.events_of(order, changes, transaction.now),
     )
     return _Asked(after, order, found, changes)
@@ -226,7 +238,7 @@ async def _closed(context: ServiceContext, return_id: UUID) -> Return:
         asked = list(known.values())
         if not asked:
             return before
-        kind, facts = "ReturnClosed", dict[str, Any](refundMinor=before.refund_minor)
+        kind, facts = "ReturnClosed", facts_of(before)
         if decide.is_given_back(before, asked):
             after = decide.closed(before, transaction.now)
         else:

@@ -21,7 +21,12 @@ from tests.checkouts import Shop, make_stocked_shop, order_now, till
 from tests.factories import make_app
 from tests.shipping import fulfill, order_of, part_at
 
-DESK = (Permission.RETURNS_READ, Permission.RETURNS_WRITE, Permission.PAYMENTS_WRITE)
+DESK = (
+    Permission.RETURNS_READ,
+    Permission.RETURNS_WRITE,
+    Permission.RETURNS_ADJUST,
+    Permission.PAYMENTS_WRITE,
+)
 _BY_ITSELF = 1_000_000
 
 

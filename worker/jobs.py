@@ -6,6 +6,7 @@ from services import (
     claims,
     customer_sign_ins,
     customers,
+    exchange_payments,
     fulfillment,
     idempotency,
     label_calls,
@@ -88,6 +89,7 @@ JOBS = (
     # Days: minutes do not matter.
     Job("remind_of_returns", 60.0, return_work.remind_due),
     Job("expire_returns", 60.0, returns.expire_due),
+    Job("expire_exchanges", 60.0, exchange_payments.expire_due),
     # Once a day for each day, some hours after its end; looked for more often than that.
     Job("reconcile_payments", 900.0, reconciliation.reconcile_due),
     # Nothing can be paid with what has expired, whether its balance was taken yet or not.

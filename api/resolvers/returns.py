@@ -152,6 +152,7 @@ class ReturnsMutation:
             input.note,
             input.expected_version,
             input.idempotency_key,
+            input.adjustment.to_domain() if input.adjustment else None,
         )
         return ReturnPayload(return_=Return.of(refunded))
 

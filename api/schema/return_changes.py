@@ -10,6 +10,7 @@ from api.scalars import decode_id
 from api.schema.catalog import VariantRef
 from api.schema.orders import OrderRef
 from api.schema.received import looks_of, units_by_line
+from api.schema.return_adjustments import ReturnAdjustmentInput
 from api.schema.returns import (
     LINE,
     Return,
@@ -170,6 +171,7 @@ class ReturnRefundInput:
     idempotency_key: str
     note: str | None = None
     expected_version: int | None = None
+    adjustment: ReturnAdjustmentInput | None = None
 
 
 @strawberry.input

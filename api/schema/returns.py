@@ -283,6 +283,19 @@ class Return(SentBack, Node):
         """Return the fees."""
         return Money.of_minor(self.row.fee_minor, await self._currency(info))
 
+    @strawberry.field(
+        description="What staff changed of what the rules give back: below zero was taken off (and is a part "
+        "of the fees), above zero they waived."
+    )  # type: ignore[untyped-decorator]
+    async def adjustment(self, info: Info) -> Money:
+        """Return the adjustment."""
+        return Money.of_minor(self.row.adjustment_minor, await self._currency(info))
+
+    @strawberry.field
+    def adjustment_reason(self) -> str | None:
+        """Why staff changed it."""
+        return self.row.adjustment_reason
+
     @strawberry.field(description="The part of the refund that was credited, or paid for the exchange.")  # type: ignore[untyped-decorator]
     async def credit(self, info: Info) -> Money:
         """Return the credit."""

@@ -204,17 +204,29 @@ class PickupCodeRefused(DomainError):
 
 
 class NotReturnable(DomainError):
-    """More units than can be returned; `obstacles` say why not more."""
+    """More units than can be returned; `obstacles` say why not more.
+
+    `returnable` may be returned under the shop's rules now, up to `askable` may be asked of staff.
+    """
 
     code = "NOT_RETURNABLE"
 
     def __init__(
-        self, sku: str, requested: int, returnable: int, obstacles: Sequence[str], *path: str
+        self,
+        sku: str,
+        requested: int,
+        returnable: int,
+        obstacles: Sequence[str],
+        *path: str,
+        askable: int | None = None,
     ) -> None:
-        super().__init__(f"{requested} of {sku} asked for, {returnable} can be returned", *path)
+        most = returnable if askable is None else askable
+        more = f", staff may be asked for {most}" if most > returnable else ""
+        super().__init__(f"{requested} of {sku} asked for, {returnable} can be returned now{more}", *path)
         self.sku = sku
         self.requested = requested
         self.returnable = returnable
+        self.askable = most
         self.obstacles = tuple(obstacles)
 
 

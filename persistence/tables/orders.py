@@ -50,8 +50,9 @@ orders = Table(
     Column("tax_minor", BigInteger, nullable=False),
     Column("discount_minor", BigInteger, nullable=False),
     Column("total_minor", BigInteger, nullable=False),
-    # What of its money had been given back when it was last edited.
+    # What of its money was given back when it was last edited, and what of it staff gave without an edit.
     Column("edited_back_minor", BigInteger, nullable=False, server_default="0"),
+    Column("gifts_minor", BigInteger, nullable=False, server_default="0"),
     # Whether the tax is a part of the prices, and not added to them.
     Column("tax_included", Boolean, nullable=False, server_default="false"),
     Column("reason", Text),
@@ -101,6 +102,7 @@ orders = Table(
         name="amounts",
     ),
     CheckConstraint("edited_back_minor >= 0", name="edited_back"),
+    CheckConstraint("gifts_minor >= 0", name="gifts"),
     CheckConstraint("NOT tax_included OR tax_minor <= total_minor", name="tax"),
     CheckConstraint("placed = (status <> 'DRAFT') OR (NOT placed AND status = 'CANCELED')", name="placed"),
     CheckConstraint("placed OR drafted_at IS NOT NULL", name="drafted"),

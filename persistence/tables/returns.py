@@ -54,6 +54,9 @@ returns = Table(
     # The part of the refund that was given as store credit, and what was added to that.
     Column("credit_minor", BigInteger, nullable=False, server_default="0"),
     Column("bonus_minor", BigInteger, nullable=False, server_default="0"),
+    # What staff changed of what the rules give back, and why.
+    Column("adjustment_minor", BigInteger, nullable=False, server_default="0"),
+    Column("adjustment_reason", Text),
     # The order that replaces what comes back.
     Column("exchange_order_id", Uuid, ForeignKey("orders.id"), unique=True),
     # Why a provider did not give its money back, until it is asked again.
@@ -70,6 +73,7 @@ returns = Table(
     one_of("wish", ReturnWish),
     CheckConstraint("least(refund_minor, shipping_refund_minor, fee_minor) >= 0", name="amounts"),
     CheckConstraint("credit_minor BETWEEN 0 AND refund_minor AND bonus_minor >= 0", name="credit"),
+    CheckConstraint("adjustment_minor = 0 OR adjustment_reason IS NOT NULL", name="adjustment"),
     Index("ix_returns_refund_failure", "id", postgresql_where="refund_failure IS NOT NULL"),
     # Work lists, the newest first.
     Index("ix_returns_created_at", "created_at", "id"),

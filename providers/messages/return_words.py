@@ -37,6 +37,8 @@ def return_notes(letter: Letter, words: Words) -> list[str]:
     own = returned.instructions if letter.kind in _TO_BE_SENT else None
     if letter.kind in _WITH_NOTE:
         own = returned.note
+    if letter.kind is K.RETURN_REFUNDED or (letter.kind is K.RETURN_REJECTED and not own):
+        own = returned.adjustment_reason
     return [*said, *([shortened(own, LONGEST_NOTE)] if own else [])]
 
 
@@ -73,8 +75,10 @@ def return_totals(letter: Letter, words: Words) -> list[tuple[str, str, bool]]:
         ("refund_goods", returned.goods, False),
         ("shipping", returned.shipping, False),
         ("return_fees", _less(returned.fees), False),
+        ("return_adjustment", returned.adjustment, False),
         ("refund_total", returned.total, True),
         *((tender.value, amount, False) for tender, amount in returned.tenders),
+        ("exchange_due", returned.exchange_due, False),
     ]
     return [
         (words.say("labels", name), words.money(amount), is_sum)

@@ -85,6 +85,20 @@ async def test_a_return_ends_as_store_credit_with_its_bonus(database: Database) 
     assert stands["STORE_CREDIT:store_credit"] == -2500
 
 
+async def test_there_is_no_bonus_on_what_was_paid_with_gift_cards_and_credit(database: Database) -> None:
+    await let_return(database, credit_bonus=100_000)
+    shop = await make_stocked_shop(database, 10)
+    token = await make_ready_cart(database, shop, 2)
+    await apply_cards(database, token, await make_card(database, "8"))
+    placed = await place(till(database), token, "sandbox", "ok", str(uuid4()))
+    assert placed.order is not None
+    await _sent(database, placed.order)
+    # 10.00 come back, of which 8.00 were a gift card: who turns it to and fro gains nothing.
+    found = await returned(database, shop, await order_of(database, placed.order.id))
+    assert (found.credit_minor, found.bonus_minor) == (1000, 20)
+    await assert_balanced(database)
+
+
 async def test_what_was_credited_is_refunded_to_nobody(database: Database) -> None:
     await let_return(database)
     shop = await make_stocked_shop(database, 10)

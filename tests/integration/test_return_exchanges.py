@@ -5,16 +5,15 @@ from uuid import uuid4
 
 import pytest
 
-from domain.catalog import Variant, VariantRef
+from domain.catalog import VariantRef
 from domain.fulfillment import FulfillmentOrderStatus
 from domain.kernel.errors import InvalidInput, NotFound, VariantUnavailable
-from domain.orders import Order, OrderPaymentStatus, OrderStatus
+from domain.orders import OrderPaymentStatus, OrderStatus
 from domain.return_requests import AskedLine
 from domain.returns import (
     Disposition,
     Grade,
     LineOutcome,
-    Return,
     ReturnReason,
     ReturnStatus,
     ReturnWish,
@@ -27,11 +26,12 @@ from services.context import ServiceContext
 from services.orders import OrderRef
 from services.payment_sweep import settle_due
 from tests.cart_flows import run_sql
-from tests.checkouts import Shop, events, later, levels, make_stocked_shop, till
-from tests.factories import give_stock, make_app, make_variant
+from tests.checkouts import events, later, levels, make_stocked_shop, till
+from tests.exchanged import another_article, exchange_for, exchange_shop, part_status, replacement_of
+from tests.factories import make_app, make_variant
 from tests.payments import Dies, Refuses, dollars, staff
 from tests.sent_back import arrived_order, ask_for, bring_back, desk, let_return, lines_of, look_at, shopper
-from tests.shipping import check_units, fulfill, order_of, part_at, parts_of
+from tests.shipping import check_units, fulfill, part_at, parts_of
 from tests.statements import count_statements
 from tests.stored import assert_balanced
 
@@ -39,58 +39,58 @@ from tests.stored import assert_balanced
 async def test_the_same_article_is_reserved_when_approved_and_leaves_when_the_other_is_back(
     database: Database,
 ) -> None:
-    shop, order = await _shop(database)
+    shop, order = await exchange_shop(database)
     asked = await ask_for(database, order, 2, wish=ReturnWish.EXCHANGE)
     assert asked.status is ReturnStatus.APPROVED
-    replacement = await _replacement(database, asked)
+    replacement = await replacement_of(database, asked)
     assert (replacement.status, replacement.total_minor) == (OrderStatus.OPEN, 2000)
     assert replacement.email == order.email
     assert replacement.shipping_address == order.shipping_address
     # Ten, of which two went: two more are kept for it, and wait.
     assert await levels(database, shop) == [(6, 0, 2)]
-    assert await _part_status(database, replacement) is FulfillmentOrderStatus.ON_HOLD
+    assert await part_status(database, replacement) is FulfillmentOrderStatus.ON_HOLD
 
     done = await look_at(database, await bring_back(database, asked, shop.locations[0].code))
     assert (done.status, done.credit_minor, done.refund_minor) == (ReturnStatus.CLOSED, 2000, 2500)
     assert [line.outcome for line in done.lines] == [LineOutcome.EXCHANGED]
-    replacement = await _replacement(database, asked)
+    replacement = await replacement_of(database, asked)
     assert replacement.payment_status is OrderPaymentStatus.PAID
-    assert await _part_status(database, replacement) is FulfillmentOrderStatus.OPEN
+    assert await part_status(database, replacement) is FulfillmentOrderStatus.OPEN
     # The last unit takes the delivery with it: that is refunded.
     (payment,) = (await parts_of(database, order.id)).payments
     assert (payment.credited_minor, payment.refunded_minor) == (2000, 500)
     await fulfill(_sender(database), await part_at(database, replacement.id))
-    assert (await _replacement(database, asked)).status is OrderStatus.COMPLETED
+    assert (await replacement_of(database, asked)).status is OrderStatus.COMPLETED
     await _sums(database)
 
 
 async def test_another_article_costs_what_it_does_today_and_the_rest_is_due_or_refunded(
     database: Database,
 ) -> None:
-    shop, order = await _shop(database)
-    dear, cheap = await _variant(database, shop, "13"), await _variant(database, shop, "4")
-    paid = await _exchange(database, order, dear)
+    shop, order = await exchange_shop(database)
+    dear, cheap = await another_article(database, shop, "13"), await another_article(database, shop, "4")
+    paid = await exchange_for(database, order, dear)
     done = await look_at(database, await bring_back(database, paid, shop.locations[0].code))
     assert (done.status, done.credit_minor, done.refund_minor) == (ReturnStatus.CLOSED, 1000, 1000)
-    replacement = await _replacement(database, paid)
+    replacement = await replacement_of(database, paid)
     assert replacement.payment_status is OrderPaymentStatus.PARTIALLY_PAID
-    assert await _part_status(database, replacement) is FulfillmentOrderStatus.ON_HOLD
+    assert await part_status(database, replacement) is FulfillmentOrderStatus.ON_HOLD
     more = await order_payments.create(staff(database), replacement.id, "sandbox", "ok", None, str(uuid4()))
     assert more.payment.amount_minor == 300
-    assert await _part_status(database, replacement) is FulfillmentOrderStatus.OPEN
+    assert await part_status(database, replacement) is FulfillmentOrderStatus.OPEN
 
-    less = await _exchange(database, order, cheap)
+    less = await exchange_for(database, order, cheap)
     seen = await look_at(database, await bring_back(database, less, shop.locations[0].code))
     done = await return_settlement.refund(desk(database), seen.id, None, None, str(uuid4()))
     assert (done.status, done.credit_minor, done.refund_minor) == (ReturnStatus.CLOSED, 400, 1500)
     (payment,) = (await parts_of(database, order.id)).payments
     assert (payment.credited_minor, payment.refunded_minor, payment.refundable_minor) == (1400, 1100, 0)
-    assert await _part_status(database, await _replacement(database, less)) is FulfillmentOrderStatus.OPEN
+    assert await part_status(database, await replacement_of(database, less)) is FulfillmentOrderStatus.OPEN
     await _sums(database)
 
 
 async def test_what_is_sold_out_is_refunded_and_told(database: Database) -> None:
-    shop, order = await _shop(database, stock=2)
+    shop, order = await exchange_shop(database, stock=2)
     asked = await ask_for(database, order, 1, wish=ReturnWish.EXCHANGE)
     assert (asked.status, asked.wish) == (ReturnStatus.APPROVED, ReturnWish.REFUND)
     assert asked.exchange_order_id is None
@@ -102,10 +102,10 @@ async def test_what_is_sold_out_is_refunded_and_told(database: Database) -> None
 
 
 async def test_of_exchanges_at_once_for_the_last_unit_one_has_it(database: Database) -> None:
-    shop = (await _shop(database))[0]
+    shop = (await exchange_shop(database))[0]
     placed = [await arrived_order(database, 1, shop=shop) for _ in range(4)]
-    last = await _variant(database, shop, "10", units=1)
-    found = await asyncio.gather(*(_exchange(database, order, last) for order in placed))
+    last = await another_article(database, shop, "10", units=1)
+    found = await asyncio.gather(*(exchange_for(database, order, last) for order in placed))
     assert sorted(one.wish for one in found) == ["EXCHANGE", "REFUND", "REFUND", "REFUND"]
     rows = await run_sql(
         database, "SELECT available, committed FROM stock_levels WHERE variant_id = :id", id=last.id
@@ -115,48 +115,48 @@ async def test_of_exchanges_at_once_for_the_last_unit_one_has_it(database: Datab
 
 
 async def test_a_return_that_comes_to_nothing_gives_its_replacement_back(database: Database) -> None:
-    shop, order = await _shop(database)
+    shop, order = await exchange_shop(database)
     # Canceled by the customer, expired, canceled after a part was paid, and sent something else.
     context, ref = shopper(database, order)
     asked = await ask_for(database, order, 1, wish=ReturnWish.EXCHANGE)
     await returns.cancel(context, ref, asked.id, None, None)
-    assert (await _replacement(database, asked)).status is OrderStatus.CANCELED
+    assert (await replacement_of(database, asked)).status is OrderStatus.CANCELED
 
     asked = await ask_for(database, order, 1, wish=ReturnWish.EXCHANGE)
     assert await returns.expire_due(later(database, 24 * 30, make_app(Permission.RETURNS_WRITE))) == 1
-    assert (await _replacement(database, asked)).status is OrderStatus.CANCELED
+    assert (await replacement_of(database, asked)).status is OrderStatus.CANCELED
 
-    asked = await _exchange(database, order, await _variant(database, shop, "13"))
-    replacement = await _replacement(database, asked)
+    asked = await exchange_for(database, order, await another_article(database, shop, "13"))
+    replacement = await replacement_of(database, asked)
     await order_payments.create(staff(database), replacement.id, "sandbox", "ok", dollars("3"), str(uuid4()))
     await returns.cancel(context, ref, asked.id, None, None)
     while await settle_due(later(database)):
         pass
-    assert (await _replacement(database, asked)).payment_status is OrderPaymentStatus.VOIDED
+    assert (await replacement_of(database, asked)).payment_status is OrderPaymentStatus.VOIDED
 
     asked = await ask_for(database, order, 1, wish=ReturnWish.EXCHANGE)
     here = await bring_back(database, asked, shop.locations[0].code)
     seen = await look_at(database, here, Disposition.PROCESSING_REQUIRED, Grade.NOT_OURS)
     await return_settlement.reject(desk(database), seen.id, "a brick", None)
-    assert (await _replacement(database, asked)).status is OrderStatus.CANCELED
+    assert (await replacement_of(database, asked)).status is OrderStatus.CANCELED
     assert (await levels(database, shop))[0][2] == 0
     await _sums(database)
 
 
 async def test_a_replacement_that_is_paid_for_stays_when_its_return_does_not(database: Database) -> None:
-    _, order = await _shop(database)
+    _, order = await exchange_shop(database)
     asked = await ask_for(database, order, 1, wish=ReturnWish.EXCHANGE)
-    replacement = await _replacement(database, asked)
+    replacement = await replacement_of(database, asked)
     await order_payments.create(staff(database), replacement.id, "sandbox", "ok", None, str(uuid4()))
     await returns.cancel(desk(database), None, asked.id, None, None)
-    assert (await _replacement(database, asked)).status is OrderStatus.OPEN
+    assert (await replacement_of(database, asked)).status is OrderStatus.OPEN
     await _sums(database)
 
 
 async def test_a_replacement_that_was_canceled_or_paid_for_leaves_its_worth_to_be_refunded(
     database: Database,
 ) -> None:
-    shop, order = await _shop(database)
+    shop, order = await exchange_shop(database)
     asked = await ask_for(database, order, 1, wish=ReturnWish.EXCHANGE)
     assert asked.exchange_order_id is not None
     ref = OrderRef(id=asked.exchange_order_id)
@@ -165,10 +165,10 @@ async def test_a_replacement_that_was_canceled_or_paid_for_leaves_its_worth_to_b
     assert (done.credit_minor, [line.outcome for line in done.lines]) == (0, [LineOutcome.REFUNDED])
 
     asked = await ask_for(database, order, 1, wish=ReturnWish.EXCHANGE)
-    replacement = await _replacement(database, asked)
+    replacement = await replacement_of(database, asked)
     await order_payments.create(staff(database), replacement.id, "sandbox", "ok", None, str(uuid4()))
     # Paid for at once, it does not wait.
-    assert await _part_status(database, replacement) is FulfillmentOrderStatus.OPEN
+    assert await part_status(database, replacement) is FulfillmentOrderStatus.OPEN
     done = await look_at(database, await bring_back(database, asked, shop.locations[0].code))
     assert (done.credit_minor, done.refund_minor) == (0, 1500)
     assert (await parts_of(database, order.id)).payments[0].refunded_minor == 2500
@@ -176,20 +176,20 @@ async def test_a_replacement_that_was_canceled_or_paid_for_leaves_its_worth_to_b
 
 
 async def test_less_worth_than_expected_leaves_the_rest_due(database: Database) -> None:
-    shop, order = await _shop(database)
+    shop, order = await exchange_shop(database)
     asked = await ask_for(database, order, 1, wish=ReturnWish.EXCHANGE)
     here = await bring_back(database, asked, shop.locations[0].code)
     seen = await look_at(database, here, Disposition.NOT_RESTOCKED, Grade.USED)
     done = await return_settlement.refund(desk(database), seen.id, None, None, str(uuid4()))
     assert (done.status, done.credit_minor, done.bonus_minor) == (ReturnStatus.CLOSED, 500, 0)
-    replacement = await _replacement(database, asked)
+    replacement = await replacement_of(database, asked)
     assert replacement.payment_status is OrderPaymentStatus.PARTIALLY_PAID
-    assert await _part_status(database, replacement) is FulfillmentOrderStatus.ON_HOLD
+    assert await part_status(database, replacement) is FulfillmentOrderStatus.ON_HOLD
     await _sums(database)
 
 
 async def test_what_was_paid_by_exchange_is_given_back_as_credit(database: Database) -> None:
-    shop, order = await _shop(database)
+    shop, order = await exchange_shop(database)
     asked = await ask_for(database, order, 1, wish=ReturnWish.EXCHANGE)
     await look_at(database, await bring_back(database, asked, shop.locations[0].code))
     assert asked.exchange_order_id is not None
@@ -201,12 +201,12 @@ async def test_what_was_paid_by_exchange_is_given_back_as_credit(database: Datab
 
 
 async def test_a_process_that_dies_at_the_refund_of_the_rest_leaves_nothing_twice(database: Database) -> None:
-    shop, order = await _shop(database)
-    asked = await _exchange(database, order, await _variant(database, shop, "4"))
+    shop, order = await exchange_shop(database)
+    asked = await exchange_for(database, order, await another_article(database, shop, "4"))
     here = await bring_back(database, asked, shop.locations[0].code)
     with pytest.raises(asyncio.CancelledError):
         await look_at(database, here, payment_providers={"sandbox": Dies(database.engine)})
-    assert (await _replacement(database, asked)).payment_status is OrderPaymentStatus.PAID
+    assert (await replacement_of(database, asked)).payment_status is OrderPaymentStatus.PAID
     while await settle_due(later(database)):
         pass
     assert await return_settlement.settle_due(desk(database)) == 1
@@ -224,17 +224,17 @@ async def test_in_advance_what_costs_no_more_leaves_before_the_other_is_back(dat
     shop = await make_stocked_shop(database, 10)
     order = await arrived_order(database, 2, shop=shop)
     asked = await ask_for(database, order, 1, wish=ReturnWish.EXCHANGE)
-    replacement = await _replacement(database, asked)
+    replacement = await replacement_of(database, asked)
     await fulfill(_sender(database), await part_at(database, replacement.id))
     # What has left is not canceled with its return, but owed until that is here.
     await look_at(database, await bring_back(database, asked, shop.locations[0].code))
-    replacement = await _replacement(database, asked)
+    replacement = await replacement_of(database, asked)
     assert (replacement.status, replacement.payment_status) == (
         OrderStatus.COMPLETED,
         OrderPaymentStatus.PAID,
     )
-    dear = await _exchange(database, order, await _variant(database, shop, "16"))
-    assert await _part_status(database, await _replacement(database, dear)) is FulfillmentOrderStatus.ON_HOLD
+    dear = await exchange_for(database, order, await another_article(database, shop, "16"))
+    assert await part_status(database, await replacement_of(database, dear)) is FulfillmentOrderStatus.ON_HOLD
     await _sums(database)
 
 
@@ -243,30 +243,30 @@ async def test_what_left_in_advance_stays_owed_where_nothing_comes_back(database
     shop = await make_stocked_shop(database, 10)
     order = await arrived_order(database, 1, shop=shop)
     asked = await ask_for(database, order, 1, wish=ReturnWish.EXCHANGE)
-    await fulfill(_sender(database), await part_at(database, (await _replacement(database, asked)).id))
+    await fulfill(_sender(database), await part_at(database, (await replacement_of(database, asked)).id))
     assert await returns.expire_due(later(database, 24 * 30, make_app(Permission.RETURNS_WRITE))) == 1
-    replacement = await _replacement(database, asked)
+    replacement = await replacement_of(database, asked)
     assert (replacement.status, replacement.payment_status) == (OrderStatus.OPEN, OrderPaymentStatus.PENDING)
     await order_payments.create(staff(database), replacement.id, "sandbox", "ok", None, str(uuid4()))
     await _sums(database)
 
 
 async def test_a_refused_refund_of_the_rest_leaves_the_replacement_paid(database: Database) -> None:
-    shop, order = await _shop(database)
-    asked = await _exchange(database, order, await _variant(database, shop, "4"))
+    shop, order = await exchange_shop(database)
+    asked = await exchange_for(database, order, await another_article(database, shop, "4"))
     here = await bring_back(database, asked, shop.locations[0].code)
     seen = await look_at(database, here, payment_providers={"sandbox": Refuses(database.engine)})
     assert (seen.status, seen.refund_failure) == (ReturnStatus.INSPECTED, "already_refunded")
-    assert await _part_status(database, await _replacement(database, asked)) is FulfillmentOrderStatus.OPEN
+    assert await part_status(database, await replacement_of(database, asked)) is FulfillmentOrderStatus.OPEN
     ended = await return_settlement.reject(desk(database), seen.id, "given at the provider's desk", None)
     assert (ended.status, ended.refund_minor, ended.credit_minor) == (ReturnStatus.CLOSED, 400, 400)
     assert [line.outcome for line in ended.lines] == [LineOutcome.EXCHANGED]
-    assert (await _replacement(database, asked)).status is OrderStatus.OPEN
+    assert (await replacement_of(database, asked)).status is OrderStatus.OPEN
     await _sums(database)
 
 
 async def test_what_shall_come_instead_must_be_there_and_be_wished_for(database: Database) -> None:
-    shop, order = await _shop(database)
+    shop, order = await exchange_shop(database)
     unsold = await make_variant(database)
     context, ref = shopper(database, order)
     (line,) = await lines_of(database, order.id)
@@ -283,50 +283,13 @@ async def test_what_shall_come_instead_must_be_there_and_be_wished_for(database:
 
 
 async def test_an_exchange_takes_few_statements(database: Database) -> None:
-    shop, order = await _shop(database)
+    shop, order = await exchange_shop(database)
     with count_statements(database) as asking:
         asked = await ask_for(database, order, 1, wish=ReturnWish.EXCHANGE)
     here = await bring_back(database, asked, shop.locations[0].code)
     with count_statements(database) as looking:
         await look_at(database, here)
     assert (len(asking), len(looking)) == (40, 32), (asking, looking)
-
-
-async def _shop(database: Database, stock: int = 10) -> tuple[Shop, Order]:
-    """Return a shop that lets everything be returned, and an order of two units that has arrived."""
-    await let_return(database)
-    shop = await make_stocked_shop(database, stock)
-    return shop, await arrived_order(database, 2, shop=shop)
-
-
-async def _variant(database: Database, shop: Shop, price: str, units: int = 5) -> Variant:
-    """Return another article of the shop."""
-    made = await make_variant(database, shop.channel, price=price)
-    await give_stock(database, made, shop.locations[0], units)
-    return made
-
-
-async def _exchange(database: Database, order: Order, variant: Variant) -> Return:
-    """Let the shopper ask for another article instead of one unit."""
-    context, ref = shopper(database, order)
-    (line,) = await lines_of(database, order.id)
-    asked = AskedLine(line.id, 1, ReturnReason.SIZE, exchange_for=VariantRef(id=variant.id))
-    made = await returns.request(context, ref, [asked], ReturnWish.EXCHANGE, None, str(uuid4()))
-    if made.status is ReturnStatus.REQUESTED:
-        # Of what was exchanged before staff decide.
-        made = await returns.decide_on(
-            desk(database), made.id, approve=True, note=None, expected_version=None
-        )
-    return made
-
-
-async def _replacement(database: Database, found: Return) -> Order:
-    assert found.exchange_order_id is not None
-    return await order_of(database, found.exchange_order_id)
-
-
-async def _part_status(database: Database, order: Order) -> FulfillmentOrderStatus:
-    return (await part_at(database, order.id)).status
 
 
 def _sender(database: Database) -> ServiceContext:

@@ -81,7 +81,7 @@ async def test_units_are_in_one_return_only(database: Database) -> None:
     await ask_for(database, order, 2)
     with pytest.raises(NotReturnable) as refused:
         await ask_for(database, order, 1)
-    assert refused.value.returnable == 0
+    assert (refused.value.returnable, refused.value.askable) == (0, 0)
     assert Obstacle.ALREADY_RETURNED in refused.value.obstacles
 
 
@@ -219,3 +219,14 @@ async def _level(database: Database, variant_id: UUID) -> Any:
         id=variant_id,
     )
     return rows[0]
+
+
+async def test_a_refusal_says_what_may_be_returned_and_what_staff_may_be_asked_for(
+    database: Database,
+) -> None:
+    await let_return(database, window_days=10)
+    order = await arrived_order(database, 2, days_ago=20)
+    with pytest.raises(NotReturnable) as refused:
+        await ask_for(database, order, 3)
+    assert (refused.value.returnable, refused.value.askable) == (0, 2)
+    assert "0 can be returned now, staff may be asked for 2" in refused.value.message

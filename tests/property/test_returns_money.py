@@ -1,37 +1,34 @@
 """Whatever is returned of any order, in any steps: the money is exact, and never more than was paid."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import replace
+from itertools import cycle
 from random import Random
 from uuid import UUID, uuid4
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain import payment_changes, return_receipts, return_requests, return_settlement
-from domain.addresses import Address
-from domain.discounts import Candidate, Discount, DiscountKind
+from domain import payment_changes, return_adjustments, return_receipts, return_requests, return_settlement
 from domain.inventory import Movement, StockState
 from domain.kernel.errors import AmountTooLarge, NotReturnable
-from domain.kernel.money import allocate_minor
+from domain.kernel.money import Amount, Money
 from domain.orders import (
-    Order,
-    OrderFulfillmentStatus,
     OrderLine,
     OrderPaymentStatus,
     OrderStatus,
     payment_status,
 )
 from domain.payment_facts import Fact, apply
-from domain.payments import Payment, PaymentStatus, PaymentTransaction, TransactionKind
+from domain.payments import PaymentTransaction, TransactionKind
 from domain.ports import Outcome
-from domain.pricing import PricedLine, PricingRules, price
+from domain.return_adjustments import Adjustment, AskedAdjustment
 from domain.return_credit import applied
 from domain.return_exchanges import Exchange
-from domain.return_policies import WHOLE, LabelPayer, ReturnPolicy, ShippingRefund
+from domain.return_policies import ReturnPolicy, ShippingRefund
 from domain.return_receipts import Look
 from domain.return_requests import AskedLine
+from domain.return_worth import Worth
 from domain.returns import (
     SETTLED,
     Disposition,
@@ -42,130 +39,14 @@ from domain.returns import (
     ReturnWish,
     moved,
 )
-from domain.taxes import TaxRate, TaxRounding
+from tests.delivered_worlds import KIND, NOW, World, delivered, policies
 
-NOW = datetime(2026, 11, 28, tzinfo=UTC)
-ADDRESS = Address("Ada", "1 Main St", "Dublin", "IE")
 HERE = uuid4()
-CURRENCIES = ("JPY", "USD", "KWD")
-PARTS = st.integers(0, WHOLE)
-KIND = ReturnPolicy(grades=dict.fromkeys(Grade, WHOLE))
-"""A shop that gives everything back, whatever came."""
-
-
-@dataclass
-class World:
-    """An order that was delivered, and all that has come back of it."""
-
-    order: Order
-    lines: tuple[OrderLine, ...]
-    payments: list[Payment]
-    transactions: list[PaymentTransaction] = field(default_factory=list)
-    returns: list[Return] = field(default_factory=list)
-    movements: list[Movement] = field(default_factory=list)
-
-    @property
-    def captured(self) -> int:
-        return sum(one.captured_minor for one in self.payments)
-
-    @property
-    def given_back(self) -> int:
-        return sum(one.refunded_minor + one.refunding_minor + one.credited_minor for one in self.payments)
-
-
-@st.composite
-def delivered(draw: st.DrawFn) -> World:
-    """Draw an order as the price engine makes one, paid in several ways, all of it delivered."""
-    included, currency = draw(st.booleans()), draw(st.sampled_from(CURRENCIES))
-    most = draw(st.sampled_from([9, 2_000, 5_000_000]))
-    rules = _rules(draw, included=included)
-    sold = [
-        OrderLine(uuid4(), uuid4(), f"S{at}", f"S{at}", units, minor, at, quantity_shipped=units)
-        for at, (minor, units) in enumerate(
-            draw(st.lists(st.tuples(st.integers(0, most), st.integers(1, 7)), min_size=1, max_size=4))
-        )
-    ]
-    shipping = draw(st.integers(0, most))
-    priced = price(
-        [PricedLine(line.id, line.sku, line.quantity, line.unit_price_minor) for line in sold],
-        shipping,
-        rules,
-        currency=currency,
-        address=ADDRESS,
-        now=NOW,
-    )
-    lines = tuple(
-        replace(
-            line,
-            discount_minor=priced.part_of(line.id).discount_minor,
-            tax_minor=priced.part_of(line.id).tax_minor,
-        )
-        for line in sold
-    )
-    totals = priced.totals
-    payments = _payments(draw, totals.total_minor, currency)
-    order = Order(
-        id=uuid4(),
-        number="1",
-        channel_id=uuid4(),
-        status=OrderStatus.COMPLETED,
-        payment_status=OrderPaymentStatus.PAID,
-        fulfillment_status=OrderFulfillmentStatus.DELIVERED,
-        version=1,
-        token_generation=1,
-        email="ada@example.com",
-        currency=currency,
-        shipping_address=ADDRESS,
-        billing_address=None,
-        delivery=None,
-        subtotal_minor=totals.subtotal_minor,
-        shipping_minor=shipping,
-        tax_minor=totals.tax_minor,
-        discount_minor=totals.discount_minor,
-        total_minor=totals.total_minor,
-        placed_at=NOW,
-        tax_included=included,
-    )
-    return World(order, lines, payments)
-
-
-def _rules(draw: st.DrawFn, *, included: bool) -> PricingRules:
-    return PricingRules(
-        tuple(
-            Candidate(Discount(uuid4(), DiscountKind.PERCENTAGE, "Off", basis_points=points))
-            for points in draw(st.lists(st.integers(1, 9_999), max_size=2))
-        ),
-        tuple(
-            TaxRate(uuid4(), "IE", f"VAT {at}", parts)
-            for at, parts in enumerate(draw(st.lists(st.integers(1, 300_000), max_size=2)))
-        ),
-        included,
-        draw(st.sampled_from(TaxRounding)),
-    )
-
-
-def _payments(draw: st.DrawFn, total: int, currency: str) -> list[Payment]:
-    providers = draw(
-        st.lists(st.sampled_from(["sandbox", "gift_card", "store_credit", "manual"]), min_size=1, max_size=3)
-    )
-    weights = draw(st.lists(st.integers(1, 9), min_size=len(providers), max_size=len(providers)))
-    return [
-        Payment(uuid4(), name, "ok", PaymentStatus.CAPTURED, currency, part, part, part, reference=f"p{at}")
-        for at, (name, part) in enumerate(zip(providers, allocate_minor(total, weights), strict=True))
-    ]
-
-
-@st.composite
-def policies(draw: st.DrawFn) -> ReturnPolicy:
-    """Draw what a shop keeps of what comes back."""
-    return ReturnPolicy(
-        restocking_fee=draw(st.one_of(st.just(0), PARTS)),
-        label_payer=draw(st.sampled_from(LabelPayer)),
-        label_fee_minor=draw(st.integers(0, 700)),
-        shipping_refund=draw(st.sampled_from(ShippingRefund)),
-        credit_bonus=draw(st.sampled_from([0, 1, 100_000, WHOLE])),
-        grades={grade: draw(PARTS) for grade in Grade},
-    )
+_ANSWERS = {
+    "refused": (Outcome.DECLINED,),
+    "half refused": (Outcome.SUCCEEDED, Outcome.DECLINED),
+}
+"""What providers say to refunds, one after the other."""
 
 
 @st.composite
@@ -175,7 +56,18 @@ def steps(draw: st.DrawFn) -> list[tuple[str, int, int, ReturnReason, Grade, Dis
         st.lists(
             st.tuples(
                 st.sampled_from(
-                    ["return"] * 6 + ["keep", "staff refund", "reject", "refused", "two at once"]
+                    ["return"] * 6
+                    + [
+                        "keep",
+                        "staff refund",
+                        "reject",
+                        "refused",
+                        "half refused",
+                        "two at once",
+                        "deduct",
+                        "deduct",
+                        "waive",
+                    ]
                 ),
                 st.integers(0, 3),
                 st.integers(1, 7),
@@ -217,9 +109,7 @@ def test_never_more_is_given_back_than_was_paid(
         if what == "reject":
             _kept(world, return_settlement.rejected(found, [], NOW))
         else:
-            _settle(
-                world, found, policy, outcome=Outcome.DECLINED if what == "refused" else Outcome.SUCCEEDED
-            )
+            _settle(world, found, policy, what, units)
         _check(world)
 
 
@@ -254,9 +144,9 @@ def _asked(world: World, at: int, units: int, reason: ReturnReason, wish: Return
             world.order, eligible, [AskedLine(line.id, units, reason)], wish, None, "anonymous", NOW
         )
     except NotReturnable as refused:
-        if not refused.returnable:
+        if not refused.askable:
             return None
-        asked = [AskedLine(line.id, refused.returnable, reason)]
+        asked = [AskedLine(line.id, refused.askable, reason)]
         found = return_requests.request(world.order, eligible, asked, wish, None, "anonymous", NOW)
     try:
         return_requests.check_sent(found, eligible)
@@ -279,10 +169,16 @@ def _looked_at(world: World, found: Return, grade: Grade, disposition: Dispositi
 
 
 def _settle(
-    world: World, found: Return, policy: ReturnPolicy, *, outcome: Outcome = Outcome.SUCCEEDED
+    world: World,
+    found: Return,
+    policy: ReturnPolicy,
+    what: str = "return",
+    units: int = 0,
 ) -> None:
     rules = {line.id: policy for line in world.lines}
     worth = return_settlement.valued(world.order, world.lines, found, world.returns, rules)
+    adjustment = _adjustment(world, worth, what, units)
+    brings = worth.refund_minor + (adjustment.amount_minor if adjustment else 0)
     exchange = None
     if found.wish is ReturnWish.EXCHANGE:
         costs = found.lines[0].quantity * 137 % 5_000
@@ -292,36 +188,82 @@ def _settle(
         exchange = Exchange(replacement, ())
     try:
         made = return_settlement.settled(
-            world.order, found, worth, world.payments, rules, NOW, by_staff=True, exchange=exchange
+            world.order,
+            found,
+            worth,
+            world.payments,
+            rules,
+            NOW,
+            by_staff=True,
+            exchange=exchange,
+            adjustment=adjustment,
         )
     except AmountTooLarge:
         # Staff have given so much back before that less is left.
-        assert worth.refund_minor > sum(one.refundable_minor for one in world.payments)
+        assert brings > sum(one.refundable_minor for one in world.payments)
         return
     if exchange is not None and made.credit is not None:
-        assert made.credit.amount_minor == min(worth.refund_minor, exchange.due_minor)
+        assert made.credit.amount_minor == min(brings, exchange.due_minor)
         assert made.credit.amount_minor + made.credit.bonus_minor <= exchange.due_minor
         assert made.credit.bonus_minor <= 2
-    _take(world, made, outcome)
+    _check_worth(made.after, worth, brings)
+    _take(world, made, _ANSWERS.get(what, (Outcome.SUCCEEDED,)))
     after = _kept(world, made.after)
-    if outcome is Outcome.DECLINED and made.changes and after.status is ReturnStatus.INSPECTED:
-        asked = [one for one in world.transactions if one.id in after.transaction_ids]
+    asked = [one for one in world.transactions if one.id in after.transaction_ids]
+    if what == "half refused" and return_settlement.refused(after, asked):
+        after = _kept(world, return_settlement.rejected(after, asked, NOW))
+        _check_rejected(after, worth, asked)
+    elif what == "refused" and return_settlement.refused(after, asked):
         again = return_settlement.retried(world.order, after, asked, world.payments, NOW)
-        _take(world, again, Outcome.SUCCEEDED)
+        _take(world, again, (Outcome.SUCCEEDED,))
         after = _kept(world, again.after)
     asked = [one for one in world.transactions if one.id in after.transaction_ids]
     if after.status is ReturnStatus.INSPECTED and return_settlement.is_given_back(after, asked):
         _kept(world, return_settlement.closed(after, NOW))
 
 
-def _take(world: World, made: return_settlement.Settlement, outcome: Outcome) -> None:
+def _adjustment(world: World, worth: Worth, what: str, units: int) -> Adjustment | None:
+    """Return what staff deduct or waive: a seventh of what they may for each unit, all of it for seven."""
+    most = {"deduct": worth.refund_minor, "waive": worth.fee_minor}.get(what, 0)
+    minor = most * units // 7
+    if not minor:
+        return None
+    amount = Amount(Money(minor, world.order.currency).amount, world.order.currency)
+    asked = AskedAdjustment("A part is missing.", **{what: amount})
+    return return_adjustments.checked(asked, worth, world.order.currency)
+
+
+def _check_worth(after: Return, worth: Worth, brings: int) -> None:
+    """What is given back, kept and paid for what came back agree, whatever staff changed of it."""
+    assert after.refund_minor == brings == worth.refund_minor + after.adjustment_minor
+    assert after.refund_minor + after.fee_minor == worth.gross_minor
+    assert after.shipping_refund_minor == worth.shipping_minor
+    kept_of_all = after.fee_minor - sum(
+        one.goods_minor - line.refund_minor for one, line in zip(worth.lines, after.lines, strict=True)
+    )
+    assert kept_of_all >= 0
+    assert all(
+        0 <= line.refund_minor <= one.goods_minor for one, line in zip(worth.lines, after.lines, strict=True)
+    )
+
+
+def _check_rejected(after: Return, worth: Worth, asked: Sequence[PaymentTransaction]) -> None:
+    """Of what providers refused in part, what was given is shared out over the lines and the delivery."""
+    given = sum(one.amount_minor for one in asked if return_settlement.is_given(one))
+    assert after.refund_minor == after.credit_minor + given
+    assert after.refund_minor == sum(line.refund_minor for line in after.lines) + after.shipping_refund_minor
+    assert 0 <= after.shipping_refund_minor <= worth.shipping_minor
+    pairs = zip(after.lines, worth.lines, strict=True)
+    assert all(line.refund_minor <= one.goods_minor for line, one in pairs)
+
+
+def _take(world: World, made: return_settlement.Settlement, outcomes: Sequence[Outcome]) -> None:
     if made.credit is not None:
         world.payments = applied(world.payments, made.credit)
     world.payments = payment_changes.replaced(world.payments, made.changes)
     world.transactions += [one.transaction for one in made.changes]
-    for change in made.changes:
-        if not change.is_open:
-            continue
+    opened = [change for change in made.changes if change.is_open]
+    for change, outcome in zip(opened, cycle(outcomes), strict=False):
         payment = next(one for one in world.payments if one.id == change.payment.id)
         known = [one for one in world.transactions if one.payment_id == payment.id]
         amount = change.transaction.amount_minor
