@@ -67,7 +67,7 @@ class ClaimCase:
     most_minor: int
     """Up to this worth nobody needs to look."""
     claims_before: int
-    """Other claims of the buyer's orders that were not declined."""
+    """Other claims of the buyer's orders that were judged before this one, and not declined."""
     fraud_notes: Sequence[str]
 
 

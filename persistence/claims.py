@@ -77,10 +77,12 @@ _SAVE = text(
     bindparam("verdict", type_=JSON),
     bindparam("decided_at", type_=DateTime(timezone=True)),
 )
+# What nobody has judged counts nowhere: whoever judges it counts this one.
 _BEFORE = text(
     """
     SELECT count(*) FROM claims c JOIN orders o ON o.id = c.order_id
-     WHERE (o.id = :order_id OR lower(o.email) = :email) AND c.id <> :id AND c.status <> 'DECLINED'
+     WHERE (o.id = :order_id OR lower(o.email) = :email) AND c.id <> :id
+       AND (c.status = 'APPROVED' OR c.status = 'REQUESTED' AND c.verdict IS NOT NULL)
     """
 ).bindparams(*(bindparam(name, type_=Uuid()) for name in ("id", "order_id")))
 _UNJUDGED = text(
@@ -173,7 +175,10 @@ async def page(
 
 
 async def before(connection: AsyncConnection, email: str | None, claim: Claim) -> int:
-    """Return how many other claims a buyer's orders have that were not declined."""
+    """Return how many other claims of a buyer's orders were judged before, and not declined.
+
+    Lock the buyer before.
+    """
     values = {"email": (email or "").strip().lower(), "id": claim.id, "order_id": claim.order_id}
     return int(await connection.scalar(_BEFORE, values) or 0)
 

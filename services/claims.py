@@ -94,7 +94,7 @@ async def judge(context: ServiceContext, claim_id: UUID) -> Claim:
     """Decide on a claim that nobody has decided on, by all records of its parcel; raises NotFound."""
     order_id = (await _by_id(context, claim_id)).order_id
     async with context.transaction() as transaction:
-        found = await return_records.locked(transaction, order_id=order_id)
+        found = await return_records.locked(transaction, order_id=order_id, judging=True)
         before = found.claim(claim_id)
         if before.status is not ClaimStatus.REQUESTED or before.verdict is not None:
             return before

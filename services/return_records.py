@@ -154,14 +154,24 @@ def _tags(tags: Mapping[UUID, Sequence[str]], line: OrderLine) -> Sequence[str]:
 
 
 async def locked(
-    transaction: Transaction, *, order_id: UUID | None = None, return_id: UUID | None = None, path: str = "id"
+    transaction: Transaction,
+    *,
+    order_id: UUID | None = None,
+    return_id: UUID | None = None,
+    path: str = "id",
+    judging: bool = False,
 ) -> LockedReturns:
-    """Lock an order, named by itself or by one of its returns, with all that decides; raises NotFound."""
+    """Lock an order, named by itself or by one of its returns, with all that decides; raises NotFound.
+
+    `judging` takes the buyer's lock as well: what is granted of their other orders is counted, or waits.
+    """
     if order_id is None and return_id is not None:
         order_id = await rows.order_of(transaction.connection, return_id)
     if order_id is None:
         raise NotFound("no return has this id", path)
     placed = await shipments.locked(transaction, order_id=order_id, path=path)
+    if judging:
+        await return_policies.lock_buyer(transaction.connection, placed.order.email)
     return await _with_rules(transaction.connection, placed)
 
 
