@@ -18,6 +18,7 @@ from api.resolvers.carts import CartsMutation, CartsQuery, CartsSubscription
 from api.resolvers.catalog import CatalogMutation, CatalogQuery
 from api.resolvers.catalog_changes import CatalogChangesMutation
 from api.resolvers.channels import ChannelsMutation, ChannelsQuery
+from api.resolvers.claim_policies import ClaimPoliciesMutation, ClaimPoliciesQuery
 from api.resolvers.claims import ClaimsMutation, ClaimsQuery
 from api.resolvers.customer_groups import CustomerGroupsMutation
 from api.resolvers.cycle_counts import CycleCountsMutation, CycleCountsQuery
@@ -102,6 +103,7 @@ class Query(
     ReturnReportsQuery,
     UnlinkedRefundsQuery,
     ClaimsQuery,
+    ClaimPoliciesQuery,
     StoredValuesQuery,
     WavesQuery,
     BinsQuery,
@@ -155,6 +157,7 @@ class Mutation(
     ReturnParcelsMutation,
     UnlinkedRefundsMutation,
     ClaimsMutation,
+    ClaimPoliciesMutation,
     TaxQuotesMutation,
     StoredValuesMutation,
     WavesMutation,

@@ -125,11 +125,11 @@ class LockedReturns:
             self.worth(found, as_asked=as_asked).refund_minor,
             min(one.auto_refund_most_minor for one in policies),
             min(one.keep_below_minor for one in policies),
-            {one.id: self._brings(one) for one in others(self.returns, found)},
+            {one.id: self.brings(one) for one in others(self.returns, found)},
             self.facts.actions,
         )
 
-    def _brings(self, earlier: Return) -> int:
+    def brings(self, earlier: Return) -> int:
         """Return what an earlier return has brought, or would bring as it was asked for."""
         if earlier.is_valued:
             return earlier.refund_minor

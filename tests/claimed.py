@@ -9,9 +9,11 @@ from domain.claims import Claim, ClaimKind, ClaimOutcome
 from domain.orders import Order
 from persistence import claims as rows
 from persistence.database import Database
-from services import claims
+from services import claims, ledger_reports, stock_ledger
 from services.claims import Wanted
+from services.context import ServiceContext
 from tests.cart_flows import run_sql
+from tests.factories import make_context
 from tests.sent_back import desk, lines_of, shopper
 from tests.shipping import parts_of
 
@@ -45,10 +47,11 @@ async def approve(
     outcome: ClaimOutcome | None = None,
     location_code: str | None = None,
     key: str | None = None,
+    context: ServiceContext | None = None,
 ) -> Claim:
     """Let staff grant a claim."""
     return await claims.approve(
-        desk(database), found.id, outcome, location_code, None, None, key or str(uuid4())
+        context or desk(database), found.id, outcome, location_code, None, None, key or str(uuid4())
     )
 
 
@@ -76,3 +79,10 @@ def checks_of(found: Claim) -> set[ClaimCheck]:
     """Return what a claim's records were found to say."""
     assert found.verdict is not None
     return {ClaimCheck(one["check"]) for one in found.verdict["findings"]}
+
+
+async def check_all(database: Database) -> None:
+    """Assert that the ledgers of money and of stock explain all there is."""
+    context = make_context(database)
+    assert (await ledger_reports.check(context)).unexplained == []
+    assert (await stock_ledger.check(context)).discrepancies == []
