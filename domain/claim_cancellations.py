@@ -109,6 +109,9 @@ def not_paid(claim: Claim, found: Return, asked: Sequence[PaymentTransaction], n
         shipping_refund_minor=0,
         fee_minor=0,
         lines=tuple(replace(line, refund_minor=0) for line in found.lines),
+        # What was refused is in the payments' own books; of this return nothing was given back.
+        transaction_ids=(),
+        refund_failure=None,
         closed_at=now,
         version=found.version + 1,
     )

@@ -4,9 +4,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+from domain.claim_policies import ClaimPolicy
 from domain.claim_verdicts import ClaimCheck
 from domain.claims import Claim, ClaimKind, ClaimOutcome
+from domain.kernel.ids import new_id
 from domain.orders import Order
+from persistence import claim_policies
 from persistence import claims as rows
 from persistence.database import Database
 from services import claims, ledger_reports, stock_ledger
@@ -86,3 +89,9 @@ async def check_all(database: Database) -> None:
     context = make_context(database)
     assert (await ledger_reports.check(context)).unexplained == []
     assert (await stock_ledger.check(context)).discrepancies == []
+
+
+async def let_be_judged(database: Database, **limits: Any) -> None:
+    """Set the limits by which every claim is judged."""
+    async with database.transaction() as connection:
+        await claim_policies.set_policy(connection, new_id(), ClaimPolicy(**limits))

@@ -1,4 +1,4 @@
-"""What claims are judged by: who has the money back, was refused, or whose parcel is not lost, is looked at."""
+"""What claims are judged by: who has the money back, or was refused before, is looked at."""
 
 from datetime import UTC, datetime, timedelta
 
