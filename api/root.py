@@ -18,6 +18,7 @@ from api.resolvers.carts import CartsMutation, CartsQuery, CartsSubscription
 from api.resolvers.catalog import CatalogMutation, CatalogQuery
 from api.resolvers.catalog_changes import CatalogChangesMutation
 from api.resolvers.channels import ChannelsMutation, ChannelsQuery
+from api.resolvers.claim_policies import ClaimPoliciesMutation, ClaimPoliciesQuery
 from api.resolvers.claims import ClaimsMutation, ClaimsQuery
 from api.resolvers.customer_groups import CustomerGroupsMutation
 from api.resolvers.customers import CustomersMutation, CustomersQuery
@@ -109,6 +110,7 @@ class Query(
     ExchangePaymentsQuery,
     UnlinkedRefundsQuery,
     ClaimsQuery,
+    ClaimPoliciesQuery,
     StoredValuesQuery,
     SuppliersQuery,
     WavesQuery,
@@ -165,6 +167,7 @@ class Mutation(
     ExchangePaymentsMutation,
     UnlinkedRefundsMutation,
     ClaimsMutation,
+    ClaimPoliciesMutation,
     TaxQuotesMutation,
     StoredValuesMutation,
     SuppliersMutation,

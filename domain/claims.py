@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from domain.fulfillment import FulfillmentOrder, FulfillmentOrderLine, FulfillmentOrderStatus
+from domain.fulfillment import DeliveryMethod, FulfillmentOrder, FulfillmentOrderLine, FulfillmentOrderStatus
 from domain.inventory import Movement, StockState
 from domain.kernel.changes import check_version
 from domain.kernel.errors import (
@@ -64,11 +64,18 @@ class ClaimStatus(StrEnum):
     APPROVED = "APPROVED"
     """Reshipped, or its money is being given back: its fulfillment order or return tells how far."""
     DECLINED = "DECLINED"
+    CANCELED = "CANCELED"
+    """Withdrawn before anything was sent or paid for it."""
 
 
 TRANSITIONS: Mapping[ClaimStatus, Set[ClaimStatus]] = {
-    ClaimStatus.REQUESTED: {ClaimStatus.APPROVED, ClaimStatus.DECLINED},
+    ClaimStatus.REQUESTED: {ClaimStatus.APPROVED, ClaimStatus.DECLINED, ClaimStatus.CANCELED},
+    # While nothing was sent or paid for it.
+    ClaimStatus.APPROVED: {ClaimStatus.CANCELED},
 }
+
+NOTHING_CLAIMED = frozenset({ClaimStatus.DECLINED, ClaimStatus.CANCELED})
+"""Their units may be claimed or returned anew."""
 
 REOPENED: Mapping[OrderStatus, Set[OrderStatus]] = {OrderStatus.COMPLETED: {OrderStatus.OPEN}}
 """What a reshipment makes of an order: it has something to send again."""
@@ -194,7 +201,7 @@ def request(
         raise InvalidInput(f"name from 1 to {MAX_LINES} lines, each once", "lines")
     inside = units_in([shipment])
     for claim in claims:
-        if claim.shipment_id == shipment_id and claim.status is not ClaimStatus.DECLINED:
+        if claim.shipment_id == shipment_id and claim.status not in NOTHING_CLAIMED:
             for one in claim.lines:
                 inside[one.order_line_id] -= one.quantity
     lines: list[ClaimLine] = []
@@ -247,6 +254,13 @@ def decided(
     return replace(claim, status=wanted, note=note or claim.note, decided_at=now, version=claim.version + 1)
 
 
+def way_of(found: LockedFulfillment, claim: Claim) -> DeliveryMethod:
+    """Return how a claim's parcel came to its customer, and what is sent again comes too."""
+    part_id = found.shipment(claim.shipment_id).fulfillment_order_id
+    ways = (part.delivery_method for part in found.parts if part.id == part_id)
+    return next(ways, DeliveryMethod.SHIPPING)
+
+
 def reshipped(claim: Claim, found: LockedFulfillment, location_id: UUID) -> Reshipment:
     """Send an approved claim's units again from a location: a part of its own, which costs nothing.
 
@@ -260,7 +274,14 @@ def reshipped(claim: Claim, found: LockedFulfillment, location_id: UUID) -> Resh
         if sold.variant_id is None:
             raise InvalidInput(f"{sold.sku} is not in the catalogue: refund it", "outcome")
         lines.append(FulfillmentOrderLine(new_id(), line_id, sold.variant_id, sold.sku, quantity))
-    part = FulfillmentOrder(new_id(), found.order.id, location_id, FulfillmentOrderStatus.OPEN, tuple(lines))
+    part = FulfillmentOrder(
+        new_id(),
+        found.order.id,
+        location_id,
+        FulfillmentOrderStatus.OPEN,
+        tuple(lines),
+        delivery_method=way_of(found, claim),
+    )
     order = found.order
     if order.status is not OrderStatus.OPEN:
         check_transition(REOPENED, order.status, OrderStatus.OPEN, "the order")

@@ -1,10 +1,10 @@
 """The records that a return is judged by, what may be found in them, and what follows from that."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Generic, TypeAlias, TypeVar
 from uuid import UUID
 
 from domain.orders import Order
@@ -13,6 +13,8 @@ from domain.ports import PaymentRecord
 from domain.return_requests import LineEligibility
 from domain.returns import Return
 from domain.shipments import Shipment
+
+C = TypeVar("C", bound=StrEnum)
 
 
 class Record(StrEnum):
@@ -134,23 +136,41 @@ def allowed(check: Check) -> tuple[Decision, ...]:
     return tuple(found)
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+# No slots: typing names the class that was asked for on what it makes, or tries to.
+@dataclass(frozen=True)
+class FindingOf(Generic[C]):
     """What one record says: the check, what follows from it, and the facts it rests on."""
 
     record: Record
-    check: Check
+    check: C
     decision: Decision
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """A decision with all its evidence."""
+# No slots: typing names the class that was asked for on what it makes, or tries to.
+@dataclass(frozen=True)
+class VerdictOf(Generic[C]):
+    """A decision with all its evidence; C are the checks of what is judged."""
 
     decision: Decision
-    findings: tuple[Finding, ...]
+    findings: tuple[FindingOf[C], ...]
     at: datetime
+
+    @classmethod
+    def of(cls, findings: Sequence[FindingOf[C]], at: datetime) -> "VerdictOf[C]":
+        """Return what follows from all findings: one that asks for a person does, whatever the others say."""
+        decisions = {one.decision for one in findings}
+        strictest = (one for one in (Decision.ASK_STAFF, Decision.DECLINE) if one in decisions)
+        return cls(next(strictest, Decision.APPROVE), tuple(findings), at)
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any], check: Callable[[str], C]) -> "VerdictOf[C]":
+        """Return the verdict that is stored so."""
+        findings = (
+            FindingOf(Record(one["record"]), check(one["check"]), Decision(one["decision"]), one["facts"])
+            for one in kept["findings"]
+        )
+        return cls(Decision(kept["decision"]), tuple(findings), datetime.fromisoformat(kept["at"]))
 
     def to_json(self) -> dict[str, Any]:
         """Return it as it is stored."""
@@ -159,6 +179,10 @@ class Verdict:
             "at": self.at.isoformat(),
             "findings": [asdict(one) for one in self.findings],
         }
+
+
+Finding: TypeAlias = FindingOf[Check]
+Verdict: TypeAlias = VerdictOf[Check]
 
 
 @dataclass(frozen=True, slots=True)

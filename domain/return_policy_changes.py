@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import TypeVar
 
 from domain.channels import Channel, money_in
 from domain.kernel.changes import KEEP, Keep, kept
@@ -11,6 +12,8 @@ from domain.kernel.money import Amount
 from domain.return_policies import LabelPayer, ReturnPolicy, ShippingRefund, checked
 from domain.returns import Grade
 from domain.taxes import read_percent
+
+T = TypeVar("T", int, int | None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +53,10 @@ def changed(policy: ReturnPolicy, changes: PolicyChanges, channel: Channel | Non
                 changes.restocking_fee_percent, policy.restocking_fee, "restockingFeePercent"
             ),
             label_payer=kept(changes.label_payer, policy.label_payer),
-            label_fee_minor=_minor(changes.label_fee, policy.label_fee_minor, channel, "labelFee"),
-            keep_below_minor=_minor(changes.keep_below, policy.keep_below_minor, channel, "keepBelow"),
-            auto_refund_most_minor=_minor(
-                changes.auto_refund_most, policy.auto_refund_most_minor, channel, "autoRefundMost"
+            label_fee_minor=amount_in(channel, changes.label_fee, policy.label_fee_minor, "labelFee"),
+            keep_below_minor=amount_in(channel, changes.keep_below, policy.keep_below_minor, "keepBelow"),
+            auto_refund_most_minor=amount_in(
+                channel, changes.auto_refund_most, policy.auto_refund_most_minor, "autoRefundMost"
             ),
             shipping_refund=kept(changes.shipping_refund, policy.shipping_refund),
             credit_bonus=_part(changes.credit_bonus_percent, policy.credit_bonus, "creditBonusPercent"),
@@ -68,7 +71,11 @@ def _part(percent: Decimal | Keep, current: int, field: str) -> int:
     return current if percent is KEEP else read_percent(percent, field)
 
 
-def _minor(amount: Amount | Keep, current: int, channel: Channel | None, field: str) -> int:
+def amount_in(channel: Channel | None, amount: Amount | Keep, current: T, field: str) -> int | T:
+    """Return what an amount of a policy becomes, in minor units of its channel's currency; or `current`.
+
+    Raises InvalidInput naming the field, also for an amount of no channel.
+    """
     if amount is KEEP:
         return current
     if channel is None:

@@ -16,7 +16,7 @@ from domain.ports import DisputeState, PaymentRecord
 from domain.return_evidence import Case, Check, Decision, Finding, Record, Verdict
 from domain.return_policies import deadline
 from domain.return_requests import LineEligibility
-from domain.returns import SHOPS_FAULT, Grade, LineOutcome, ReturnLine, ReturnReason, ReturnStatus
+from domain.returns import SHOPS_FAULT, Grade, LineOutcome, Return, ReturnLine, ReturnReason, ReturnStatus
 from domain.shipments import Shipment, ShipmentStatus
 
 # fmt: off
@@ -58,7 +58,7 @@ def judge(case: Case, now: datetime) -> Verdict:
         *_customer(case),
         *_earlier(case),
     ]
-    return Verdict(_decision(findings), tuple(findings), now)
+    return Verdict.of(findings, now)
 
 
 def judge_refund(case: Case, now: datetime) -> Verdict:
@@ -71,15 +71,7 @@ def judge_refund(case: Case, now: datetime) -> Verdict:
         *_customer(case),
         *_earlier(case),
     ]
-    return Verdict(_decision(findings), tuple(findings), now)
-
-
-def _decision(findings: Sequence[Finding]) -> Decision:
-    decisions = {one.decision for one in findings}
-    for one in (Decision.ASK_STAFF, Decision.DECLINE):
-        if one in decisions:
-            return one
-    return Decision.APPROVE
+    return Verdict.of(findings, now)
 
 
 def _order(case: Case) -> list[Finding]:
@@ -209,15 +201,23 @@ def _parcel(shipment: Shipment) -> dict[str, Any]:
 
 
 def _provider(case: Case) -> list[Finding]:
+    found = payments_compared(case.payments, case.records)
+    return [case.finding(Record.PROVIDER, check, **facts) for check, facts in found]
+
+
+def payments_compared(
+    payments: Sequence[Payment], records: Mapping[str, PaymentRecord | None]
+) -> list[tuple[Check, dict[str, Any]]]:
+    """Return what providers' records of payments (by our id; None: no answer) are against our books."""
     # What our books have not captured is asked for too: they may be wrong.
     return [
-        _of_payment(case, payment)
-        for payment in case.payments
+        _of_payment(payment, records.get(str(payment.id)))
+        for payment in payments
         if payment.counts and (payment.captured_minor or payment.reference)
     ]
 
 
-def _of_payment(case: Case, payment: Payment) -> Finding:
+def _of_payment(payment: Payment, record: PaymentRecord | None) -> tuple[Check, dict[str, Any]]:
     facts: dict[str, Any] = {
         "paymentId": str(payment.id),
         "provider": payment.provider,
@@ -225,14 +225,13 @@ def _of_payment(case: Case, payment: Payment) -> Finding:
         "refundedMinor": payment.refunded_minor,
     }
     if payment.charged_back_minor:
-        return case.finding(Record.PROVIDER, Check.DISPUTED, **facts)
+        return Check.DISPUTED, facts
     if payment.provider in OWN_TENDERS:
-        return case.finding(Record.PROVIDER, Check.PROVIDER_AGREES, **facts)
+        return Check.PROVIDER_AGREES, facts
     if payment.provider in {MANUAL, IMPORTED}:
-        return case.finding(Record.PROVIDER, Check.PROVIDER_HAS_NO_RECORD, **facts)
-    record = case.records.get(str(payment.id))
+        return Check.PROVIDER_HAS_NO_RECORD, facts
     if record is None:
-        return case.finding(Record.PROVIDER, Check.PROVIDER_SILENT, **facts)
+        return Check.PROVIDER_SILENT, facts
     facts["told"] = {
         "dispute": record.dispute.value,
         "capturedMinor": record.captured_minor,
@@ -240,7 +239,7 @@ def _of_payment(case: Case, payment: Payment) -> Finding:
         "disputedMinor": record.disputed_minor,
         "currency": record.currency,
     }
-    return case.finding(Record.PROVIDER, _compared(payment, record), **facts)
+    return _compared(payment, record), facts
 
 
 def _compared(payment: Payment, record: PaymentRecord) -> Check:
@@ -291,9 +290,7 @@ def _earlier(case: Case) -> list[Finding]:
     facts = {"returns": [{"number": one.number, "status": one.status.value} for one in earlier]}
     outcomes = {(line.order_line_id, line.outcome) for one in earlier for line in one.lines}
     found = []
-    if any(one.status is ReturnStatus.DECLINED for one in earlier) or any(
-        outcome is LineOutcome.REJECTED for _, outcome in outcomes
-    ):
+    if any(is_refused(one) for one in earlier):
         found.append(case.finding(Record.EARLIER_RETURNS, Check.REFUSED_BEFORE, **facts))
     if any((line.order_line_id, LineOutcome.EXCHANGED) in outcomes for line in case.found.lines):
         found.append(case.finding(Record.EARLIER_RETURNS, Check.EXCHANGED_BEFORE, **facts))
@@ -304,6 +301,12 @@ def _earlier(case: Case) -> list[Finding]:
         found.append(case.finding(Record.EARLIER_RETURNS, Check.KEPT_IN_PIECES, **amounts, **facts))
     check = Check.RETURNED_BEFORE if earlier else Check.NOTHING_BEFORE
     return found or [case.finding(Record.EARLIER_RETURNS, check, **facts)]
+
+
+def is_refused(earlier: Return) -> bool:
+    """Say whether a return was declined, or nothing was given back for something of it."""
+    rejected = any(line.outcome is LineOutcome.REJECTED for line in earlier.lines)
+    return earlier.status is ReturnStatus.DECLINED or rejected
 
 
 def _inspection(case: Case) -> list[Finding]:

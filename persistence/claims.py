@@ -1,17 +1,20 @@
 """SQL of claims: rows in, dataclasses out."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, DateTime, Row, Text, Uuid, bindparam, text
+from sqlalchemy import ARRAY, Boolean, DateTime, Row, Text, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
+from domain.claim_policies import ClaimPolicy
 from domain.claims import Claim, ClaimKind, ClaimLine, ClaimOutcome, ClaimStatus
 from domain.orders import Order
+from persistence.claim_policies import policy_of
 from persistence.json_text import json_text
 from persistence.tables.base import JSON
 
@@ -74,31 +77,64 @@ _SAVE = text(
     bindparam("verdict", type_=JSON),
     bindparam("decided_at", type_=DateTime(timezone=True)),
 )
-_BEFORE = text(
+# What nobody has judged counts nowhere: whoever judges it counts this one.
+_BEFORE = (
+    text(
+        """
+    SELECT count(*) FILTER (WHERE c.status = 'APPROVED' OR c.status = 'REQUESTED' AND c.verdict IS NOT NULL)
+               AS claims,
+           count(*) FILTER (WHERE c.status = 'DECLINED'
+                              AND c.verdict ->> 'decision' IS DISTINCT FROM 'DECLINE') AS refused,
+           (SELECT jsonb_agg(to_jsonb(p)) FROM claim_policies p
+             WHERE (p.channel_id IS NULL OR p.channel_id = :channel_id) AND (p.kind IS NULL OR p.kind = :kind)
+           ) AS policies
+      FROM claims c JOIN orders o ON o.id = c.order_id
+     WHERE (o.id = :order_id OR lower(o.email) = :email) AND c.id <> :id
     """
-    SELECT count(*) FROM claims c JOIN orders o ON o.id = c.order_id
-     WHERE (o.id = :order_id OR lower(o.email) = :email) AND c.id <> :id AND c.status <> 'DECLINED'
-    """
-).bindparams(*(bindparam(name, type_=Uuid()) for name in ("id", "order_id")))
+    )
+    .bindparams(*(bindparam(name, type_=Uuid()) for name in ("id", "order_id", "channel_id")))
+    .columns(policies=JSON)
+)
 _UNJUDGED = text(
     """
     SELECT id FROM claims WHERE status = 'REQUESTED' AND verdict IS NULL AND created_at <= :before
      ORDER BY created_at, id LIMIT :most
     """
 ).bindparams(bindparam("before", type_=DateTime(timezone=True)))
-# Of the places that serve the channel, the parcel's own first: one that has all units by itself.
+# Of the places that serve the channel, the parcel's own first: one that has all units by itself. They are
+# locked, and so are there when they are committed.
 _PLACE = text(
     """
+    WITH units AS (
+        SELECT * FROM jsonb_to_recordset(CAST(:units AS jsonb)) AS u (variant_id uuid, units int)
+    ), there AS MATERIALIZED (
+        SELECT v.variant_id, v.location_id, v.available FROM stock_levels v
+         WHERE v.variant_id IN (SELECT variant_id FROM units)
+         ORDER BY v.variant_id, v.location_id FOR NO KEY UPDATE
+    )
     SELECT l.id FROM locations l
       JOIN channel_locations s ON s.location_id = l.id AND s.channel_id = :channel_id
-     WHERE l.archived_at IS NULL
-       AND NOT EXISTS (SELECT FROM jsonb_to_recordset(CAST(:units AS jsonb)) AS u (variant_id uuid, units int)
-                        WHERE u.units > coalesce((SELECT v.available FROM stock_levels v
-                                                   WHERE v.variant_id = u.variant_id
-                                                     AND v.location_id = l.id), 0))
+     WHERE l.archived_at IS NULL AND CASE WHEN :only THEN l.id = :first ELSE l.ships END
+       AND NOT EXISTS (SELECT FROM units u LEFT JOIN there t ON t.variant_id = u.variant_id
+                                                            AND t.location_id = l.id
+                        WHERE u.units > coalesce(t.available, 0))
      ORDER BY l.id = :first DESC, s.rank, l.id LIMIT 1
     """
-).bindparams(*(bindparam(name, type_=Uuid()) for name in ("channel_id", "first")))
+).bindparams(
+    *(bindparam(name, type_=Uuid()) for name in ("channel_id", "first")),
+    bindparam("only", type_=Boolean()),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimFacts:
+    """What is known of a claim's buyer, and the limits that may hold for it."""
+
+    claims: int
+    """Other claims of the buyer's orders that were judged before, and not declined."""
+    refused: int
+    """Those that a person declined."""
+    policies: tuple[ClaimPolicy, ...]
 
 
 async def create(connection: AsyncConnection, made: Claim, order: Order) -> str:
@@ -165,10 +201,17 @@ async def page(
     return [_claim(row) for row in await connection.execute(_page(*values), {**values, "limit": limit})]
 
 
-async def before(connection: AsyncConnection, email: str | None, claim: Claim) -> int:
-    """Return how many other claims a buyer's orders have that were not declined."""
-    values = {"email": (email or "").strip().lower(), "id": claim.id, "order_id": claim.order_id}
-    return int(await connection.scalar(_BEFORE, values) or 0)
+async def facts(connection: AsyncConnection, order: Order, claim: Claim) -> ClaimFacts:
+    """Return what a claim of a locked order is judged by; lock its buyer before."""
+    values = {
+        "email": (order.email or "").strip().lower(),
+        "id": claim.id,
+        "order_id": claim.order_id,
+        "channel_id": order.channel_id,
+        "kind": claim.kind.value,
+    }
+    row = (await connection.execute(_BEFORE, values)).one()
+    return ClaimFacts(row.claims, row.refused, tuple(policy_of(one) for one in row.policies or ()))
 
 
 async def unjudged(connection: AsyncConnection, until: datetime, most: int) -> list[UUID]:
@@ -177,11 +220,19 @@ async def unjudged(connection: AsyncConnection, until: datetime, most: int) -> l
 
 
 async def place_with(
-    connection: AsyncConnection, channel_id: UUID, units: Sequence[tuple[UUID, int]], first: UUID | None
+    connection: AsyncConnection,
+    channel_id: UUID,
+    units: Sequence[tuple[UUID, int]],
+    first: UUID | None,
+    *,
+    only: bool,
 ) -> UUID | None:
-    """Return a location of the channel that has all of these units on sale, `first` if it does."""
+    """Return a location of the channel that sends parcels and has all of these units on sale.
+
+    `first` if it does; `only` that one, whether it sends parcels or not. Until the commit it has them.
+    """
     wanted = [{"variant_id": variant, "units": count} for variant, count in units]
-    values = {"channel_id": channel_id, "units": json_text(wanted), "first": first}
+    values = {"channel_id": channel_id, "units": json_text(wanted), "first": first, "only": only}
     found: UUID | None = await connection.scalar(_PLACE, values)
     return found
 

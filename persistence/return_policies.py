@@ -111,6 +111,9 @@ _FACTS = (
     )
     .columns(policies=JSON, rules=JSON, tags=JSON, fraud=JSON, history=JSON, linked=JSON)
 )
+# By the address, as orders are found by it; a statement of its own, since what is counted after the wait must
+# be seen by a later one.
+_LOCK_BUYER = text("SELECT pg_advisory_xact_lock(hashtextextended('returns and claims of ' || :email, 0))")
 _RULES = text("SELECT code, decision FROM return_rules")
 _SET_RULE = text(
     """
@@ -192,6 +195,16 @@ async def facts(
         returned,
         {UUID(line): int(units) for line, units in (row.linked or {}).items()},
     )
+
+
+async def lock_buyer(connection: AsyncConnection, email: str | None) -> None:
+    """Let one transaction at a time judge what a buyer asks for, whatever the order it is of.
+
+    Each then counts what the others have granted. Lock the order before; who has this lock waits for no other
+    order. Without an address nothing of other orders is counted.
+    """
+    if email is not None:
+        await connection.execute(_LOCK_BUYER, {"email": email.strip().lower()})
 
 
 async def policies(

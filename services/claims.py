@@ -1,6 +1,6 @@
 """Use cases of claims: made by a shopper or staff, judged at once, and reshipped or refunded."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -9,20 +9,24 @@ from uuid import UUID
 
 from domain import claim_verdicts as verdicts
 from domain import claims as decide
+from domain.claim_policies import policy_for
 from domain.claim_verdicts import ClaimCase
 from domain.claims import Claim, ClaimKind, ClaimOutcome, ClaimStatus, claim_event
-from domain.kernel.errors import InsufficientStock, NotFound
+from domain.fulfillment import DeliveryMethod
+from domain.kernel.errors import InsufficientStock, InvalidInput, NotFound
 from domain.kernel.keys import check_key
 from domain.kernel.quantities import require_text
 from domain.locations import is_code
 from domain.orders import Order
+from domain.ports import PaymentRecord
 from domain.return_evidence import Check, Decision
+from domain.return_verdicts import is_refused
 from domain.returns import MAX_NOTE_LENGTH, Return, ReturnStatus
 from persistence import claims as rows
 from persistence import fulfillment as fulfillment_rows
-from persistence import locations
 from persistence import returns as return_rows
 from persistence import shipments as shipment_rows
+from persistence.claims import ClaimFacts
 from persistence.idempotency import Claim as KeyClaim
 from persistence.idempotency import claim_for
 from services import audit, fulfillment, orders, return_records, return_settlement
@@ -91,28 +95,20 @@ async def create(context: ServiceContext, ref: OrderRef, wanted: Wanted, key: st
 
 async def judge(context: ServiceContext, claim_id: UUID) -> Claim:
     """Decide on a claim that nobody has decided on, by all records of its parcel; raises NotFound."""
-    order_id = (await _by_id(context, claim_id)).order_id
-    async with context.transaction() as transaction:
-        found = await return_records.locked(transaction, order_id=order_id)
-        before = found.claim(claim_id)
-        if before.status is not ClaimStatus.REQUESTED or before.verdict is not None:
-            return before
-        earlier = await rows.before(transaction.connection, found.placed.order.email, before)
-        verdict = verdicts.judge(_case(found, before, earlier), transaction.now)
-        judged = replace(before, verdict=verdict.to_json())
-        place = None
-        if verdict.decision is Decision.APPROVE and before.wish is ClaimOutcome.RESHIP:
-            place = await _place(transaction, found, before)
-        sold_out = before.wish is ClaimOutcome.RESHIP and place is None
-        if verdict.decision is Decision.ASK_STAFF or (verdict.decision is Decision.APPROVE and sold_out):
-            after = replace(judged, version=before.version + 1)
-            await _save(transaction, found, after, "ClaimNeedsReview", soldOut=sold_out)
-        elif verdict.decision is Decision.DECLINE:
-            declined = decide.decided(judged, ClaimStatus.DECLINED, None, transaction.now, None)
-            after = await _save(transaction, found, declined or judged, "ClaimDeclined")
-        else:
-            granted = decide.decided(judged, ClaimStatus.APPROVED, None, transaction.now, None)
-            after = await _granted(transaction, found, granted or judged, before.wish, place)
+    after = await _by_id(context, claim_id)
+    for attempt in range(return_records.ASK_AGAIN + 1):
+        records = None
+        # What is refunded is compared when its money is given back.
+        if after.wish is ClaimOutcome.RESHIP:
+            records = await return_records.asked_of_providers(context, after.order_id, attempt)
+        async with context.transaction() as transaction:
+            found = await return_records.locked(transaction, order_id=after.order_id, judging=True)
+            before = found.claim(claim_id)
+            if before.status is not ClaimStatus.REQUESTED or before.verdict is not None:
+                return before
+            if records is None or found.fits(records):
+                after = await _judged(transaction, found, before, records or {})
+                break
     return await _settled(context, after)
 
 
@@ -147,17 +143,20 @@ async def approve(
         stored = await transaction.replay(key_claim)
         found = await return_records.locked(transaction, order_id=order_id)
         before = found.claim(claim_id)
-        if stored is not None:
-            return before
-        granted = decide.decided(before, ClaimStatus.APPROVED, note, transaction.now, expected_version)
-        if granted is None:
-            return before
-        chosen, place = outcome or before.wish, None
-        if chosen is ClaimOutcome.RESHIP:
-            place = await _named_place(transaction, found, before, location_code)
-        after = await _granted(transaction, found, granted, chosen, place)
-        await audit.record(transaction, "ClaimApproved", "claim", claim_id, before, after)
-        transaction.answer({"claim": str(claim_id)})
+        granted = None
+        if stored is None:
+            granted = decide.decided(before, ClaimStatus.APPROVED, note, transaction.now, expected_version)
+            if granted is None:
+                return before
+        after = before
+        if granted is not None:
+            chosen, place = outcome or before.wish, None
+            if chosen is ClaimOutcome.RESHIP:
+                place = await _named_place(transaction, found, before, location_code)
+            after = await _granted(transaction, found, granted, chosen, place)
+            await audit.record(transaction, "ClaimApproved", "claim", claim_id, before, after)
+            transaction.answer({"claim": str(claim_id)})
+    # Also where the process that granted it died before: what it began is ended as it would have been.
     return await _settled(context, after, by_staff=True)
 
 
@@ -204,13 +203,64 @@ async def page(
         return await rows.page(connection, size + 1, after, status)
 
 
-def _case(found: LockedReturns, claim: Claim, earlier: int) -> ClaimCase:
-    as_return = decide.refund_of(claim, found.placed.lines, claim.created_at)
-    policies = found.policies
-    most = min(policies[line.order_line_id].auto_refund_most_minor for line in claim.lines)
-    worth = found.worth(as_return).refund_minor
-    shipment = found.placed.shipment(claim.shipment_id)
-    return ClaimCase(claim, shipment, worth, most, earlier, found.facts.fraud_notes)
+async def _judged(
+    transaction: Transaction,
+    found: LockedReturns,
+    before: Claim,
+    records: Mapping[str, PaymentRecord | None],
+) -> Claim:
+    facts = await rows.facts(transaction.connection, found.placed.order, before)
+    verdict = verdicts.judge(_case(found, before, facts, records), transaction.now)
+    judged = replace(before, verdict=verdict.to_json())
+    place = None
+    if verdict.decision is Decision.APPROVE and before.wish is ClaimOutcome.RESHIP:
+        place = await _place(transaction, found, before)
+    sold_out = before.wish is ClaimOutcome.RESHIP and place is None
+    if verdict.decision is Decision.ASK_STAFF or (verdict.decision is Decision.APPROVE and sold_out):
+        after = replace(judged, version=before.version + 1)
+        return await _save(transaction, found, after, "ClaimNeedsReview", soldOut=sold_out)
+    if verdict.decision is Decision.DECLINE:
+        declined = decide.decided(judged, ClaimStatus.DECLINED, None, transaction.now, None)
+        return await _save(transaction, found, declined or judged, "ClaimDeclined")
+    granted = decide.decided(judged, ClaimStatus.APPROVED, None, transaction.now, None)
+    return await _granted(transaction, found, granted or judged, before.wish, place)
+
+
+def _case(
+    found: LockedReturns,
+    claim: Claim,
+    facts: ClaimFacts,
+    records: Mapping[str, PaymentRecord | None],
+) -> ClaimCase:
+    placed = found.placed
+    policy = policy_for(facts.policies, placed.order.channel_id, claim.kind)
+    most = policy.approve_most_minor
+    if most is None:
+        of_returns = found.policies
+        most = min(of_returns[line.order_line_id].auto_refund_most_minor for line in claim.lines)
+    others = [one for one in found.claims if one.id != claim.id and one.status not in decide.NOTHING_CLAIMED]
+    return ClaimCase(
+        claim,
+        placed.shipment(claim.shipment_id),
+        policy,
+        _worth(found, claim),
+        sum(_worth(found, one) for one in others),
+        most,
+        facts.claims,
+        facts.refused + sum(is_refused(one) for one in found.returns),
+        found.facts.fraud_notes,
+        placed.order,
+        placed.payments,
+        records,
+    )
+
+
+def _worth(found: LockedReturns, claim: Claim) -> int:
+    """Return what a claim's units are worth, or have brought as a return."""
+    made = next((one for one in found.returns if one.id == claim.return_id), None)
+    if made is not None:
+        return found.brings(made)
+    return found.worth(decide.refund_of(claim, found.placed.lines, claim.created_at)).refund_minor
 
 
 async def _granted(
@@ -278,7 +328,8 @@ async def _place(transaction: Transaction, found: LockedReturns, claim: Claim) -
         return None
     first = found.placed.shipment(claim.shipment_id).location_id
     channel_id = found.placed.order.channel_id
-    return await rows.place_with(transaction.connection, channel_id, named, first)
+    only = decide.way_of(found.placed, claim) is DeliveryMethod.PICKUP
+    return await rows.place_with(transaction.connection, channel_id, named, first, only=only)
 
 
 async def _named_place(
@@ -290,11 +341,15 @@ async def _named_place(
             line = claim.lines[0]
             raise InsufficientStock(line.sku, line.quantity, 0, "locationCode")
         return place
-    place = None
-    if is_code(code):
-        place = await locations.id_of_code(transaction.connection, code)
-    if place is None:
-        raise NotFound("no location has this code", "locationCode")
+    known = await fulfillment_rows.sending_location(transaction.connection, code) if is_code(code) else None
+    if known is None:
+        raise NotFound("no location in use has this code", "locationCode")
+    place, ships = known
+    if decide.way_of(found.placed, claim) is DeliveryMethod.PICKUP:
+        if place != found.placed.shipment(claim.shipment_id).location_id:
+            raise InvalidInput("it is collected where it was before", "locationCode")
+    elif not ships:
+        raise InvalidInput("sends no parcels: let it (ships), or choose another", "locationCode")
     return place
 
 

@@ -53,7 +53,7 @@ async def policies(
     """
     require(context.actor, Permission.RETURNS_READ)
     async with context.read() as connection:
-        found = await _channel(connection, channel)
+        found = await channel_of(connection, channel)
         return await rows.policies(connection, size + 1, after, found.id if found else None)
 
 
@@ -73,7 +73,7 @@ async def set_policy(
             raise NotFound(f"no variant has this {name}", name)
     async with context.transaction() as transaction:
         connection = transaction.connection
-        channel = await _channel(connection, scope.channel)
+        channel = await channel_of(connection, scope.channel)
         wanted = ReturnPolicy(channel_id=channel.id if channel else None, tag=scope.tag, sku=scope.sku)
         before = await rows.lock_policy(connection, wanted)
         if before is None:
@@ -172,7 +172,8 @@ def _rules(set_by_shop: dict[Check, Decision]) -> list[Rule]:
     return found
 
 
-async def _channel(connection: AsyncConnection, slug: str | None) -> Channel | None:
+async def channel_of(connection: AsyncConnection, slug: str | None) -> Channel | None:
+    """Return the channel that has a slug, None without one; raises NotFound."""
     if slug is None:
         return None
     found = await channels.by_slug(connection, slug) if is_storable(slug) else None

@@ -128,11 +128,11 @@ class LockedReturns:
             self.worth(found, as_asked=as_asked).refund_minor,
             min(one.auto_refund_most_minor for one in policies),
             min(one.keep_below_minor for one in policies),
-            {one.id: self._brings(one) for one in others(self.returns, found)},
+            {one.id: self.brings(one) for one in others(self.returns, found)},
             self.facts.actions,
         )
 
-    def _brings(self, earlier: Return) -> int:
+    def brings(self, earlier: Return) -> int:
         """Return what an earlier return has brought, or would bring as it was asked for."""
         if earlier.is_valued:
             return earlier.refund_minor
@@ -159,14 +159,24 @@ def _tags(tags: Mapping[UUID, Sequence[str]], line: OrderLine) -> Sequence[str]:
 
 
 async def locked(
-    transaction: Transaction, *, order_id: UUID | None = None, return_id: UUID | None = None, path: str = "id"
+    transaction: Transaction,
+    *,
+    order_id: UUID | None = None,
+    return_id: UUID | None = None,
+    path: str = "id",
+    judging: bool = False,
 ) -> LockedReturns:
-    """Lock an order, named by itself or by one of its returns, with all that decides; raises NotFound."""
+    """Lock an order, named by itself or by one of its returns, with all that decides; raises NotFound.
+
+    `judging` takes the buyer's lock as well: what is granted of their other orders is counted, or waits.
+    """
     if order_id is None and return_id is not None:
         order_id = await rows.order_of(transaction.connection, return_id)
     if order_id is None:
         raise NotFound("no return has this id", path)
     placed = await shipments.locked(transaction, order_id=order_id, path=path)
+    if judging:
+        await return_policies.lock_buyer(transaction.connection, placed.order.email)
     return await _with_rules(transaction.connection, placed)
 
 

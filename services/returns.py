@@ -116,7 +116,7 @@ async def judge(context: ServiceContext, return_id: UUID) -> Return:
     for attempt in range(return_records.ASK_AGAIN + 1):
         records = await return_records.asked_of_providers(context, after.order_id, attempt)
         async with context.transaction() as transaction:
-            found = await return_records.locked(transaction, return_id=return_id)
+            found = await return_records.locked(transaction, return_id=return_id, judging=True)
             before = found.named(return_id)
             if before.status is not ReturnStatus.REQUESTED or before.verdict is not None:
                 return before

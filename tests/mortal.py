@@ -5,13 +5,17 @@ with pytest.raises(Died):
     await returns.request(till(process, ...), ...)
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from enum import Enum
+from typing import Any, TypeAlias
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from persistence.database import Database
+
+Step: TypeAlias = Callable[[Database], Awaitable[Any]]
+"""What somebody does, in the process of that database; again, it is the same request."""
 
 
 class Died(BaseException):
@@ -59,3 +63,22 @@ class Mortal(Database):
     def _check(self) -> None:
         if self._left == 0:
             raise Died
+
+
+async def walk(
+    database: Database,
+    steps: Sequence[Step],
+    process: Mortal,
+    sweep: Callable[[Database], Awaitable[None]],
+) -> None:
+    """Take all steps; when the process dies the sweeps run, and who had no answer asks another process."""
+    for step in steps:
+        if process.is_dead:
+            await step(database)
+            continue
+        try:
+            await step(process)
+        except Died:
+            await sweep(database)
+            await step(database)
+    await sweep(database)

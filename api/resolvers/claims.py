@@ -11,6 +11,7 @@ from api.scalars import decode_id
 from api.schema.claim_changes import (
     CarrierChargePayload,
     ClaimApproveInput,
+    ClaimCancelInput,
     ClaimChargeCarrierInput,
     ClaimCreateInput,
     ClaimDeclineInput,
@@ -30,7 +31,7 @@ from api.schema.claims import (
 from api.schema.orders import OrderRef
 from domain.kernel.errors import NotFound
 from domain.kernel.pages import DEFAULT_PAGE_SIZE
-from services import carrier_claims, claims
+from services import carrier_claims, claim_cancellations, claims
 from services.access import Permission
 
 
@@ -106,6 +107,18 @@ class ClaimsMutation:
             info.context.service, decode_id(CLAIM, input.id, "id"), input.note, input.expected_version
         )
         return ClaimPayload(claim=Claim.of(declined))
+
+    @mutation(ClaimPayload, TOKEN)
+    async def claim_cancel(self, info: Info, input: ClaimCancelInput) -> ClaimPayload | None:  # noqa: A002
+        """Withdraw a claim while nothing was sent or paid for it: its units may be claimed or returned."""
+        canceled = await claim_cancellations.cancel(
+            info.context.service,
+            input.ref.to_domain("ref") if input.ref else None,
+            decode_id(CLAIM, input.id, "id"),
+            input.reason,
+            input.expected_version,
+        )
+        return ClaimPayload(claim=Claim.of(canceled))
 
     @mutation(CarrierChargePayload, Permission.LEDGER_WRITE)
     async def claim_charge_carrier(

@@ -74,6 +74,18 @@ class ClaimDeclineInput:
     expected_version: int | None = None
 
 
+@strawberry.input(
+    description="A shopper names the claim's order by its token; staff and apps need not, and say why."
+)
+class ClaimCancelInput:
+    """A claim to withdraw."""
+
+    id: strawberry.ID
+    ref: OrderRef | None = None
+    reason: str | None = None
+    expected_version: int | None = None
+
+
 @strawberry.input
 class ClaimChargeCarrierInput:
     """What the carrier of a granted claim's parcel is charged."""

@@ -15,7 +15,7 @@ from api.schema.returns import ReturnDecision, ReturnRecord
 from api.schema.values import Money, Node
 from domain import carrier_claims, claim_verdicts
 from domain import claims as domain
-from domain.return_evidence import Decision, Record
+from domain.return_evidence import VerdictOf
 from services.access import Permission
 
 CLAIM = "Claim"
@@ -62,19 +62,12 @@ class ClaimVerdict:
         """Return the GraphQL form of a stored verdict; None for none."""
         if kept is None:
             return None
-        return cls(
-            decision=Decision(kept["decision"]),
-            decided_at=datetime.fromisoformat(kept["at"]),
-            findings=[
-                ClaimFinding(
-                    record=Record(one["record"]),
-                    check=claim_verdicts.ClaimCheck(one["check"]),
-                    decision=Decision(one["decision"]),
-                    facts=one["facts"],
-                )
-                for one in kept["findings"]
-            ],
-        )
+        found = VerdictOf.from_json(kept, claim_verdicts.ClaimCheck)
+        findings = [
+            ClaimFinding(record=one.record, check=one.check, decision=one.decision, facts=JSON(one.facts))
+            for one in found.findings
+        ]
+        return cls(decision=found.decision, decided_at=found.at, findings=findings)
 
 
 @strawberry.type(description="Units of a parcel that the customer does not have as they should.")

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import TypeVar
+from uuid import UUID
 
 import strawberry
 
@@ -127,9 +128,7 @@ class ReturnPolicy:
         return None if channel is None else Money.of_minor(amount_minor, channel.currency)
 
     async def _channel(self, info: Info) -> DomainChannel | None:
-        if self.row.channel_id is None:
-            return None
-        return await info.context.loaders.channels().load(self.row.channel_id)
+        return await channel_of(info, self.row.channel_id)
 
 
 @strawberry.type
@@ -201,17 +200,17 @@ class ReturnPolicySetInput:
     def to_changes(self) -> PolicyChanges:
         """Return what shall change, still to be checked."""
         return PolicyChanges(
-            window_days=_kept(self.window_days),
-            final_sale=_kept(self.final_sale),
-            restocking_fee_percent=_kept(self.restocking_fee_percent),
-            label_payer=_kept(self.label_payer),
-            label_fee=_amount(self.label_fee),
-            keep_below=_amount(self.keep_below),
-            auto_refund_most=_amount(self.auto_refund_most),
-            shipping_refund=_kept(self.shipping_refund),
-            credit_bonus_percent=_kept(self.credit_bonus_percent),
-            arrive_within_days=_kept(self.arrive_within_days),
-            exchange_in_advance=_kept(self.exchange_in_advance),
+            window_days=kept_or_given(self.window_days),
+            final_sale=kept_or_given(self.final_sale),
+            restocking_fee_percent=kept_or_given(self.restocking_fee_percent),
+            label_payer=kept_or_given(self.label_payer),
+            label_fee=amount_or_keep(self.label_fee),
+            keep_below=amount_or_keep(self.keep_below),
+            auto_refund_most=amount_or_keep(self.auto_refund_most),
+            shipping_refund=kept_or_given(self.shipping_refund),
+            credit_bonus_percent=kept_or_given(self.credit_bonus_percent),
+            arrive_within_days=kept_or_given(self.arrive_within_days),
+            exchange_in_advance=kept_or_given(self.exchange_in_advance),
             grades=KEEP if self.grades is None else _shares(self.grades),
         )
 
@@ -364,11 +363,18 @@ class FraudFlagRemovePayload:
     user_errors: list[UserError] = strawberry.field(default_factory=list)
 
 
-def _kept(given: T | None) -> T | Keep:
+async def channel_of(info: Info, channel_id: UUID | None) -> DomainChannel | None:
+    """Return the channel that a policy is of, None where it is of all."""
+    return None if channel_id is None else await info.context.loaders.channels().load(channel_id)
+
+
+def kept_or_given(given: T | None) -> T | Keep:
+    """Return what a field shall be; what a client leaves out stays."""
     return KEEP if given is None else given
 
 
-def _amount(given: MoneyInput | None) -> Amount | Keep:
+def amount_or_keep(given: MoneyInput | None) -> Amount | Keep:
+    """Return what an amount shall be; what a client leaves out stays."""
     return KEEP if given is None else given.to_domain()
 
 

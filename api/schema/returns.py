@@ -145,19 +145,12 @@ class ReturnVerdict:
         """Return the GraphQL form of a stored verdict; None for none."""
         if kept is None:
             return None
-        return cls(
-            decision=verdicts.Decision(kept["decision"]),
-            decided_at=datetime.fromisoformat(kept["at"]),
-            findings=[
-                ReturnFinding(
-                    record=verdicts.Record(one["record"]),
-                    check=verdicts.Check(one["check"]),
-                    decision=verdicts.Decision(one["decision"]),
-                    facts=one["facts"],
-                )
-                for one in kept["findings"]
-            ],
-        )
+        found = verdicts.VerdictOf.from_json(kept, verdicts.Check)
+        findings = [
+            ReturnFinding(record=one.record, check=one.check, decision=one.decision, facts=JSON(one.facts))
+            for one in found.findings
+        ]
+        return cls(decision=found.decision, decided_at=found.at, findings=findings)
 
 
 @strawberry.type

@@ -3,6 +3,7 @@
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -58,6 +59,26 @@ claim_lines = Table(
     text_column("sku"),
     Column("quantity", Integer, nullable=False),
     CheckConstraint("quantity > 0", name="quantity"),
+)
+
+claim_policies = Table(
+    "claim_policies",
+    metadata,
+    key(),
+    Column("channel_id", Uuid, ForeignKey("channels.id")),
+    Column("kind", Text),
+    # In minor units of the channel's currency; NULL: what the return policies say.
+    Column("approve_most_minor", BigInteger),
+    Column("silent_days", Integer, nullable=False),
+    Column("report_within_days", Integer, nullable=False),
+    Column("most_by_itself", Integer, nullable=False),
+    Column("needs_photos", Boolean, nullable=False),
+    Column("version", Integer, nullable=False, server_default="1"),
+    one_of("kind", ClaimKind),
+    CheckConstraint("approve_most_minor IS NULL OR channel_id IS NOT NULL", name="currency"),
+    CheckConstraint("approve_most_minor >= 0", name="approve_most"),
+    CheckConstraint("silent_days > 0 AND report_within_days >= 0 AND most_by_itself >= 0", name="limits"),
+    Index("uq_claim_policies_scope", "channel_id", "kind", unique=True, postgresql_nulls_not_distinct=True),
 )
 
 carrier_claims = Table(

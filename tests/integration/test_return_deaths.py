@@ -1,7 +1,6 @@
 """A return whose process dies at any of its commits: the sweeps and a second try end it, nothing twice."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import pytest
 
@@ -18,7 +17,7 @@ from services.context import ServiceContext
 from tests.cart_flows import run_sql
 from tests.checkouts import Shop, events, later, make_stocked_shop, till
 from tests.factories import make_app
-from tests.mortal import Death, Died, Mortal
+from tests.mortal import Death, Mortal, Step, walk
 from tests.payments import check_sums
 from tests.sent_back import DESK, arrived_order, let_return, lines_of, shopper
 from tests.shipping import parts_of
@@ -33,9 +32,6 @@ BY_STAFF = [
     "ReturnRequested", "ReturnNeedsReview", "ReturnApproved", "ReturnReadyToSend", "ReturnReceived",
     "ReturnInspected", "ReturnNeedsReview", "ReturnRefundRequested", "ReturnClosed",
 ]  # fmt: skip
-
-Step = Callable[[Database], Awaitable[Any]]
-"""What a shopper or staff do, in the process of that database; again, it is the same request."""
 
 
 async def the_return(database: Database, order: Order) -> Return:
@@ -91,20 +87,6 @@ async def sweep(database: Database) -> None:
         await payment_sweep.settle_due(context)
 
 
-async def walk(database: Database, steps: Sequence[Step], process: Mortal) -> None:
-    """Take all steps; when the process dies the sweeps run, and who had no answer asks another process."""
-    for step in steps:
-        if process.is_dead:
-            await step(database)
-            continue
-        try:
-            await step(process)
-        except Died:
-            await sweep(database)
-            await step(database)
-    await sweep(database)
-
-
 @pytest.mark.parametrize(
     ("by_staff", "kinds", "commits"),
     [(False, BY_ITSELF, 8), (True, BY_STAFF, 10)],
@@ -120,7 +102,7 @@ async def test_a_return_ends_the_same_whichever_commit_its_process_dies_at(
             order = await arrived_order(database, UNITS, shop=shop)
             process = Mortal(database, dies_at, when)
             steps = await steps_of(database, shop, order, by_staff=by_staff)
-            await walk(database, steps, process)
+            await walk(database, steps, process, sweep)
             # The last of them lives on: there are no more commits than those.
             assert process.is_dead == (dies_at <= commits), (when, dies_at)
             await _is_over(database, order, kinds, (when, dies_at))

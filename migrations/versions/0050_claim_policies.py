@@ -1,0 +1,71 @@
+"""How far claims are granted by themselves is the shop's to say, and a claim may be withdrawn.
+
+Revision ID: 0050
+Revises: 0047
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0050"
+down_revision = "0047"
+branch_labels = None
+depends_on = None
+
+_STATUSES = "REQUESTED APPROVED DECLINED"
+
+
+def upgrade() -> None:
+    """Make the table, and let claims be canceled."""
+    op.create_table(
+        "claim_policies",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("channel_id", sa.Uuid(), nullable=True),
+        sa.Column("kind", sa.Text(), nullable=True),
+        sa.Column("approve_most_minor", sa.BigInteger(), nullable=True),
+        sa.Column("silent_days", sa.Integer(), nullable=False),
+        sa.Column("report_within_days", sa.Integer(), nullable=False),
+        sa.Column("most_by_itself", sa.Integer(), nullable=False),
+        sa.Column("needs_photos", sa.Boolean(), nullable=False),
+        sa.Column("version", sa.Integer(), server_default="1", nullable=False),
+        sa.CheckConstraint(
+            _one_of("kind", "DAMAGED LOST_IN_TRANSIT WRONG_ITEM SHORT_SHIPPED"),
+            name=op.f("ck_claim_policies_kind"),
+        ),
+        sa.CheckConstraint(
+            "approve_most_minor IS NULL OR channel_id IS NOT NULL", name=op.f("ck_claim_policies_currency")
+        ),
+        sa.CheckConstraint("approve_most_minor >= 0", name=op.f("ck_claim_policies_approve_most")),
+        sa.CheckConstraint(
+            "silent_days > 0 AND report_within_days >= 0 AND most_by_itself >= 0",
+            name=op.f("ck_claim_policies_limits"),
+        ),
+        sa.ForeignKeyConstraint(["channel_id"], ["channels.id"], name=op.f("fk_claim_policies_channel_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_claim_policies")),
+    )
+    op.create_index(
+        "uq_claim_policies_scope",
+        "claim_policies",
+        ["channel_id", "kind"],
+        unique=True,
+        postgresql_nulls_not_distinct=True,
+    )
+    _let(f"{_STATUSES} CANCELED")
+
+
+def downgrade() -> None:
+    """Forget the limits; what was withdrawn is declined then."""
+    op.execute("UPDATE claims SET status = 'DECLINED' WHERE status = 'CANCELED'")
+    _let(_STATUSES)
+    op.drop_index("uq_claim_policies_scope", "claim_policies")
+    op.drop_table("claim_policies")
+
+
+def _let(statuses: str) -> None:
+    op.drop_constraint(op.f("ck_claims_status"), "claims")
+    op.create_check_constraint(op.f("ck_claims_status"), "claims", _one_of("status", statuses))
+
+
+def _one_of(column: str, values: str) -> str:
+    listed = ", ".join(f"'{value}'" for value in values.split())
+    return f"{column} IN ({listed})"
