@@ -45,7 +45,9 @@ class NotificationKind(StrEnum):
     RETURN_RECEIVED_REQUEST = "RETURN_RECEIVED_REQUEST"
     """Asked for, and waiting for a person."""
     RETURN_APPROVED = "RETURN_APPROVED"
-    """With how to send it."""
+    """With how to send it, or that its label follows."""
+    RETURN_READY_TO_SEND = "RETURN_READY_TO_SEND"
+    """How to send one that was told of before: its label took longer, or staff do otherwise."""
     RETURN_DECLINED = "RETURN_DECLINED"
     RETURN_REMINDER = "RETURN_REMINDER"
     RETURN_ARRIVED = "RETURN_ARRIVED"
@@ -165,8 +167,10 @@ _OF_PARCELS = {
 OF_PARCELS = frozenset(_OF_PARCELS.values())
 """Kinds that tell of one parcel."""
 _OF_RETURNS = {
-    # Once it is known how it is sent.
+    # Once it is known how it is sent, or that this takes longer.
     "ReturnReadyToSend": NotificationKind.RETURN_APPROVED,
+    "ReturnLabelDelayed": NotificationKind.RETURN_APPROVED,
+    "ReturnLabelFailed": NotificationKind.RETURN_APPROVED,
     "ReturnDeclined": NotificationKind.RETURN_DECLINED,
     "ReturnReminded": NotificationKind.RETURN_REMINDER,
     # Whoever says so first: its carrier, or who counts it.
@@ -182,6 +186,7 @@ _OF_RETURNS = {
 OF_RETURNS = frozenset(
     {
         *_OF_RETURNS.values(),
+        NotificationKind.RETURN_READY_TO_SEND,
         NotificationKind.RETURN_RECEIVED_REQUEST,
         NotificationKind.RETURN_REFUNDED,
     }
@@ -227,6 +232,9 @@ def _news_of_return(kind: str, payload: Mapping[str, Any]) -> News | None:
     elif kind == "ReturnApproved" and status == "INSPECTED":
         # Nothing is to be sent: the customer keeps it.
         found = NotificationKind.RETURN_APPROVED
+    elif kind == "ReturnReadyToSend" and payload.get("again"):
+        of_plan = f"{payload['returnId']}:{payload['generation']}"
+        return News(NotificationKind.RETURN_READY_TO_SEND, of_plan, {"returnId": payload["returnId"]})
     elif kind == "ReturnClosed":
         refunded = payload.get("refundMinor", 0) > 0
         found = NotificationKind.RETURN_REFUNDED if refunded else NotificationKind.RETURN_REJECTED

@@ -19,6 +19,10 @@ class HowToSend(StrEnum):
     """What the customer has to do, as letters have words for it."""
 
     LABEL = "how_label"
+    LABEL_ATTACHED = "how_label_attached"
+    """The label comes with the letter."""
+    LABEL_FOLLOWS = "how_label_follows"
+    """The label is still to be bought."""
     CODE = "how_code"
     KEEP = "how_keep"
 
@@ -39,8 +43,22 @@ class Tender(StrEnum):
     EXCHANGE = "tender_exchange"
     BONUS = "tender_bonus"
     """What comes on top of store credit: no part of the total."""
+    GAP = "tender_gap"
+    """What the shop pays of an exchange because shares were rounded: no part of the total."""
     BY_HAND = "tender_manual"
     AS_PAID = "tender_as_paid"
+
+
+class Outcome(StrEnum):
+    """How a return that brought something ended, as there is a text for it."""
+
+    REFUND = "RETURN_REFUNDED"
+    CREDIT = "RETURN_CREDITED"
+    """All of it is store credit."""
+    EXCHANGE = "RETURN_EXCHANGED"
+    """All of it goes towards what comes instead."""
+    MIXED = "RETURN_SETTLED"
+    """A part was kept for the customer, the rest was refunded."""
 
 
 _REASONS = {Check.WINDOW_OVER.value: Reason.WINDOW_OVER, Check.FINAL_SALE.value: Reason.FINAL_SALE}
@@ -70,6 +88,15 @@ class ReturnLetter:
     fees: Money | None = None
     total: Money | None = None
     tenders: tuple[tuple[Tender, Money], ...] = ()
+    outcome: Outcome = Outcome.REFUND
+    credit: Money | None = None
+    """What was kept for the customer, with what came on top."""
+    payout: Money | None = None
+    """The part of the total that goes back by payments."""
+    rest_missing: bool = False
+    """Whether a part of it is here, and others are not."""
+    label_id: UUID | None = None
+    """The document of its label, while that is good."""
 
 
 def return_letter(
@@ -83,19 +110,20 @@ def return_letter(
 ) -> ReturnLetter:
     """Return what there is to say of a return as it is; `asked` are its refunds, `place` where it goes."""
     plan = next((one for one in parcels if one.source is ParcelSource.LABEL), None)
-    has_label = plan is not None and plan.label_state is LabelState.PURCHASED
-    sent = HowToSend.LABEL if has_label else HowToSend.CODE
+    how = _how(found, plan)
+    can_be_sent = how in {HowToSend.LABEL, HowToSend.CODE}
     goods = found.refund_minor - found.shipping_refund_minor + found.fee_minor
+    here = sum(line.quantity_received for line in found.lines)
     return ReturnLetter(
         found.number,
         tuple((line.order_line_id, line.quantity) for line in found.lines),
-        HowToSend.KEEP if found.keeps_items else sent if plan else None,
-        None if found.keeps_items else found.expires_at,
-        None if found.keeps_items else place,
-        plan.carrier if plan and has_label else None,
-        plan.tracking_number if plan and has_label else None,
-        plan.drop_off_code if plan else None,
-        None if found.keeps_items else instructions,
+        how,
+        found.expires_at if can_be_sent else None,
+        place if can_be_sent else None,
+        plan.carrier if plan and how is HowToSend.LABEL else None,
+        plan.tracking_number if plan and how is HowToSend.LABEL else None,
+        plan.drop_off_code if plan and can_be_sent else None,
+        instructions if can_be_sent else None,
         reasons_of(found),
         found.note,
         Money(goods, currency),
@@ -103,7 +131,32 @@ def return_letter(
         Money(found.fee_minor, currency),
         Money(found.refund_minor, currency),
         (*_tenders(asked, payments), *_credited(found, currency)),
+        _outcome(found),
+        Money(found.credit_minor + found.bonus_minor, currency),
+        Money(found.refund_minor - found.credit_minor, currency),
+        0 < here < sum(line.quantity for line in found.lines),
+        plan.document_id if plan and how is HowToSend.LABEL else None,
     )
+
+
+def _how(found: Return, plan: ReturnParcel | None) -> HowToSend | None:
+    """Return what the customer has to do; None where nobody has said yet how it is sent."""
+    if found.keeps_items:
+        return HowToSend.KEEP
+    if plan is None:
+        return None
+    if plan.label_state in {LabelState.REQUESTED, LabelState.FAILED}:
+        return HowToSend.LABEL_FOLLOWS
+    # Of one that went back to its carrier the customer may still have the paper.
+    return HowToSend.LABEL if plan.document_id is not None else HowToSend.CODE
+
+
+def _outcome(found: Return) -> Outcome:
+    if not found.credit_minor:
+        return Outcome.REFUND
+    if found.credit_minor < found.refund_minor:
+        return Outcome.MIXED
+    return Outcome.CREDIT if found.exchange_order_id is None else Outcome.EXCHANGE
 
 
 def reasons_of(found: Return) -> tuple[Reason, ...]:
@@ -117,8 +170,10 @@ def reasons_of(found: Return) -> tuple[Reason, ...]:
 
 def _credited(found: Return, currency: str) -> tuple[tuple[Tender, Money], ...]:
     """Return what was kept for the customer: as store credit, or for what comes instead."""
-    kept = Tender.EXCHANGE if found.exchange_order_id is not None else Tender.STORE_CREDIT
-    amounts = ((kept, found.credit_minor), (Tender.BONUS, found.bonus_minor))
+    kept, more = Tender.STORE_CREDIT, Tender.BONUS
+    if found.exchange_order_id is not None:
+        kept, more = Tender.EXCHANGE, Tender.GAP
+    amounts = ((kept, found.credit_minor), (more, found.bonus_minor))
     return tuple((tender, Money(amount, currency)) for tender, amount in amounts if amount)
 
 

@@ -9,6 +9,7 @@ from domain.kernel.errors import NotFound
 from domain.notifications import Notification
 from domain.orders import Order
 from domain.return_letters import ReturnLetter, return_letter
+from domain.return_parcels import ParcelSource
 from persistence import locations, payment_changes, return_parcels, return_shipping, returns
 from persistence.order_parts import OrderParts
 
@@ -33,7 +34,8 @@ async def letters_of(
     letters = {}
     for one in found.values():
         own = parcels.get(one.id, [])
-        place = next((known[parcel.location_id] for parcel in own if parcel.location_id in known), None)
+        plans = [parcel for parcel in own if parcel.source is ParcelSource.LABEL]
+        place = next((known[plan.location_id] for plan in plans if plan.location_id in known), None)
         letters[one.id] = return_letter(
             one,
             orders[one.order_id].currency,

@@ -17,6 +17,7 @@ from providers.messages.return_words import (
     return_rows,
     return_totals,
     return_values,
+    text_of,
 )
 from providers.messages.words import Words, shortened
 
@@ -55,7 +56,7 @@ class Renderer:
 
 def _given(letter: Letter, words: Words) -> dict[str, object]:
     """Return what the templates show, as text."""
-    kind = letter.kind.value
+    kind = text_of(letter)
     shop = shortened(letter.shop_name, LONGEST_SHOP_NAME)
     values = {
         "number": letter.order_number,

@@ -12,7 +12,7 @@ from tests.notices import note_all, notices, post, set_row, tell
 from tests.payments import Refuses
 from tests.sent_back import arrived_order, ask_for, bring_back, desk, let_return, look_at
 from tests.shipping import order_of
-from tests.ways_back import carriers, sent_by_sandbox
+from tests.ways_back import sent_by_sandbox, with_label
 
 K = NotificationKind
 
@@ -29,7 +29,7 @@ async def test_every_step_of_a_return_is_told_once_and_its_money_not_twice(datab
     await let_return(database)
     shop = await make_stocked_shop(database, 20)
     order = await sent_by_sandbox(database, shop=shop)
-    found = await ask_for(database, order, 2, **carriers(database))
+    found = await with_label(database, order, 2)
     assert await told(database, found) == [K.RETURN_APPROVED]
     here = await bring_back(database, found, shop.locations[0].code)
     done = await look_at(database, here)
@@ -76,8 +76,10 @@ async def test_what_is_kept_as_store_credit_is_told_with_its_bonus(database: Dat
     assert (await told(database, found))[-1] is K.RETURN_REFUNDED
     async with mail_server() as server:
         await notifications.send_due(post(database, server))
-    refunded = next(one for one in server.messages if "Refund" in one["Subject"])
-    text = next(refunded.iter_parts()).get_content().replace("\xa0", " ").replace("USD ", "$")
+    credited = next(one for one in server.messages if "Store credit" in one["Subject"])
+    text = next(credited.iter_parts()).get_content().replace("\xa0", " ").replace("USD ", "$")
+    assert text.startswith("We have given you $11.00 of store credit\r\n")
+    assert "refund" not in text.casefold(), "no money goes back"
     assert "As store credit: $10.00" in text
     assert "As store credit on top: $1.00" in text
 
