@@ -192,6 +192,14 @@ OF_RETURNS = frozenset(
     }
 )
 """Kinds that tell of one return."""
+TELLS_HOW_TO_SEND = frozenset(
+    {
+        NotificationKind.RETURN_APPROVED,
+        NotificationKind.RETURN_READY_TO_SEND,
+        NotificationKind.RETURN_REMINDER,
+    }
+)
+"""Kinds that tell how to send a return: its label goes with them."""
 # What may rightly happen to one parcel again, though never twice a day.
 _DAILY = frozenset(
     {NotificationKind.OUT_FOR_DELIVERY, NotificationKind.DELAYED, NotificationKind.DELIVERY_FAILED}

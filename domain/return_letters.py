@@ -1,7 +1,7 @@
 """What letters say of returns: how to send them, why not, and what came of them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -11,7 +11,7 @@ from domain.kernel.money import Money
 from domain.payments import MANUAL, Payment, PaymentTransaction
 from domain.return_evidence import Check, Decision
 from domain.return_parcels import ParcelSource, ReturnParcel
-from domain.returns import Return
+from domain.returns import WAITING, Return
 from domain.shipments import LabelState
 
 
@@ -135,7 +135,9 @@ def return_letter(
         Money(found.credit_minor + found.bonus_minor, currency),
         Money(found.refund_minor - found.credit_minor, currency),
         0 < here < sum(line.quantity for line in found.lines),
-        plan.document_id if plan and how is HowToSend.LABEL else None,
+        plan.document_id
+        if plan and plan.label_state is LabelState.PURCHASED and found.status in WAITING
+        else None,
     )
 
 
@@ -151,12 +153,22 @@ def _how(found: Return, plan: ReturnParcel | None) -> HowToSend | None:
     return HowToSend.LABEL if plan.document_id is not None else HowToSend.CODE
 
 
+def _label(found: Return, plan: ReturnParcel | None) -> UUID | None:
+    good = plan is not None and plan.label_state is LabelState.PURCHASED and found.status in WAITING
+    return plan.document_id if plan is not None and good else None
+
+
 def _outcome(found: Return) -> Outcome:
     if not found.credit_minor:
         return Outcome.REFUND
     if found.credit_minor < found.refund_minor:
         return Outcome.MIXED
     return Outcome.CREDIT if found.exchange_order_id is None else Outcome.EXCHANGE
+
+
+def with_label(letter: ReturnLetter) -> ReturnLetter:
+    """Return a letter whose label goes with it."""
+    return replace(letter, how=HowToSend.LABEL_ATTACHED)
 
 
 def reasons_of(found: Return) -> tuple[Reason, ...]:

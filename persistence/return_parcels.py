@@ -13,10 +13,9 @@ from domain.addresses import Address
 from domain.carrier_ports import CustomsLine, Label, LabelFormat
 from domain.kernel.errors import LabelRefused
 from domain.kernel.money import Money
-from domain.labels import DocumentKind
 from domain.return_parcels import KEEP_EXPIRED_LABELS, ParcelSource, ReturnLabelAsk, ReturnParcel
 from domain.shipments import LabelState, ShipmentStatus
-from persistence.labels import Document, bought
+from persistence.labels import bought
 
 _MOMENT = DateTime(timezone=True)
 _COLUMNS = """
@@ -179,12 +178,6 @@ _KEPT = text(
      WHERE id = :id
     """
 ).bindparams(bindparam("now", type_=_MOMENT))
-_DOCUMENT = text(
-    """
-    SELECT p.document_format, p.document, r.order_id
-      FROM return_parcels p JOIN returns r ON r.id = p.return_id WHERE p.document_id = :id
-    """
-).bindparams(bindparam("id", type_=Uuid()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,15 +307,6 @@ async def record_void(connection: AsyncConnection, ask: ReturnLabelAsk) -> None:
 async def record_kept(connection: AsyncConnection, ask: ReturnLabelAsk, message: str, now: datetime) -> None:
     """Record that the label of a return that was given up was not taken back."""
     await connection.execute(_KEPT, {"id": ask.parcel_id, "message": message, "now": now})
-
-
-async def document(connection: AsyncConnection, document_id: UUID) -> tuple[Document, UUID] | None:
-    """Return the label with this id and the order that it is for; None where there is none."""
-    row = (await connection.execute(_DOCUMENT, {"id": document_id})).first()
-    if row is None:
-        return None
-    kept = Document(DocumentKind.LABEL, LabelFormat(row.document_format), bytes(row.document))
-    return kept, row.order_id
 
 
 def _recorded(row: Row[*tuple[Any, ...]] | None) -> Recorded | None:

@@ -19,8 +19,8 @@ from domain.return_parcels import ParcelSource, ReturnParcel
 from domain.returns import Return, ReturnStatus
 from domain.shipments import LabelState, Shipment
 from persistence import orders as order_rows
+from persistence import return_documents, return_shipping
 from persistence import return_parcels as rows
-from persistence import return_shipping
 from persistence import returns as return_rows
 from persistence.idempotency import claim_for
 from persistence.labels import Document
@@ -96,7 +96,7 @@ def document_token(context: ServiceContext, document_id: UUID, order: Order) -> 
 async def document(context: ServiceContext, document_id: UUID, token: str | None) -> Document | None:
     """Return the label of a return, for staff, or whoever holds its own token; None for nobody else."""
     async with context.read() as connection:
-        found = await rows.document(connection, document_id)
+        found = await return_documents.of_order(connection, document_id)
         if found is None:
             return None
         kept, order_id = found

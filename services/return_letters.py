@@ -5,13 +5,28 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.carrier_ports import LabelFormat
 from domain.kernel.errors import NotFound
-from domain.notifications import Notification
+from domain.message_ports import Attachment
+from domain.notifications import TELLS_HOW_TO_SEND, Notification, NotificationKind
 from domain.orders import Order
 from domain.return_letters import ReturnLetter, return_letter
 from domain.return_parcels import ParcelSource
-from persistence import locations, payment_changes, return_parcels, return_shipping, returns
+from persistence import (
+    locations,
+    payment_changes,
+    return_documents,
+    return_parcels,
+    return_shipping,
+    returns,
+)
 from persistence.order_parts import OrderParts
+from services.context import ServiceContext
+
+MOST_ATTACHED_BYTES = 1_000_000
+"""Largest label that goes with a letter: of a larger one the letter says where it is found."""
+# What anybody can print; ZPL is for printers of labels.
+_MEDIA = {LabelFormat.PDF: "application/pdf", LabelFormat.PNG: "image/png"}
 
 
 async def letters_of(
@@ -46,6 +61,20 @@ async def letters_of(
             {payment.id: payment for payment in parts[one.order_id].payments},
         )
     return letters
+
+
+async def label_of(
+    context: ServiceContext, kind: NotificationKind, said: ReturnLetter | None
+) -> Attachment | None:
+    """Return the label that goes with a letter; None where there is none, or it is too large for that."""
+    if said is None or said.label_id is None or kind not in TELLS_HOW_TO_SEND:
+        return None
+    async with context.read() as connection:
+        found = await return_documents.small(connection, said.label_id, _MEDIA, MOST_ATTACHED_BYTES)
+    if found is None:
+        return None
+    name = f"return-{said.number}.{found.format.value.lower()}"
+    return Attachment(name, _MEDIA[found.format], found.content)
 
 
 async def newest_of(connection: AsyncConnection, order_id: UUID) -> UUID:

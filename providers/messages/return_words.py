@@ -4,14 +4,13 @@ from collections.abc import Sequence
 
 from domain.kernel.money import Money
 from domain.letters import Letter
-from domain.notifications import NotificationKind
+from domain.notifications import TELLS_HOW_TO_SEND, NotificationKind
 from domain.return_letters import HowToSend, Outcome, ReturnLetter, Tender
 from providers.messages.words import Words, shortened
 
 LONGEST_NOTE = 2000
 
 K = NotificationKind
-_TO_BE_SENT = frozenset({K.RETURN_APPROVED, K.RETURN_READY_TO_SEND, K.RETURN_REMINDER})
 _LABELS = frozenset({HowToSend.LABEL, HowToSend.LABEL_ATTACHED})
 _BY_BANK = frozenset({Tender.AS_PAID, Tender.BY_HAND})
 _WITH_NOTE = frozenset({K.RETURN_DECLINED, K.RETURN_REJECTED})
@@ -42,7 +41,7 @@ def return_notes(letter: Letter, words: Words) -> list[str]:
     if returned is None:
         return []
     said = [words.say("labels", name) for name in _notes(letter.kind, returned)]
-    own = returned.instructions if letter.kind in _TO_BE_SENT else None
+    own = returned.instructions if letter.kind in TELLS_HOW_TO_SEND else None
     if letter.kind in _WITH_NOTE:
         own = returned.note
     return [*said, *([shortened(own, LONGEST_NOTE)] if own else [])]
@@ -50,7 +49,7 @@ def return_notes(letter: Letter, words: Words) -> list[str]:
 
 def _notes(kind: K, returned: ReturnLetter) -> list[str]:
     """Return the names of what is said below the first paragraph."""
-    if kind in _TO_BE_SENT and returned.how:
+    if kind in TELLS_HOW_TO_SEND and returned.how:
         hand_in = returned.how in _LABELS and returned.drop_off_code
         return [returned.how.value, *(["without_printer"] if hand_in else [])]
     if kind is K.RETURN_DECLINED:
@@ -70,7 +69,7 @@ def return_rows(letter: Letter, words: Words) -> list[tuple[str, str]] | None:
     if returned is None:
         return None
     rows: list[tuple[str, str | None]] = [("return_number", returned.number)]
-    if letter.kind in _TO_BE_SENT:
+    if letter.kind in TELLS_HOW_TO_SEND:
         rows += [
             ("send_by", words.day(returned.send_by) if returned.send_by else None),
             ("carrier", returned.carrier),
@@ -83,7 +82,7 @@ def return_rows(letter: Letter, words: Words) -> list[tuple[str, str]] | None:
 def return_address(letter: Letter, words: Words) -> Sequence[str] | None:
     """Return where a return is to be sent, line by line; None where that is not said."""
     returned = letter.returned
-    if returned is None or letter.kind not in _TO_BE_SENT or returned.send_to is None:
+    if returned is None or letter.kind not in TELLS_HOW_TO_SEND or returned.send_to is None:
         return None
     return words.address(returned.send_to)
 

@@ -1,11 +1,14 @@
 """What customers are told of their returns: each step once, with what they have to do and what they get."""
 
+from email.message import EmailMessage
+
 from domain.notifications import NotificationKind, NotificationState
 from domain.returns import Disposition, Grade, Return, ReturnReason, ReturnStatus, ReturnWish
 from persistence.database import Database
 from providers.messages.rendering import Renderer
 from services import notifications, return_settlement, returns
 from services.access import SYSTEM
+from tests.cart_flows import run_sql
 from tests.checkouts import make_stocked_shop, till
 from tests.mail_server import mail_server
 from tests.notices import note_all, notices, post, set_row, tell
@@ -15,6 +18,12 @@ from tests.shipping import order_of
 from tests.ways_back import sent_by_sandbox, with_label
 
 K = NotificationKind
+
+
+def _text(message: EmailMessage) -> str:
+    body = message.get_body(("plain",))
+    assert body is not None
+    return str(body.get_content()).replace("\xa0", " ")
 
 
 async def told(database: Database, found: Return) -> list[K]:
@@ -30,28 +39,61 @@ async def test_every_step_of_a_return_is_told_once_and_its_money_not_twice(datab
     shop = await make_stocked_shop(database, 20)
     order = await sent_by_sandbox(database, shop=shop)
     found = await with_label(database, order, 2)
-    assert await told(database, found) == [K.RETURN_APPROVED]
-    here = await bring_back(database, found, shop.locations[0].code)
-    done = await look_at(database, here)
-    assert done.status is ReturnStatus.CLOSED
-
-    assert await told(database, found) == [K.RETURN_APPROVED, K.RETURN_ARRIVED, K.RETURN_REFUNDED]
-    all_told = [one.kind for one in await notices(database, order)]
-    assert K.ORDER_REFUNDED not in all_told, "the return tells of it"
-
     async with mail_server() as server:
+        assert await told(database, found) == [K.RETURN_APPROVED]
+        await notifications.send_due(post(database, server))
+        here = await bring_back(database, found, shop.locations[0].code)
+        done = await look_at(database, here)
+        assert done.status is ReturnStatus.CLOSED
+
+        assert await told(database, found) == [K.RETURN_APPROVED, K.RETURN_ARRIVED, K.RETURN_REFUNDED]
+        all_told = [one.kind for one in await notices(database, order)]
+        assert K.ORDER_REFUNDED not in all_told, "the return tells of it"
         sent = await notifications.send_due(post(database, server))
-    assert sent == {NotificationState.SENT: len(all_told)}
+    assert sent == {NotificationState.SENT: 2}
+    assert len(server.messages) == len(all_told)
     approved, refunded = (
         next(one for one in server.messages if word in one["Subject"]) for word in ("approved", "Refund")
     )
-    (text, _), (paid, _) = ([part.get_content() for part in one.iter_parts()] for one in (approved, refunded))
+    text, paid = (_text(one) for one in (approved, refunded))
     assert f"Return number: {found.number}" in text
-    assert "Please print the label" in text
+    assert "Please print the label, which is attached to this message" in text
+    (label,) = approved.iter_attachments()
+    assert (label.get_content_type(), label.get_filename()) == (
+        "application/pdf",
+        f"return-{found.number}.pdf",
+    )
+    (kept,) = await run_sql(database, "SELECT document FROM return_parcels")
+    assert label.get_content() == kept.document
+    assert list(refunded.iter_attachments()) == []
     for word in ("Drop-off code: ", "Tracking number: SB", "To arrive by: ", "Send it to", "Lagerstr. 1"):
         assert word in text
     assert f"USD {done.refund_minor / 100:.2f}" in paid.replace("\xa0", " ").replace("$", "USD ")
     assert "The way you paid: " in paid
+
+
+async def test_a_label_that_follows_or_is_too_large_stops_no_letter(database: Database) -> None:
+    await let_return(database)
+    order = await sent_by_sandbox(database)
+    large = await with_label(database, order)
+    await set_row(
+        database,
+        "UPDATE return_parcels SET document = convert_to(repeat('x', 1000001), 'UTF8') WHERE return_id = :id",
+        id=large.id,
+    )
+    await run_sql(database, "UPDATE shipments SET service_code = 'PIGEON' RETURNING id")
+    follows = await with_label(database, order)
+    assert await told(database, follows) == [K.RETURN_APPROVED]
+    async with mail_server() as server:
+        await notifications.send_due(post(database, server))
+    approved = [one for one in server.messages if "approved" in one["Subject"]]
+    assert all(list(one.iter_attachments()) == [] for one in approved)
+    texts = {number: _text(one) for one in approved for number in (large.number, follows.number)
+             if number in _text(one)}  # fmt: skip
+    assert "Please print the label, which you find with your order" in texts[large.number]
+    assert "We are getting the label for your parcel ready" in texts[follows.number]
+    for promised in ("To arrive by", "Send it to", "Drop-off code", "print"):
+        assert promised not in texts[follows.number]
 
 
 async def test_a_refund_that_is_refused_and_an_exchange_that_is_sold_out_are_told(database: Database) -> None:
@@ -77,7 +119,7 @@ async def test_what_is_kept_as_store_credit_is_told_with_its_bonus(database: Dat
     async with mail_server() as server:
         await notifications.send_due(post(database, server))
     credited = next(one for one in server.messages if "Store credit" in one["Subject"])
-    text = next(credited.iter_parts()).get_content().replace("\xa0", " ").replace("USD ", "$")
+    text = _text(credited).replace("USD ", "$")
     assert text.startswith("We have given you $11.00 of store credit\r\n")
     assert "refund" not in text.casefold(), "no money goes back"
     assert "As store credit: $10.00" in text
