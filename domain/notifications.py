@@ -179,7 +179,6 @@ _OF_RETURNS = {
     "ReturnReceived": NotificationKind.RETURN_ARRIVED,
     "ReturnRefundFailed": NotificationKind.RETURN_REFUND_DELAYED,
     "ReturnExchangeUnavailable": NotificationKind.RETURN_EXCHANGE_UNAVAILABLE,
-    "ReturnRejected": NotificationKind.RETURN_REJECTED,
     "ReturnCanceled": NotificationKind.RETURN_CANCELED,
     "ReturnExpired": NotificationKind.RETURN_EXPIRED,
 }
@@ -189,6 +188,7 @@ OF_RETURNS = frozenset(
         NotificationKind.RETURN_READY_TO_SEND,
         NotificationKind.RETURN_RECEIVED_REQUEST,
         NotificationKind.RETURN_REFUNDED,
+        NotificationKind.RETURN_REJECTED,
     }
 )
 """Kinds that tell of one return."""
@@ -243,7 +243,8 @@ def _news_of_return(kind: str, payload: Mapping[str, Any]) -> News | None:
     elif kind == "ReturnReadyToSend" and payload.get("again"):
         of_plan = f"{payload['returnId']}:{payload['generation']}"
         return News(NotificationKind.RETURN_READY_TO_SEND, of_plan, {"returnId": payload["returnId"]})
-    elif kind == "ReturnClosed":
+    elif kind in {"ReturnClosed", "ReturnRejected"}:
+        # Of what staff end a part may have been given before.
         refunded = payload.get("refundMinor", 0) > 0
         found = NotificationKind.RETURN_REFUNDED if refunded else NotificationKind.RETURN_REJECTED
     return None if found is None else News(found, payload["returnId"], {"returnId": payload["returnId"]})

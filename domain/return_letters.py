@@ -8,10 +8,11 @@ from uuid import UUID
 
 from domain.addresses import Address
 from domain.kernel.money import Money
-from domain.payments import MANUAL, Payment, PaymentTransaction
+from domain.payments import MANUAL, Payment, PaymentTransaction, TransactionStatus
 from domain.return_evidence import Check, Decision
 from domain.return_parcels import ParcelSource, ReturnParcel
-from domain.returns import WAITING, Return
+from domain.return_settlement import is_given
+from domain.returns import WAITING, Return, ReturnStatus
 from domain.shipments import LabelState
 
 
@@ -92,7 +93,9 @@ class ReturnLetter:
     credit: Money | None = None
     """What was kept for the customer, with what came on top."""
     payout: Money | None = None
-    """The part of the total that goes back by payments."""
+    """The part of the total that goes back by payments; of one that was refused, what is still to be paid."""
+    in_part: bool = False
+    """Whether staff have ended it though a part of its money was never given."""
     rest_missing: bool = False
     """Whether a part of it is here, and others are not."""
     label_id: UUID | None = None
@@ -114,6 +117,7 @@ def return_letter(
     can_be_sent = how in {HowToSend.LABEL, HowToSend.CODE}
     goods = found.refund_minor - found.shipping_refund_minor + found.fee_minor
     here = sum(line.quantity_received for line in found.lines)
+    given, missing = _parted(asked)
     return ReturnLetter(
         found.number,
         tuple((line.order_line_id, line.quantity) for line in found.lines),
@@ -130,10 +134,11 @@ def return_letter(
         Money(found.shipping_refund_minor, currency),
         Money(found.fee_minor, currency),
         Money(found.refund_minor, currency),
-        (*_tenders(asked, payments), *_credited(found, currency)),
+        (*_tenders(given, payments), *_credited(found, currency)),
         _outcome(found),
         Money(found.credit_minor + found.bonus_minor, currency),
-        Money(found.refund_minor - found.credit_minor, currency),
+        Money(sum(one.amount_minor for one in missing) or found.refund_minor - found.credit_minor, currency),
+        bool(missing) and found.status is ReturnStatus.CLOSED,
         0 < here < sum(line.quantity for line in found.lines),
         plan.document_id
         if plan and plan.label_state is LabelState.PURCHASED and found.status in WAITING
@@ -187,6 +192,18 @@ def _credited(found: Return, currency: str) -> tuple[tuple[Tender, Money], ...]:
         kept, more = Tender.EXCHANGE, Tender.GAP
     amounts = ((kept, found.credit_minor), (more, found.bonus_minor))
     return tuple((tender, Money(amount, currency)) for tender, amount in amounts if amount)
+
+
+def _parted(
+    asked: Iterable[PaymentTransaction],
+) -> tuple[list[PaymentTransaction], list[PaymentTransaction]]:
+    """Return the refunds that were given, or may be, and those that providers refused."""
+    given: list[PaymentTransaction] = []
+    refused: list[PaymentTransaction] = []
+    for one in asked:
+        failed = one.status is TransactionStatus.FAILED and not is_given(one)
+        (refused if failed else given).append(one)
+    return given, refused
 
 
 def _tenders(

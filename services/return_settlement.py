@@ -141,7 +141,8 @@ async def reject(context: ServiceContext, return_id: UUID, note: str, expected_v
         await audit.record(transaction, "ReturnRejected", "return", return_id, before, after)
         order = replace(found.placed.order, version=found.placed.order.version + 1)
         await rows.save(transaction.connection, before, after, order)
-        transaction.emit(return_event("ReturnRejected", order, after, transaction.now))
+        told = return_event("ReturnRejected", order, after, transaction.now, refundMinor=after.refund_minor)
+        transaction.emit(told)
         if not after.credit_minor:
             await return_exchanges.cancel(context, transaction, after)
     return after

@@ -42,7 +42,7 @@ def return_notes(letter: Letter, words: Words) -> list[str]:
         return []
     said = [words.say("labels", name) for name in _notes(letter.kind, returned)]
     own = returned.instructions if letter.kind in TELLS_HOW_TO_SEND else None
-    if letter.kind in _WITH_NOTE:
+    if letter.kind in _WITH_NOTE or (returned.in_part and letter.kind is K.RETURN_REFUNDED):
         own = returned.note
     return [*said, *([shortened(own, LONGEST_NOTE)] if own else [])]
 

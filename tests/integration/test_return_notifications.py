@@ -2,7 +2,10 @@
 
 from email.message import EmailMessage
 
+from domain.catalog import VariantRef
 from domain.notifications import NotificationKind, NotificationState
+from domain.orders import Order
+from domain.return_requests import AskedLine
 from domain.returns import Disposition, Grade, Return, ReturnReason, ReturnStatus, ReturnWish
 from persistence.database import Database
 from providers.messages.rendering import Renderer
@@ -10,10 +13,11 @@ from services import notifications, return_settlement, returns
 from services.access import SYSTEM
 from tests.cart_flows import run_sql
 from tests.checkouts import make_stocked_shop, till
+from tests.factories import give_stock, make_variant
 from tests.mail_server import mail_server
 from tests.notices import note_all, notices, post, set_row, tell
 from tests.payments import Refuses
-from tests.sent_back import arrived_order, ask_for, bring_back, desk, let_return, look_at
+from tests.sent_back import arrived_order, ask_for, bring_back, desk, let_return, lines_of, look_at, shopper
 from tests.shipping import order_of
 from tests.ways_back import sent_by_sandbox, with_label
 
@@ -24,6 +28,11 @@ def _text(message: EmailMessage) -> str:
     body = message.get_body(("plain",))
     assert body is not None
     return str(body.get_content()).replace("\xa0", " ")
+
+
+async def _preview(database: Database, order: Order, kind: K) -> str:
+    said = await notifications.preview(till(database, SYSTEM), order.number, kind, None)
+    return Renderer().render(said).text.replace("\xa0", " ").replace("USD ", "$").replace("US$", "$")
 
 
 async def told(database: Database, found: Return) -> list[K]:
@@ -106,6 +115,30 @@ async def test_a_refund_that_is_refused_and_an_exchange_that_is_sold_out_are_tol
     here = await bring_back(database, found, shop.locations[0].code)
     await look_at(database, here, payment_providers=refusing)
     assert (await told(database, found))[-1] is K.RETURN_REFUND_DELAYED
+
+
+async def test_of_an_exchange_whose_rest_was_refused_what_was_given_is_told(database: Database) -> None:
+    await let_return(database)
+    shop = await make_stocked_shop(database, 10)
+    order = await arrived_order(database, shop=shop)
+    cheaper = await make_variant(database, shop.channel, price="4")
+    await give_stock(database, cheaper, shop.locations[0], 5)
+    context, ref = shopper(database, order)
+    (line,) = await lines_of(database, order.id)
+    asked = AskedLine(line.id, 1, ReturnReason.SIZE, exchange_for=VariantRef(id=cheaper.id))
+    found = await returns.request(context, ref, [asked], ReturnWish.EXCHANGE, None, "exchange")
+    here = await bring_back(database, found, shop.locations[0].code)
+    seen = await look_at(database, here, payment_providers={"sandbox": Refuses(database.engine)})
+    delayed = await _preview(database, order, K.RETURN_REFUND_DELAYED)
+    assert "your refund of $6.00 could not be paid out" in delayed
+
+    await return_settlement.reject(desk(database), seen.id, "We gave the rest at the till.", None)
+    assert (await told(database, found))[-1] is K.RETURN_REFUNDED
+    ended = await _preview(database, order, K.RETURN_REFUNDED)
+    assert "What it brings, $4.00, goes towards what you get instead." in ended
+    assert "We gave the rest at the till." in ended
+    assert "The way you paid" not in ended
+    assert "your bank" not in ended
 
 
 async def test_what_is_kept_as_store_credit_is_told_with_its_bonus(database: Database) -> None:
