@@ -115,6 +115,7 @@ async def _live(settings: Settings, *, working: bool) -> AsyncIterator[_Live]:
                 direct_url,
                 lambda request_id: ServiceContext(environment, SYSTEM, request_id),
                 (*sandbox_jobs(settings, database.engine), *carrier_jobs(settings, database.engine)),
+                feed,
             )
             _beside(stack, background.run(), "background")
         outbox = OutboxWatch(database)

@@ -81,6 +81,8 @@ def _returned(kind: NotificationKind, language: str, currency: str, now: datetim
         fees=Money(390, currency),
         total=Money(3900, currency),
         tenders=((Tender.GIFT_CARD, Money(1000, currency)), (Tender.AS_PAID, Money(2900, currency))),
+        credit=Money(0, currency),
+        payout=Money(3900, currency),
     )
 
 

@@ -21,6 +21,15 @@ class Rendered:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A document that goes with a message; `name` is that of the file, in ASCII."""
+
+    name: str
+    media_type: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One message to one customer.
 
@@ -34,6 +43,7 @@ class Message:
     from_name: str
     reply_to: str | None
     content: Rendered
+    attachments: tuple[Attachment, ...] = ()
 
 
 class MessageError(Exception):

@@ -45,7 +45,9 @@ class NotificationKind(StrEnum):
     RETURN_RECEIVED_REQUEST = "RETURN_RECEIVED_REQUEST"
     """Asked for, and waiting for a person."""
     RETURN_APPROVED = "RETURN_APPROVED"
-    """With how to send it."""
+    """With how to send it, or that its label follows."""
+    RETURN_READY_TO_SEND = "RETURN_READY_TO_SEND"
+    """How to send one that was told of before: its label took longer, or staff do otherwise."""
     RETURN_DECLINED = "RETURN_DECLINED"
     RETURN_REMINDER = "RETURN_REMINDER"
     RETURN_ARRIVED = "RETURN_ARRIVED"
@@ -165,8 +167,10 @@ _OF_PARCELS = {
 OF_PARCELS = frozenset(_OF_PARCELS.values())
 """Kinds that tell of one parcel."""
 _OF_RETURNS = {
-    # Once it is known how it is sent.
+    # Once it is known how it is sent, or that this takes longer.
     "ReturnReadyToSend": NotificationKind.RETURN_APPROVED,
+    "ReturnLabelDelayed": NotificationKind.RETURN_APPROVED,
+    "ReturnLabelFailed": NotificationKind.RETURN_APPROVED,
     "ReturnDeclined": NotificationKind.RETURN_DECLINED,
     "ReturnReminded": NotificationKind.RETURN_REMINDER,
     # Whoever says so first: its carrier, or who counts it.
@@ -175,18 +179,27 @@ _OF_RETURNS = {
     "ReturnReceived": NotificationKind.RETURN_ARRIVED,
     "ReturnRefundFailed": NotificationKind.RETURN_REFUND_DELAYED,
     "ReturnExchangeUnavailable": NotificationKind.RETURN_EXCHANGE_UNAVAILABLE,
-    "ReturnRejected": NotificationKind.RETURN_REJECTED,
     "ReturnCanceled": NotificationKind.RETURN_CANCELED,
     "ReturnExpired": NotificationKind.RETURN_EXPIRED,
 }
 OF_RETURNS = frozenset(
     {
         *_OF_RETURNS.values(),
+        NotificationKind.RETURN_READY_TO_SEND,
         NotificationKind.RETURN_RECEIVED_REQUEST,
         NotificationKind.RETURN_REFUNDED,
+        NotificationKind.RETURN_REJECTED,
     }
 )
 """Kinds that tell of one return."""
+TELLS_HOW_TO_SEND = frozenset(
+    {
+        NotificationKind.RETURN_APPROVED,
+        NotificationKind.RETURN_READY_TO_SEND,
+        NotificationKind.RETURN_REMINDER,
+    }
+)
+"""Kinds that tell how to send a return: its label goes with them."""
 # What may rightly happen to one parcel again, though never twice a day.
 _DAILY = frozenset(
     {NotificationKind.OUT_FOR_DELIVERY, NotificationKind.DELAYED, NotificationKind.DELIVERY_FAILED}
@@ -227,7 +240,11 @@ def _news_of_return(kind: str, payload: Mapping[str, Any]) -> News | None:
     elif kind == "ReturnApproved" and status == "INSPECTED":
         # Nothing is to be sent: the customer keeps it.
         found = NotificationKind.RETURN_APPROVED
-    elif kind == "ReturnClosed":
+    elif kind == "ReturnReadyToSend" and payload.get("again"):
+        of_plan = f"{payload['returnId']}:{payload['generation']}"
+        return News(NotificationKind.RETURN_READY_TO_SEND, of_plan, {"returnId": payload["returnId"]})
+    elif kind in {"ReturnClosed", "ReturnRejected"}:
+        # Of what staff end a part may have been given before.
         refunded = payload.get("refundMinor", 0) > 0
         found = NotificationKind.RETURN_REFUNDED if refunded else NotificationKind.RETURN_REJECTED
     elif kind == "ReturnRejected" and payload.get("refundMinor", 0) > 0:

@@ -14,6 +14,7 @@ from domain import tracking
 from domain.addresses import Address
 from domain.carrier_ports import CustomsLine, LabelFormat, LabelRequest
 from domain.kernel.errors import IllegalTransition, LabelRefused
+from domain.kernel.ids import new_id
 from domain.kernel.money import Money
 from domain.return_policies import LabelPayer, ReturnPolicy
 from domain.returns import SHOPS_FAULT, Return, ReturnStatus, moved
@@ -26,6 +27,11 @@ MAX_REMIND_DAYS = 60
 MAX_INSTRUCTIONS_LENGTH = 2000
 KEEP_EXPIRED_LABELS = timedelta(days=14)
 """How long the label of a return that expired is kept: it may be on its way, and not scanned yet."""
+
+LATE_AFTER = timedelta(minutes=15)
+"""How long a carrier may leave a label unanswered before its customer is told, and staff may do otherwise."""
+_LONGEST_PAUSE = timedelta(minutes=5)
+_MOST_DOUBLINGS = 16
 
 _SENT = ON_ITS_WAY | {ShipmentStatus.DELIVERED, ShipmentStatus.RETURN_TO_SENDER}
 _IN_TROUBLE = frozenset(
@@ -40,6 +46,9 @@ class ParcelSource(StrEnum):
     """The shop: a label, or a code to drop it off with."""
     OWN = "OWN"
     """The customer, who sends it in their own way and told its number."""
+    FORMER = "FORMER"
+    """The shop, before staff did otherwise because its carrier gave no answer: should it have sold a label
+    all the same, that goes back to it."""
 
 
 class ReturnWork(StrEnum):
@@ -50,7 +59,7 @@ class ReturnWork(StrEnum):
     IN_TROUBLE = "IN_TROUBLE"
     """Their parcel is damaged, lost, silent for days, or goes back to the customer."""
     LABEL_FAILED = "LABEL_FAILED"
-    """Their carrier refused a label: the customer waits for it."""
+    """Their carrier refused a label, or has not answered for a quarter of an hour: the customer waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +109,16 @@ class ReturnParcel:
     told_at: datetime | None = None
     position: str | None = None
     generation: int = 1
-    """Counts how often its label was asked for anew after a refusal."""
+    """Counts how often it was planned anew: its label asked for again, or done without."""
+    announced_at: datetime | None = None
+    """When the customer was first told how it is sent, or that its label takes longer."""
+    asked_at: datetime | None = None
+    """Since when its label is asked for."""
+
+    def is_late(self, now: datetime) -> bool:
+        """Say whether its label has been asked for too long for nobody to do anything about it."""
+        asked_at = self.asked_at or self.created_at
+        return self.label_state is LabelState.REQUESTED and now - asked_at >= LATE_AFTER
 
     @property
     def was_scanned(self) -> bool:
@@ -131,6 +149,8 @@ class ReturnLabelAsk:
     sender: Address
     recipient: Address | None
     contents: tuple[CustomsLine, ...]
+    announced: bool = False
+    """Whether its customer has been told something of it."""
 
     @property
     def key(self) -> str:
@@ -141,6 +161,10 @@ class ReturnLabelAsk:
     def was_asked_before(self) -> bool:
         """Whether the carrier may know of it."""
         return self.attempts > 1
+
+    def is_late(self, now: datetime) -> bool:
+        """Say whether the customer is to be told that it takes longer, which they have not been yet."""
+        return not (self.canceled or self.announced) and now - self.requested_at >= LATE_AFTER
 
     def request(self) -> LabelRequest:
         """Return what the carrier is asked; raises LabelRefused where we do not know enough to ask."""
@@ -183,27 +207,55 @@ def sent_by(found: Return, shipments: Sequence[Shipment]) -> Shipment | None:
 
 
 def asked_again(
-    parcel: ReturnParcel, provider: str | None, service_code: str | None, code: str
+    parcel: ReturnParcel, provider: str | None, service_code: str | None, code: str, now: datetime
 ) -> ReturnParcel:
-    """Return a parcel whose label was refused: asked of `provider`, or (None) sent with a code instead.
+    """Return a plan whose label is asked of `provider`, or (None) done without: it goes by `code` instead.
 
-    Raises IllegalTransition for one whose label is there, or is being bought.
+    In place of a label that was refused, not asked for, or is late; the last becomes a plan of its own beside
+    the one that was, of which nobody knows what came. Raises IllegalTransition for one whose label is there,
+    or is being bought.
     """
-    if parcel.label_state not in {LabelState.FAILED, LabelState.NONE}:
+    late = parcel.is_late(now)
+    if not late and parcel.label_state not in {LabelState.FAILED, LabelState.NONE}:
         raise IllegalTransition(
-            "only a label that was refused, or not asked for, is bought", parcel.label_state.value, (), "id"
+            "only a label that was refused, is late, or was not asked for, is bought",
+            parcel.label_state.value,
+            (),
+            "id",
         )
+    anew = replace(parcel, generation=parcel.generation + 1, refusal=None)
+    if late:
+        anew = replace(anew, id=new_id(), created_at=now, asked_at=None)
     if provider is None:
-        return replace(parcel, label_state=LabelState.NONE, provider=None, drop_off_code=code, refusal=None)
+        announced_at = parcel.announced_at or now
+        return replace(
+            anew,
+            label_state=LabelState.NONE,
+            provider=None,
+            carrier=None,
+            drop_off_code=code,
+            announced_at=announced_at,
+        )
     return replace(
-        parcel,
+        anew,
         label_state=LabelState.REQUESTED,
         provider=provider,
         carrier=parcel.carrier if parcel.provider == provider else provider,
         service_code=service_code,
-        refusal=None,
-        generation=parcel.generation + 1,
     )
+
+
+def ready(found: Return, now: datetime, *, waited: bool) -> Return:
+    """Return a return that can be sent now: who `waited` for that has as long as if it were approved now."""
+    if not waited or found.expires_at is None or found.decided_at is None:
+        return found
+    until = max(found.expires_at, now + (found.expires_at - found.decided_at))
+    return replace(found, expires_at=until, version=found.version + 1)
+
+
+def pause_after(attempts: int) -> timedelta:
+    """Return how long to wait before asking again: 1 s, 2 s, 4 s and so on, five minutes at most."""
+    return min(timedelta(seconds=2.0 ** min(attempts - 1, _MOST_DOUBLINGS)), _LONGEST_PAUSE)
 
 
 def tracked(parcel: ReturnParcel, facts: Iterable[TrackingFact]) -> ReturnParcel:

@@ -1,6 +1,7 @@
 """SQL of the parcels of returns: planned, their labels leased and recorded, their documents."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,17 +13,17 @@ from domain.addresses import Address
 from domain.carrier_ports import CustomsLine, Label, LabelFormat
 from domain.kernel.errors import LabelRefused
 from domain.kernel.money import Money
-from domain.labels import DocumentKind
 from domain.return_parcels import KEEP_EXPIRED_LABELS, ParcelSource, ReturnLabelAsk, ReturnParcel
 from domain.shipments import LabelState, ShipmentStatus
-from persistence.labels import Document, bought
+from persistence.labels import bought
 
 _MOMENT = DateTime(timezone=True)
 _COLUMNS = """
     p.id, p.return_id, p.source, p.created_at, p.label_state, p.status, p.location_id, p.provider, p.carrier,
     p.service_code, p.provider_reference, p.tracking_number, p.tracking_url, p.drop_off_code, p.document_id,
     p.document_format, p.label_price_minor, p.label_currency, p.label_error_code, p.label_error,
-    p.estimated_at, p.delivered_at, p.told_at, p.position, p.label_generation
+    p.estimated_at, p.delivered_at, p.told_at, p.position, p.label_generation, p.announced_at,
+    coalesce(p.label_requested_at, p.created_at) AS asked_at
 """
 _IDS = bindparam("ids", type_=ARRAY(Uuid))
 _OF_RETURNS = text(
@@ -32,19 +33,22 @@ _OF_RETURNS = text(
 _PUT = text(
     """
     INSERT INTO return_parcels (id, return_id, source, status, location_id, provider, carrier, service_code,
-           tracking_number, tracking_url, drop_off_code, label_state, label_generation, created_at)
+           tracking_number, tracking_url, drop_off_code, label_state, label_generation, announced_at,
+           created_at)
     VALUES (:id, :return_id, :source, :status, :location_id, :provider, :carrier, :service_code,
-            :tracking_number, :tracking_url, :drop_off_code, :label_state, :generation, :created_at)
-    ON CONFLICT (return_id, source) DO UPDATE
+            :tracking_number, :tracking_url, :drop_off_code, :label_state, :generation, :announced_at,
+            :created_at)
+    ON CONFLICT (return_id, source) WHERE source <> 'FORMER' DO UPDATE
        SET status = excluded.status, provider = excluded.provider, carrier = excluded.carrier,
            service_code = excluded.service_code, tracking_number = excluded.tracking_number,
            tracking_url = excluded.tracking_url, drop_off_code = excluded.drop_off_code,
            label_state = excluded.label_state, label_generation = excluded.label_generation,
-           label_attempts = 0, label_requested_at = NULL, label_next_attempt_at = NULL,
-           label_error_code = NULL, label_error = NULL, next_poll_at = NULL
+           announced_at = excluded.announced_at, label_attempts = 0, label_requested_at = NULL,
+           label_next_attempt_at = NULL, label_error_code = NULL, label_error = NULL, next_poll_at = NULL
     """
 ).bindparams(
     bindparam("location_id", type_=Uuid()),
+    bindparam("announced_at", type_=_MOMENT),
     *(
         bindparam(name, type_=Text())
         for name in (
@@ -57,19 +61,26 @@ _PUT = text(
         )
     ),
 )
-# What is to be sent and has no plan yet, because its process ended after the approval.
+# Staff do otherwise: what its carrier made of it is found out beside.
+_RETIRE = text(
+    "UPDATE return_parcels SET source = 'FORMER', label_next_attempt_at = NULL WHERE id = :id"
+).bindparams(bindparam("id", type_=Uuid()))
+# What is to be sent and has no plan: approved by a process of an earlier version, which planned afterwards.
 _UNPLANNED = text(
     """
     SELECT r.id FROM returns r
-     WHERE r.status = 'APPROVED' AND NOT r.keeps_items
+     WHERE r.status = 'APPROVED' AND r.closed_at IS NULL AND NOT r.keeps_items
        AND NOT EXISTS (SELECT FROM return_parcels p WHERE p.return_id = r.id AND p.source = 'LABEL')
      ORDER BY r.created_at, r.id LIMIT :most
     """
 )
-# The label of what was given up goes back, of what only expired some days later: it may be on its way.
+# The label of what was given up goes back, of what only expired some days later: it may be on its way. One
+# that is still to be bought is not, once all is here.
 _GIVEN_UP = """
-    (r.status = 'CANCELED'
-     AND (r.expires_at IS NULL OR r.closed_at < r.expires_at OR r.closed_at <= :kept_since))
+    (p.source = 'FORMER'
+     OR (r.status = 'CANCELED'
+         AND (r.expires_at IS NULL OR r.closed_at < r.expires_at OR r.closed_at <= :kept_since))
+     OR (p.label_state = 'REQUESTED' AND r.status IN ('RECEIVED', 'INSPECTED', 'CLOSED')))
 """
 _DUE = f"""
     (p.label_state = 'REQUESTED'
@@ -85,7 +96,7 @@ _TAKEN = f"""
      WHERE p.id = due.id AND r.id = p.return_id AND o.id = r.order_id
     RETURNING p.id, p.return_id, r.number, p.label_generation, p.label_attempts, p.label_requested_at,
               p.provider, p.label_state, {_GIVEN_UP} AS canceled, p.provider_reference, p.service_code,
-              o.shipping_address AS sender, o.currency,
+              p.announced_at IS NOT NULL AS announced, o.shipping_address AS sender, o.currency,
               (SELECT l.address FROM locations l WHERE l.id = p.location_id) AS recipient,
               (SELECT jsonb_agg(jsonb_build_array(b.sku, i.name, b.quantity, i.unit_price_minor,
                                                   v.weight_grams) ORDER BY b.sku, b.id)
@@ -99,12 +110,14 @@ _LEASE = text(
     WITH due AS (
         SELECT p.id FROM return_parcels p JOIN returns r ON r.id = p.return_id
          WHERE {_DUE} AND (CAST(:return_id AS uuid) IS NULL OR p.return_id = :return_id)
+           AND coalesce(p.provider, '') <> ALL (:busy)
          ORDER BY p.label_next_attempt_at NULLS FIRST, p.id LIMIT :most
            FOR NO KEY UPDATE OF p SKIP LOCKED
     ) {_TAKEN}
     """
 ).bindparams(
     bindparam("return_id", type_=Uuid()),
+    bindparam("busy", type_=ARRAY(Text)),
     *(bindparam(name, type_=_MOMENT) for name in ("now", "leased_until", "kept_since")),
 )
 _POSTPONE = text(
@@ -116,28 +129,42 @@ _POSTPONE = text(
 # Who asked anew, or got there first, has made this answer void. What was bought is a fact.
 _PURCHASED = text(
     """
+    WITH before AS (SELECT id, source, announced_at FROM return_parcels WHERE id = :id)
     UPDATE return_parcels p
        SET label_state = 'PURCHASED', status = 'LABEL_CREATED', tracking_number = :tracking_number,
            tracking_url = :tracking_url, provider_reference = :reference,
            drop_off_code = coalesce(:drop_off_code, p.drop_off_code), label_price_minor = :price_minor,
            label_currency = :currency, document_id = :document_id, document_format = :format,
-           document = :document, label_next_attempt_at = NULL, label_error_code = NULL, label_error = NULL
-     WHERE p.id = :id AND p.label_state IN ('REQUESTED', 'FAILED') AND p.label_generation = :generation
-    RETURNING p.id
+           document = :document, label_next_attempt_at = NULL, label_error_code = NULL, label_error = NULL,
+           announced_at = coalesce(p.announced_at, :now)
+      FROM before
+     WHERE p.id = before.id AND p.label_state IN ('REQUESTED', 'FAILED') AND p.label_generation = :generation
+    RETURNING before.source, before.announced_at
     """
 ).bindparams(
+    bindparam("now", type_=_MOMENT),
     *(bindparam(name, type_=Text()) for name in ("tracking_url", "drop_off_code", "currency")),
     bindparam("price_minor", type_=BigInteger()),
     bindparam("document", type_=LargeBinary()),
 )
 _FAILED = text(
     """
-    UPDATE return_parcels SET label_state = 'FAILED', label_next_attempt_at = NULL,
-           label_error_code = :code, label_error = :message
-     WHERE id = :id AND label_state = 'REQUESTED' AND label_generation = :generation
+    WITH before AS (SELECT id, source, announced_at FROM return_parcels WHERE id = :id)
+    UPDATE return_parcels p SET label_state = 'FAILED', label_next_attempt_at = NULL,
+           label_error_code = :code, label_error = :message, announced_at = coalesce(p.announced_at, :now)
+      FROM before
+     WHERE p.id = before.id AND p.label_state = 'REQUESTED' AND p.label_generation = :generation
+    RETURNING before.source, before.announced_at
+    """
+).bindparams(bindparam("now", type_=_MOMENT))
+_ANNOUNCED = text(
+    """
+    UPDATE return_parcels SET announced_at = :now
+     WHERE id = :id AND source = 'LABEL' AND label_state = 'REQUESTED' AND label_generation = :generation
+       AND announced_at IS NULL
     RETURNING id
     """
-)
+).bindparams(bindparam("now", type_=_MOMENT))
 _VOIDED = text(
     """
     UPDATE return_parcels SET label_state = 'VOIDED', status = 'CANCELED', label_next_attempt_at = NULL
@@ -151,12 +178,14 @@ _KEPT = text(
      WHERE id = :id
     """
 ).bindparams(bindparam("now", type_=_MOMENT))
-_DOCUMENT = text(
-    """
-    SELECT p.document_format, p.document, r.order_id
-      FROM return_parcels p JOIN returns r ON r.id = p.return_id WHERE p.document_id = :id
-    """
-).bindparams(bindparam("id", type_=Uuid()))
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The plan whose label's outcome was recorded, as it was before."""
+
+    source: ParcelSource
+    announced: bool
 
 
 async def of_returns(
@@ -187,9 +216,15 @@ async def put(connection: AsyncConnection, parcel: ReturnParcel) -> None:
             "drop_off_code": parcel.drop_off_code,
             "label_state": parcel.label_state.value,
             "generation": parcel.generation,
+            "announced_at": parcel.announced_at,
             "created_at": parcel.created_at,
         },
     )
+
+
+async def retire(connection: AsyncConnection, parcel_id: UUID) -> None:
+    """Make the plan of a return whose order is locked a former one; another is put in its place."""
+    await connection.execute(_RETIRE, {"id": parcel_id})
 
 
 async def unplanned(connection: AsyncConnection, most: int) -> list[UUID]:
@@ -198,15 +233,25 @@ async def unplanned(connection: AsyncConnection, most: int) -> list[UUID]:
 
 
 async def lease(
-    connection: AsyncConnection, return_id: UUID | None, *, most: int, now: datetime, leased_until: datetime
+    connection: AsyncConnection,
+    return_id: UUID | None,
+    *,
+    most: int,
+    now: datetime,
+    leased_until: datetime,
+    busy: Collection[str] = (),
 ) -> list[ReturnLabelAsk]:
-    """Take labels that are to be bought or given back (of one return, or all) for this caller alone."""
+    """Take labels that are to be bought or given back (of one return, or all) for this caller alone.
+
+    Those of carriers that are `busy` are left for later.
+    """
     values = {
         "return_id": return_id,
         "most": most,
         "now": now,
         "leased_until": leased_until,
         "kept_since": now - KEEP_EXPIRED_LABELS,
+        "busy": list(busy),
     }
     return [_ask(row) for row in await connection.execute(_LEASE, values)]
 
@@ -217,29 +262,41 @@ async def postpone(connection: AsyncConnection, ask: ReturnLabelAsk, next_attemp
     await connection.execute(_POSTPONE, {**values, "next_attempt_at": next_attempt_at})
 
 
-async def keep(connection: AsyncConnection, ask: ReturnLabelAsk, label: Label) -> bool:
-    """Record the label of a return whose order is locked; False when that was recorded before."""
+async def keep(
+    connection: AsyncConnection, ask: ReturnLabelAsk, label: Label, now: datetime
+) -> Recorded | None:
+    """Record the label of a return whose order is locked; None when that was recorded before."""
     values = {
         "id": ask.parcel_id,
         "generation": ask.generation,
+        "now": now,
         "tracking_number": label.tracking_number,
         "tracking_url": label.tracking_url,
         "reference": label.reference,
         "drop_off_code": label.drop_off_code,
         **bought(label),
     }
-    return (await connection.execute(_PURCHASED, values)).first() is not None
+    return _recorded((await connection.execute(_PURCHASED, values)).first())
 
 
-async def fail(connection: AsyncConnection, ask: ReturnLabelAsk, refused: LabelRefused) -> bool:
-    """Record why a label was refused; False when an outcome was recorded before."""
+async def fail(
+    connection: AsyncConnection, ask: ReturnLabelAsk, refused: LabelRefused, now: datetime
+) -> Recorded | None:
+    """Record why a label was refused; None when an outcome was recorded before."""
     values = {
         "id": ask.parcel_id,
         "generation": ask.generation,
+        "now": now,
         "code": refused.refusal,
         "message": refused.message,
     }
-    return (await connection.execute(_FAILED, values)).first() is not None
+    return _recorded((await connection.execute(_FAILED, values)).first())
+
+
+async def announce(connection: AsyncConnection, ask: ReturnLabelAsk, now: datetime) -> bool:
+    """Write that the customer is told that a label takes longer; False where they know, or it is there."""
+    values = {"id": ask.parcel_id, "generation": ask.generation, "now": now}
+    return (await connection.execute(_ANNOUNCED, values)).first() is not None
 
 
 async def record_void(connection: AsyncConnection, ask: ReturnLabelAsk) -> None:
@@ -252,13 +309,8 @@ async def record_kept(connection: AsyncConnection, ask: ReturnLabelAsk, message:
     await connection.execute(_KEPT, {"id": ask.parcel_id, "message": message, "now": now})
 
 
-async def document(connection: AsyncConnection, document_id: UUID) -> tuple[Document, UUID] | None:
-    """Return the label with this id and the order that it is for; None where there is none."""
-    row = (await connection.execute(_DOCUMENT, {"id": document_id})).first()
-    if row is None:
-        return None
-    kept = Document(DocumentKind.LABEL, LabelFormat(row.document_format), bytes(row.document))
-    return kept, row.order_id
+def _recorded(row: Row[*tuple[Any, ...]] | None) -> Recorded | None:
+    return None if row is None else Recorded(ParcelSource(row.source), row.announced_at is not None)
 
 
 def _parcel(row: Row[*tuple[Any, ...]]) -> ReturnParcel:
@@ -287,6 +339,8 @@ def _parcel(row: Row[*tuple[Any, ...]]) -> ReturnParcel:
         row.told_at,
         row.position,
         row.label_generation,
+        row.announced_at,
+        row.asked_at,
     )
 
 
@@ -309,4 +363,5 @@ def _ask(row: Row[*tuple[Any, ...]]) -> ReturnLabelAsk:
             CustomsLine(sku, name, quantity, Money(price, row.currency), weight)
             for sku, name, quantity, price, weight in row.contents or ()
         ),
+        row.announced,
     )

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import DateTime, TextClause, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.return_parcels import REMIND_DAYS, ReturnWork
+from domain.return_parcels import LATE_AFTER, REMIND_DAYS, ReturnWork
 from domain.returns import Return
 from domain.tracking import SILENT_AFTER
 from persistence import returns
@@ -29,7 +29,11 @@ _CONDITIONS: Mapping[ReturnWork, str] = {
     """,
     ReturnWork.LABEL_FAILED: """
         r.status = 'APPROVED'
-        AND EXISTS (SELECT FROM return_parcels p WHERE p.return_id = r.id AND p.label_state = 'FAILED')
+        AND EXISTS (SELECT FROM return_parcels p
+                     WHERE p.return_id = r.id AND p.source = 'LABEL'
+                       AND (p.label_state = 'FAILED'
+                            OR (p.label_state = 'REQUESTED'
+                                AND coalesce(p.label_requested_at, p.created_at) <= :late_since)))
     """,
 }
 
@@ -43,15 +47,16 @@ def _page(condition: str) -> TextClause:
         """
     ).bindparams(
         bindparam("after_id", type_=Uuid()),
-        *(bindparam(name, type_=_MOMENT) for name in ("after_at", "silent_since")),
+        *(bindparam(name, type_=_MOMENT) for name in ("after_at", "silent_since", "late_since")),
     )
 
 
 _PAGES = {
-    work: _page(condition if ":silent_since" in condition else f"{condition} AND :silent_since IS NOT NULL")
+    work: _page(f"{condition} AND :silent_since IS NOT NULL AND :late_since IS NOT NULL")
     for work, condition in _CONDITIONS.items()
 }
-# Not of what was approved less than that before its deadline: that was told just now.
+# Not of what was approved less than that before its deadline: that was told just now. Nor of what still waits
+# for its label: that is ours to see to.
 _TO_REMIND = text(
     f"""
     SELECT r.id
@@ -64,6 +69,9 @@ _TO_REMIND = text(
                      ORDER BY s.channel_id NULLS LAST LIMIT 1), {REMIND_DAYS})) AS before) d
      WHERE r.status = 'APPROVED' AND NOT r.keeps_items AND r.reminded_at IS NULL AND r.expires_at > :now
        AND r.expires_at <= :now + d.before AND r.decided_at < r.expires_at - d.before
+       AND NOT EXISTS (SELECT FROM return_parcels p
+                        WHERE p.return_id = r.id AND p.source = 'LABEL'
+                          AND p.label_state IN ('REQUESTED', 'FAILED'))
      ORDER BY r.expires_at, r.id LIMIT :most
     """
 ).bindparams(bindparam("now", type_=_MOMENT))
@@ -81,7 +89,13 @@ async def page(
 ) -> list[Return]:
     """Return returns that need a person for one reason, those that were asked for first on top."""
     after_at, after_id = after or (None, None)
-    values = {"after_at": after_at, "after_id": after_id, "limit": limit, "silent_since": now - SILENT_AFTER}
+    values = {
+        "after_at": after_at,
+        "after_id": after_id,
+        "limit": limit,
+        "silent_since": now - SILENT_AFTER,
+        "late_since": now - LATE_AFTER,
+    }
     ids: Sequence[UUID] = list(await connection.scalars(_PAGES[work], values))
     found = await returns.by_ids(connection, ids) if ids else {}
     return [found[one] for one in ids]

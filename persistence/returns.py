@@ -136,10 +136,15 @@ _UNSETTLED = text(
      ORDER BY r.created_at, r.id LIMIT :most
     """
 )
+# Not where the label is still missing: its customer could not send it.
 _LATE = text(
     """
-    SELECT id FROM returns WHERE status = 'APPROVED' AND expires_at <= :now
-     ORDER BY expires_at, id LIMIT :most
+    SELECT r.id FROM returns r
+     WHERE r.status = 'APPROVED' AND r.expires_at <= :now
+       AND NOT EXISTS (SELECT FROM return_parcels p
+                        WHERE p.return_id = r.id AND p.source = 'LABEL'
+                          AND p.label_state IN ('REQUESTED', 'FAILED'))
+     ORDER BY r.expires_at, r.id LIMIT :most
     """
 ).bindparams(bindparam("now", type_=DateTime(timezone=True)))
 

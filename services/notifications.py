@@ -7,7 +7,7 @@ A message is claimed (tx), brought to the mail server up to where it could be ta
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -21,6 +21,7 @@ from domain.kernel.events import Event
 from domain.kernel.keys import check_key
 from domain.letters import Letter, letter
 from domain.message_ports import (
+    Attachment,
     Message,
     MessageDoubtful,
     MessageError,
@@ -30,6 +31,7 @@ from domain.message_ports import (
     Messaging,
 )
 from domain.notifications import WAITS, Notification, NotificationKind, NotificationState
+from domain.return_letters import ReturnLetter, with_label
 from domain.shipments import Shipment
 from persistence import channels, order_parts, orders
 from persistence import notifications as rows
@@ -59,6 +61,8 @@ class _Due:
     letter: Callable[[], Letter]
     """What is said; it may fail, and then fails this one alone."""
     reply_to: str | None
+    returned: ReturnLetter | None = None
+    """What is said of a return."""
 
 
 async def send_due(context: ServiceContext) -> Counter[NotificationState]:
@@ -179,6 +183,7 @@ async def _load(context: ServiceContext, claimed: Sequence[Notification]) -> lis
         channel = order.channel_id
         token = context.environment.tokens.sign("order", order.id, order.token_generation)
         shipments = parts[order.id].shipments
+        of_return = returned.get(one.return_id) if one.return_id else None
         said = partial(
             letter,
             one,
@@ -189,9 +194,9 @@ async def _load(context: ServiceContext, claimed: Sequence[Notification]) -> lis
             settings[channel],
             token,
             _pickup_code(context, one, shipments),
-            returned.get(one.return_id) if one.return_id else None,
+            of_return,
         )
-        due.append(_Due(one, said, settings[channel].reply_to))
+        due.append(_Due(one, said, settings[channel].reply_to, of_return))
     return due
 
 
@@ -245,8 +250,9 @@ class _Sending:
     async def _send(self) -> NotificationState:
         context, claimed = self.context, self.due.notification
         try:
+            label = await return_letters.label_of(context, claimed.kind, self.due.returned)
             # The first loads the templates, and puts them into code.
-            message = await asyncio.to_thread(_message, self.messaging, self.due)
+            message = await asyncio.to_thread(_message, self.messaging, self.due, label)
             async with asyncio.timeout(self.messaging.time_limit_seconds):
                 await self.session.send(message, self._handing_over)
         except _LostClaim:
@@ -277,14 +283,16 @@ class _Sending:
         self.handed_over = True
 
 
-def _message(messaging: Messaging, due: _Due) -> Message:
-    """Return the message; what cannot be written fails, and keeps no other waiting."""
+def _message(messaging: Messaging, due: _Due, label: Attachment | None) -> Message:
+    """Return the message, its label with it; what cannot be written fails, and keeps no other waiting."""
     claimed = due.notification
     try:
         check_email(claimed.recipient)
     except InvalidInput as error:
         raise MessageRefused(f"the address {error.message}") from error
     said = due.letter()
+    if label is not None and said.returned is not None:
+        said = replace(said, returned=with_label(said.returned))
     content = messaging.renderer.render(said)
     return Message(
         claimed.message_name,
@@ -293,6 +301,7 @@ def _message(messaging: Messaging, due: _Due) -> Message:
         said.shop_name,
         due.reply_to,
         content,
+        () if label is None else (label,),
     )
 
 

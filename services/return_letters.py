@@ -6,13 +6,29 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.carrier_ports import LabelFormat
 from domain.kernel.errors import NotFound
-from domain.notifications import Notification
+from domain.message_ports import Attachment
+from domain.notifications import TELLS_HOW_TO_SEND, Notification, NotificationKind
 from domain.orders import Order
 from domain.return_letters import ReturnLetter, return_letter
-from persistence import locations, payment_changes, return_parcels, return_shipping, returns
+from domain.return_parcels import ParcelSource
+from persistence import (
+    locations,
+    payment_changes,
+    return_documents,
+    return_parcels,
+    return_shipping,
+    returns,
+)
 from persistence.order_parts import OrderParts
 from services import exchange_payments
+from services.context import ServiceContext
+
+MOST_ATTACHED_BYTES = 1_000_000
+"""Largest label that goes with a letter: of a larger one the letter says where it is found."""
+# What anybody can print; ZPL is for printers of labels.
+_MEDIA = {LabelFormat.PDF: "application/pdf", LabelFormat.PNG: "image/png"}
 
 
 async def letters_of(
@@ -35,7 +51,8 @@ async def letters_of(
     letters = {}
     for one in found.values():
         own = parcels.get(one.id, [])
-        place = next((known[parcel.location_id] for parcel in own if parcel.location_id in known), None)
+        plans = [parcel for parcel in own if parcel.source is ParcelSource.LABEL]
+        place = next((known[plan.location_id] for plan in plans if plan.location_id in known), None)
         letters[one.id] = return_letter(
             one,
             orders[one.order_id].currency,
@@ -50,6 +67,20 @@ async def letters_of(
         return_id: replace(letter, exchange_due=due[return_id]) if return_id in due else letter
         for return_id, letter in letters.items()
     }
+
+
+async def label_of(
+    context: ServiceContext, kind: NotificationKind, said: ReturnLetter | None
+) -> Attachment | None:
+    """Return the label that goes with a letter; None where there is none, or it is too large for that."""
+    if said is None or said.label_id is None or kind not in TELLS_HOW_TO_SEND:
+        return None
+    async with context.read() as connection:
+        found = await return_documents.small(connection, said.label_id, _MEDIA, MOST_ATTACHED_BYTES)
+    if found is None:
+        return None
+    name = f"return-{said.number}.{found.format.value.lower()}"
+    return Attachment(name, _MEDIA[found.format], found.content)
 
 
 async def newest_of(connection: AsyncConnection, order_id: UUID) -> UUID:

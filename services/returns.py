@@ -122,8 +122,7 @@ async def judge(context: ServiceContext, return_id: UUID) -> Return:
                 return before
             if found.fits(records):
                 after, kind = _judged(found, before, records, transaction.now)
-                after = await return_exchanges.follow(context, transaction, found, before, after)
-                await save(transaction, found, before, after, kind)
+                after = await _decided(context, transaction, found, before, after, kind)
                 break
     return await _kept(context, after)
 
@@ -201,13 +200,27 @@ async def find(context: ServiceContext, return_id: UUID) -> Return | None:
 
 
 async def save(
-    transaction: Transaction, found: LockedReturns, before: Return, after: Return, kind: str
+    transaction: Transaction, found: LockedReturns, before: Return, after: Return, *kinds: str
 ) -> Return:
-    """Write a changed return of a locked order, with the event that tells of it."""
+    """Write a changed return of a locked order, with the events that tell of it."""
     order = replace(found.placed.order, version=found.placed.order.version + 1)
     await rows.save(transaction.connection, before, after, order)
-    transaction.emit(return_event(kind, order, after, transaction.now))
+    transaction.emit(*(return_event(kind, order, after, transaction.now) for kind in kinds))
     return after
+
+
+async def _decided(
+    context: ServiceContext,
+    transaction: Transaction,
+    found: LockedReturns,
+    before: Return,
+    after: Return,
+    kind: str,
+) -> Return:
+    """Write what is decided of a return of a locked order, with what follows: its replacement, its label."""
+    after = await return_exchanges.follow(context, transaction, found, before, after)
+    planned = await return_labels.plan(context, transaction, found, before, after)
+    return await save(transaction, found, before, after, kind, *planned)
 
 
 def _judged(
@@ -240,11 +253,9 @@ def _approved(found: LockedReturns, after: Return, now: datetime) -> Return:
 
 
 async def _kept(context: ServiceContext, after: Return) -> Return:
-    """See to what follows at once: the money of what the customer keeps, the label of what is to be sent."""
+    """See to what follows at once: the money of what the customer keeps."""
     if after.keeps_items and after.status is ReturnStatus.INSPECTED:
         return await return_settlement.settle(context, after.id)
-    if after.status is ReturnStatus.APPROVED:
-        await return_labels.see_to(context, after.id)
     return after
 
 
@@ -271,8 +282,7 @@ async def _change(
             return before
         if audited and not context.actor.is_shopper:
             await audit.record(transaction, kind, "return", return_id, before, after)
-        after = await return_exchanges.follow(context, transaction, found, before, after)
-        return await save(transaction, found, before, after, kind)
+        return await _decided(context, transaction, found, before, after, kind)
 
 
 async def _by_id(context: ServiceContext, return_id: UUID) -> Return:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
+from realtime.feed import Feed
 from realtime.stamper import Stamper
 from realtime.supervise import supervise
 from services.context import ServiceContext
@@ -22,14 +23,15 @@ class Background:
         direct_url: str,
         context: Callable[[str], ServiceContext],
         more_jobs: Sequence[Job] = (),
+        feed: Feed | None = None,
     ) -> None:
         """Prepare; any number of processes may run this, each job and consumer runs in one of them.
 
-        `more_jobs` are what only this deployment does.
+        `more_jobs` are what only this deployment does; `feed` tells of events that jobs run for at once.
         """
         self._stamper = stamper
         self._dispatcher = dispatcher
-        self._schedule = Schedule((*JOBS, *more_jobs), context)
+        self._schedule = Schedule((*JOBS, *more_jobs), context, feed)
         self._leader = Leader(direct_url, self._lead)
 
     async def run(self) -> None:

@@ -82,8 +82,8 @@ JOBS = (
     Job("remind_of_pickups", 60.0, pickups.remind),
     # Of these the process ended before it decided, or the provider answered late.
     Job("judge_returns", 5.0, returns.judge_due),
-    # As labels of what goes out: within seconds of the carrier's return.
-    Job("buy_return_labels", 2.0, return_labels.buy_due),
+    # Whoever may send something back waits for it: at once, or within seconds of the carrier's return.
+    Job("buy_return_labels", 2.0, return_labels.buy_due, frozenset({"ReturnLabelRequested"})),
     Job("judge_claims", 5.0, claims.judge_due),
     Job("settle_returns", 2.0, return_settlement.settle_due),
     # Days: minutes do not matter.

@@ -3,11 +3,14 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from prometheus_client import Gauge, Histogram
 
+from realtime.events import Filter
+from realtime.feed import Feed
 from realtime.supervise import supervise
 from services.context import ServiceContext
 
@@ -17,20 +20,30 @@ JOB_FINISHED = Gauge("ordertide_job_finished_timestamp", "When a scheduled job l
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A use case to run every `seconds`, counted from the end of one run to the start of the next."""
+    """A use case to run every `seconds`, counted from the end of one run to the start of the next.
+
+    Also at once after an event of one of the kinds `at_once`, whichever process it was that wrote it.
+    """
 
     name: str
     seconds: float
     run: Callable[[ServiceContext], Awaitable[Any]]
+    at_once: frozenset[str] = frozenset()
 
 
 class Schedule:
     """Runs jobs side by side; one that fails is logged and tried again, and stops no other."""
 
-    def __init__(self, jobs: Sequence[Job], context: Callable[[str], ServiceContext]) -> None:
-        """Prepare; `context` makes the service context of one run from its request id."""
+    def __init__(
+        self, jobs: Sequence[Job], context: Callable[[str], ServiceContext], feed: Feed | None = None
+    ) -> None:
+        """Prepare; `context` makes the service context of one run from its request id.
+
+        Without a `feed` that tells of events, jobs run at their times alone.
+        """
         self._jobs = jobs
         self._context = context
+        self._feed = feed
 
     async def run(self) -> None:
         """Run every job until canceled."""
@@ -40,9 +53,21 @@ class Schedule:
             group.create_task(asyncio.Event().wait())
 
     async def _repeat(self, job: Job) -> None:
-        while True:
-            started = time.perf_counter()
-            await job.run(self._context(f"job-{job.name}"))
-            JOB_SECONDS.labels(job.name).observe(time.perf_counter() - started)
-            JOB_FINISHED.labels(job.name).set_to_current_time()
-            await asyncio.sleep(job.seconds)
+        if not job.at_once or self._feed is None:
+            while True:
+                await self._run(job)
+                await asyncio.sleep(job.seconds)
+        # Followed before the first look, so that nothing arrives unseen in between.
+        wanted = Filter(only=lambda event: event.kind in job.at_once)
+        async with self._feed.latest(lambda event: 0, wanted) as news:
+            while True:
+                await self._run(job)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(job.seconds):
+                        await anext(news)
+
+    async def _run(self, job: Job) -> None:
+        started = time.perf_counter()
+        await job.run(self._context(f"job-{job.name}"))
+        JOB_SECONDS.labels(job.name).observe(time.perf_counter() - started)
+        JOB_FINISHED.labels(job.name).set_to_current_time()

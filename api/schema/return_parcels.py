@@ -19,7 +19,8 @@ from services.access import Permission
 ReturnParcelSource = strawberry.enum(
     domain.ParcelSource,
     name="ReturnParcelSource",
-    description="Who says how a return is sent: the shop by its LABEL (or a code), or the customer (OWN).",
+    description="Who says how a return is sent: the shop by its LABEL (or a code), or the customer (OWN). "
+    "FORMER are plans that staff have replaced; they are not shown.",
 )
 ReturnWork = strawberry.enum(domain.ReturnWork, description="Why returns need a person.")
 
@@ -28,7 +29,10 @@ ReturnWork = strawberry.enum(domain.ReturnWork, description="Why returns need a 
 class ReturnLabel:
     """The shop's way to send a return."""
 
-    state: LabelState  # type: ignore[valid-type]
+    state: LabelState = strawberry.field(  # type: ignore[valid-type]
+        description="REQUESTED: it is being bought, and returnUpdated tells when it is there "
+        "(ReturnReadyToSend); NONE: it goes without one, by its drop-off code."
+    )
     carrier: str | None
     tracking_number: str | None
     tracking_url: str | None
@@ -165,7 +169,9 @@ class SentBack:
     async def parcels(self, info: Info) -> list[ReturnParcel]:
         """Return the parcels."""
         found = await info.context.loaders.return_parcels().load(self.row.id)
-        return [ReturnParcel.of(one) for one in found or () if one.tracking_number is not None]
+        # What staff have done otherwise never was the customer's.
+        shown = (one for one in found or () if one.source is not domain.ParcelSource.FORMER)
+        return [ReturnParcel.of(one) for one in shown if one.tracking_number is not None]
 
     @strawberry.field
     async def surplus(self, info: Info) -> list[ReturnSurplus] | None:

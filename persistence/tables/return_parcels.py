@@ -54,8 +54,16 @@ return_parcels = Table(
     moment("told_at", optional=True),
     text_column("position", optional=True),
     moment("next_poll_at", optional=True),
+    # When the customer was first told how it is sent, or that its label takes longer.
+    moment("announced_at", optional=True),
     moment("created_at"),
-    Index("uq_return_parcels_return_id_source", "return_id", "source", unique=True),
+    Index(
+        "uq_return_parcels_return_id_source",
+        "return_id",
+        "source",
+        unique=True,
+        postgresql_where="source <> 'FORMER'",
+    ),
     Index("ix_return_parcels_provider_reference", "provider", "provider_reference"),
     Index("ix_return_parcels_tracking_number", "tracking_number"),
     Index(

@@ -29,4 +29,5 @@ class _LogSession:
             message=message.name,
             language=message.content.language,
             characters=len(message.content.text),
+            attachments=len(message.attachments),
         )

@@ -56,6 +56,11 @@ def _written(message: Message, sender: str, recipient: str, *, utf8: bool) -> Em
     made.set_content(message.content.text, cte="quoted-printable")
     made.add_alternative(message.content.html, subtype="html", cte="quoted-printable")
     made.set_boundary(f"=_{message.name}")
+    for one in message.attachments:
+        kind, _, subtype = one.media_type.partition("/")
+        made.add_attachment(one.content, kind, subtype, filename=one_line(one.name))
+    if message.attachments:
+        made.set_boundary(f"=_{message.name}.with")
     made["Content-Language"] = message.content.language
     return made
 

@@ -19,6 +19,7 @@ from providers.messages.return_words import (
     return_rows,
     return_totals,
     return_values,
+    text_of,
 )
 from providers.messages.sign_in_words import sign_in_texts
 from providers.messages.words import LONGEST_SHOP_NAME, Words, shortened
@@ -64,7 +65,7 @@ def _rendered(texts: Callable[[], Mapping[str, object]]) -> Rendered:
 
 def _given(letter: Letter, words: Words) -> dict[str, object]:
     """Return what the templates show, as text."""
-    kind = letter.kind.value
+    kind = text_of(letter)
     shop = shortened(letter.shop_name, LONGEST_SHOP_NAME)
     values = {
         "number": letter.order_number,

@@ -4,14 +4,23 @@ from collections.abc import Sequence
 
 from domain.kernel.money import Money
 from domain.letters import Letter
-from domain.notifications import NotificationKind
+from domain.notifications import TELLS_HOW_TO_SEND, NotificationKind
+from domain.return_letters import HowToSend, Outcome, ReturnLetter, Tender
 from providers.messages.words import Words, shortened
 
 LONGEST_NOTE = 2000
 
 K = NotificationKind
-_TO_BE_SENT = frozenset({K.RETURN_APPROVED, K.RETURN_REMINDER})
+_LABELS = frozenset({HowToSend.LABEL, HowToSend.LABEL_ATTACHED})
+_BY_BANK = frozenset({Tender.AS_PAID, Tender.BY_HAND})
 _WITH_NOTE = frozenset({K.RETURN_DECLINED, K.RETURN_REJECTED})
+
+
+def text_of(letter: Letter) -> str:
+    """Return which text a letter has: that of its kind, or of how a return has ended."""
+    if letter.kind is K.RETURN_REFUNDED and letter.returned:
+        return letter.returned.outcome.value
+    return letter.kind.value
 
 
 def return_values(letter: Letter, words: Words) -> dict[str, str]:
@@ -20,6 +29,8 @@ def return_values(letter: Letter, words: Words) -> dict[str, str]:
     return {
         "return": returned.number if returned else "",
         "refund": words.money(returned.total) if returned and returned.total else "",
+        "credit": words.money(returned.credit) if returned and returned.credit else "",
+        "payout": words.money(returned.payout) if returned and returned.payout else "",
         "send_by": words.day(returned.send_by) if returned and returned.send_by else "",
     }
 
@@ -29,17 +40,35 @@ def return_notes(letter: Letter, words: Words) -> list[str]:
     returned = letter.returned
     if returned is None:
         return []
-    said: list[str] = []
-    if letter.kind in _TO_BE_SENT and returned.how:
-        said.append(words.say("labels", returned.how.value))
-    if letter.kind is K.RETURN_DECLINED:
-        said += [words.say("labels", one.value) for one in returned.reasons]
-    own = returned.instructions if letter.kind in _TO_BE_SENT else None
-    if letter.kind in _WITH_NOTE:
-        own = returned.note
-    if letter.kind is K.RETURN_REFUNDED or (letter.kind is K.RETURN_REJECTED and not own):
-        own = returned.adjustment_reason
-    return [*said, *([shortened(own, LONGEST_NOTE)] if own else [])]
+    said = [words.say("labels", name) for name in _notes(letter.kind, returned)]
+    return [*said, *(shortened(own, LONGEST_NOTE) for own in _own_words(letter.kind, returned) if own)]
+
+
+def _own_words(kind: K, returned: ReturnLetter) -> list[str | None]:
+    """Return what the shop itself has written to this customer."""
+    if kind in TELLS_HOW_TO_SEND:
+        return [returned.instructions]
+    if kind is K.RETURN_REFUNDED:
+        return [returned.adjustment_reason, returned.note if returned.in_part else None]
+    if kind is K.RETURN_REJECTED:
+        return [returned.note or returned.adjustment_reason]
+    return [returned.note] if kind in _WITH_NOTE else []
+
+
+def _notes(kind: K, returned: ReturnLetter) -> list[str]:
+    """Return the names of what is said below the first paragraph."""
+    if kind in TELLS_HOW_TO_SEND and returned.how:
+        hand_in = returned.how in _LABELS and returned.drop_off_code
+        return [returned.how.value, *(["without_printer"] if hand_in else [])]
+    if kind is K.RETURN_DECLINED:
+        return [one.value for one in returned.reasons]
+    if kind is K.RETURN_ARRIVED and returned.rest_missing:
+        return ["rest_missing"]
+    if kind is K.RETURN_CANCELED and returned.how in _LABELS:
+        return ["label_void"]
+    if kind is K.RETURN_REFUNDED and any(tender in _BY_BANK for tender, _ in returned.tenders):
+        return ["bank_days"]
+    return []
 
 
 def return_rows(letter: Letter, words: Words) -> list[tuple[str, str]] | None:
@@ -48,7 +77,7 @@ def return_rows(letter: Letter, words: Words) -> list[tuple[str, str]] | None:
     if returned is None:
         return None
     rows: list[tuple[str, str | None]] = [("return_number", returned.number)]
-    if letter.kind in _TO_BE_SENT:
+    if letter.kind in TELLS_HOW_TO_SEND:
         rows += [
             ("send_by", words.day(returned.send_by) if returned.send_by else None),
             ("carrier", returned.carrier),
@@ -61,7 +90,7 @@ def return_rows(letter: Letter, words: Words) -> list[tuple[str, str]] | None:
 def return_address(letter: Letter, words: Words) -> Sequence[str] | None:
     """Return where a return is to be sent, line by line; None where that is not said."""
     returned = letter.returned
-    if returned is None or letter.kind not in _TO_BE_SENT or returned.send_to is None:
+    if returned is None or letter.kind not in TELLS_HOW_TO_SEND or returned.send_to is None:
         return None
     return words.address(returned.send_to)
 
@@ -76,7 +105,7 @@ def return_totals(letter: Letter, words: Words) -> list[tuple[str, str, bool]]:
         ("shipping", returned.shipping, False),
         ("return_fees", _less(returned.fees), False),
         ("return_adjustment", returned.adjustment, False),
-        ("refund_total", returned.total, True),
+        ("refund_total" if returned.outcome is Outcome.REFUND else "total", returned.total, True),
         *((tender.value, amount, False) for tender, amount in returned.tenders),
         ("exchange_due", returned.exchange_due, False),
     ]

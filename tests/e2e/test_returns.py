@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
 
 from persistence.database import Database
@@ -80,6 +81,12 @@ class Phone(Follower):
         return [event["kind"] for event in self.events]
 
 
+def printed(server: Server, label: dict[str, Any]) -> bytes:
+    """Return a label's document, as the shopper prints it."""
+    assert label["state"] == "PURCHASED"
+    return httpx.get(server.url + label["documentUrl"]).content
+
+
 class Shelf:
     """What anybody sees on sale, and when."""
 
@@ -142,7 +149,10 @@ async def test_a_shopper_returns_two_of_three_lines_and_sees_each_step_once_thou
         asked = ask(first, example("returnRequest"), "", **request)["return"]
         (listed,) = ask(first, example("returns"))["edges"]
         assert (listed["node"]["id"], listed["node"]["waitsFor"]) == (asked["id"], "STAFF_DECISION")
-        ask(first, example("returnApprove"), **{"return": asked["id"]})
+        approved = ask(first, example("returnApprove"), **{"return": asked["id"]})["return"]
+        assert approved["label"] == {"state": "REQUESTED"}
+        await until(lambda: "ReturnReadyToSend" in phone.kinds)
+        assert printed(first, phone.events[-1]["return"]["label"]).startswith(b"%PDF")
         named = {"return": asked["id"], "location": "A"}
         one, other = ([{"lineId": line["id"], "quantity": 1}] for line in asked["lines"])
         ask(first, example("returnReceive"), **named, lines=one, key="one")

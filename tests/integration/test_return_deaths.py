@@ -89,7 +89,7 @@ async def sweep(database: Database) -> None:
 
 @pytest.mark.parametrize(
     ("by_staff", "kinds", "commits"),
-    [(False, BY_ITSELF, 8), (True, BY_STAFF, 10)],
+    [(False, BY_ITSELF, 7), (True, BY_STAFF, 9)],
     ids=["by itself", "by staff"],
 )
 async def test_a_return_ends_the_same_whichever_commit_its_process_dies_at(

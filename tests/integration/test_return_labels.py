@@ -3,118 +3,42 @@
 from typing import Any
 from uuid import UUID
 
-import pytest
-
-from domain.carrier_ports import Label, LabelRequest
+from domain.notifications import NotificationKind
 from domain.return_policies import LabelPayer
-from domain.returns import Return, ReturnStatus
 from domain.shipments import LabelState
 from persistence.database import Database
-from providers.carriers.sandbox import SandboxCarrier
-from providers.carriers.sandbox_faults import CarrierFaults
-from providers.carriers.sandbox_record import ParcelRecord, parcels
+from providers.carriers.sandbox_record import parcels
 from services import return_labels, returns
 from services.access import ANONYMOUS, Permission
 from tests.cart_flows import run_sql
 from tests.factories import data_of, make_app, make_context
 from tests.integration.test_files import opened
-from tests.labeled import Died
 from tests.sent_back import ask_for, let_return, shopper
-from tests.ways_back import carriers, key, labeled_return, parcel_of, sent_by_sandbox, staff
+from tests.ways_back import (
+    carriers,
+    key,
+    kinds,
+    labeled_return,
+    letters,
+    parcel_of,
+    sent_by_sandbox,
+    staff,
+    with_label,
+)
+
+K = NotificationKind
 
 _RETURNS = """query ($ref: OrderRef!) { order(ref: $ref) { returns { number status
     label { state carrier trackingNumber documentUrl format dropOffCode instructions sendTo { line1 }
             price { amount } } parcels { status trackingNumber } } } }"""
 
 
-class Mortal(SandboxCarrier):
-    """The sandbox, asked by one who dies before or after the label is on record, once."""
-
-    dies_before = False
-    dies_after = False
-
-    async def buy_return_label(self, key: str, request: LabelRequest) -> Label:
-        """Sell the label, or die."""
-        if self.dies_before:
-            self.dies_before = False
-            raise Died
-        label = await super().buy_return_label(key, request)
-        if self.dies_after:
-            self.dies_after = False
-            raise Died
-        return label
-
-
-async def kinds(database: Database, found: Return) -> list[str]:
-    rows = await run_sql(
-        database,
-        "SELECT kind FROM event_outbox WHERE payload ->> 'returnId' = :id ORDER BY id",
-        id=str(found.id),
-    )
-    return [row.kind for row in rows]
-
-
-async def due(database: Database) -> None:
-    await run_sql(database, "UPDATE return_parcels SET label_next_attempt_at = NULL RETURNING id")
-
-
-async def test_an_approved_return_has_a_label_from_the_customer_to_where_it_was_sent_from(
-    database: Database,
-) -> None:
-    found = await labeled_return(database)
-    parcel = await parcel_of(database, found)
-    (sold,) = await parcels(database.engine)
-
-    assert found.status is ReturnStatus.APPROVED
-    assert parcel.label_state is LabelState.PURCHASED
-    assert (parcel.tracking_number, parcel.provider) == (sold.tracking_number, "sandbox")
-    assert parcel.drop_off_code == sold.tracking_number[-8:]
-    assert parcel.document_id is not None
-    assert await kinds(database, found) == [
-        "ReturnRequested",
-        "ReturnApproved",
-        "ReturnLabelRequested",
-        "ReturnReadyToSend",
-    ]
-
-
-@pytest.mark.parametrize("moment", ["dies_before", "dies_after"])
-async def test_a_label_is_bought_once_whoever_dies(database: Database, moment: str) -> None:
-    await let_return(database)
-    order = await sent_by_sandbox(database)
-    mortal = Mortal(database.engine)
-    setattr(mortal, moment, True)
-    with pytest.raises(Died):
-        await ask_for(database, order, **carriers(database, mortal))
-    await due(database)
-    for _ in range(2):
-        await return_labels.buy_due(staff(database))
-
-    (sold,) = await parcels(database.engine)
-    (row,) = await run_sql(database, "SELECT label_state, tracking_number FROM return_parcels")
-    assert tuple(row) == ("PURCHASED", sold.tracking_number)
-
-
-async def test_what_was_approved_by_who_died_is_planned_by_the_sweep(database: Database) -> None:
+async def test_what_an_earlier_version_approved_is_planned_by_the_sweep(database: Database) -> None:
     found = await labeled_return(database)
     await run_sql(database, "DELETE FROM return_parcels RETURNING id")
     assert await return_labels.buy_due(staff(database)) == 2
     assert (await parcel_of(database, found)).label_state is LabelState.PURCHASED
     assert await return_labels.buy_due(staff(database)) == 0
-
-
-async def test_a_carrier_that_is_away_sells_its_label_later(database: Database) -> None:
-    await let_return(database)
-    order = await sent_by_sandbox(database)
-    record = ParcelRecord(database.engine)
-    await record.set_faults(CarrierFaults(error=1.0))
-    found = await ask_for(database, order, **carriers(database))
-    assert (await parcel_of(database, found)).label_state is LabelState.REQUESTED
-    await record.set_faults(CarrierFaults())
-    await due(database)
-    await return_labels.buy_due(staff(database))
-    assert (await parcel_of(database, found)).label_state is LabelState.PURCHASED
-    assert len(await parcels(database.engine)) == 1
 
 
 async def test_what_the_customer_pays_alone_is_dropped_off_with_a_code(database: Database) -> None:
@@ -138,13 +62,14 @@ async def test_a_label_that_is_refused_waits_for_staff_who_buy_another_or_none(d
     await let_return(database)
     order = await sent_by_sandbox(database)
     await run_sql(database, "UPDATE shipments SET service_code = 'PIGEON' RETURNING id")
-    found = await ask_for(database, order, **carriers(database))
+    found = await with_label(database, order)
     parcel = await parcel_of(database, found)
     assert (parcel.label_state, parcel.refusal and parcel.refusal[0]) == (
         LabelState.FAILED,
         "unknown_service",
     )
     assert (await kinds(database, found))[-1] == "ReturnLabelFailed"
+    assert await letters(database, order) == [K.RETURN_APPROVED]
 
     clerk, once = staff(database), key()
     for _ in range(2):
@@ -152,8 +77,9 @@ async def test_a_label_that_is_refused_waits_for_staff_who_buy_another_or_none(d
     parcel = await parcel_of(database, found)
     assert (parcel.label_state, parcel.service_code) == (LabelState.PURCHASED, "EXPRESS")
     assert len(await parcels(database.engine)) == 1
+    assert await letters(database, order) == [K.RETURN_APPROVED, K.RETURN_READY_TO_SEND]
 
-    other = await ask_for(database, order, **carriers(database))
+    other = await with_label(database, order)
     await return_labels.purchase(clerk, other.id, None, None, key())
     assert (await parcel_of(database, other)).label_state is LabelState.NONE
     assert (await kinds(database, other))[-1] == "ReturnReadyToSend"
@@ -246,7 +172,7 @@ async def test_a_channel_says_where_its_returns_go_by_whom_and_with_which_words(
     for changes, path in wrong:
         (error,) = (await set_to(**changes))["userErrors"]
         assert error["path"][-1] == path
-    found = await ask_for(database, order, **carriers(database))
+    found = await with_label(database, order)
     parcel = await parcel_of(database, found)
     assert (parcel.service_code, parcel.label_state) == ("ECONOMY", LabelState.PURCHASED)
     _, ref = shopper(database, order)

@@ -10,8 +10,8 @@ from persistence.database import Database
 from services.access import ANONYMOUS, SYSTEM
 from tests.cart_flows import run_sql
 from tests.factories import execute
-from tests.sent_back import ask_for, let_return, lines_of, shopper
-from tests.ways_back import carriers, sent_by_sandbox
+from tests.sent_back import let_return, lines_of, shopper
+from tests.ways_back import carriers, sent_by_sandbox, with_label
 
 _TEXT = (Path(__file__).parents[2] / "docs" / "features" / "returns_shipping.md").read_text()
 _EXAMPLE = re.compile(r"```graphql\n(.*?)```(?:\s*```json\n(.*?)```)?", re.DOTALL)
@@ -22,7 +22,7 @@ async def test_the_examples_run(database: Database) -> None:
     order = await sent_by_sandbox(database, 3)
     (line,) = await lines_of(database, order.id)
     (place,) = await run_sql(database, "SELECT code FROM locations ORDER BY id LIMIT 1")
-    found = await ask_for(database, order, **carriers(database))
+    found = await with_label(database, order)
     known = {
         "locationCode": place.code,
         "orderToken": shopper(database, order)[1].token or "",

@@ -18,10 +18,18 @@ from services.access import ANONYMOUS
 from tests.cart_flows import run_sql
 from tests.factories import data_of
 from tests.notices import MovingClock, set_row
-from tests.sent_back import ask_for, bring_back, let_return, shopper
+from tests.sent_back import bring_back, let_return, shopper
 from tests.statements import count_statements
 from tests.tracked import said
-from tests.ways_back import apply, carriers, labeled_return, parcel_of, sent_by_sandbox, staff
+from tests.ways_back import (
+    apply,
+    carriers,
+    labeled_return,
+    parcel_of,
+    sent_by_sandbox,
+    staff,
+    with_label,
+)
 
 S = ShipmentStatus
 _SET = """mutation ($input: ReturnTrackingSetInput!) { returnTrackingSet(input: $input) {
@@ -73,7 +81,7 @@ async def test_what_a_carrier_tells_in_any_order_and_again_ends_alike(database: 
     order = await sent_by_sandbox(database, 6)
     told = ((S.PRE_TRANSIT, "a", 60), (S.IN_TRANSIT, "b", 40), (S.DELIVERED, "c", 20))
     for number, some in enumerate(permutations(told)):
-        found = await ask_for(database, order, **carriers(database))
+        found = await with_label(database, order)
         await tell(database, found, *some, *some)
         parcel = await parcel_of(database, found)
         assert (parcel.status, (await now(database, found)).status) == (S.DELIVERED, ReturnStatus.IN_TRANSIT)
@@ -150,7 +158,7 @@ async def test_a_customer_is_reminded_once_some_days_before_the_end(database: Da
     for ahead, sent in ((days - 4, 0), (days - 2, 1), (days - 1, 0)):
         clock = MovingClock(timedelta(days=ahead))
         assert await return_work.remind_due(staff(database, clock=clock)) == sent
-    other = await ask_for(database, await sent_by_sandbox(database), **carriers(database))
+    other = await with_label(database, await sent_by_sandbox(database))
     await tell(database, other, (S.IN_TRANSIT, "a", 1))
     assert await return_work.remind_due(staff(database, clock=MovingClock(timedelta(days=days - 1)))) == 0
 
@@ -160,7 +168,7 @@ async def test_what_was_scanned_never_expires_and_what_expired_can_still_be_rece
 ) -> None:
     await let_return(database)
     order = await sent_by_sandbox(database, 4)
-    scanned, silent, gone, given_up = [await ask_for(database, order, **carriers(database)) for _ in range(4)]
+    scanned, silent, gone, given_up = [await with_label(database, order) for _ in range(4)]
     await returns.cancel(staff(database), None, given_up.id, None, None)
     await tell(database, scanned, (S.IN_TRANSIT, "a", 1))
     await set_row(database, "UPDATE returns SET expires_at = now() - interval '1 minute'")
@@ -177,7 +185,7 @@ async def test_what_was_scanned_never_expires_and_what_expired_can_still_be_rece
     assert await work(database, "TO_RECEIVE") == []
     assert (await bring_back(database, given_up, place.code)).status is ReturnStatus.RECEIVED
 
-    again = await ask_for(database, order, **carriers(database))
+    again = await with_label(database, order)
     assert again.status is ReturnStatus.APPROVED
     with pytest.raises(IllegalTransition):  # its unit is in another return by now
         await bring_back(database, gone, place.code)

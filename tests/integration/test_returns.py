@@ -209,7 +209,7 @@ async def test_a_return_takes_few_statements(database: Database) -> None:
     with count_statements(database) as looking:
         await look_at(database, here)
     # The last asks the sandbox twice over its own connections, and writes what it answered.
-    assert [len(one) for one in (asking, arriving, looking)] == [35, 12, 41], (asking, looking)
+    assert [len(one) for one in (asking, arriving, looking)] == [26, 12, 41], (asking, looking)
 
 
 async def _level(database: Database, variant_id: UUID) -> Any:

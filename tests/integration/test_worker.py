@@ -3,12 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 
 import asyncpg
 import pytest
 
 from domain.inventory import HoldPolicy
+from domain.kernel.events import Event
+from domain.kernel.ids import new_id
+from persistence import event_log
 from persistence.database import Database
+from realtime.feed import Feed
+from realtime.stamper import Stamper
 from realtime.supervise import supervise
 from services.access import SYSTEM
 from services.context import Environment, ServiceContext
@@ -58,6 +64,36 @@ async def test_a_job_that_fails_is_tried_again_and_stops_no_other(database: Data
     schedule = Schedule(jobs, lambda request_id: ServiceContext(environment, SYSTEM, request_id))
     async with task(schedule.run):
         await until(lambda: runs["broken"] >= 3 and runs["sound"] >= 3)
+
+
+async def test_a_job_runs_at_once_after_an_event_that_it_is_for(database: Database) -> None:
+    runs = 0
+
+    async def count(_: ServiceContext) -> None:
+        nonlocal runs
+        runs += 1
+
+    feed, stamper = Feed(database), Stamper(database, lambda: None, retention_seconds=3_600)
+    environment = Environment(database, TokenSigner("k" * 32), HoldPolicy(900, 7200))
+    job = Job("hourly", 3_600, count, frozenset({"ReturnLabelRequested"}))
+    schedule = Schedule((job,), lambda request_id: ServiceContext(environment, SYSTEM, request_id), feed)
+
+    async def told(kind: str) -> None:
+        async with database.transaction() as connection:
+            event = Event(kind, "order", new_id(), 1, datetime.now(UTC), None, {})
+            await event_log.append(connection, "test", [event])
+        await stamper.stamp_once()
+        feed.wake()
+
+    await feed.start()
+    try:
+        async with task(schedule.run):
+            await until(lambda: runs == 1)
+            await told("ReturnRequested")
+            await told("ReturnLabelRequested")
+            await until(lambda: runs == 2)
+    finally:
+        await feed.stop()
 
 
 @asynccontextmanager

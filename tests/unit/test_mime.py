@@ -1,11 +1,12 @@
 """Messages on the wire: headers hold what they should and nothing more, addresses what servers take."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 
 import pytest
 
-from domain.message_ports import Message, MessageRefused, Rendered
+from domain.message_ports import Attachment, Message, MessageRefused, Rendered
 from providers.messages.mail_server import Server
 from providers.messages.mime import Mime, mime_of
 
@@ -22,6 +23,24 @@ def sent(one: Message, *, utf8: bool = False) -> Mime:
 def test_the_same_message_has_the_same_bytes_each_time() -> None:
     assert sent(message()) == sent(message())
     assert b"Message-ID: <0af3.1@shop.example>\r\n" in sent(message()).content
+
+
+def test_a_document_goes_with_the_text_and_the_bytes_are_the_same_each_time() -> None:
+    label = Attachment("return-R1.pdf\r\nX: y", "application/pdf", bytes(range(256)) * 40)
+    made = sent(replace(message(), attachments=(label,)))
+    assert made == sent(replace(message(), attachments=(label,)))
+    assert max(len(line) for line in made.content.split(b"\r\n")) <= 998, "RFC 5322, 2.1.1"
+
+    parsed = message_from_bytes(made.content, policy=policy.default)
+    (document,) = parsed.iter_attachments()
+    assert (document.get_content_type(), document.get_content()) == ("application/pdf", label.content)
+    assert document.get_filename() == "return-R1.pdf X: y"
+    text, html = parsed.get_body(("plain",)), parsed.get_body(("html",))
+    assert text is not None
+    assert html is not None
+    assert "Grüße" in text.get_content()
+    assert "Grüße" in html.get_content()
+    assert parsed["Content-Language"] == "de"
 
 
 @pytest.mark.parametrize("break_", ["\r\n", "\n", "\r", "\x0b", "\x85", "\u2028"])

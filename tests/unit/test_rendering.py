@@ -14,6 +14,7 @@ from domain.kernel.money import Money
 from domain.letters import Letter, LetterLine, Parcel
 from domain.message_ports import MessageRefused, Rendered
 from domain.notifications import NotificationKind
+from domain.return_letters import HowToSend, Outcome, Tender
 from providers.messages.rendering import MOST_LINES, Renderer
 from providers.messages.words import LANGUAGES, Words, texts_of
 
@@ -83,6 +84,43 @@ def test_a_code_to_sign_in_is_said_in_every_language_and_not_where_locked_screen
         assert "1234 5678" in said
         assert not re.search(r"{[a-z]+}", said), "a placeholder was left"
     assert "<script" not in made.html
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_what_came_of_a_return_is_said_in_words_of_its_own(outcome: Outcome, language: str) -> None:
+    returned = sample(K.RETURN_REFUNDED, language, NOW).returned
+    assert returned is not None
+    assert returned.total is not None
+    currency = returned.total.currency
+    tenders = {
+        Outcome.REFUND: ((Tender.AS_PAID, returned.total),),
+        Outcome.CREDIT: ((Tender.STORE_CREDIT, returned.total), (Tender.BONUS, Money(390, currency))),
+        Outcome.EXCHANGE: ((Tender.EXCHANGE, returned.total), (Tender.GAP, Money(2, currency))),
+        Outcome.MIXED: ((Tender.AS_PAID, Money(1000, currency)), (Tender.EXCHANGE, Money(2900, currency))),
+    }[outcome]
+    credit = Money(4290, currency)
+    said = replace(returned, outcome=outcome, tenders=tenders, credit=credit)
+    made, texts = render(K.RETURN_REFUNDED, language, returned=said), texts_of(language)
+
+    assert made.text.startswith(texts[outcome.value]["heading"].partition("{")[0])
+    by_bank = outcome in {Outcome.REFUND, Outcome.MIXED}
+    assert (texts["labels"]["bank_days"] in made.text) == by_bank, "no bank brings store credit"
+    assert (texts["labels"]["refund_total"] in made.text.split("R1001")[-1]) == (outcome is Outcome.REFUND)
+    kept = Words.of(language, "UTC").money(credit)
+    assert (kept in made.text) == (outcome in {Outcome.CREDIT, Outcome.EXCHANGE})
+
+
+@pytest.mark.parametrize("how", list(HowToSend))
+def test_a_letter_promises_no_label_and_no_code_that_is_not_there(how: HowToSend) -> None:
+    returned = sample(K.RETURN_APPROVED, "en", NOW).returned
+    assert returned is not None
+    bare = replace(returned, how=how, drop_off_code=None)
+    words = texts_of("en")["labels"]
+    made = render(K.RETURN_APPROVED, returned=bare).text
+    assert words[how.value] in made
+    assert words["without_printer"] not in made
+    canceled = render(K.RETURN_CANCELED, returned=bare).text
+    assert (words["label_void"] in canceled) == (how in {HowToSend.LABEL, HowToSend.LABEL_ATTACHED})
 
 
 @pytest.mark.parametrize(
