@@ -93,10 +93,10 @@ def _credited(
     priced, amount = _priced(found, worth), worth.refund_minor
     if not amount:
         return Settlement(closed(priced, now), ())
-    bonus = bonus_of(found, worth, policies)
+    credited = credit_of(payments, order.currency, amount)
+    bonus = bonus_of(found, worth, policies, payments, credited)
     priced = replace(priced, credit_minor=amount, bonus_minor=bonus)
-    credit = Credit(tuple(credit_of(payments, order.currency, amount)), amount, bonus)
-    return Settlement(closed(priced, now), (), credit)
+    return Settlement(closed(priced, now), (), Credit(tuple(credited), amount, bonus))
 
 
 def _exchanged(

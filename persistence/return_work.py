@@ -64,6 +64,7 @@ _TO_REMIND = text(
                      ORDER BY s.channel_id NULLS LAST LIMIT 1), {REMIND_DAYS})) AS before) d
      WHERE r.status = 'APPROVED' AND NOT r.keeps_items AND r.reminded_at IS NULL AND r.expires_at > :now
        AND r.expires_at <= :now + d.before AND r.decided_at < r.expires_at - d.before
+       AND (r.put_off_until IS NULL OR r.put_off_until <= :now)
      ORDER BY r.expires_at, r.id LIMIT :most
     """
 ).bindparams(bindparam("now", type_=_MOMENT))
