@@ -5,7 +5,7 @@ What was sold keeps its price: units that go take their share of their line's di
 was. Amounts are in minor units of the order's currency.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -67,6 +67,8 @@ class Placed:
     tax_classes: Mapping[UUID, str]
     parcels: tuple[ShipmentStatus, ...] = ()
     capture_policy: CapturePolicy = CapturePolicy.MANUAL
+    told_of: Set[UUID] = frozenset()
+    """Lines that parcels, claims, or returns that nobody declined or gave up name: they stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +233,10 @@ def _wanted(placed: Placed, quantities: Sequence[NewQuantity]) -> dict[UUID, int
         if one.quantity < fewest:
             raise InvalidInput(
                 f"{fewest} of its units are shipped or being picked", "lines", str(at), "quantity"
+            )
+        if not one.quantity and line.id in placed.told_of:
+            raise InvalidInput(
+                "a parcel, a return or a claim is of it: it stays", "lines", str(at), "quantity"
             )
         wanted[one.line_id] = one.quantity
     return wanted

@@ -38,7 +38,7 @@ def reopened(found: Return, sent: Mapping[UUID, int]) -> Return:
     for line in found.lines:
         if line.quantity > sent.get(line.order_line_id, 0):
             raise IllegalTransition(
-                "it is canceled, and its units are in other returns by now, or were given money for",
+                "its units are in other returns or claims by now, or were given money for",
                 found.status.value,
                 (),
                 "id",

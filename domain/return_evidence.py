@@ -75,6 +75,8 @@ class Check(StrEnum):
     KEPT_IN_PIECES = "KEPT_IN_PIECES"
     AS_EXPECTED = "AS_EXPECTED"
     NOT_AS_EXPECTED = "NOT_AS_EXPECTED"
+    REFUNDED_BY_HAND = "REFUNDED_BY_HAND"
+    ARRIVED_LATE = "ARRIVED_LATE"
 
 
 DEFAULT_ACTIONS: Mapping[Check, Decision] = {
@@ -91,6 +93,7 @@ DEFAULT_ACTIONS: Mapping[Check, Decision] = {
     Check.PROVIDER_SILENT: Decision.ASK_STAFF,
     Check.PROVIDER_HAS_NO_RECORD: Decision.ASK_STAFF,
     Check.PROVIDER_DISAGREES: Decision.ASK_STAFF,
+    Check.REFUNDED_BY_HAND: Decision.ASK_STAFF,
     Check.REFUNDED_AT_PROVIDER: Decision.ASK_STAFF,
     Check.DISPUTED: Decision.ASK_STAFF,
     Check.NOT_THE_BUYER: Decision.ASK_STAFF,
@@ -104,6 +107,7 @@ DEFAULT_ACTIONS: Mapping[Check, Decision] = {
     Check.EXCHANGED_BEFORE: Decision.ASK_STAFF,
     Check.KEPT_IN_PIECES: Decision.ASK_STAFF,
     Check.NOT_AS_EXPECTED: Decision.ASK_STAFF,
+    Check.ARRIVED_LATE: Decision.ASK_STAFF,
 }
 """What follows from what was found, where the shop says nothing else; what is not here is in order."""
 
@@ -114,7 +118,9 @@ LENIENT = frozenset(
         Check.RIGHT_OF_WITHDRAWAL,
         Check.FAULT_OUTSIDE_POLICY,
         Check.ABOVE_AUTO_REFUND,
+        Check.REFUNDED_BY_HAND,
         Check.RETURN_RATE,
+        Check.ARRIVED_LATE,
     }
 )
 """Checks that a shop may wave through. The others stand for records that do not fit: never approved alone."""

@@ -93,8 +93,6 @@ class ReturnLetter:
     adjustment_reason: str | None = None
     total: Money | None = None
     tenders: tuple[tuple[Tender, Money], ...] = ()
-    exchange_due: Money | None = None
-    """What is still to be paid for what comes instead."""
     outcome: Outcome = Outcome.REFUND
     credit: Money | None = None
     """What was kept for the customer, with what came on top."""
@@ -106,6 +104,8 @@ class ReturnLetter:
     """Whether a part of it is here, and others are not."""
     label_id: UUID | None = None
     """The document of its label, while that is good."""
+    exchange_due: Money | None = None
+    """What is still to be paid for what comes instead."""
 
 
 def return_letter(

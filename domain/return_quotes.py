@@ -49,9 +49,12 @@ def quote(
     returns: Sequence[Return],
     asked: Sequence[AskedLine] | None,
     now: datetime,
+    *,
+    kept_minor: int = 0,
 ) -> Quote | None:
     """Return what a return of these units would bring, or of all that may be returned; None for nothing.
 
+    `kept_minor` is what its customer has kept before.
     It promises nothing: who decides on the request may find otherwise. Raises as `request` does.
     """
     if asked is None:
@@ -65,7 +68,7 @@ def quote(
     wanted = request(order, eligible, asked, ReturnWish.REFUND, None, NOBODY, now)
     policies = {one.line.id: one.policy for one in eligible}
     worth = valued(order, order_lines, wanted, [*returns, wanted], policies, as_asked=True)
-    kept = is_kept(wanted, returns, policies, worth.refund_minor)
+    kept = is_kept(wanted, policies, kept_minor + worth.refund_minor)
     if kept:
         wanted = replace(wanted, keeps_items=True)
         worth = valued(order, order_lines, wanted, [*returns, wanted], policies, as_asked=True)
@@ -78,15 +81,12 @@ def quote(
     return Quote(lines, worth, kept, LabelPayer.SHOP if kept else _payer(wanted, policies))
 
 
-def is_kept(
-    found: Return, returns: Sequence[Return], policies: Mapping[UUID, ReturnPolicy], worth_minor: int
-) -> bool:
+def is_kept(found: Return, policies: Mapping[UUID, ReturnPolicy], kept_minor: int) -> bool:
     """Say whether the customer keeps what a return is of: it is worth less than sending it.
 
-    All that an order's customer has kept counts: a return is not cut into pieces that are kept.
+    `kept_minor` is its worth with all that they have kept before: nothing is cut into pieces that are kept.
     """
-    kept = sum(one.refund_minor for one in returns if one.keeps_items and one.id != found.id)
-    return kept + worth_minor < min(policies[line.order_line_id].keep_below_minor for line in found.lines)
+    return kept_minor < min(policies[line.order_line_id].keep_below_minor for line in found.lines)
 
 
 def _payer(wanted: Return, policies: Mapping[UUID, ReturnPolicy]) -> LabelPayer:

@@ -31,6 +31,8 @@ WITHDRAWAL_DAYS: Mapping[str, int] = {**dict.fromkeys(_EU, 14), "BR": 7}
 EU: directive 2011/83, article 9. Brazil: law 8.078/1990, article 49.
 """
 
+LATE_BY = timedelta(days=14)
+"""How long after its deadline a return may arrive and nobody looks: it was handed in on the last day."""
 RATE_FROM_ORDERS = 3
 """Orders of a customer that were sent before a share of returns says anything."""
 RATE = 2
@@ -142,6 +144,7 @@ def _value(case: Case) -> list[Finding]:
     within = worth <= case.auto_refund_most_minor
     limit = Check.WITHIN_AUTO_REFUND if within else Check.ABOVE_AUTO_REFUND
     found = [case.finding(Record.POLICY, limit, **facts)]
+    found += _by_hand(case)
     left = sum(max(0, one.refundable_minor) for one in case.payments)
     if case.worth_minor > left:
         found.append(
@@ -150,6 +153,19 @@ def _value(case: Case) -> list[Finding]:
             )
         )
     return found
+
+
+def _by_hand(case: Case) -> list[Finding]:
+    """Say where money was given back that no return brought: it may have been for these very units."""
+    live = [one for one in case.payments if one.counts]
+    captured = sum(one.captured_minor for one in live)
+    back = sum(one.refunded_minor + one.refunding_minor + one.credited_minor for one in live)
+    returned = case.order.return_refund_minor
+    # What an edit gave back the order does not cost any more. Of what is not all paid nothing can be told.
+    by_hand = case.order.cost_minor - captured + back
+    if by_hand <= 0 or captured < case.order.total_minor:
+        return []
+    return [case.finding(Record.ORDER, Check.REFUNDED_BY_HAND, byHandMinor=by_hand, returnedMinor=returned)]
 
 
 def _carrier(case: Case) -> list[Finding]:
@@ -292,7 +308,11 @@ def _earlier(case: Case) -> list[Finding]:
     found = []
     if any(is_refused(one) for one in earlier):
         found.append(case.finding(Record.EARLIER_RETURNS, Check.REFUSED_BEFORE, **facts))
-    if any((line.order_line_id, LineOutcome.EXCHANGED) in outcomes for line in case.found.lines):
+    # One that was given up counts where what replaces it is owed: it has left, and was not paid for.
+    given_up = [one for one in case.earlier if one.status is ReturnStatus.CANCELED and one.owes_replacement]
+    replaced = {line.order_line_id for one in given_up for line in one.lines}
+    replaced |= {line_id for line_id, outcome in outcomes if outcome is LineOutcome.EXCHANGED}
+    if any(line.order_line_id in replaced for line in case.found.lines):
         found.append(case.finding(Record.EARLIER_RETURNS, Check.EXCHANGED_BEFORE, **facts))
     kept = sum(case.before.get(one.id, 0) for one in earlier if one.keeps_items)
     if kept and case.worth_minor < case.keep_below_minor <= kept + case.worth_minor:
@@ -316,7 +336,7 @@ def _inspection(case: Case) -> list[Finding]:
     for line in case.found.lines:
         fine = CONFIRMED_BY[line.reason]
         as_asked = all(one.is_ours and one.grade in fine for one in line.inspections)
-        if not as_asked or line.quantity_accepted != line.quantity:
+        if not as_asked or line.quantity_accepted != line.quantity or case.found.surplus:
             wrong.append(line)
     looked_at = [
         {
@@ -328,5 +348,17 @@ def _inspection(case: Case) -> list[Finding]:
         }
         for line in (wrong or case.found.lines)
     ]
+    facts: dict[str, Any] = {"lines": looked_at}
+    if case.found.surplus:
+        # More came than was asked for: somebody asks whether all of it was meant.
+        facts["surplus"] = case.found.surplus
     check = Check.NOT_AS_EXPECTED if wrong else Check.AS_EXPECTED
-    return [case.finding(Record.INSPECTION, check, lines=looked_at)]
+    return [case.finding(Record.INSPECTION, check, **facts), *_late(case)]
+
+
+def _late(case: Case) -> list[Finding]:
+    until, arrived = case.found.expires_at, case.found.received_at
+    if until is None or arrived is None or arrived <= until + LATE_BY:
+        return []
+    facts = {"expiresAt": until.isoformat(), "receivedAt": arrived.isoformat()}
+    return [case.finding(Record.POLICY, Check.ARRIVED_LATE, **facts)]

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from domain.kernel.changes import check_version
-from domain.kernel.errors import IllegalTransition
+from domain.kernel.errors import IllegalTransition, InvalidInput
 from domain.kernel.events import Event
 from domain.kernel.transitions import check_transition
 from domain.orders import Order
@@ -24,6 +24,8 @@ MAX_NOTE_LENGTH = 2000
 MAX_PHOTOS = 10
 """Most links to pictures of one line."""
 MAX_PHOTO_LENGTH = 2000
+MAX_GIVEN_UP = 50
+"""Most returns of one order that came to nothing before only staff may ask for more."""
 
 
 class ReturnStatus(StrEnum):
@@ -256,6 +258,10 @@ class Return:
     """What staff changed of what it brings by the rules: below zero is a part of `fee_minor`."""
     adjustment_reason: str | None = None
     """Why, as the customer is told."""
+    surplus: int = 0
+    """Units in its parcels that nobody expected."""
+    owes_replacement: bool = False
+    """Whether an order that replaces what comes back stands and is not paid for."""
 
     @property
     def is_valued(self) -> bool:
@@ -346,6 +352,15 @@ def brought_back(returns: Iterable[Return]) -> dict[UUID, int]:
                 units = line.quantity if one.keeps_items else line.quantity_accepted
                 found[line.order_line_id] = found.get(line.order_line_id, 0) + units
     return found
+
+
+def check_not_too_many(returns: Iterable[Return]) -> None:
+    """Raise InvalidInput where so many returns of an order came to nothing that only staff ask for more.
+
+    Every change of an order reads all of its returns: who asks and gives up in turn shall not make it slow.
+    """
+    if sum(one.status in NOTHING_CLAIMED for one in returns) >= MAX_GIVEN_UP:
+        raise InvalidInput("too many returns of this order came to nothing: write to the shop", "ref")
 
 
 def others(returns: Sequence[Return], found: Return) -> list[Return]:

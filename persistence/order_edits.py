@@ -26,6 +26,12 @@ _FACTS = text(
            (SELECT jsonb_object_agg(v.id, v.tax_class)
               FROM order_lines l JOIN variants v ON v.id = l.variant_id
              WHERE l.order_id = o.id) AS tax_classes,
+           (SELECT array_agg(l.id) FROM order_lines l WHERE l.order_id = o.id
+               AND (EXISTS (SELECT FROM shipment_lines s WHERE s.order_line_id = l.id)
+                 OR EXISTS (SELECT FROM claim_lines c WHERE c.order_line_id = l.id)
+                 OR EXISTS (SELECT FROM return_lines b JOIN returns r ON r.id = b.return_id
+                             WHERE b.order_line_id = l.id AND r.status NOT IN ('DECLINED', 'CANCELED')))
+           ) AS told_of,
            (SELECT jsonb_agg(jsonb_build_array(v.id, v.sku,
                        CASE WHEN v.name IN ('', p.name) THEN p.name ELSE p.name || ', ' || v.name END,
                        v.tax_class, s.amount_minor))
@@ -135,6 +141,8 @@ class Facts:
     tax_classes: dict[UUID, str]
     offers: dict[VariantRef, Offer]
     capture_policy: CapturePolicy
+    told_of: frozenset[UUID]
+    """Lines that parcels, claims or returns name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +175,7 @@ async def facts(connection: AsyncConnection, order_id: UUID, refs: Sequence[Vari
         {VariantRef(id=one.variant_id): one for one in offers}
         | {VariantRef(sku=one.sku): one for one in offers},
         CapturePolicy(row.capture_policy),
+        frozenset(row.told_of or ()),
     )
 
 

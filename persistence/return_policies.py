@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, DateTime, Row, Text, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.orders import Order
 from domain.return_evidence import Check, Decision
 from domain.return_policies import LabelPayer, ReturnPolicy, ShippingRefund
 from domain.returns import Grade
@@ -91,6 +92,10 @@ _FACTS = (
            (SELECT jsonb_object_agg(code, decision) FROM return_rules) AS rules,
            (SELECT jsonb_object_agg(v.id, v.tags) FROM variants v WHERE v.id = ANY (:variants)) AS tags,
            (SELECT jsonb_agg(f.note ORDER BY f.id) FROM fraud_flags f WHERE f.email = :email) AS fraud,
+           (SELECT coalesce(sum(k.refund_minor), 0) FROM returns k JOIN orders b ON b.id = k.order_id
+             WHERE k.keeps_items AND lower(b.email) = :email AND b.currency = :currency AND b.id <> :order_id
+               AND k.created_at > CAST(:placed_at AS timestamptz) - interval '1 year'
+               AND NOT EXISTS (SELECT FROM claims c WHERE c.return_id = k.id)) AS kept,
            (SELECT jsonb_build_array(count(*), count(*) FILTER (WHERE EXISTS
                       (SELECT FROM order_lines l WHERE l.order_id = o.id AND l.quantity_returned > 0)))
               FROM orders o
@@ -108,6 +113,8 @@ _FACTS = (
         bindparam("variants", type_=ARRAY(Uuid)),
         bindparam("skus", type_=ARRAY(Text)),
         bindparam("email", type_=Text()),
+        bindparam("order_id", type_=Uuid()),
+        bindparam("placed_at", type_=DateTime(timezone=True)),
     )
     .columns(policies=JSON, rules=JSON, tags=JSON, fraud=JSON, history=JSON, linked=JSON)
 )
@@ -155,6 +162,8 @@ class Facts:
     returned: int
     linked: Mapping[UUID, int]
     """Units of each order line that were given money for without the order."""
+    kept_minor: int = 0
+    """Worth of what the customer was let keep of other orders since a year before this one was placed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,20 +178,17 @@ class FraudFlag:
 
 
 async def facts(
-    connection: AsyncConnection,
-    order_id: UUID,
-    channel_id: UUID,
-    variants: Sequence[UUID],
-    skus: Sequence[str],
-    email: str | None,
+    connection: AsyncConnection, order: Order, variants: Sequence[UUID], skus: Sequence[str]
 ) -> Facts:
     """Return all that a request for a return of one order is judged by, in one statement."""
     values = {
-        "order_id": order_id,
-        "channel_id": channel_id,
+        "channel_id": order.channel_id,
         "variants": list(variants),
         "skus": list(skus),
-        "email": (email or "").strip().lower(),
+        "email": (order.email or "").strip().lower(),
+        "currency": order.currency,
+        "order_id": order.id,
+        "placed_at": order.placed_at,
     }
     row = (await connection.execute(_FACTS, values)).one()
     orders, returned = row.history or (0, 0)
@@ -194,6 +200,7 @@ async def facts(
         orders,
         returned,
         {UUID(line): int(units) for line, units in (row.linked or {}).items()},
+        row.kept,
     )
 
 

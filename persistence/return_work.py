@@ -72,6 +72,7 @@ _TO_REMIND = text(
        AND NOT EXISTS (SELECT FROM return_parcels p
                         WHERE p.return_id = r.id AND p.source = 'LABEL'
                           AND p.label_state IN ('REQUESTED', 'FAILED'))
+       AND (r.put_off_until IS NULL OR r.put_off_until <= :now)
      ORDER BY r.expires_at, r.id LIMIT :most
     """
 ).bindparams(bindparam("now", type_=_MOMENT))

@@ -36,7 +36,10 @@ _COLUMNS = """
                                   ORDER BY i.id)
                    FROM return_inspections i WHERE i.return_line_id = l.id),
                 l.outcome, l.refund_minor, l.exchange_variant_id) ORDER BY l.id)
-       FROM return_lines l WHERE l.return_id = r.id) AS lines
+       FROM return_lines l WHERE l.return_id = r.id) AS lines,
+    (SELECT coalesce(sum(s.quantity), 0) FROM return_surplus s WHERE s.return_id = r.id) AS surplus,
+    EXISTS (SELECT FROM orders e WHERE e.id = r.exchange_order_id AND e.status <> 'CANCELED'
+                AND e.payment_status <> 'PAID') AS owes_replacement
 """
 _IDS = bindparam("ids", type_=ARRAY(Uuid))
 
@@ -117,17 +120,20 @@ _SAVE = text(
     bindparam("adjustment_reason", type_=Text()),
     bindparam("transaction_ids", type_=ARRAY(Uuid)),
 )
+_READY = "(put_off_until IS NULL OR put_off_until <= :now)"
+_NOW = bindparam("now", type_=DateTime(timezone=True))
 _UNJUDGED = text(
-    """
-    SELECT id FROM returns WHERE status = 'REQUESTED' AND verdict IS NULL AND created_at <= :before
+    f"""
+    SELECT id FROM returns
+     WHERE status = 'REQUESTED' AND verdict IS NULL AND created_at <= :before AND {_READY}
      ORDER BY created_at, id LIMIT :most
     """
-).bindparams(bindparam("before", type_=DateTime(timezone=True)))
+).bindparams(bindparam("before", type_=DateTime(timezone=True)), _NOW)
 # Those that nobody decided on, those that all is given back of, and refusals that nobody was told of.
 _UNSETTLED = text(
-    """
+    f"""
     SELECT r.id FROM returns r
-     WHERE r.status = 'INSPECTED'
+     WHERE r.status = 'INSPECTED' AND {_READY}
        AND (r.refund_verdict IS NULL
             OR cardinality(r.transaction_ids) > 0 AND r.refund_failure IS NULL
                AND NOT EXISTS (SELECT FROM payment_transactions t
@@ -135,18 +141,21 @@ _UNSETTLED = text(
                                   AND t.status IN ('REQUESTED', 'ACTION_REQUIRED')))
      ORDER BY r.created_at, r.id LIMIT :most
     """
-)
+).bindparams(_NOW)
 # Not where the label is still missing: its customer could not send it.
 _LATE = text(
-    """
+    f"""
     SELECT r.id FROM returns r
-     WHERE r.status = 'APPROVED' AND r.expires_at <= :now
+     WHERE r.status = 'APPROVED' AND r.expires_at <= :now AND {_READY}
        AND NOT EXISTS (SELECT FROM return_parcels p
                         WHERE p.return_id = r.id AND p.source = 'LABEL'
                           AND p.label_state IN ('REQUESTED', 'FAILED'))
      ORDER BY r.expires_at, r.id LIMIT :most
     """
-).bindparams(bindparam("now", type_=DateTime(timezone=True)))
+).bindparams(_NOW)
+_PUT_OFF = text("UPDATE returns SET put_off_until = :until WHERE id = :id").bindparams(
+    bindparam("id", type_=Uuid()), bindparam("until", type_=DateTime(timezone=True))
+)
 
 
 async def create(connection: AsyncConnection, found: Return, order: Order) -> str:
@@ -233,14 +242,19 @@ async def of_exchanges(connection: AsyncConnection, order_ids: Sequence[UUID]) -
     return {row.exchange_order_id: return_of(row) for row in rows}
 
 
-async def unjudged(connection: AsyncConnection, before: datetime, most: int) -> list[UUID]:
+async def unjudged(connection: AsyncConnection, before: datetime, now: datetime, most: int) -> list[UUID]:
     """Return returns that were asked for before a moment and not judged, the oldest first."""
-    return list(await connection.scalars(_UNJUDGED, {"before": before, "most": most}))
+    return list(await connection.scalars(_UNJUDGED, {"before": before, "now": now, "most": most}))
 
 
-async def unsettled(connection: AsyncConnection, most: int) -> list[UUID]:
+async def unsettled(connection: AsyncConnection, now: datetime, most: int) -> list[UUID]:
     """Return returns whose money can be decided on, or all of whose money has been given back."""
-    return list(await connection.scalars(_UNSETTLED, {"most": most}))
+    return list(await connection.scalars(_UNSETTLED, {"now": now, "most": most}))
+
+
+async def put_off(connection: AsyncConnection, return_id: UUID, until: datetime) -> None:
+    """Let no job try again before a moment what went wrong with a return."""
+    await connection.execute(_PUT_OFF, {"id": return_id, "until": until})
 
 
 async def late(connection: AsyncConnection, now: datetime, most: int) -> list[UUID]:
@@ -294,6 +308,8 @@ def return_of(row: Row[*tuple[Any, ...]]) -> Return:
         row.version,
         row.adjustment_minor,
         row.adjustment_reason,
+        row.surplus,
+        row.owes_replacement,
     )
 
 

@@ -140,6 +140,7 @@ async def _placed(connection: AsyncConnection, wanted: Wanted) -> tuple[Placed, 
         facts.tax_classes,
         tuple(one.status for one in parts.shipments),
         facts.capture_policy,
+        facts.told_of,
     )
     pairs = zip(wanted.added, refs, strict=True)
     return placed, [_goods(order, one, facts.offers.get(ref), at) for at, (one, ref) in enumerate(pairs)]

@@ -33,6 +33,7 @@ from persistence.return_policies import Facts
 from services import shipments
 from services.access import ActorKind
 from services.context import Environment, ServiceContext, Transaction
+from services.one_by_one import passed_over
 
 _log = structlog.get_logger(__name__)
 ASK_AGAIN = 5
@@ -115,7 +116,8 @@ class LockedReturns:
         as_asked: bool = False,
     ) -> Case:
         """Return all records of one of the returns."""
-        policies = [self.policies[line.order_line_id] for line in found.lines]
+        by_line = self.policies
+        policies = [by_line[line.order_line_id] for line in found.lines]
         return Case(
             self.placed.order,
             found,
@@ -131,6 +133,11 @@ class LockedReturns:
             {one.id: self.brings(one) for one in others(self.returns, found)},
             self.facts.actions,
         )
+
+    def kept_minor(self, found: Return | None = None) -> int:
+        """Return what the order's customer was let keep, but for one return: of this order and of others."""
+        returns = self.returns if found is None else others(self.returns, found)
+        return self.facts.kept_minor + sum(self.brings(one) for one in returns if one.keeps_items)
 
     def brings(self, earlier: Return) -> int:
         """Return what an earlier return has brought, or would bring as it was asked for."""
@@ -193,7 +200,7 @@ async def _with_rules(connection: AsyncConnection, placed: LockedFulfillment) ->
     found = (await rows.of_orders(connection, [order.id])).get(order.id, [])
     variants = [line.variant_id for line in placed.lines if line.variant_id is not None]
     skus = [line.sku for line in placed.lines]
-    facts = await return_policies.facts(connection, order.id, order.channel_id, variants, skus, order.email)
+    facts = await return_policies.facts(connection, order, variants, skus)
     claims = await claim_rows.of_order(connection, order.id)
     return LockedReturns(placed, tuple(found), facts, tuple(claims))
 
@@ -208,8 +215,15 @@ async def asked_of_providers(context: ServiceContext, order_id: UUID, attempt: i
 
 
 async def _records(environment: Environment, payments: Sequence[Payment]) -> dict[str, PaymentRecord | None]:
-    found = await asyncio.gather(*(_record(environment, one) for one in payments))
-    return {str(one.id): record for one, record in zip(payments, found, strict=True)}
+    asked = (_record(environment, one) for one in payments)
+    found = dict[str, PaymentRecord | None]()
+    for one, record in zip(payments, await asyncio.gather(*asked, return_exceptions=True), strict=True):
+        if isinstance(record, BaseException):
+            # What it said cannot be read: no word to rely on, and no reason to ask for ever.
+            passed_over("ask_for_record", one.id, record)
+            record = None
+        found[str(one.id)] = record
+    return found
 
 
 async def _record(environment: Environment, payment: Payment) -> PaymentRecord | None:

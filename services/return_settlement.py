@@ -5,7 +5,6 @@ finished by the payments' sweep, and the return closed by `settle_due`.
 """
 
 from dataclasses import replace
-from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
@@ -25,10 +24,17 @@ from domain.returns import MAX_NOTE_LENGTH, Return, ReturnStatus, return_event
 from persistence import payment_changes
 from persistence import returns as rows
 from persistence.idempotency import claim_for
-from services import audit, payment_calls, payment_facts, return_credit, return_exchanges, return_records
+from services import (
+    audit,
+    payment_calls,
+    payment_facts,
+    return_credit,
+    return_exchanges,
+    return_records,
+    return_sweeps,
+)
 from services.access import Permission, require
 from services.context import ServiceContext, Transaction
-from services.one_by_one import each
 from services.return_records import LockedReturns, Records
 
 MOST_AT_ONCE = 50
@@ -62,6 +68,9 @@ async def settle(context: ServiceContext, return_id: UUID) -> Return:
             found = await return_records.locked(transaction, return_id=return_id)
             before = found.named(return_id)
             if before.status is not ReturnStatus.INSPECTED or before.refund_verdict is not None:
+                return before
+            if before.transaction_ids:
+                # Staff were quicker, while providers were asked.
                 return before
             if found.fits(records):
                 asked = await _judged(context, transaction, found, before, records)
@@ -160,8 +169,8 @@ async def settle_due(context: ServiceContext) -> int:
     """Decide on the money of returns where nobody did yet, and close those that have all of it."""
     require(context.actor, Permission.RETURNS_WRITE)
     async with context.read() as connection:
-        found = await rows.unsettled(connection, MOST_AT_ONCE)
-    return await each("settle_returns", found, partial(settle, context))
+        found = await rows.unsettled(connection, context.now(), MOST_AT_ONCE)
+    return await return_sweeps.each(context, "settle_returns", found, settle)
 
 
 def _settled(

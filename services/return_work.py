@@ -2,17 +2,15 @@
 
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 from uuid import UUID
 
 from domain.return_parcels import ReturnWork
 from domain.returns import Return, ReturnStatus, return_event
 from persistence import return_work as rows
 from persistence import returns as return_rows
-from services import return_records
+from services import return_records, return_sweeps
 from services.access import Permission, require
 from services.context import ServiceContext
-from services.one_by_one import each
 
 MOST_AT_ONCE = 50
 """Returns one sweep looks at."""
@@ -32,7 +30,7 @@ async def remind_due(context: ServiceContext) -> int:
     require(context.actor, Permission.RETURNS_WRITE)
     async with context.read() as connection:
         found = await rows.to_remind(connection, context.now(), MOST_AT_ONCE)
-    return await each("remind_of_returns", found, partial(_remind, context))
+    return await return_sweeps.each(context, "remind_of_returns", found, _remind)
 
 
 async def _remind(context: ServiceContext, return_id: UUID) -> None:

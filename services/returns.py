@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
 from uuid import UUID
 
 from domain import return_quotes
@@ -23,15 +22,23 @@ from domain.returns import (
     Return,
     ReturnStatus,
     ReturnWish,
+    check_not_too_many,
     moved,
     return_event,
 )
 from persistence import returns as rows
 from persistence.idempotency import Claim, claim_for
-from services import audit, orders, return_exchanges, return_labels, return_records, return_settlement
+from services import (
+    audit,
+    orders,
+    return_exchanges,
+    return_labels,
+    return_records,
+    return_settlement,
+    return_sweeps,
+)
 from services.access import ActorKind, Permission, require
 from services.context import ServiceContext, Transaction
-from services.one_by_one import each
 from services.orders import OrderRef
 from services.return_records import LockedReturns
 
@@ -62,7 +69,9 @@ async def eligibility(
         found = await return_records.read(connection, order.id)
     now = context.now()
     eligible = found.eligible(now)
-    brings = return_quotes.quote(order, found.placed.lines, eligible, found.returns, asked, now)
+    brings = return_quotes.quote(
+        order, found.placed.lines, eligible, found.returns, asked, now, kept_minor=found.kept_minor()
+    )
     return order, eligible, brings
 
 
@@ -91,6 +100,8 @@ async def request(
         stored = await transaction.replay(claim)
         if stored is None:
             found = await return_records.locked(transaction, order_id=order_id, path="ref")
+            if not context.actor.may(Permission.RETURNS_WRITE):
+                check_not_too_many(found.returns)
             asked = await return_exchanges.named(transaction.connection, order_id, asked, wish)
             made = decide.request(
                 found.placed.order,
@@ -131,8 +142,9 @@ async def judge_due(context: ServiceContext) -> int:
     """Judge what was asked for and not judged, because its process ended; returns how many."""
     require(context.actor, Permission.RETURNS_WRITE)
     async with context.read() as connection:
-        found = await rows.unjudged(connection, context.now() - _JUDGED_BY_SWEEP_AFTER, MOST_AT_ONCE)
-    return await each("judge_returns", found, partial(judge, context))
+        now = context.now()
+        found = await rows.unjudged(connection, now - _JUDGED_BY_SWEEP_AFTER, now, MOST_AT_ONCE)
+    return await return_sweeps.each(context, "judge_returns", found, judge)
 
 
 async def decide_on(
@@ -177,7 +189,8 @@ async def cancel(
 
     def change(found: LockedReturns, before: Return, now: datetime) -> Return | None:
         if owner is not None and before.order_id != owner:
-            raise NotFound("the order has no such return", "id")
+            # As of one that does not exist: whose it is, is nobody else's business.
+            raise NotFound("no return has this id", "id")
         after = moved(before, ReturnStatus.CANCELED, now, expected_version=expected_version)
         return None if after is None else replace(after, note=note or before.note)
 
@@ -189,7 +202,7 @@ async def expire_due(context: ServiceContext) -> int:
     require(context.actor, Permission.RETURNS_WRITE)
     async with context.read() as connection:
         found = await rows.late(connection, context.now(), MOST_AT_ONCE)
-    return await each("expire_returns", found, partial(_expire, context))
+    return await return_sweeps.each(context, "expire_returns", found, _expire)
 
 
 async def find(context: ServiceContext, return_id: UUID) -> Return | None:
@@ -246,7 +259,7 @@ def _approved(found: LockedReturns, after: Return, now: datetime) -> Return:
     policies = found.policies
     days = max(policies[line.order_line_id].arrive_within_days for line in after.lines)
     worth = found.worth(after, as_asked=True).refund_minor
-    if return_quotes.is_kept(after, found.returns, policies, worth):
+    if return_quotes.is_kept(after, policies, found.kept_minor(after) + worth):
         kept = replace(after, keeps_items=True)
         return replace(moved(kept, ReturnStatus.INSPECTED, now) or kept, version=after.version)
     return replace(after, expires_at=now + timedelta(days=days))

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -106,8 +106,13 @@ def order_row(rows: Rows, case: Case, channel_id: UUID, **changes: Any) -> UUID:
     return UUID(str(rows.add(orders, **{**values, **changes})["id"]))
 
 
-def earlier_return(rows: Rows, world: World, earlier: Case, known: Mapping[str, UUID]) -> None:
-    """Write an earlier return as it ended; below the threshold the customer has kept what it was of."""
+def earlier_return(
+    rows: Rows, world: World, earlier: Case, known: Mapping[str, UUID], refunds: Sequence[UUID]
+) -> None:
+    """Write an earlier return as it ended; below the threshold the customer has kept what it was of.
+
+    `refunds` are the transactions by which its money was given back.
+    """
     at, outcome = instant(earlier["asked_at"]), None
     if earlier["outcome"] in OUTCOMES:
         outcome = earlier["outcome"]
@@ -125,6 +130,7 @@ def earlier_return(rows: Rows, world: World, earlier: Case, known: Mapping[str, 
         keeps_items=kept,
         verdict={"decision": "ASK_STAFF", "at": at.isoformat(), "findings": []},
         refund_minor=refund,
+        transaction_ids=list(refunds),
         created_at=at,
         closed_at=at + timedelta(minutes=5) if outcome else None,
     )

@@ -124,10 +124,10 @@ def _world(rows: Rows, case: Case, channel_id: UUID, location_code: str, known: 
     order_id = order_row(rows, case, channel_id)
     lines = _lines(rows, case, order_id, known)
     world = World(case, channel_id, order_id, case["order"]["number"], location_code, lines)
-    _payments(rows, world)
+    refunds = _payments(rows, world)
     _shipments(rows, world)
-    for earlier in case["earlier_returns"]:
-        earlier_return(rows, world, earlier, known)
+    for at, earlier in enumerate(case["earlier_returns"]):
+        earlier_return(rows, world, earlier, known, refunds.get(at, []))
     history(rows, case, channel_id, known)
     return world
 
@@ -161,9 +161,13 @@ def _lines(rows: Rows, case: Case, order_id: UUID, known: Mapping[str, UUID]) ->
     return found
 
 
-def _payments(rows: Rows, world: World) -> None:
-    """Write what was paid and what the provider has on record; of an unpaid order there is an intent."""
+def _payments(rows: Rows, world: World) -> dict[int, list[UUID]]:
+    """Write what was paid and what the provider has on record; of an unpaid order there is an intent.
+
+    Return by which refunds each earlier return was given back, by its position.
+    """
     order, told = world.case["order"], world.case["provider_record"]
+    refunds: dict[int, list[UUID]] = {}
     tenders = list(order["tenders"])
     if not tenders:
         tenders = [{"kind": "CARD", "amount": None}]
@@ -189,7 +193,14 @@ def _payments(rows: Rows, world: World) -> None:
             provider_reference=reference,
             created_at=instant(order["placed_at"]),
         )
-        for kind, amount in (("CAPTURE", taken), ("REFUND", given)):
+        by_hand = given
+        for at, earlier in enumerate(world.case["earlier_returns"]):
+            # Each of these cases is paid by one tender.
+            if given and earlier["outcome"] == "REFUNDED":
+                back = world.minor(earlier["refunded"])
+                by_hand -= back
+                refunds[at] = [_moved(rows, world, payment_id, "REFUND", back)]
+        for kind, amount in (("CAPTURE", taken), ("REFUND", by_hand)):
             if amount:
                 _moved(rows, world, payment_id, kind, amount)
         if tender["kind"] == "CARD":
@@ -198,13 +209,14 @@ def _payments(rows: Rows, world: World) -> None:
             for kind, amount in (("SPENT", -taken), ("RETURNED", given)):
                 if amount:
                     _movement(rows, world, UUID(reference), kind, amount, payment_id)
+    return refunds
 
 
-def _moved(rows: Rows, world: World, payment_id: UUID, kind: str, amount: int) -> None:
-    at = instant(world.case["order"]["placed_at"])
+def _moved(rows: Rows, world: World, payment_id: UUID, kind: str, amount: int) -> UUID:
+    at, made = instant(world.case["order"]["placed_at"]), new_id()
     rows.add(
         payment_transactions,
-        id=new_id(),
+        id=made,
         payment_id=payment_id,
         kind=kind,
         status="SUCCEEDED",
@@ -214,6 +226,7 @@ def _moved(rows: Rows, world: World, payment_id: UUID, kind: str, amount: int) -
         next_attempt_at=at,
         settled_at=at,
     )
+    return made
 
 
 def _charge(rows: Rows, world: World, told: Case, reference: str, whole: int) -> None:

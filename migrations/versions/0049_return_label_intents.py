@@ -1,14 +1,14 @@
 """Labels of returns are bought in the background: who waits for one is told, and staff may do otherwise.
 
 Revision ID: 0049
-Revises: 0047
+Revises: 0048
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0049"
-down_revision = "0047"
+down_revision = "0048"
 branch_labels = None
 depends_on = None
 

@@ -1,14 +1,14 @@
 """How far claims are granted by themselves is the shop's to say, and a claim may be withdrawn.
 
 Revision ID: 0050
-Revises: 0047
+Revises: 0049
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0050"
-down_revision = "0047"
+down_revision = "0049"
 branch_labels = None
 depends_on = None
 

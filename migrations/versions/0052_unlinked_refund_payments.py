@@ -1,14 +1,14 @@
 """Refunds without an order: paid by providers, once by a document, and linked to an order that is found.
 
 Revision ID: 0052
-Revises: 0047
+Revises: 0051
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0052"
-down_revision = "0047"
+down_revision = "0051"
 branch_labels = None
 depends_on = None
 

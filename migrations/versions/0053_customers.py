@@ -1,14 +1,14 @@
 """Customers sign in with a code that is mailed, or by the word of an app.
 
 Revision ID: 0053
-Revises: 0047
+Revises: 0052
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0053"
-down_revision = "0047"
+down_revision = "0052"
 branch_labels = None
 depends_on = None
 

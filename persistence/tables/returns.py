@@ -66,6 +66,8 @@ returns = Table(
     moment("decided_at", optional=True),
     moment("received_at", optional=True),
     moment("closed_at", optional=True),
+    # Until when no job tries again what went wrong with it.
+    moment("put_off_until", optional=True),
     # When the customer was reminded of sending it.
     moment("reminded_at", optional=True),
     Column("version", Integer, nullable=False, server_default="1"),
@@ -96,7 +98,8 @@ return_lines = Table(
     metadata,
     key(),
     Column("return_id", Uuid, ForeignKey("returns.id"), nullable=False, index=True),
-    Column("order_line_id", Uuid, ForeignKey("order_lines.id"), nullable=False, index=True),
+    # Not a foreign key: an edit may take a line away whose return was declined or given up.
+    Column("order_line_id", Uuid, nullable=False, index=True),
     Column("variant_id", Uuid, ForeignKey("variants.id"), index=True),
     text_column("sku"),
     Column("quantity", Integer, nullable=False),

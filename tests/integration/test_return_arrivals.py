@@ -6,13 +6,13 @@ from api.scalars import encode_id
 from domain.return_requests import AskedLine
 from domain.returns import ReturnReason, ReturnStatus
 from persistence.database import Database
-from services import return_arrivals, returns
+from services import return_arrivals, return_settlement, returns
 from services.access import Permission
 from services.orders import OrderRef
 from tests.cart_flows import run_sql
 from tests.checkouts import make_stocked_shop, till
 from tests.factories import data_of, make_app
-from tests.sent_back import DESK, arrived_order, ask_for, bring_back, let_return, lines_of, look_at
+from tests.sent_back import DESK, arrived_order, ask_for, bring_back, desk, let_return, lines_of, look_at
 
 _BLIND = """mutation ($input: ReturnReceiveBlindInput!) { returnReceiveBlind(input: $input) {
     return { id number status wish note verdict { decision findings { check } } lines { quantityReceived } }
@@ -112,6 +112,9 @@ async def test_surplus_is_found_stock_and_what_is_not_ours_is_none_and_neither_b
     assert wrong["userErrors"][0]["path"] == ["items", "0", "sku"]
     wrong = await record("none", {"sku": line.sku, "quantity": 0})
     assert wrong["userErrors"][0]["path"] == ["items", "0", "quantity"]
-    done = await look_at(database, here)
-    assert done.refund_minor == 1000, "one unit was asked for"
+    seen = await look_at(database, here)
+    # Somebody asks whether all of it was meant; one unit was asked for.
+    assert (seen.status, seen.transaction_ids, seen.surplus) == (ReturnStatus.INSPECTED, (), 3)
+    done = await return_settlement.refund(desk(database), seen.id, None, None, "money")
+    assert (done.status, done.refund_minor) == (ReturnStatus.CLOSED, 1000)
     assert await quality_control(database) == 2

@@ -120,7 +120,11 @@ def test_what_was_never_sent_is_for_staff_or_declined_where_the_shop_says_so() -
 
 def test_a_refund_under_way_is_no_disagreement_whether_or_not_the_provider_has_it() -> None:
     case = honest()
-    asked = replace(case, payments=[replace(case.payments[0], refunding_minor=WORTH)])
+    asked = replace(
+        case,
+        payments=[replace(case.payments[0], refunding_minor=WORTH)],
+        order=replace(case.order, return_refund_minor=WORTH),
+    )
     for refunded in (0, WORTH):
         assert judge(told(asked, refunded_minor=refunded), NOW).decision is Decision.APPROVE
     assert judge(told(asked, refunded_minor=WORTH + 1), NOW).decision is Decision.ASK_STAFF
