@@ -293,7 +293,7 @@ def moved(
 
     Raises IllegalTransition and VersionConflict.
     """
-    if not check_transition(TRANSITIONS, found.status, wanted, "the return"):
+    if not check_transition(TRANSITIONS, found.status, wanted, "the return", "id"):
         return None
     check_version(found.version, expected_version)
     after = replace(found, status=wanted, version=found.version + 1)
