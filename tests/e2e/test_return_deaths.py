@@ -95,7 +95,7 @@ async def test_a_refund_is_given_once_whichever_commit_its_worker_is_killed_at(
             await connection.execute(_OVERDUE)
             await workers.until_one_leads()
         await until(connection, _TOLD, 1)
-        given, letters = await connection.fetchrow(_GIVEN), await connection.fetch(_LETTERS)
+        (given,), letters = await connection.fetch(_GIVEN), await connection.fetch(_LETTERS)
 
     assert tuple(given) == (1, WORTH, 1, WORTH, 1, WORTH, 1)
     (letter,) = letters
