@@ -248,7 +248,7 @@ def decided(
 
     Raises IllegalTransition and VersionConflict.
     """
-    if not check_transition(TRANSITIONS, claim.status, wanted, "the claim"):
+    if not check_transition(TRANSITIONS, claim.status, wanted, "the claim", "id"):
         return None
     check_version(claim.version, expected_version)
     return replace(claim, status=wanted, note=note or claim.note, decided_at=now, version=claim.version + 1)

@@ -116,8 +116,9 @@ def checked(policy: ReturnPolicy) -> ReturnPolicy:
         raise InvalidInput("name an item or a tag, not both", "tag")
     if not 1 <= policy.arrive_within_days <= MAX_WINDOW_DAYS:
         raise InvalidInput(f"must be between 1 and {MAX_WINDOW_DAYS}", "arriveWithinDays")
+    if not 0 <= policy.window_days <= MAX_WINDOW_DAYS:
+        raise InvalidInput(f"must be between 0 and {MAX_WINDOW_DAYS}", "windowDays")
     for name, value, most in (
-        ("windowDays", policy.window_days, MAX_WINDOW_DAYS),
         ("restockingFeePercent", policy.restocking_fee, WHOLE),
         ("creditBonusPercent", policy.credit_bonus, WHOLE),
         ("labelFee", policy.label_fee_minor, MAX_AMOUNT_MINOR),

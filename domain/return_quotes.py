@@ -68,7 +68,7 @@ def quote(
     wanted = request(order, eligible, asked, ReturnWish.REFUND, None, NOBODY, now)
     policies = {one.line.id: one.policy for one in eligible}
     worth = valued(order, order_lines, wanted, [*returns, wanted], policies, as_asked=True)
-    kept = is_kept(wanted, policies, kept_minor + worth.refund_minor)
+    kept = is_kept(wanted, policies, kept_minor + worth.kept_minor)
     if kept:
         wanted = replace(wanted, keeps_items=True)
         worth = valued(order, order_lines, wanted, [*returns, wanted], policies, as_asked=True)

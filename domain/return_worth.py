@@ -55,6 +55,11 @@ class Worth:
         goods = sum(one.refund_minor for one in self.lines)
         return goods + self.shipping_minor - self.label_fee_minor
 
+    @property
+    def kept_minor(self) -> int:
+        """What is given back where the customer keeps it: nothing is sent, so no label is taken off."""
+        return self.refund_minor + self.label_fee_minor
+
 
 def worth_of(
     order: Order,

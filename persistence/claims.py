@@ -41,6 +41,7 @@ _TYPES: dict[str, TypeEngine[Any]] = {
     "after_id": Uuid(),
 }
 _NARROWED = {"status": "c.status = :status", "after_id": "(c.created_at, c.id) < (:after_at, :after_id)"}
+_BY_IDS = _select("WHERE c.id = ANY (:ids)").bindparams(bindparam("ids", type_=ARRAY(Uuid())))
 _CREATE = text(
     """
     WITH made AS (
@@ -184,6 +185,11 @@ async def by_id(connection: AsyncConnection, claim_id: UUID) -> Claim | None:
     """Return a claim, None where there is none."""
     row = (await connection.execute(_BY_ID, {"id": claim_id})).one_or_none()
     return None if row is None else _claim(row)
+
+
+async def by_ids(connection: AsyncConnection, ids: Sequence[UUID]) -> list[Claim]:
+    """Return those of these claims that there are."""
+    return [_claim(row) for row in await connection.execute(_BY_IDS, {"ids": list(ids)})]
 
 
 async def of_order(connection: AsyncConnection, order_id: UUID) -> list[Claim]:

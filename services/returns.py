@@ -258,7 +258,7 @@ def _approved(found: LockedReturns, after: Return, now: datetime) -> Return:
     """Return an approved return with its deadline, or INSPECTED where the customer keeps the items."""
     policies = found.policies
     days = max(policies[line.order_line_id].arrive_within_days for line in after.lines)
-    worth = found.worth(after, as_asked=True).refund_minor
+    worth = found.worth(after, as_asked=True).kept_minor
     if return_quotes.is_kept(after, policies, found.kept_minor(after) + worth):
         kept = replace(after, keeps_items=True)
         return replace(moved(kept, ReturnStatus.INSPECTED, now) or kept, version=after.version)

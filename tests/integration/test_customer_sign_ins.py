@@ -95,7 +95,7 @@ async def test_known_and_unknown_addresses_are_answered_alike(database: Database
     await session_of(database, "ada@example.com")
     shapes = []
     for email in ("ada@example.com", "nobody@example.com"):
-        answers = []
+        answers, asked = [], dict[str, Any]()
         with count_statements(database) as statements:
             for _ in range(2):
                 given = {"channel": shop.channel.slug, "email": email}
