@@ -4,6 +4,8 @@ The intents are written in the transaction that decides; what dies between that 
 finished by the payments' sweep, and the return closed by `settle_due`.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import NamedTuple
 from uuid import UUID
@@ -11,7 +13,7 @@ from uuid import UUID
 from domain import return_settlement as decide
 from domain import return_verdicts as verdicts
 from domain.kernel.changes import check_version
-from domain.kernel.errors import NotFound
+from domain.kernel.errors import AmountTooLarge, NotFound
 from domain.kernel.keys import check_key
 from domain.kernel.quantities import require_text
 from domain.orders import Order, payment_status
@@ -132,7 +134,8 @@ async def refund(
         if before.transaction_ids:
             check_not_decided(adjustment, before)
             known = await payment_changes.by_ids(transaction.connection, before.transaction_ids)
-            settlement = decide.retried(order, noted, list(known.values()), payments, now)
+            with _of_return():
+                settlement = decide.retried(order, noted, list(known.values()), payments, now)
         else:
             exchange = await return_exchanges.locked(transaction, noted)
             settlement = _settled(found, noted, exchange, transaction, by_staff=True, adjustment=adjustment)
@@ -183,17 +186,29 @@ def _settled(
     adjustment: AskedAdjustment | None = None,
 ) -> Settlement:
     order, worth = found.placed.order, found.worth(wanted)
-    return decide.settled(
-        order,
-        wanted,
-        worth,
-        found.placed.payments,
-        found.policies,
-        transaction.now,
-        by_staff=by_staff,
-        exchange=exchange,
-        adjustment=None if adjustment is None else checked(adjustment, worth, order.currency),
-    )
+    change = None if adjustment is None else checked(adjustment, worth, order.currency)
+    with _of_return():
+        return decide.settled(
+            order,
+            wanted,
+            worth,
+            found.placed.payments,
+            found.policies,
+            transaction.now,
+            by_staff=by_staff,
+            exchange=exchange,
+            adjustment=change,
+        )
+
+
+@contextmanager
+def _of_return() -> Iterator[None]:
+    """Name the return where less is left of its order's money: its input has no amount."""
+    try:
+        yield
+    except AmountTooLarge as error:
+        error.path = ("id",)
+        raise
 
 
 async def _write(

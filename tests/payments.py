@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from domain.kernel.money import Amount, Money
 from domain.orders import Order
 from domain.payments import Payment
-from domain.ports import Outcome, PaymentProvider, ProviderAnswer, ProviderTimeout
+from domain.ports import Outcome, PaymentProvider, PaymentRequest, ProviderAnswer, ProviderTimeout
 from persistence.database import Database
 from providers.payments.sandbox import SandboxPayments
 from services import ledger_reports, payment_changes
@@ -82,6 +82,9 @@ class Refuses(SandboxPayments):
 
 class Dies(SandboxPayments):
     """The real sandbox, in a process that dies after the intent and before the request."""
+
+    async def authorize(self, key: str, request: PaymentRequest) -> ProviderAnswer:
+        raise asyncio.CancelledError
 
     async def capture(self, key: str, reference: str, amount: Money) -> ProviderAnswer:
         raise asyncio.CancelledError

@@ -31,7 +31,7 @@ from services.payment_sweep import settle_due
 from tests.cart_flows import run_sql
 from tests.checkouts import Shop, events, later, till
 from tests.exchanged import another_article, exchange_for, exchange_shop, part_status, replacement_of
-from tests.payments import check_sums, staff
+from tests.payments import Dies, check_sums, staff
 from tests.sent_back import ask_for, bring_back, desk, look_at, shopper
 from tests.shipping import check_units, order_of, parts_of
 from tests.statements import count_statements
@@ -139,6 +139,44 @@ async def test_a_part_that_was_paid_goes_back_the_way_it_came(database: Database
     card, credit = (await parts_of(database, (await replacement_of(database, asked)).id)).payments
     assert card.status in {PaymentStatus.VOIDED, PaymentStatus.REFUNDED}
     assert credit.refunded_minor == 500
+    await _books(database)
+
+
+async def test_paid_and_given_up_at_once_it_is_one_of_the_two(database: Database) -> None:
+    shop, order, asked = await _dearer(database)
+    await look_at(database, await bring_back(database, asked, shop.locations[0].code))
+    racing: list[Any] = [_pay(database, order, asked) for _ in range(5)]
+    racing += [exchange_payments.expire_due(_days_on(database, 8)) for _ in range(3)]
+    answers = await asyncio.gather(*racing, return_exceptions=True)
+    while await settle_due(later(database)):
+        pass
+    paid = sum(isinstance(one, Created) for one in answers)
+    replacement = await replacement_of(database, asked)
+    payments = (await parts_of(database, replacement.id)).payments
+    if replacement.status is OrderStatus.OPEN:
+        assert paid == 1
+        assert await part_status(database, replacement) is FulfillmentOrderStatus.OPEN
+    else:
+        assert replacement.status is OrderStatus.CANCELED
+        assert all(one.captured_minor == one.given_back_minor for one in payments)
+    await _books(database)
+
+
+async def test_a_process_that_dies_while_it_is_paid_is_taken_over(database: Database) -> None:
+    shop, order, asked = await _dearer(database)
+    await look_at(database, await bring_back(database, asked, shop.locations[0].code))
+    context, ref = shopper(database, order, payment_providers={"sandbox": Dies(database.engine)})
+    key = str(uuid4())
+    with pytest.raises(asyncio.CancelledError):
+        await exchange_payments.pay(context, ref, asked.id, "sandbox", "ok", key)
+    # Nobody knows what became of it: it is not due again, and not given up.
+    assert (await _due(database, order, asked)).due_minor == 0
+    assert await exchange_payments.expire_due(_days_on(database, 8)) == 1
+    while await settle_due(later(database)):
+        pass
+    replacement = await replacement_of(database, asked)
+    assert (await _pay(database, order, asked, key=key)).payment.amount_minor == 300
+    assert await part_status(database, replacement) is FulfillmentOrderStatus.OPEN
     await _books(database)
 
 

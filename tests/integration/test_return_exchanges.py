@@ -7,6 +7,7 @@ import pytest
 
 from domain.catalog import VariantRef
 from domain.fulfillment import FulfillmentOrderStatus
+from domain.inventory import AdjustReason
 from domain.kernel.errors import InvalidInput, NotFound, VariantUnavailable
 from domain.orders import OrderPaymentStatus, OrderStatus
 from domain.return_requests import AskedLine
@@ -20,7 +21,7 @@ from domain.returns import (
 )
 from persistence.database import Database
 from persistence.returns import by_ids
-from services import order_payments, orders, return_settlement, returns, stock_ledger
+from services import inventory, order_payments, orders, return_settlement, returns, stock_ledger, stock_losses
 from services.access import Permission
 from services.context import ServiceContext
 from services.orders import OrderRef
@@ -28,7 +29,7 @@ from services.payment_sweep import settle_due
 from tests.cart_flows import run_sql
 from tests.checkouts import events, later, levels, make_stocked_shop, till
 from tests.exchanged import another_article, exchange_for, exchange_shop, part_status, replacement_of
-from tests.factories import make_app, make_variant
+from tests.factories import make_app, make_context, make_variant
 from tests.payments import Dies, Refuses, dollars, staff
 from tests.sent_back import arrived_order, ask_for, bring_back, desk, let_return, lines_of, look_at, shopper
 from tests.shipping import check_units, fulfill, part_at, parts_of
@@ -111,6 +112,27 @@ async def test_of_exchanges_at_once_for_the_last_unit_one_has_it(database: Datab
         database, "SELECT available, committed FROM stock_levels WHERE variant_id = :id", id=last.id
     )
     assert [(row.available, row.committed) for row in rows] == [(0, 1)]
+    await _sums(database)
+
+
+async def test_what_is_lost_after_it_was_reserved_is_paid_for_and_waits_until_there_is_another(
+    database: Database,
+) -> None:
+    shop, order = await exchange_shop(database)
+    wanted = await another_article(database, shop, "10", units=1)
+    asked = await exchange_for(database, order, wanted)
+    place = shop.locations[0].code
+    context, ref = make_context(database), VariantRef(id=wanted.id)
+    await inventory.adjust(context, ref, place, -1, AdjustReason.LOST, str(uuid4()))
+    done = await look_at(database, await bring_back(database, asked, place))
+    assert (done.status, done.credit_minor) == (ReturnStatus.CLOSED, 1000)
+    replacement = await replacement_of(database, asked)
+    assert replacement.payment_status is OrderPaymentStatus.PAID
+    assert await part_status(database, replacement) is FulfillmentOrderStatus.ON_HOLD
+
+    await inventory.adjust(context, ref, place, 1, AdjustReason.FOUND, str(uuid4()))
+    await stock_losses.refill(context)
+    assert await part_status(database, replacement) is FulfillmentOrderStatus.OPEN
     await _sums(database)
 
 

@@ -6,18 +6,18 @@ from uuid import uuid4
 
 import pytest
 
-from domain.kernel.errors import IllegalTransition
+from domain.kernel.errors import AmountTooLarge, IllegalTransition
 from domain.orders import Order
 from domain.payments import TransactionKind
 from domain.returns import LineOutcome, Return, ReturnStatus
 from persistence.database import Database
 from persistence.returns import by_ids
 from providers.payments.sandbox import SandboxPayments, charges
-from services import return_settlement
+from services import payment_changes, return_settlement, returns
 from services.payment_sweep import settle_due
 from tests.checkouts import events, later, make_stocked_shop
 from tests.integration.test_payment_facts import tell
-from tests.payments import Dies, Refuses, Silent, Unreachable, check_sums
+from tests.payments import Dies, Refuses, Silent, Unreachable, capture_at, check_sums, staff
 from tests.sent_back import arrived_order, ask_for, bring_back, desk, let_return, lines_of, look_at
 from tests.shipping import order_of, parts_of
 
@@ -116,6 +116,26 @@ async def test_what_a_provider_told_before_it_answered_is_not_given_twice(databa
     assert (found.status, found.refund_failure) == (ReturnStatus.CLOSED, None)
     assert (await parts_of(database, order.id)).payments[0].refunded_minor == 1000
     assert (await order_of(database, order.id)).return_refund_minor == 1000
+
+
+async def test_of_what_is_only_reserved_nothing_is_given_back_until_it_is_taken(database: Database) -> None:
+    await let_return(database)
+    shop = await make_stocked_shop(database, 10)
+    await capture_at(database, shop, "MANUAL")
+    order = await arrived_order(database, 2, shop=shop)
+    asked = await returns.decide_on(
+        desk(database), (await ask_for(database, order)).id, approve=True, note=None, expected_version=None
+    )
+    seen = await look_at(database, await bring_back(database, asked, shop.locations[0].code))
+    assert seen.status is ReturnStatus.INSPECTED
+    with pytest.raises(AmountTooLarge) as refused:
+        await return_settlement.refund(desk(database), seen.id, None, None, str(uuid4()))
+    assert (refused.value.left_minor, refused.value.path) == (0, ("id",))
+    (payment,) = (await parts_of(database, order.id)).payments
+    await payment_changes.capture(staff(database), payment.id, None, str(uuid4()))
+    done = await return_settlement.refund(desk(database), seen.id, None, None, str(uuid4()))
+    assert (done.status, done.refund_minor) == (ReturnStatus.CLOSED, 1000)
+    await check_sums(database)
 
 
 async def _refunded_by(database: Database, provider: type[SandboxPayments]) -> tuple[Order, Return]:

@@ -293,3 +293,46 @@ async def test_a_closed_return_stays_as_it_is(database: Database, order: Order) 
     assert (row.status, row.version) == ("CLOSED", closed.version)
     (charge,) = await run_sql(database, "SELECT refunded_minor FROM sandbox_charges")
     assert charge.refunded_minor == closed.refund_minor
+
+
+def adjusted(wrong: dict[str, Any], code: str, *path: str) -> tuple[dict[str, Any], str, list[str] | None]:
+    """Return an adjustment with one thing wrong with it, and how it is refused."""
+    good = {"deduct": {"amount": "1.00", "currency": "USD"}, "reason": "A part is missing."}
+    given = {"adjustment": {**good, **wrong}}
+    return given, code, None if code == "BAD_USER_INPUT" else ["adjustment", *path]
+
+
+def dollars(amount: Any, currency: str = "USD") -> dict[str, Any]:
+    return {"amount": amount, "currency": currency}
+
+
+async def test_an_adjustment_that_cannot_be_names_its_field(database: Database) -> None:
+    await let_return(database, auto_refund_most_minor=0)
+    order = await arrived_order(database, 2, shop=await make_stocked_shop(database, 5))
+    place = (await run_sql(database, "SELECT code FROM locations"))[0].code
+    async with desk(database) as shop:
+        asked = await ask_for(database, order, 2)
+        given = inputs(asked, place)
+        for mutation in ("returnApprove", "returnReceive", "returnInspect"):
+            await shop.send(mutation, given[mutation])
+        await shop.check(
+            "returnRefund",
+            given["returnRefund"],
+            [
+                adjusted({"reason": " "}, INVALID, "reason"),
+                adjusted({"reason": "\0"}, "BAD_USER_INPUT"),
+                adjusted({"reason": "r" * 501}, INVALID, "reason"),
+                adjusted({"deduct": None}, INVALID),
+                adjusted({"waive": dollars("1")}, INVALID),
+                adjusted({"deduct": dollars("25.01")}, "AMOUNT_TOO_LARGE", "deduct", "amount"),
+                adjusted({"deduct": None, "waive": dollars("1")}, "AMOUNT_TOO_LARGE", "waive", "amount"),
+                adjusted({"deduct": dollars("0")}, INVALID, "deduct", "amount"),
+                adjusted({"deduct": dollars("0.001")}, INVALID, "deduct", "amount"),
+                adjusted({"deduct": dollars("1E+30")}, INVALID, "deduct", "amount"),
+                adjusted({"deduct": dollars("NaN")}, INVALID, "deduct", "amount"),
+                adjusted({"deduct": dollars("1", "\0")}, "BAD_USER_INPUT"),
+                adjusted({"deduct": dollars("1", "EUR")}, INVALID, "deduct", "currency"),
+            ],
+        )
+    (row,) = await run_sql(database, "SELECT status, refund_minor FROM returns")
+    assert (row.status, row.refund_minor) == ("INSPECTED", 0)
