@@ -28,20 +28,26 @@ class Surplus:
     note: str | None = None
 
 
-def reopened(found: Return, returns: Sequence[Return], lines: Sequence[OrderLine]) -> Return:
+def reopened(
+    found: Return, returns: Sequence[Return], lines: Sequence[OrderLine], in_claims: Mapping[UUID, int]
+) -> Return:
     """Return a return to be received: one that was approved and expired, or was given up, is so again.
 
     Its units are here, whoever gave it up; what follows from them is judged as ever. Raises IllegalTransition
-    where they are in other returns by now.
+    where they are in other returns by now, or in claims that nobody has decided on (`in_claims`).
     """
     if found.status is not ReturnStatus.CANCELED or found.decided_at is None:
         return found
     taken = claimed(others(returns, found))
     sent = {line.id: line.quantity_shipped for line in lines}
     for line in found.lines:
-        if line.quantity > sent.get(line.order_line_id, 0) - taken.get(line.order_line_id, 0):
+        elsewhere = taken.get(line.order_line_id, 0) + in_claims.get(line.order_line_id, 0)
+        if line.quantity > sent.get(line.order_line_id, 0) - elsewhere:
             raise IllegalTransition(
-                "it is canceled, and its units are in other returns by now", found.status.value, (), "id"
+                "it is canceled, and its units are in other returns or claims by now",
+                found.status.value,
+                (),
+                "id",
             )
     return replace(found, status=ReturnStatus.APPROVED, closed_at=None)
 

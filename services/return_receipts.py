@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from domain import return_receipts as decide
+from domain.claims import pending
 from domain.inventory import Movement
 from domain.kernel.changes import check_version
 from domain.kernel.errors import NotFound
@@ -90,7 +91,7 @@ async def _write(
     found = await return_records.locked(transaction, return_id=return_id)
     before = found.named(return_id)
     check_version(before.version, expected_version)
-    ready = reopened(before, found.returns, found.placed.lines)
+    ready = reopened(before, found.returns, found.placed.lines, pending(found.claims))
     after, movements = decided(ready, transaction.now)
     order = replace(found.placed.order, version=found.placed.order.version + 1)
     await rows.save(transaction.connection, before, after, order)
