@@ -1,7 +1,5 @@
 """Units of claims among all else that may become of them: none twice, none forgotten."""
 
-import asyncio
-
 import pytest
 
 from domain.claims import ClaimKind, ClaimOutcome, ClaimStatus
@@ -112,17 +110,6 @@ async def test_only_a_place_that_sends_parcels_sends_again(database: Database) -
     parts = (await parts_of(database, order.id)).fulfillment_orders
     (again,) = [one for one in parts if one.id == made.fulfillment_order_id]
     assert again.location_id == shop.locations[1].id
-
-
-async def test_of_two_claims_for_the_last_unit_one_waits_and_nobody_is_told_an_error(
-    database: Database,
-) -> None:
-    await let_return(database)
-    shop = await make_stocked_shop(database, 3)
-    orders = [await arrived_order(database, 1, shop=shop) for _ in range(2)]
-    await run_sql(database, "UPDATE orders SET email = 'eve@example.com' WHERE id = :id", id=orders[0].id)
-    made = await asyncio.gather(*(claim(database, one, 1, DAMAGED, photos=PICTURE) for one in orders))
-    assert sorted(one.status for one in made) == [ClaimStatus.APPROVED, ClaimStatus.REQUESTED]
 
 
 async def test_an_imported_order_is_completed_again_when_what_was_sent_again_has_left(
