@@ -1,6 +1,6 @@
 """SQL of claims: rows in, dataclasses out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Boolean, DateTime, Row, Text, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.claim_arrivals import ClaimWork
 from domain.claim_policies import ClaimPolicy
 from domain.claims import Claim, ClaimKind, ClaimLine, ClaimOutcome, ClaimStatus
 from domain.orders import Order
@@ -19,7 +20,7 @@ from persistence.tables.base import JSON
 _COLUMNS = """
     c.id, c.number, c.order_id, c.shipment_id, c.kind, c.status, c.wish, c.created_at, c.created_by,
     c.description, c.photos, c.verdict, c.note, c.outcome, c.fulfillment_order_id, c.return_id,
-    c.decided_at, c.version,
+    c.decided_at, c.version, c.arrival_dismissed_at,
     (SELECT jsonb_agg(jsonb_build_array(l.id, l.order_line_id, l.sku, l.quantity) ORDER BY l.id)
        FROM claim_lines l WHERE l.claim_id = c.id) AS lines
 """
@@ -33,17 +34,29 @@ _OF_ORDER = _select("WHERE c.order_id = :order_id ORDER BY c.id").bindparams(
     bindparam("order_id", type_=Uuid())
 )
 _BY_ID = _select("WHERE c.id = :id").bindparams(bindparam("id", type_=Uuid()))
-_PAGE = _select(
-    """
-    WHERE (:status IS NULL OR c.status = :status)
-      AND (:after_id IS NULL OR (c.created_at, c.id) < (:after_at, :after_id))
-    ORDER BY c.created_at DESC, c.id DESC LIMIT :limit
-    """
-).bindparams(
-    bindparam("status", type_=Text()),
-    bindparam("after_id", type_=Uuid()),
-    bindparam("after_at", type_=DateTime(timezone=True)),
-)
+_CONDITIONS: Mapping[ClaimWork | None, str] = {
+    None: "true",
+    ClaimWork.TO_DECIDE: "c.status = 'REQUESTED' AND c.verdict IS NOT NULL",
+    ClaimWork.ARRIVED_AFTER_ALL: """
+        c.kind = 'LOST_IN_TRANSIT' AND c.status IN ('REQUESTED', 'APPROVED')
+        AND c.arrival_dismissed_at IS NULL
+        AND EXISTS (SELECT FROM shipments s WHERE s.id = c.shipment_id AND s.status = 'DELIVERED')
+    """,
+}
+_PAGES = {
+    work: _select(
+        f"""
+        WHERE {condition} AND (:status IS NULL OR c.status = :status)
+          AND (:after_id IS NULL OR (c.created_at, c.id) < (:after_at, :after_id))
+        ORDER BY c.created_at DESC, c.id DESC LIMIT :limit
+        """
+    ).bindparams(
+        bindparam("status", type_=Text()),
+        bindparam("after_id", type_=Uuid()),
+        bindparam("after_at", type_=DateTime(timezone=True)),
+    )
+    for work, condition in _CONDITIONS.items()
+}
 _CREATE = text(
     """
     WITH made AS (
@@ -71,14 +84,14 @@ _SAVE = text(
     WITH version AS (UPDATE orders SET version = :order_version WHERE id = :order_id)
     UPDATE claims SET status = :status, verdict = :verdict, note = :note, outcome = :outcome,
            fulfillment_order_id = :fulfillment_order_id, return_id = :return_id, decided_at = :decided_at,
-           version = :version
+           arrival_dismissed_at = :arrival_dismissed_at, version = :version
      WHERE id = :id
     """
 ).bindparams(
     *(bindparam(name, type_=Uuid()) for name in ("id", "order_id", "fulfillment_order_id", "return_id")),
     *(bindparam(name, type_=Text()) for name in ("note", "outcome")),
     bindparam("verdict", type_=JSON),
-    bindparam("decided_at", type_=DateTime(timezone=True)),
+    *(bindparam(name, type_=DateTime(timezone=True)) for name in ("decided_at", "arrival_dismissed_at")),
 )
 # What nobody has judged counts nowhere: whoever judges it counts this one.
 _BEFORE = (
@@ -178,6 +191,7 @@ async def save(connection: AsyncConnection, after: Claim, order: Order) -> None:
             "fulfillment_order_id": after.fulfillment_order_id,
             "return_id": after.return_id,
             "decided_at": after.decided_at,
+            "arrival_dismissed_at": after.arrival_dismissed_at,
             "version": after.version,
         },
     )
@@ -195,9 +209,13 @@ async def of_order(connection: AsyncConnection, order_id: UUID) -> list[Claim]:
 
 
 async def page(
-    connection: AsyncConnection, limit: int, after: tuple[datetime, UUID] | None, status: ClaimStatus | None
+    connection: AsyncConnection,
+    limit: int,
+    after: tuple[datetime, UUID] | None,
+    status: ClaimStatus | None,
+    work: ClaimWork | None,
 ) -> list[Claim]:
-    """Return claims from the newest on."""
+    """Return claims from the newest on; with `work` those that need a person for that."""
     after_at, after_id = after or (None, None)
     values = {
         "status": status.value if status else None,
@@ -205,7 +223,7 @@ async def page(
         "after_id": after_id,
         "limit": limit,
     }
-    return [_claim(row) for row in await connection.execute(_PAGE, values)]
+    return [_claim(row) for row in await connection.execute(_PAGES[work], values)]
 
 
 async def facts(connection: AsyncConnection, order: Order, claim: Claim) -> ClaimFacts:
@@ -268,4 +286,5 @@ def _claim(row: Row[*tuple[Any, ...]]) -> Claim:
         row.return_id,
         row.decided_at,
         row.version,
+        row.arrival_dismissed_at,
     )

@@ -2,13 +2,14 @@
 
 import pytest
 
-from domain.claims import ClaimKind, ClaimOutcome, ClaimStatus
+from domain.claim_arrivals import ClaimWork
+from domain.claims import Claim, ClaimKind, ClaimOutcome, ClaimStatus
 from domain.fulfillment import DeliveryMethod
 from domain.kernel.errors import IllegalTransition, InvalidInput
 from domain.orders import Order, OrderStatus
 from domain.returns import ReturnWish
 from persistence.database import Database
-from services import returns
+from services import claim_arrivals, claims, returns
 from services.access import Permission
 from tests.cart_flows import run_sql
 from tests.checkouts import make_stocked_shop, till
@@ -122,6 +123,27 @@ async def test_an_imported_order_is_completed_again_when_what_was_sent_again_has
     assert (await order_of(database, order.id)).status is OrderStatus.OPEN
     await _send(database, order)
     assert (await order_of(database, order.id)).status is OrderStatus.COMPLETED
+
+
+async def test_what_was_lost_and_arrives_after_all_stays_on_a_list_until_a_person_has_seen_to_it(
+    database: Database,
+) -> None:
+    await let_return(database)
+    order = await arrived_order(database, 2)
+    await let_be_lost(database, order, days=11)
+    made = await claim(database, order, 1, LOST)
+    with pytest.raises(IllegalTransition):
+        await claim_arrivals.dismiss(desk(database), made.id, None, None)
+
+    async def waiting() -> list[Claim]:
+        return await claims.page(desk(database), 10, None, None, ClaimWork.ARRIVED_AFTER_ALL)
+
+    assert await waiting() == []
+    await deliver(database, order.id)
+    assert [one.id for one in await waiting()] == [made.id]
+    seen = await claim_arrivals.dismiss(desk(database), made.id, "asked for it back", made.version)
+    assert (await claim_arrivals.dismiss(desk(database), made.id, None, made.version)).version == seen.version
+    assert (seen.note, await waiting()) == ("asked for it back", [])
 
 
 async def test_a_parcel_whose_carrier_contradicts_itself_is_looked_at(database: Database) -> None:
