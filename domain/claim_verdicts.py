@@ -17,7 +17,7 @@ from domain.orders import Order
 from domain.payments import Payment
 from domain.ports import PaymentRecord
 from domain.return_evidence import Decision, FindingOf, Record, VerdictOf
-from domain.return_verdicts import payments_compared
+from domain.return_verdicts import contradicts, payments_compared
 from domain.shipments import Shipment, ShipmentStatus
 
 
@@ -35,6 +35,8 @@ class ClaimCheck(StrEnum):
     """It lies where its customer is to collect it."""
     GOES_BACK = "GOES_BACK"
     DELIVERED = "DELIVERED"
+    CARRIER_CONTRADICTS = "CARRIER_CONTRADICTS"
+    """What was told of its arrival does not fit itself."""
     SAID_LOST_BUT_DELIVERED = "SAID_LOST_BUT_DELIVERED"
     NOT_ARRIVED = "NOT_ARRIVED"
     REPORTED_LATE = "REPORTED_LATE"
@@ -60,6 +62,7 @@ class ClaimCheck(StrEnum):
 
 _FOLLOWS = {
     ClaimCheck.ON_ITS_WAY: Decision.DECLINE,
+    ClaimCheck.CARRIER_CONTRADICTS: Decision.ASK_STAFF,
     ClaimCheck.NOT_ARRIVED: Decision.DECLINE,
     ClaimCheck.NOTHING_KNOWN: Decision.ASK_STAFF,
     ClaimCheck.WAITS_FOR_PICKUP: Decision.ASK_STAFF,
@@ -138,6 +141,7 @@ def _carrier(case: ClaimCase, now: datetime) -> ClaimFinding:
     if parcel.status is ShipmentStatus.DELIVERED:
         lost = case.claim.kind is ClaimKind.LOST_IN_TRANSIT
         check = ClaimCheck.SAID_LOST_BUT_DELIVERED if lost else ClaimCheck.DELIVERED
+        check = ClaimCheck.CARRIER_CONTRADICTS if contradicts(parcel, now) else check
     elif case.claim.kind is not ClaimKind.LOST_IN_TRANSIT:
         check = ClaimCheck.NOT_ARRIVED
     elif parcel.status in _UNCLEAR:

@@ -133,6 +133,8 @@ class Claim:
     """The return, of which nothing is sent back, by which the money is given back."""
     decided_at: datetime | None = None
     version: int = 1
+    arrival_dismissed_at: datetime | None = None
+    """When a person had seen to a parcel that was claimed as lost and arrived after all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,11 +205,14 @@ def check_nothing_shipped(order: Order, fulfillment_orders: Sequence[Fulfillment
 def is_complete(order: Order, payments: Sequence[Payment]) -> bool:
     """Say whether an open order has come to its end: all its units have left, and its money is taken.
 
-    One that was imported is history, and stays as it was told.
+    One that was imported was over by then: it is open only while something of it is sent again, and its money
+    is what it was told to be.
     """
     sent = order.fulfillment_status in {OrderFulfillmentStatus.FULFILLED, OrderFulfillmentStatus.DELIVERED}
-    if order.status is not OrderStatus.OPEN or order.imported or not sent:
+    if order.status is not OrderStatus.OPEN or not sent:
         return False
+    if order.imported:
+        return True
     captured = sum(payment.captured_minor for payment in payments if payment.counts)
     return captured - to_retake_minor(order, payments) >= order.total_minor
 

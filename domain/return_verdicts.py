@@ -185,7 +185,7 @@ def _carrier(case: Case) -> list[Finding]:
         if one.rest.delivered_units < units:
             facts.update(delivered=one.arrivals.delivered_units, claimed=one.claimed, parcels=parcels)
             found.append(case.finding(Record.CARRIER, Check.NOT_DELIVERED, **facts))
-    if any(_contradicts(one, case.found.created_at) for one in _carrying(case, wanted)):
+    if any(contradicts(one, case.found.created_at) for one in _carrying(case, wanted)):
         found.append(case.finding(Record.CARRIER, Check.CARRIER_CONTRADICTS, parcels=parcels))
     return found or [case.finding(Record.CARRIER, Check.DELIVERED, parcels=parcels)]
 
@@ -194,7 +194,7 @@ def _carrying(case: Case, wanted: set[Any]) -> list[Shipment]:
     return [one for one in case.shipments if any(line.order_line_id in wanted for line in one.lines)]
 
 
-def _contradicts(parcel: Shipment, now: datetime) -> bool:
+def contradicts(parcel: Shipment, now: datetime) -> bool:
     """Say whether a carrier's word of a parcel does not fit itself: then it is no evidence."""
     if parcel.status in {ShipmentStatus.RETURN_TO_SENDER, ShipmentStatus.EXCEPTION}:
         return True

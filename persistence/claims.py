@@ -1,6 +1,6 @@
 """SQL of claims: rows in, dataclasses out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -11,6 +11,7 @@ from sqlalchemy import ARRAY, Boolean, DateTime, Row, Text, Uuid, bindparam, tex
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
+from domain.claim_arrivals import ClaimWork
 from domain.claim_policies import ClaimPolicy
 from domain.claims import Claim, ClaimKind, ClaimLine, ClaimOutcome, ClaimStatus
 from domain.orders import Order
@@ -21,7 +22,7 @@ from persistence.tables.base import JSON
 _COLUMNS = """
     c.id, c.number, c.order_id, c.shipment_id, c.kind, c.status, c.wish, c.created_at, c.created_by,
     c.description, c.photos, c.verdict, c.note, c.outcome, c.fulfillment_order_id, c.return_id,
-    c.decided_at, c.version,
+    c.decided_at, c.version, c.arrival_dismissed_at,
     (SELECT jsonb_agg(jsonb_build_array(l.id, l.order_line_id, l.sku, l.quantity) ORDER BY l.id)
        FROM claim_lines l WHERE l.claim_id = c.id) AS lines
 """
@@ -42,6 +43,15 @@ _TYPES: dict[str, TypeEngine[Any]] = {
 }
 _NARROWED = {"status": "c.status = :status", "after_id": "(c.created_at, c.id) < (:after_at, :after_id)"}
 _BY_IDS = _select("WHERE c.id = ANY (:ids)").bindparams(bindparam("ids", type_=ARRAY(Uuid())))
+_CONDITIONS: Mapping[ClaimWork | None, str] = {
+    None: "true",
+    ClaimWork.TO_DECIDE: "c.status = 'REQUESTED' AND c.verdict IS NOT NULL",
+    ClaimWork.ARRIVED_AFTER_ALL: """
+        c.kind = 'LOST_IN_TRANSIT' AND c.status IN ('REQUESTED', 'APPROVED')
+        AND c.arrival_dismissed_at IS NULL
+        AND EXISTS (SELECT FROM shipments s WHERE s.id = c.shipment_id AND s.status = 'DELIVERED')
+    """,
+}
 _CREATE = text(
     """
     WITH made AS (
@@ -69,14 +79,14 @@ _SAVE = text(
     WITH version AS (UPDATE orders SET version = :order_version WHERE id = :order_id)
     UPDATE claims SET status = :status, verdict = :verdict, note = :note, outcome = :outcome,
            fulfillment_order_id = :fulfillment_order_id, return_id = :return_id, decided_at = :decided_at,
-           version = :version
+           arrival_dismissed_at = :arrival_dismissed_at, version = :version
      WHERE id = :id
     """
 ).bindparams(
     *(bindparam(name, type_=Uuid()) for name in ("id", "order_id", "fulfillment_order_id", "return_id")),
     *(bindparam(name, type_=Text()) for name in ("note", "outcome")),
     bindparam("verdict", type_=JSON),
-    bindparam("decided_at", type_=DateTime(timezone=True)),
+    *(bindparam(name, type_=DateTime(timezone=True)) for name in ("decided_at", "arrival_dismissed_at")),
 )
 # What nobody has judged counts nowhere: whoever judges it counts this one.
 _BEFORE = (
@@ -176,6 +186,7 @@ async def save(connection: AsyncConnection, after: Claim, order: Order) -> None:
             "fulfillment_order_id": after.fulfillment_order_id,
             "return_id": after.return_id,
             "decided_at": after.decided_at,
+            "arrival_dismissed_at": after.arrival_dismissed_at,
             "version": after.version,
         },
     )
@@ -198,13 +209,18 @@ async def of_order(connection: AsyncConnection, order_id: UUID) -> list[Claim]:
 
 
 async def page(
-    connection: AsyncConnection, limit: int, after: tuple[datetime, UUID] | None, status: ClaimStatus | None
+    connection: AsyncConnection,
+    limit: int,
+    after: tuple[datetime, UUID] | None,
+    status: ClaimStatus | None,
+    work: ClaimWork | None,
 ) -> list[Claim]:
-    """Return claims from the newest on."""
+    """Return claims from the newest on; with `work` those that need a person for that."""
     values: dict[str, Any] = {} if status is None else {"status": status.value}
     if after is not None:
         values["after_at"], values["after_id"] = after
-    return [_claim(row) for row in await connection.execute(_page(*values), {**values, "limit": limit})]
+    statement = _page(work, *values)
+    return [_claim(row) for row in await connection.execute(statement, {**values, "limit": limit})]
 
 
 async def facts(connection: AsyncConnection, order: Order, claim: Claim) -> ClaimFacts:
@@ -243,10 +259,12 @@ async def place_with(
     return found
 
 
-@lru_cache(maxsize=8)
-def _page(*narrowed: str) -> Any:
+@lru_cache(maxsize=16)
+def _page(work: ClaimWork | None, *narrowed: str) -> Any:
     """Return the statement of a page, with no condition that an index does not lead to."""
-    conditions = " AND ".join(sql for name, sql in _NARROWED.items() if name in narrowed) or "true"
+    conditions = " AND ".join(
+        [_CONDITIONS[work], *(_NARROWED[name] for name in narrowed if name in _NARROWED)]
+    )
     return _select(f"WHERE {conditions} ORDER BY c.created_at DESC, c.id DESC LIMIT :limit").bindparams(
         *(bindparam(name, type_=_TYPES[name]) for name in narrowed)
     )
@@ -276,4 +294,5 @@ def _claim(row: Row[*tuple[Any, ...]]) -> Claim:
         row.return_id,
         row.decided_at,
         row.version,
+        row.arrival_dismissed_at,
     )

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from domain import claim_verdicts as verdicts
 from domain import claims as decide
+from domain.claim_arrivals import ClaimWork
 from domain.claim_policies import policy_for
 from domain.claim_verdicts import ClaimCase
 from domain.claims import Claim, ClaimKind, ClaimOutcome, ClaimStatus, claim_event
@@ -89,13 +90,13 @@ async def create(context: ServiceContext, ref: OrderRef, wanted: Wanted, key: st
             transaction.emit(claim_event("ClaimRequested", order, made, now))
             transaction.answer({"claim": str(made.id)})
     if made is None:
-        return await _by_id(context, UUID((stored or {})["claim"]))
+        return await by_id(context, UUID((stored or {})["claim"]))
     return await judge(context, made.id)
 
 
 async def judge(context: ServiceContext, claim_id: UUID) -> Claim:
     """Decide on a claim that nobody has decided on, by all records of its parcel; raises NotFound."""
-    after = await _by_id(context, claim_id)
+    after = await by_id(context, claim_id)
     for attempt in range(return_records.ASK_AGAIN + 1):
         records = None
         # What is refunded is compared when its money is given back.
@@ -138,7 +139,7 @@ async def approve(
     note = None if note is None else require_text(note, MAX_NOTE_LENGTH, "note")
     facts = [str(claim_id), outcome, location_code, note, expected_version]
     key_claim = _key(context, "claimApprove", key, facts)
-    order_id = (await _by_id(context, claim_id)).order_id
+    order_id = (await by_id(context, claim_id)).order_id
     async with context.transaction() as transaction:
         stored = await transaction.replay(key_claim)
         found = await return_records.locked(transaction, order_id=order_id)
@@ -169,7 +170,7 @@ async def decline(
     """
     require(context.actor, Permission.RETURNS_WRITE)
     note = None if note is None else require_text(note, MAX_NOTE_LENGTH, "note")
-    order_id = (await _by_id(context, claim_id)).order_id
+    order_id = (await by_id(context, claim_id)).order_id
     async with context.transaction() as transaction:
         found = await return_records.locked(transaction, order_id=order_id)
         before = found.claim(claim_id)
@@ -177,7 +178,7 @@ async def decline(
         if after is None:
             return before
         await audit.record(transaction, "ClaimDeclined", "claim", claim_id, before, after)
-        return await _save(transaction, found, after, "ClaimDeclined")
+        return await save(transaction, found, after, "ClaimDeclined")
 
 
 async def find(context: ServiceContext, claim_id: UUID) -> Claim | None:
@@ -195,12 +196,16 @@ async def of_order(context: ServiceContext, ref: OrderRef) -> list[Claim]:
 
 
 async def page(
-    context: ServiceContext, size: int, after: tuple[datetime, UUID] | None, status: ClaimStatus | None
+    context: ServiceContext,
+    size: int,
+    after: tuple[datetime, UUID] | None,
+    status: ClaimStatus | None,
+    work: ClaimWork | None,
 ) -> list[Claim]:
     """Return claims from the newest on, one more than the page has if there are more; for staff."""
     require(context.actor, Permission.RETURNS_READ)
     async with context.read() as connection:
-        return await rows.page(connection, size + 1, after, status)
+        return await rows.page(connection, size + 1, after, status, work)
 
 
 async def _judged(
@@ -218,10 +223,10 @@ async def _judged(
     sold_out = before.wish is ClaimOutcome.RESHIP and place is None
     if verdict.decision is Decision.ASK_STAFF or (verdict.decision is Decision.APPROVE and sold_out):
         after = replace(judged, version=before.version + 1)
-        return await _save(transaction, found, after, "ClaimNeedsReview", soldOut=sold_out)
+        return await save(transaction, found, after, "ClaimNeedsReview", soldOut=sold_out)
     if verdict.decision is Decision.DECLINE:
         declined = decide.decided(judged, ClaimStatus.DECLINED, None, transaction.now, None)
-        return await _save(transaction, found, declined or judged, "ClaimDeclined")
+        return await save(transaction, found, declined or judged, "ClaimDeclined")
     granted = decide.decided(judged, ClaimStatus.APPROVED, None, transaction.now, None)
     return await _granted(transaction, found, granted or judged, before.wish, place)
 
@@ -298,7 +303,7 @@ async def _refunded(transaction: Transaction, found: LockedReturns, approved: Cl
     await return_rows.save(connection, asked, made, order)
     after = replace(approved, outcome=ClaimOutcome.REFUND, return_id=made.id)
     facts = {"returnId": str(made.id), "outcome": ClaimOutcome.REFUND.value}
-    return await _save(transaction, found, after, "ClaimApproved", **facts)
+    return await save(transaction, found, after, "ClaimApproved", **facts)
 
 
 async def _settled(context: ServiceContext, after: Claim, *, by_staff: bool = False) -> Claim:
@@ -353,9 +358,10 @@ async def _named_place(
     return place
 
 
-async def _save(
+async def save(
     transaction: Transaction, found: LockedReturns, after: Claim, kind: str, **facts: Any
 ) -> Claim:
+    """Write a changed claim of a locked order, with the event that tells of it."""
     order = _one_on(found)
     await rows.save(transaction.connection, after, order)
     transaction.emit(claim_event(kind, order, after, transaction.now, **facts))
@@ -366,7 +372,8 @@ def _one_on(found: LockedReturns) -> Order:
     return replace(found.placed.order, version=found.placed.order.version + 1)
 
 
-async def _by_id(context: ServiceContext, claim_id: UUID) -> Claim:
+async def by_id(context: ServiceContext, claim_id: UUID) -> Claim:
+    """Return a claim for a use case that has checked who asks; raises NotFound."""
     async with context.read() as connection:
         found = await rows.by_id(connection, claim_id)
     if found is None:

@@ -11,6 +11,7 @@ from api.scalars import decode_id
 from api.schema.claim_changes import (
     CarrierChargePayload,
     ClaimApproveInput,
+    ClaimArrivalDismissInput,
     ClaimCancelInput,
     ClaimChargeCarrierInput,
     ClaimCreateInput,
@@ -27,11 +28,12 @@ from api.schema.claims import (
     Claim,
     ClaimConnection,
     ClaimStatus,
+    ClaimWork,
 )
 from api.schema.orders import OrderRef
 from domain.kernel.errors import NotFound
 from domain.kernel.pages import DEFAULT_PAGE_SIZE
-from services import carrier_claims, claim_cancellations, claims
+from services import carrier_claims, claim_arrivals, claim_cancellations, claims
 from services.access import Permission
 
 
@@ -55,10 +57,11 @@ class ClaimsQuery:
         status: ClaimStatus | None = None,  # type: ignore[valid-type]
         first: int | None = DEFAULT_PAGE_SIZE,
         after: str | None = None,
+        work: ClaimWork | None = None,  # type: ignore[valid-type]
     ) -> ClaimConnection | None:
-        """Claims, newest first; those that wait for staff with status REQUESTED."""
+        """Claims, newest first; with `work` those that need a person."""
         request = page_request(NEWEST, KEY, first, after)
-        found = await claims.page(info.context.service, request.size, request.after, status)
+        found = await claims.page(info.context.service, request.size, request.after, status, work)
         return ClaimConnection.of(found, request)
 
     @query(Permission.RETURNS_READ)
@@ -119,6 +122,18 @@ class ClaimsMutation:
             input.expected_version,
         )
         return ClaimPayload(claim=Claim.of(canceled))
+
+    @mutation(ClaimPayload, Permission.RETURNS_WRITE)
+    async def claim_arrival_dismiss(
+        self,
+        info: Info,
+        input: ClaimArrivalDismissInput,  # noqa: A002
+    ) -> ClaimPayload | None:
+        """Say that the arrival of what was claimed as lost has been seen to."""
+        seen = await claim_arrivals.dismiss(
+            info.context.service, decode_id(CLAIM, input.id, "id"), input.note, input.expected_version
+        )
+        return ClaimPayload(claim=Claim.of(seen))
 
     @mutation(CarrierChargePayload, Permission.LEDGER_WRITE)
     async def claim_charge_carrier(

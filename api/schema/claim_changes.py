@@ -87,6 +87,15 @@ class ClaimCancelInput:
 
 
 @strawberry.input
+class ClaimArrivalDismissInput:
+    """A claim whose parcel arrived after all, and what was done about that."""
+
+    id: strawberry.ID
+    note: str | None = None
+    expected_version: int | None = None
+
+
+@strawberry.input
 class ClaimChargeCarrierInput:
     """What the carrier of a granted claim's parcel is charged."""
 

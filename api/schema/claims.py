@@ -13,7 +13,7 @@ from api.pagination import PageInfo, PageRequest, cursor
 from api.scalars import encode_id
 from api.schema.returns import ReturnDecision, ReturnRecord
 from api.schema.values import Money, Node
-from domain import carrier_claims, claim_verdicts
+from domain import carrier_claims, claim_arrivals, claim_verdicts
 from domain import claims as domain
 from domain.return_evidence import VerdictOf
 from services.access import Permission
@@ -27,6 +27,7 @@ KEY = (datetime, UUID)
 ClaimKind = strawberry.enum(domain.ClaimKind, description="What is wrong with a parcel.")
 ClaimStatus = strawberry.enum(domain.ClaimStatus, description="Life of a claim.")
 ClaimOutcome = strawberry.enum(domain.ClaimOutcome, description="What the customer gets for it.")
+ClaimWork = strawberry.enum(claim_arrivals.ClaimWork, description="Why claims need a person.")
 ClaimCheck = strawberry.enum(claim_verdicts.ClaimCheck, description="What a record says of a claim.")
 
 
@@ -94,6 +95,9 @@ class Claim(Node):
     )
     created_at: datetime
     decided_at: datetime | None
+    arrival_dismissed_at: datetime | None = strawberry.field(
+        description="When staff had seen to a parcel that was claimed as lost and arrived after all."
+    )
     row: strawberry.Private[domain.Claim]
 
     @classmethod
@@ -123,6 +127,7 @@ class Claim(Node):
             return_id=encode_id("Return", returned) if returned else None,
             created_at=found.created_at,
             decided_at=found.decided_at,
+            arrival_dismissed_at=found.arrival_dismissed_at,
             row=found,
         )
 

@@ -51,10 +51,21 @@ def upgrade() -> None:
         postgresql_nulls_not_distinct=True,
     )
     _let(f"{_STATUSES} CANCELED")
+    op.add_column("claims", sa.Column("arrival_dismissed_at", sa.DateTime(timezone=True), nullable=True))
+    op.create_index(
+        "ix_claims_lost",
+        "claims",
+        ["created_at", "id"],
+        unique=False,
+        postgresql_where="kind = 'LOST_IN_TRANSIT' AND status IN ('REQUESTED', 'APPROVED')"
+        " AND arrival_dismissed_at IS NULL",
+    )
 
 
 def downgrade() -> None:
     """Forget the limits; what was withdrawn is declined then."""
+    op.drop_index("ix_claims_lost", "claims")
+    op.drop_column("claims", "arrival_dismissed_at")
     op.execute("UPDATE claims SET status = 'DECLINED' WHERE status = 'CANCELED'")
     _let(_STATUSES)
     op.drop_index("uq_claim_policies_scope", "claim_policies")

@@ -41,6 +41,8 @@ claims = Table(
     moment("created_at"),
     moment("decided_at", optional=True),
     Column("version", Integer, nullable=False, server_default="1"),
+    # When a person had seen to a parcel that was claimed as lost and arrived after all.
+    moment("arrival_dismissed_at", optional=True),
     one_of("kind", ClaimKind),
     one_of("status", ClaimStatus),
     one_of("wish", ClaimOutcome),
@@ -48,6 +50,13 @@ claims = Table(
     CheckConstraint("(outcome IS NOT NULL) = (status = 'APPROVED')", name="approved"),
     Index("ix_claims_created_at", "created_at", "id"),
     Index("ix_claims_status", "status", "created_at", "id"),
+    Index(
+        "ix_claims_lost",
+        "created_at",
+        "id",
+        postgresql_where="kind = 'LOST_IN_TRANSIT' AND status IN ('REQUESTED', 'APPROVED')"
+        " AND arrival_dismissed_at IS NULL",
+    ),
 )
 
 claim_lines = Table(

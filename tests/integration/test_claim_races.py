@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import TypeVar
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 
 from domain.claim_verdicts import ClaimCheck
 from domain.claims import ClaimKind, ClaimOutcome, ClaimStatus
+from domain.orders import Order
 from domain.return_evidence import Check, Decision
 from domain.returns import Return, ReturnStatus
 from persistence import claims as rows
@@ -16,6 +18,7 @@ from persistence import return_policies
 from persistence import returns as return_rows
 from persistence.database import Database
 from services import claims, returns
+from tests.cart_flows import run_sql
 from tests.checkouts import make_stocked_shop
 from tests.claimed import PICTURE, checks_of, claim
 from tests.lock_waits import until_waiting
@@ -30,15 +33,8 @@ async def test_of_claims_of_several_orders_judged_at_once_as_many_are_granted_as
 ) -> None:
     await let_return(database)
     shop = await make_stocked_shop(database, 20)
-    made = []
-    for _ in range(3):
-        order = await arrived_order(database, 1, shop=shop)
-        # All of them are made before the first is judged.
-        process = Mortal(database, 1, Death.AFTER)
-        with pytest.raises(Died):
-            await claim(process, order, 1, ClaimKind.DAMAGED, ClaimOutcome.REFUND, photos=PICTURE)
-        async with database.read() as connection:
-            made += [one.id for one in await rows.of_order(connection, order.id)]
+    orders = [await arrived_order(database, 1, shop=shop) for _ in range(3)]
+    made = [await _not_judged(database, one, ClaimOutcome.REFUND) for one in orders]
 
     judged = await _at_once(database, [claims.judge(desk(database), one) for one in made])
 
@@ -70,6 +66,30 @@ async def test_of_returns_of_several_orders_at_once_the_rate_stops_as_many_as_on
     waiting = [one for one in made if one.status is ReturnStatus.REQUESTED]
     assert (len(made) - len(waiting), len(waiting)) == (2, 2)
     assert all(one.keeps_items for one in made if one not in waiting)
+
+
+async def test_of_two_claims_for_the_last_unit_one_waits_and_nobody_is_told_an_error(
+    database: Database,
+) -> None:
+    await let_return(database)
+    shop = await make_stocked_shop(database, 3)
+    orders = [await arrived_order(database, 1, shop=shop) for _ in range(2)]
+    # Of two buyers, who are judged side by side.
+    await run_sql(database, "UPDATE orders SET email = 'eve@example.com' WHERE id = :id", id=orders[0].id)
+    made = [await _not_judged(database, one, ClaimOutcome.RESHIP) for one in orders]
+
+    judged = await _at_once(database, [claims.judge(desk(database), one) for one in made])
+
+    assert sorted(one.status for one in judged) == [ClaimStatus.APPROVED, ClaimStatus.REQUESTED]
+
+
+async def _not_judged(database: Database, order: Order, wish: ClaimOutcome) -> UUID:
+    """Return a claim whose process ended as soon as it was made."""
+    process = Mortal(database, 1, Death.AFTER)
+    with pytest.raises(Died):
+        await claim(process, order, 1, ClaimKind.DAMAGED, wish, photos=PICTURE)
+    async with database.read() as connection:
+        return (await rows.of_order(connection, order.id))[-1].id
 
 
 async def _judged(database: Database, asked: Return) -> Return:
