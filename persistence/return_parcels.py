@@ -44,7 +44,9 @@ _PUT = text(
            tracking_url = excluded.tracking_url, drop_off_code = excluded.drop_off_code,
            label_state = excluded.label_state, label_generation = excluded.label_generation,
            announced_at = excluded.announced_at, label_attempts = 0, label_requested_at = NULL,
-           label_next_attempt_at = NULL, label_error_code = NULL, label_error = NULL, next_poll_at = NULL
+           label_next_attempt_at = NULL, label_error_code = NULL, label_error = NULL, next_poll_at = NULL,
+           estimated_at = NULL, delivered_at = NULL, told_at = NULL, position = NULL,
+           created_at = excluded.created_at
     """
 ).bindparams(
     bindparam("location_id", type_=Uuid()),

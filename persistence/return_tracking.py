@@ -45,7 +45,7 @@ _SAVE = text(
 # Another number was typed: what was told of the one before is of no parcel of ours.
 _FORGET = text(
     """
-    UPDATE tracking_events SET state = 'SET_ASIDE', reason = 'OTHER_NUMBER', return_parcel_id = NULL
+    UPDATE tracking_events SET state = 'SET_ASIDE', reason = 'UNKNOWN_PARCEL', return_parcel_id = NULL
      WHERE return_parcel_id = :parcel_id
     """
 ).bindparams(bindparam("parcel_id", type_=Uuid()))

@@ -178,7 +178,7 @@ async def cancel(
 
     def change(found: LockedReturns, before: Return, now: datetime) -> Return | None:
         if owner is not None and before.order_id != owner:
-            raise NotFound("the order has no such return", "id")
+            raise NotFound("no return has this id", "id")
         after = moved(before, ReturnStatus.CANCELED, now, expected_version=expected_version)
         return None if after is None else replace(after, note=note or before.note)
 

@@ -3,12 +3,16 @@
 from typing import Any
 from uuid import UUID
 
+import pytest
+
+from domain.kernel.errors import InvalidInput
 from domain.notifications import NotificationKind
+from domain.return_parcels import ReturnShipping
 from domain.return_policies import LabelPayer
 from domain.shipments import LabelState
 from persistence.database import Database
 from providers.carriers.sandbox_record import parcels
-from services import return_labels, returns
+from services import return_labels, return_shipping, returns
 from services.access import ANONYMOUS, Permission
 from tests.cart_flows import run_sql
 from tests.factories import data_of, make_app, make_context
@@ -93,6 +97,33 @@ async def test_the_label_of_a_return_that_is_given_up_goes_back(database: Databa
     (sold,) = await parcels(database.engine)
     assert sold.voided_at is not None
     assert (await parcel_of(database, found)).label_state is LabelState.VOIDED
+
+
+async def test_a_label_that_went_back_is_not_printed_any_more(database: Database) -> None:
+    found = await labeled_return(database)
+    await returns.cancel(staff(database), None, found.id, None, None)
+    await return_labels.buy_due(staff(database))
+    (row,) = await run_sql(database, "SELECT token_generation FROM orders WHERE id = :id", id=found.order_id)
+    own = make_context(database).environment.tokens.sign("order", found.order_id, row.token_generation)
+    answer = await data_of(database, _RETURNS, {"ref": {"token": own}}, ANONYMOUS)
+    (shown,) = answer["order"]["returns"]
+    assert (shown["label"]["state"], shown["label"]["documentUrl"]) == ("VOIDED", None)
+
+
+async def test_a_service_is_of_its_own_carrier(database: Database) -> None:
+    await let_return(database)
+    order = await sent_by_sandbox(database)
+    await run_sql(database, "UPDATE shipments SET provider = 'table_rate' RETURNING id")
+    clerk = staff(database)
+    await return_shipping.set_for(clerk, None, None, ReturnShipping(provider="sandbox"))
+    found = await with_label(database, order)
+    parcel = await parcel_of(database, found)
+    assert parcel.refusal is not None
+    assert parcel.refusal[0] == "service_missing", "what the other carrier calls its service says nothing"
+    for code in ("\0", " ", "x" * 101):
+        with pytest.raises(InvalidInput) as refused:
+            await return_labels.purchase(clerk, found.id, "sandbox", code, key())
+        assert refused.value.path == ("serviceCode",)
 
 
 async def test_the_label_of_what_expired_is_kept_for_two_weeks(database: Database) -> None:
