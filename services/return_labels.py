@@ -54,15 +54,19 @@ async def plan(
     return await _plan(context, transaction, found, after)
 
 
+async def plan_due(context: ServiceContext) -> int:
+    """Plan what a process of an earlier version has approved and not planned; returns how many."""
+    async with context.read() as connection:
+        unplanned = await rows.unplanned(connection, _MOST_PLANNED)
+    return await each("plan_returns", unplanned, partial(_plan_now, context))
+
+
 async def buy_due(context: ServiceContext) -> int:
     """Buy labels that nobody is asking for now, and give others back; returns how many were looked at.
 
-    Also plans what an earlier version has approved. Safe beside other sweeps and after any death.
+    Safe beside other sweeps and beside staff who buy one, and after any death.
     """
-    async with context.read() as connection:
-        unplanned = await rows.unplanned(connection, _MOST_PLANNED)
-    looked_at = await each("plan_returns", unplanned, partial(_plan_now, context))
-    return looked_at + await return_label_calls.settle_due(context)
+    return await return_label_calls.settle_due(context)
 
 
 async def purchase(
