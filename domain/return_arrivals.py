@@ -62,10 +62,9 @@ def checked_surplus(
             raise InvalidInput(f"must be between 1 and {MAX_SURPLUS}", *at, "quantity")
         if not foreign and one.sku not in ours:
             raise NotFound("no article of ours has this SKU: say notOurs if it is none", *at, "sku")
-        if foreign and not 1 <= len(one.sku.strip()) <= MAX_SKU_LENGTH:
-            raise InvalidInput(f"say what it is, in up to {MAX_SKU_LENGTH} characters", *at, "sku")
+        sku = require_text(one.sku, MAX_SKU_LENGTH, *at, "sku") if foreign else one.sku
         note = None if one.note is None else require_text(one.note, MAX_NOTE_LENGTH, *at, "note")
-        found.append(replace(one, variant_id=None if foreign else ours[one.sku], note=note))
+        found.append(replace(one, sku=sku, variant_id=None if foreign else ours[one.sku], note=note))
     return found
 
 

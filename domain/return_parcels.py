@@ -223,9 +223,9 @@ def asked_again(
             (),
             "id",
         )
-    anew = replace(parcel, generation=parcel.generation + 1, refusal=None)
+    anew = replace(parcel, created_at=now, generation=parcel.generation + 1, refusal=None, asked_at=None)
     if late:
-        anew = replace(anew, id=new_id(), created_at=now, asked_at=None)
+        anew = replace(anew, id=new_id())
     if provider is None:
         announced_at = parcel.announced_at or now
         return replace(

@@ -44,7 +44,9 @@ _PUT = text(
            tracking_url = excluded.tracking_url, drop_off_code = excluded.drop_off_code,
            label_state = excluded.label_state, label_generation = excluded.label_generation,
            announced_at = excluded.announced_at, label_attempts = 0, label_requested_at = NULL,
-           label_next_attempt_at = NULL, label_error_code = NULL, label_error = NULL, next_poll_at = NULL
+           label_next_attempt_at = NULL, label_error_code = NULL, label_error = NULL, next_poll_at = NULL,
+           estimated_at = NULL, delivered_at = NULL, told_at = NULL, position = NULL,
+           created_at = excluded.created_at
     """
 ).bindparams(
     bindparam("location_id", type_=Uuid()),
@@ -74,13 +76,15 @@ _UNPLANNED = text(
      ORDER BY r.created_at, r.id LIMIT :most
     """
 )
-# The label of what was given up goes back, of what only expired some days later: it may be on its way. One
-# that is still to be bought is not, once all is here.
+# The label of what was given up goes back, of what only expired some days later: it may be on its way. So
+# does one that nobody used, some days after all is done. One that is still to be bought is not, once all is
+# here or goes without it.
 _GIVEN_UP = """
     (p.source = 'FORMER'
      OR (r.status = 'CANCELED'
          AND (r.expires_at IS NULL OR r.closed_at < r.expires_at OR r.closed_at <= :kept_since))
-     OR (p.label_state = 'REQUESTED' AND r.status IN ('RECEIVED', 'INSPECTED', 'CLOSED')))
+     OR (p.label_state = 'PURCHASED' AND r.status = 'CLOSED' AND r.closed_at <= :kept_since)
+     OR (p.label_state = 'REQUESTED' AND r.status IN ('IN_TRANSIT', 'RECEIVED', 'INSPECTED', 'CLOSED')))
 """
 _DUE = f"""
     (p.label_state = 'REQUESTED'

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, DateTime, Text, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.return_parcels import ReturnParcel
+from domain.return_parcels import KEEP_EXPIRED_LABELS, ReturnParcel
 from domain.shipments import ShipmentStatus
 from domain.tracking import TrackingFact
 from persistence.tracking import Polled
@@ -45,16 +45,19 @@ _SAVE = text(
 # Another number was typed: what was told of the one before is of no parcel of ours.
 _FORGET = text(
     """
-    UPDATE tracking_events SET state = 'SET_ASIDE', reason = 'OTHER_NUMBER', return_parcel_id = NULL
+    UPDATE tracking_events SET state = 'SET_ASIDE', reason = 'UNKNOWN_PARCEL', return_parcel_id = NULL
      WHERE return_parcel_id = :parcel_id
     """
 ).bindparams(bindparam("parcel_id", type_=Uuid()))
-# Also of a label that nobody scanned yet: customers do not say when they hand a parcel in.
+# Also of a label that nobody scanned yet: customers do not say when they hand a parcel in. And of what
+# expired or was given up, as long as its label may still be used: it may be on its way all the same.
 _POLL = text(
     """
     WITH due AS (
         SELECT p.id FROM return_parcels p JOIN returns r ON r.id = p.return_id
-         WHERE r.status IN ('APPROVED', 'IN_TRANSIT') AND p.provider = ANY (:providers)
+         WHERE (r.status IN ('APPROVED', 'IN_TRANSIT')
+                OR (r.status = 'CANCELED' AND r.closed_at > :ended_since AND p.label_state <> 'VOIDED'))
+           AND p.provider = ANY (:providers)
            AND p.tracking_number IS NOT NULL AND p.status NOT IN ('DELIVERED', 'CANCELED')
            AND (p.next_poll_at <= :now OR (p.next_poll_at IS NULL AND p.created_at <= :made_until))
          ORDER BY p.next_poll_at NULLS FIRST, p.id LIMIT :most FOR NO KEY UPDATE OF p SKIP LOCKED
@@ -64,7 +67,7 @@ _POLL = text(
     """
 ).bindparams(
     bindparam("providers", type_=ARRAY(Text)),
-    *(bindparam(name, type_=_MOMENT) for name in ("now", "made_until", "leased_until")),
+    *(bindparam(name, type_=_MOMENT) for name in ("now", "made_until", "leased_until", "ended_since")),
 )
 _POLLED = text("UPDATE return_parcels SET next_poll_at = :next_poll_at WHERE id = :id").bindparams(
     bindparam("next_poll_at", type_=_MOMENT)
@@ -113,6 +116,7 @@ async def lease_polls(
         "now": now,
         "made_until": now - timedelta(hours=1),
         "leased_until": now + lease,
+        "ended_since": now - KEEP_EXPIRED_LABELS,
         "most": most,
     }
     return [Polled(*row) for row in await connection.execute(_POLL, values)]

@@ -37,8 +37,8 @@ _STORE = text(
 ).bindparams(_NOW, bindparam("shipment_id", type_=Uuid()))
 # By the carrier's own name of the parcel, or else by its number; one that was typed in names no provider.
 # What is no parcel that goes out may be one that comes back; there too the carrier's own name goes first, as
-# customers type numbers. Staff name it by our id: what they told is applied also where the server ended right
-# after it was stored.
+# customers type numbers: of one that several have, the label that has it is meant, else who named it first.
+# Staff name it by our id: what they told is applied also where the server ended right after it was stored.
 _LEASE = text(
     """
     WITH due AS (
@@ -61,10 +61,11 @@ _LEASE = text(
                 SELECT p.id FROM return_parcels p
                  WHERE p.provider = due.provider AND p.provider_reference = due.reference) back ON true
           LEFT JOIN LATERAL (
-                SELECT p.id FROM return_parcels p
+                SELECT p.id FROM return_parcels p JOIN returns r ON r.id = p.return_id
                  WHERE p.tracking_number = due.tracking_number
                    AND (p.provider = due.provider OR p.provider IS NULL)
-                 ORDER BY p.provider NULLS LAST, p.id DESC LIMIT 1) typed ON true
+                 ORDER BY p.source = 'OWN', r.closed_at IS NOT NULL, p.provider NULLS LAST, p.created_at, p.id
+                 LIMIT 1) typed ON true
           CROSS JOIN LATERAL (
                 SELECT coalesce(due.shipment_id, named.id, CASE WHEN back.id IS NULL THEN numbered.id END)
                        AS shipment_id) ours

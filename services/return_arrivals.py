@@ -24,6 +24,7 @@ from persistence import returns as return_rows
 from persistence.idempotency import claim_for
 from services import audit, orders, return_records
 from services.access import Permission, require
+from services.carts import findable
 from services.context import ServiceContext, Transaction
 from services.orders import OrderRef
 
@@ -103,7 +104,9 @@ async def record_surplus(
         decide.check_arrived(one)
         location_id = await _place(transaction, location_code)
         named = [
-            VariantRef(sku=item.sku) for item, foreign in zip(items, not_ours, strict=True) if not foreign
+            findable(VariantRef(sku=item.sku))
+            for item, foreign in zip(items, not_ours, strict=True)
+            if not foreign
         ]
         known = await catalog.variants_by_ref(transaction.connection, named)
         ours = {ref.sku: variant.id for ref, variant in known.items() if ref.sku is not None}

@@ -37,6 +37,9 @@ _LOOK_AGAIN_SECONDS = 0.5
 _CALLS = 3
 _TO_RECORD = timedelta(seconds=1)
 
+# Also the rest of what has come in part may be sent with it.
+_WANTED_IN = frozenset({ReturnStatus.APPROVED, ReturnStatus.PARTIALLY_RECEIVED})
+
 _log = structlog.get_logger(__name__)
 
 
@@ -180,7 +183,7 @@ async def _conclude(context: ServiceContext, ask: ReturnLabelAsk, label: Label) 
         one = found.named(ask.return_id)
         kept = await rows.keep(transaction.connection, ask, label, transaction.now)
         # Of what was given up meanwhile, or is done otherwise, nobody is told: its label goes back.
-        if kept is None or kept.source is not ParcelSource.LABEL or one.status is not ReturnStatus.APPROVED:
+        if kept is None or kept.source is not ParcelSource.LABEL or one.status not in _WANTED_IN:
             return
         after = decide.ready(one, transaction.now, waited=kept.announced)
         told = {"provider": ask.provider, "trackingNumber": label.tracking_number}
@@ -215,7 +218,7 @@ async def _ask_later(context: ServiceContext, ask: ReturnLabelAsk) -> None:
         if ask.is_late(transaction.now):
             found = await return_records.locked(transaction, return_id=ask.return_id)
             one = found.named(ask.return_id)
-            waits = one.status is ReturnStatus.APPROVED
+            waits = one.status in _WANTED_IN
             if waits and await rows.announce(transaction.connection, ask, transaction.now):
                 await tell(transaction, found, one, one, "ReturnLabelDelayed", provider=ask.provider)
         again_at = transaction.now + decide.pause_after(ask.attempts)

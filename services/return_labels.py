@@ -14,6 +14,7 @@ from domain.carrier_ports import ReturnLabeler
 from domain.kernel.errors import InvalidInput, NotFound
 from domain.kernel.ids import new_id
 from domain.kernel.keys import check_key
+from domain.kernel.quantities import require_text
 from domain.orders import Order
 from domain.return_parcels import ParcelSource, ReturnParcel
 from domain.returns import Return, ReturnStatus
@@ -32,6 +33,8 @@ from services.one_by_one import each
 from services.return_records import LockedReturns
 
 DOCUMENT_TOKEN = "return document"  # noqa: S105 - the kind of token, not one
+LONGEST_SERVICE = 100
+"""Longest name of a carrier's service, in characters."""
 PATIENCE_SECONDS = 3.0
 """How long staff wait for a label that the job is buying at the moment."""
 _LOOK_AGAIN_SECONDS = 0.1
@@ -51,15 +54,19 @@ async def plan(
     return await _plan(context, transaction, found, after)
 
 
+async def plan_due(context: ServiceContext) -> int:
+    """Plan what a process of an earlier version has approved and not planned; returns how many."""
+    async with context.read() as connection:
+        unplanned = await rows.unplanned(connection, _MOST_PLANNED)
+    return await each("plan_returns", unplanned, partial(_plan_now, context))
+
+
 async def buy_due(context: ServiceContext) -> int:
     """Buy labels that nobody is asking for now, and give others back; returns how many were looked at.
 
-    Also plans what an earlier version has approved. Safe beside other sweeps and after any death.
+    Safe beside other sweeps and beside staff who buy one, and after any death.
     """
-    async with context.read() as connection:
-        unplanned = await rows.unplanned(connection, _MOST_PLANNED)
-    looked_at = await each("plan_returns", unplanned, partial(_plan_now, context))
-    return looked_at + await return_label_calls.settle_due(context)
+    return await return_label_calls.settle_due(context)
 
 
 async def purchase(
@@ -74,6 +81,8 @@ async def purchase(
     require(context.actor, Permission.RETURNS_WRITE)
     if provider is not None and not isinstance(context.environment.carriers.get(provider), ReturnLabeler):
         raise InvalidInput("is no carrier that sells labels for returns", "provider")
+    if service_code is not None:
+        service_code = require_text(service_code, LONGEST_SERVICE, "serviceCode")
     scope = f"returnLabelPurchase:{context.actor.label}"
     claim = claim_for(scope, check_key(key), [str(return_id), provider, service_code])
     async with context.transaction() as transaction:
@@ -149,12 +158,14 @@ def _planned(
     sells = isinstance(context.environment.carriers.get(provider or ""), ReturnLabeler)
     if not sells or not decide.label_is_ours(one, found.policies):
         return replace(parcel, drop_off_code=_code(context, one), announced_at=transaction.now)
+    # What another carrier calls its service says nothing to this one.
+    same = out is not None and out.provider == provider
     return replace(
         parcel,
         label_state=LabelState.REQUESTED,
         provider=provider,
-        carrier=known.carrier if out and out.provider == provider else provider,
-        service_code=said.service_code or known.service_code,
+        carrier=known.carrier if same else provider,
+        service_code=said.service_code or (known.service_code if same else None),
     )
 
 
@@ -173,7 +184,9 @@ async def _do_otherwise(
     parcel = _plan_of(await rows.of_returns(transaction.connection, [return_id]), return_id)
     if parcel is None or one.status is not ReturnStatus.APPROVED:
         raise NotFound("nothing is to be sent for it", "id")
-    service, now = service_code or parcel.service_code, transaction.now
+    service, now = service_code, transaction.now
+    if service is None and parcel.provider == provider:
+        service = parcel.service_code
     anew = decide.asked_again(parcel, provider, service, _code(context, one), now)
     if anew.id != parcel.id:
         await rows.retire(transaction.connection, parcel.id)

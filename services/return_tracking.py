@@ -57,7 +57,7 @@ async def name_parcel(
         found = await return_records.locked(transaction, return_id=return_id)
         one = found.named(return_id)
         if owner not in {None, one.order_id}:
-            raise NotFound("the order has no such return", "id")
+            raise NotFound("no return has this id", "id")
         parcels = (await parcel_rows.of_returns(transaction.connection, [return_id])).get(return_id, [])
         known = next((parcel for parcel in parcels if parcel.source is ParcelSource.OWN), None)
         if known is not None and (known.carrier, known.tracking_number) == (carrier, number):

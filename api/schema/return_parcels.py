@@ -11,7 +11,7 @@ from api.schema.labels import LabelFormat, LabelRefusal, LabelState
 from api.schema.tracking import ShipmentStatus
 from api.schema.values import Address, Money
 from domain import return_parcels as domain
-from domain import returns
+from domain import returns, shipments
 from persistence.return_surplus import Unexpected
 from services import return_labels
 from services.access import Permission
@@ -62,7 +62,8 @@ class ReturnLabel:
     async def document_url(self, info: Info) -> str | None:
         """Return the link to the label's document."""
         document_id = self.parcel.document_id
-        if document_id is None:
+        # One that went back to its carrier sends nothing any more.
+        if document_id is None or self.parcel.label_state is not shipments.LabelState.PURCHASED:
             return None
         found = await info.context.loaders.returns().load(self.parcel.return_id)
         assert found is not None, "a foreign key holds every parcel to its return"  # noqa: S101

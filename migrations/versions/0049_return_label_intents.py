@@ -40,6 +40,11 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("source <> 'FORMER'"),
     )
+    # Of labels that are in use nobody asks.
+    _index_labels(
+        "label_state IN ('REQUESTED', 'FAILED')"
+        " OR (label_state = 'PURCHASED' AND status = 'LABEL_CREATED' AND label_kept_at IS NULL)"
+    )
     _let_kinds(f"{_KINDS} {_NEW} {_LAST}")
 
 
@@ -57,7 +62,18 @@ def downgrade() -> None:
         "uq_return_parcels_return_id_source", "return_parcels", ["return_id", "source"], unique=True
     )
     _let_sources("LABEL OWN")
+    _index_labels("label_state IN ('REQUESTED', 'PURCHASED', 'FAILED')")
     op.drop_column("return_parcels", "announced_at")
+
+
+def _index_labels(condition: str) -> None:
+    op.drop_index("ix_return_parcels_label", "return_parcels")
+    op.create_index(
+        "ix_return_parcels_label",
+        "return_parcels",
+        ["label_next_attempt_at", "id"],
+        postgresql_where=sa.text(condition),
+    )
 
 
 def _let_sources(sources: str) -> None:

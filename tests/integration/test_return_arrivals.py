@@ -110,6 +110,9 @@ async def test_surplus_is_found_stock_and_what_is_not_ours_is_none_and_neither_b
     assert await quality_control(database) == 3
     wrong = await record("wrong", {"sku": "unheard of", "quantity": 1})
     assert wrong["userErrors"][0]["path"] == ["items", "0", "sku"]
+    for sku, foreign in (("\0", False), ("a\0b", True), (" ", True)):
+        wrong = await record(f"unstorable {sku!r}", {"sku": sku, "quantity": 1, "notOurs": foreign})
+        assert wrong["userErrors"][0]["path"] == ["items", "0", "sku"]
     wrong = await record("none", {"sku": line.sku, "quantity": 0})
     assert wrong["userErrors"][0]["path"] == ["items", "0", "quantity"]
     seen = await look_at(database, here)

@@ -225,6 +225,32 @@ async def test_who_waits_for_a_label_is_not_hurried_and_has_the_whole_time_once_
     assert again.expires_at - clock.now() > given - timedelta(minutes=1)
 
 
+async def test_of_many_who_look_at_once_one_buys(database: Database) -> None:
+    await let_return(database)
+    found = await ask_for(database, await sent_by_sandbox(database), **carriers(database))
+    assert sum(await asyncio.gather(*(return_labels.buy_due(staff(database)) for _ in range(5)))) == 1
+    assert len(await parcels(database.engine)) == 1
+    assert (await kinds(database, found)).count("ReturnReadyToSend") == 1
+
+
+async def test_a_return_that_is_given_up_while_its_label_is_bought_gets_none(database: Database) -> None:
+    await let_return(database)
+    order = await sent_by_sandbox(database)
+    found = await ask_for(database, order, **carriers(database))
+
+    class Slow(SandboxCarrier):
+        async def buy_return_label(self, key: str, request: LabelRequest) -> Label:
+            await returns.cancel(staff(database), None, found.id, None, None)
+            return await super().buy_return_label(key, request)
+
+    await return_labels.buy_due(staff(database, **carriers(database, Slow(database.engine))))
+    await return_labels.buy_due(staff(database))
+    (sold,) = await parcels(database.engine)
+    assert sold.voided_at is not None
+    assert (await kinds(database, found))[-1] == "ReturnCanceled"
+    assert await letters(database, order) == [K.RETURN_CANCELED]
+
+
 async def test_a_label_nobody_needs_any_more_is_not_bought(database: Database) -> None:
     await let_return(database)
     shop = await make_stocked_shop(database, 20)

@@ -3,12 +3,17 @@
 from typing import Any
 from uuid import UUID
 
+import pytest
+
+from domain.kernel.errors import InvalidInput
 from domain.notifications import NotificationKind
+from domain.return_parcels import ReturnShipping
 from domain.return_policies import LabelPayer
+from domain.returns import ReturnStatus
 from domain.shipments import LabelState
 from persistence.database import Database
 from providers.carriers.sandbox_record import parcels
-from services import return_labels, returns
+from services import return_labels, return_shipping, returns
 from services.access import ANONYMOUS, Permission
 from tests.cart_flows import run_sql
 from tests.factories import data_of, make_app, make_context
@@ -36,9 +41,10 @@ _RETURNS = """query ($ref: OrderRef!) { order(ref: $ref) { returns { number stat
 async def test_what_an_earlier_version_approved_is_planned_by_the_sweep(database: Database) -> None:
     found = await labeled_return(database)
     await run_sql(database, "DELETE FROM return_parcels RETURNING id")
-    assert await return_labels.buy_due(staff(database)) == 2
+    assert await return_labels.plan_due(staff(database)) == 1
+    assert await return_labels.plan_due(staff(database)) == 0
+    assert await return_labels.buy_due(staff(database)) == 1
     assert (await parcel_of(database, found)).label_state is LabelState.PURCHASED
-    assert await return_labels.buy_due(staff(database)) == 0
 
 
 async def test_what_the_customer_pays_alone_is_dropped_off_with_a_code(database: Database) -> None:
@@ -95,14 +101,45 @@ async def test_the_label_of_a_return_that_is_given_up_goes_back(database: Databa
     assert (await parcel_of(database, found)).label_state is LabelState.VOIDED
 
 
-async def test_the_label_of_what_expired_is_kept_for_two_weeks(database: Database) -> None:
+async def test_a_label_that_went_back_is_not_printed_any_more(database: Database) -> None:
+    found = await labeled_return(database)
+    await returns.cancel(staff(database), None, found.id, None, None)
+    await return_labels.buy_due(staff(database))
+    (row,) = await run_sql(database, "SELECT token_generation FROM orders WHERE id = :id", id=found.order_id)
+    own = make_context(database).environment.tokens.sign("order", found.order_id, row.token_generation)
+    answer = await data_of(database, _RETURNS, {"ref": {"token": own}}, ANONYMOUS)
+    (shown,) = answer["order"]["returns"]
+    assert (shown["label"]["state"], shown["label"]["documentUrl"]) == ("VOIDED", None)
+
+
+async def test_a_service_is_of_its_own_carrier(database: Database) -> None:
+    await let_return(database)
+    order = await sent_by_sandbox(database)
+    await run_sql(database, "UPDATE shipments SET provider = 'table_rate' RETURNING id")
+    clerk = staff(database)
+    await return_shipping.set_for(clerk, None, None, ReturnShipping(provider="sandbox"))
+    found = await with_label(database, order)
+    parcel = await parcel_of(database, found)
+    assert parcel.refusal is not None
+    assert parcel.refusal[0] == "service_missing", "what the other carrier calls its service says nothing"
+    for code in ("\0", " ", "x" * 101):
+        with pytest.raises(InvalidInput) as refused:
+            await return_labels.purchase(clerk, found.id, "sandbox", code, key())
+        assert refused.value.path == ("serviceCode",)
+
+
+@pytest.mark.parametrize("status", [ReturnStatus.CANCELED, ReturnStatus.CLOSED])
+async def test_the_label_of_what_expired_or_went_otherwise_is_kept_for_two_weeks(
+    database: Database, status: ReturnStatus
+) -> None:
     found = await labeled_return(database)
     for days, state in ((1, LabelState.PURCHASED), (15, LabelState.VOIDED)):
         await run_sql(
             database,
-            "UPDATE returns SET status = 'CANCELED', expires_at = now() - make_interval(days => :days),"
+            "UPDATE returns SET status = :status, expires_at = now() - make_interval(days => :days),"
             " closed_at = now() - make_interval(days => :days) + interval '1 hour' RETURNING id",
             days=days,
+            status=status.value,
         )
         await return_labels.buy_due(staff(database))
         assert (await parcel_of(database, found)).label_state is state

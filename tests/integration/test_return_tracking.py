@@ -7,13 +7,16 @@ from typing import Any
 import pytest
 
 from api.scalars import encode_id
-from domain.kernel.errors import IllegalTransition
+from domain.carrier_ports import TrackingUpdate
+from domain.kernel.errors import IllegalTransition, NotFound
+from domain.kernel.ids import new_id
+from domain.return_parcels import ParcelSource
 from domain.returns import Return, ReturnStatus
 from domain.shipments import ShipmentStatus
 from persistence import tracking as rows
 from persistence.database import Database
 from providers.carriers.sandbox_record import ParcelEvent, ParcelRecord
-from services import return_work, returns, tracking
+from services import return_tracking, return_work, returns, tracking
 from services.access import ANONYMOUS
 from tests.cart_flows import run_sql
 from tests.factories import data_of
@@ -149,6 +152,61 @@ async def test_a_shopper_names_their_own_parcel_and_it_is_followed(database: Dat
     await apply(database, clock=ahead)
     assert (await now(database, found)).status is ReturnStatus.IN_TRANSIT
     assert (await name("SB3"))["userErrors"][0]["code"] == "ILLEGAL_TRANSITION"
+
+
+async def test_a_number_that_somebody_else_typed_too_moves_the_parcel_that_has_it(database: Database) -> None:
+    victim = await labeled_return(database)
+    label = await parcel_of(database, victim)
+    thief = await with_label(database, await sent_by_sandbox(database))
+    assert label.tracking_number is not None
+    for one in (thief, victim):  # the victim has lost the label, say, and types its number
+        await return_tracking.name_parcel(
+            staff(database), None, one.id, "Sandbox", label.tracking_number if one is thief else "SB7"
+        )
+    await return_tracking.name_parcel(staff(database), None, thief.id, "Sandbox", "SB7")
+    await return_tracking.name_parcel(staff(database), None, thief.id, "Sandbox", label.tracking_number)
+
+    async def scan(event: str, number: str) -> None:
+        at = datetime.now(UTC)
+        update = TrackingUpdate(event, S.IN_TRANSIT, at, tracking_number=number)
+        async with database.transaction() as connection:
+            await rows.store(connection, "sandbox", [update], now=at)
+        await apply(database)
+
+    await scan("by its number alone", label.tracking_number)
+    assert (await now(database, victim)).status is ReturnStatus.IN_TRANSIT
+    assert (await now(database, thief)).status is ReturnStatus.APPROVED
+    await return_tracking.name_parcel(staff(database), None, thief.id, "Sandbox", "SB7")
+    await scan("typed by both", "SB7")
+    assert (await parcel_of(database, victim, ParcelSource.OWN)).status is S.IN_TRANSIT
+    assert (await now(database, thief)).status is ReturnStatus.APPROVED
+
+
+async def test_another_number_forgets_where_the_first_was(database: Database) -> None:
+    found = await labeled_return(database)
+    await return_tracking.name_parcel(staff(database), None, found.id, "Sandbox", "SB8")
+    at = datetime.now(UTC)
+    update = TrackingUpdate("announced", S.PRE_TRANSIT, at, tracking_number="SB8", place="Bonn")
+    async with database.transaction() as connection:
+        await rows.store(connection, "sandbox", [update], now=at)
+    await apply(database)
+    assert (await parcel_of(database, found, ParcelSource.OWN)).position == "Bonn"
+    await return_tracking.name_parcel(staff(database), None, found.id, "Sandbox", "SB9")
+    again = await parcel_of(database, found, ParcelSource.OWN)
+    assert (again.tracking_number, again.position, again.told_at) == ("SB9", None, None)
+
+
+async def test_a_return_of_somebody_else_is_answered_like_one_that_is_not_there(database: Database) -> None:
+    found = await labeled_return(database)
+    context, ref = shopper(database, await sent_by_sandbox(database))
+    said: set[str] = set()
+    for one in (found.id, new_id()):
+        with pytest.raises(NotFound) as named:
+            await return_tracking.name_parcel(context, ref, one, "Sandbox", "SB1")
+        with pytest.raises(NotFound) as canceled:
+            await returns.cancel(context, ref, one, None, None)
+        said |= {str(named.value), str(canceled.value)}
+    assert len(said) == 1
 
 
 async def test_a_customer_is_reminded_once_some_days_before_the_end(database: Database) -> None:
