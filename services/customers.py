@@ -8,6 +8,7 @@ from domain.customers import Customer, Session
 from domain.kernel.emails import check_email
 from domain.kernel.events import Event
 from domain.kernel.ids import new_id
+from domain.kernel.money import Money
 from domain.kernel.sign_in_errors import SignInRefused
 from persistence import customers as rows
 from services import audit
@@ -122,6 +123,12 @@ async def me(context: ServiceContext) -> Customer | None:
         return None
     async with context.read() as connection:
         return await rows.by_id(connection, context.actor.customer_id)
+
+
+async def store_credit(context: ServiceContext, customer_id: UUID) -> list[Money]:
+    """Return what a customer may spend of their store credit, by currency."""
+    async with context.read() as connection:
+        return await rows.store_credit(connection, customer_id, context.now())
 
 
 def is_access_token(token: str) -> bool:
