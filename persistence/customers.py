@@ -41,7 +41,9 @@ _START = text(
     bindparam("app_id", type_=Uuid()),
     bindparam("expires_at", type_=DateTime(timezone=True)),
 )
-_HOLDER = text(f"SELECT s.customer_id FROM customer_sessions s WHERE s.id = :id AND {_GOOD}").bindparams(_NOW)
+_HOLDER = text(
+    f"SELECT s.customer_id, s.app_id FROM customer_sessions s WHERE s.id = :id AND {_GOOD}"
+).bindparams(_NOW)
 _REFRESH = text(
     f"""
     UPDATE customer_sessions s SET refresh_generation = s.refresh_generation + 1
@@ -122,10 +124,12 @@ async def start(
     return _session((await connection.execute(_START, values)).one())
 
 
-async def holder(connection: AsyncConnection, session_id: UUID, now: datetime) -> UUID | None:
-    """Return the customer of a session that is good."""
-    found: UUID | None = await connection.scalar(_HOLDER, {"id": session_id, "now": now})
-    return found
+async def holder(
+    connection: AsyncConnection, session_id: UUID, now: datetime
+) -> tuple[UUID, UUID | None] | None:
+    """Return the customer of a session that is good, and the app that vouched for them, if one did."""
+    row = (await connection.execute(_HOLDER, {"id": session_id, "now": now})).first()
+    return (row.customer_id, row.app_id) if row else None
 
 
 async def refresh(

@@ -40,11 +40,12 @@ class SignedIn:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who showed a good access token, of which session, and until when it is good."""
+    """Who showed a good access token, of which session, and until when it is good; who vouched for them."""
 
     actor: Actor
     session_id: UUID
     expires_at: datetime
+    app_id: UUID | None = None
 
 
 async def vouch(context: ServiceContext, email: str) -> SignedIn:
@@ -144,10 +145,11 @@ async def holder_of(environment: Environment, token: str) -> Holder | None:
         return None
     session_id, expires_at = read
     async with environment.database.read() as connection:
-        customer_id = await rows.holder(connection, session_id, now)
-    if customer_id is None:
+        found = await rows.holder(connection, session_id, now)
+    if found is None:
         return None
-    return Holder(Actor(ActorKind.CUSTOMER, customer_id), session_id, expires_at)
+    customer_id, app_id = found
+    return Holder(Actor(ActorKind.CUSTOMER, customer_id), session_id, expires_at, app_id)
 
 
 async def forget_old(context: ServiceContext) -> int:

@@ -5,15 +5,17 @@ from typing import Any
 
 import pytest
 
+from api.auth import Authenticator
 from api.scalars import encode_id
 from domain.customers import SignInPolicy
 from domain.kernel.sign_in_errors import SignInRefused
 from domain.orders import Order
 from persistence.database import Database
-from services import customers
+from services import apps, customers
+from services.access import Permission
 from services.customers import SignedIn
 from tests.checkouts import make_stocked_shop
-from tests.factories import make_context
+from tests.factories import bearer, make_context, make_environment
 from tests.feeds import last_cursor
 from tests.in_process import Wire, processes
 from tests.notices import tell
@@ -147,3 +149,29 @@ async def test_an_order_that_is_another_customers_now_is_followed_no_more(databa
         await tell(database, order, "ShipmentDelayed", {"shipmentId": str(order.id)})
         ended = [await client.message() for _ in range(3)]
         assert {message["type"] for message in ended} == {"error"}, ended
+
+
+async def test_what_a_revoked_app_vouched_for_is_followed_no_more_and_the_rest_is(database: Database) -> None:
+    order = await arrived_order(database, 2, email="ada@example.com")
+    app = await Authenticator(make_environment(database)).actor(
+        await bearer(database, Permission.CUSTOMERS_SIGN_IN)
+    )
+    assert app.id is not None
+    vouched = await customers.vouch(make_context(database, app), "ada@example.com")
+    own = await session_of(database, "ada@example.com")
+    async with (
+        processes(database) as (process,),
+        process.connected(bearer_of(vouched)) as ends,
+        process.connected(bearer_of(own)) as stays,
+    ):
+        now = await last_cursor(database)
+        for client in (ends, stays):
+            follow(client, order, now, "order")
+        await apps.revoke(make_context(database), app.id)
+        await tell(database, order, "OrderNoted")
+        assert await kinds(stays, 1) == [("order", "OrderNoted")]
+        assert await ends.end() == 4403
+        assert ends.messages == []
+        again = Wire(process.transport, bearer_of(vouched))
+        assert not await again.acknowledged(), "though it was found good a moment ago"
+        await again.leave()
