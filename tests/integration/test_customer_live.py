@@ -1,5 +1,6 @@
 """What customers follow: their own orders, returns and parcels, as long as they are signed in."""
 
+import asyncio
 import time
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from api.auth import Authenticator
 from api.scalars import encode_id
 from domain.customers import SignInPolicy
+from domain.kernel.errors import AccessDenied
 from domain.kernel.sign_in_errors import SignInRefused
 from domain.orders import Order
 from persistence.database import Database
@@ -18,6 +20,7 @@ from tests.checkouts import make_stocked_shop
 from tests.factories import bearer, make_context, make_environment
 from tests.feeds import last_cursor
 from tests.in_process import Wire, processes
+from tests.integration.test_revocation import SlowToTell
 from tests.notices import tell
 from tests.sent_back import arrived_order, ask_for, let_return
 from tests.signed_in import session_of
@@ -175,3 +178,16 @@ async def test_what_a_revoked_app_vouched_for_is_followed_no_more_and_the_rest_i
         again = Wire(process.transport, bearer_of(vouched))
         assert not await again.acknowledged(), "though it was found good a moment ago"
         await again.leave()
+
+
+async def test_a_token_whose_session_ends_while_it_is_looked_up_is_not_trusted(database: Database) -> None:
+    ada = await session_of(database, "ada@example.com")
+    slow = SlowToTell(database)
+    authenticator = Authenticator(make_environment(slow))
+    asking = asyncio.create_task(authenticator.actor(bearer_of(ada)))
+    await asyncio.wait_for(slow.has_read.wait(), 10)
+    await customers.sign_out(make_context(database), ada.refresh_token)
+    authenticator.forget_session(ada.session.id)
+    slow.may_tell.set()
+    with pytest.raises(AccessDenied):
+        await asking

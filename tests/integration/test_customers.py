@@ -18,7 +18,7 @@ from services.orders import OrderRef
 from tests.cart_flows import run_sql
 from tests.checkouts import Shop, make_ready_cart, make_stocked_shop, order_now, till
 from tests.clocks import StoppedClock
-from tests.factories import bearer, data_of, execute, make_app, make_context, make_environment
+from tests.factories import bearer, data_of, execute, make_app, make_context, make_environment, make_shop
 from tests.signed_in import customer_of, session_of
 from tests.statements import count_statements
 from tests.stored import give_credit
@@ -315,3 +315,17 @@ async def test_a_customer_spends_their_own_store_credit_and_nobody_elses(databas
     assert applied["userErrors"] == []
     mine = [(await data_of(database, MY_CREDIT, actor=one))["me"]["storeCredit"] for one in (ada, eve)]
     assert mine == [[{"amount": "12.50", "currency": "USD"}], []]
+
+
+async def test_a_customers_cart_has_their_address_unless_they_say_another(database: Database) -> None:
+    shop = await make_shop(database, stock=5)
+    ada = await customer_of(database, "Ada@example.com")
+    document = """mutation($input: CartCreateInput!) { cartCreate(input: $input) { cart { email } } }"""
+    for given, actor, email in (
+        ({}, ada, "ada@example.com"),
+        ({"email": "gift@example.com"}, ada, "gift@example.com"),
+        ({}, ANONYMOUS, None),
+    ):
+        given = {"channel": shop.channel.slug, **given}
+        made = (await data_of(database, document, {"input": given}, actor))["cartCreate"]
+        assert made["cart"] == {"email": email}
