@@ -28,11 +28,18 @@ class TooManyAttempts(AccessDenied):
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """Who holds a good token; a customer's ends by itself, or with its session."""
+    """Who holds a good token; a customer's ends by itself, with its session, or with the app that vouched."""
 
     actor: Actor
     session_id: UUID | None = None
     expires_at: datetime | None = None
+    app_id: UUID | None = None
+
+    @property
+    def rests_on(self) -> frozenset[str]:
+        """What a revocation may name that this token is worth nothing without, beside its actor."""
+        session = {str(self.session_id)} if self.session_id else set()
+        return frozenset(session | ({apps.label_of(self.app_id)} if self.app_id else set()))
 
 
 _NOBODY = Bearer(ANONYMOUS)
@@ -52,6 +59,8 @@ class Authenticator:
         self._limiter = limiter
         self._known: OrderedDict[str, tuple[Bearer, float]] = OrderedDict()
         self._forgotten = 0
+        # Sessions that have ended: they never become good again.
+        self._ended: OrderedDict[UUID, None] = OrderedDict()
 
     async def actor(self, authorization: str | None, address: str | None = None) -> Actor:
         """Return who asks, as `bearer` does."""
@@ -78,7 +87,7 @@ class Authenticator:
             bearer = await self._holder(token)
             if forgotten == self._forgotten:
                 break  # Else somebody was revoked meanwhile, after what was read.
-        if bearer is None:
+        if bearer is None or bearer.session_id in self._ended:
             self._known.pop(token, None)
             raise AccessDenied("UNAUTHENTICATED", "the token is not valid, or no longer")
         if self._limiter is not None and attempts is not None:
@@ -88,10 +97,18 @@ class Authenticator:
 
     def forget(self, app_id: UUID) -> None:
         """Trust nothing of an app that was found good before."""
-        self._forget(lambda bearer: bearer.actor.id == app_id)
+        self._forgotten += 1
+        self._forget(lambda bearer: app_id in {bearer.actor.id, bearer.app_id})
 
     def forget_session(self, session_id: UUID) -> None:
-        """Trust no token of a customer's session that was found good before."""
+        """Trust no token of a customer's session that has ended.
+
+        Whose token is being looked up meanwhile need not be asked for again unless it is this one: customers
+        sign out all the time, where apps are hardly ever revoked.
+        """
+        self._ended[session_id] = None
+        if len(self._ended) > _REMEMBERED:
+            self._ended.popitem(last=False)
         self._forget(lambda bearer: bearer.session_id == session_id)
 
     def forget_everything(self) -> None:
@@ -100,14 +117,13 @@ class Authenticator:
         self._known.clear()
 
     def _forget(self, forgets: Callable[[Bearer], bool]) -> None:
-        self._forgotten += 1
         for token in [token for token, (bearer, _) in self._known.items() if forgets(bearer)]:
             del self._known[token]
 
     async def _holder(self, token: str) -> Bearer | None:
         if customers.is_access_token(token):
             found = await customers.holder_of(self._environment, token)
-            return Bearer(found.actor, found.session_id, found.expires_at) if found else None
+            return Bearer(found.actor, found.session_id, found.expires_at, found.app_id) if found else None
         actor = await apps.actor_of(self._environment, token)
         return Bearer(actor) if actor else None
 

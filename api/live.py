@@ -47,7 +47,7 @@ class LiveViewer:
     actor: Actor
     address: str
     expires_at: float | None = None
-    session: str | None = None
+    rests_on: frozenset[str] = frozenset()
 
     @property
     def key(self) -> str:
@@ -100,8 +100,7 @@ class LiveGraphQL:
         try:
             found = await self._authenticator.bearer(credentials, address if charged else None)
             ends = found.expires_at.timestamp() if found.expires_at else None
-            session = str(found.session_id) if found.session_id else None
-            return LiveViewer(found.actor, address, ends, session)
+            return LiveViewer(found.actor, address, ends, found.rests_on)
         except TooManyAttempts as denied:
             raise Unavailable(denied.message) from None
         except AccessDenied as denied:

@@ -8,6 +8,7 @@ from sqlalchemy import DateTime, Row, Text, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.customers import Customer, Session
+from domain.kernel.money import Money
 from domain.orders import Order
 from persistence.orders import ORDER_COLUMNS, order_of
 
@@ -40,7 +41,9 @@ _START = text(
     bindparam("app_id", type_=Uuid()),
     bindparam("expires_at", type_=DateTime(timezone=True)),
 )
-_HOLDER = text(f"SELECT s.customer_id FROM customer_sessions s WHERE s.id = :id AND {_GOOD}").bindparams(_NOW)
+_HOLDER = text(
+    f"SELECT s.customer_id, s.app_id FROM customer_sessions s WHERE s.id = :id AND {_GOOD}"
+).bindparams(_NOW)
 _REFRESH = text(
     f"""
     UPDATE customer_sessions s SET refresh_generation = s.refresh_generation + 1
@@ -77,6 +80,17 @@ _OWN_BY_ID = text(f"SELECT {ORDER_COLUMNS} FROM orders o WHERE o.id = :id AND {O
 _OWN_BY_NUMBER = text(f"SELECT {ORDER_COLUMNS} FROM orders o WHERE o.number = :number AND {OWN}").bindparams(
     _CUSTOMER_ID
 )
+_HAS_ADDRESS = text("SELECT true FROM customers WHERE id = :id AND email = lower(:email)").bindparams(
+    bindparam("email", type_=Text())
+)
+_STORE_CREDIT = text(
+    """
+    SELECT s.currency, s.balance_minor FROM stored_values s JOIN customers c ON c.email = s.email
+     WHERE c.id = :id AND s.kind = 'STORE_CREDIT' AND s.balance_minor > 0 AND s.disabled_at IS NULL
+       AND (s.expires_at IS NULL OR s.expires_at > :now)
+     ORDER BY s.currency
+    """
+).bindparams(_NOW)
 _FORGET = text(
     """
     WITH old AS (
@@ -110,10 +124,12 @@ async def start(
     return _session((await connection.execute(_START, values)).one())
 
 
-async def holder(connection: AsyncConnection, session_id: UUID, now: datetime) -> UUID | None:
-    """Return the customer of a session that is good."""
-    found: UUID | None = await connection.scalar(_HOLDER, {"id": session_id, "now": now})
-    return found
+async def holder(
+    connection: AsyncConnection, session_id: UUID, now: datetime
+) -> tuple[UUID, UUID | None] | None:
+    """Return the customer of a session that is good, and the app that vouched for them, if one did."""
+    row = (await connection.execute(_HOLDER, {"id": session_id, "now": now})).first()
+    return (row.customer_id, row.app_id) if row else None
 
 
 async def refresh(
@@ -160,6 +176,17 @@ async def own_order(
     statement, named = (_OWN_BY_ID, {"id": order_id}) if order_id else (_OWN_BY_NUMBER, {"number": number})
     row = (await connection.execute(statement, {**named, "customer_id": customer_id})).first()
     return order_of(row) if row else None
+
+
+async def has_address(connection: AsyncConnection, customer_id: UUID, email: str) -> bool:
+    """Say whether an address is this customer's."""
+    return bool(await connection.scalar(_HAS_ADDRESS, {"id": customer_id, "email": email}))
+
+
+async def store_credit(connection: AsyncConnection, customer_id: UUID, now: datetime) -> list[Money]:
+    """Return what a customer may spend of their store credit, by currency."""
+    rows = await connection.execute(_STORE_CREDIT, {"id": customer_id, "now": now})
+    return [Money(row.balance_minor, row.currency) for row in rows]
 
 
 async def forget_sessions(connection: AsyncConnection, *, before: datetime, most: int) -> int:

@@ -120,8 +120,8 @@ class Viewer(Protocol):
         ...
 
     @property
-    def session(self) -> str | None:
-        """What else a revocation may name: one sign-in of a viewer who may have several."""
+    def rests_on(self) -> frozenset[str]:
+        """What else a revocation may name: the sign-in, and who vouched for the viewer."""
         ...
 
 

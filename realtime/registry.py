@@ -122,10 +122,10 @@ class Registry:
         return all(told)
 
     def revoke(self, name: str) -> None:
-        """End every connection of a viewer, or a session, whose credentials are worth nothing any more."""
+        """End every connection of a viewer, or that rests on something, that is worth nothing any more."""
         for connection in list(self._connections):
             viewer = connection.viewer
-            if viewer is not None and name in {viewer.key, viewer.session}:
+            if viewer is not None and (viewer.key == name or name in viewer.rests_on):
                 connection.close(Close.FORBIDDEN, "Forbidden: the token is not valid, or no longer")
 
     def recheck_soon(self) -> None:

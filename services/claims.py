@@ -189,7 +189,7 @@ async def find(context: ServiceContext, claim_id: UUID) -> Claim | None:
 
 
 async def of_order(context: ServiceContext, ref: OrderRef) -> list[Claim]:
-    """Return the claims of an order, for whoever holds its token, and staff; raises NotFound."""
+    """Return the claims of an order, for whoever may see the order; raises NotFound."""
     order = await orders.get(context, ref)
     async with context.read() as connection:
         return await rows.of_order(connection, order.id)

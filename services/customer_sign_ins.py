@@ -210,4 +210,4 @@ def _locale(language: str) -> str:
 
 
 def _refused() -> SignInRefused:
-    return SignInRefused("this code signs nobody in: ask for a new one", "code")
+    return SignInRefused("this code signs nobody in: look again, or ask for a new one", "code")

@@ -8,6 +8,7 @@ from domain.customers import Customer, Session
 from domain.kernel.emails import check_email
 from domain.kernel.events import Event
 from domain.kernel.ids import new_id
+from domain.kernel.money import Money
 from domain.kernel.sign_in_errors import SignInRefused
 from persistence import customers as rows
 from services import audit
@@ -39,11 +40,12 @@ class SignedIn:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who showed a good access token, of which session, and until when it is good."""
+    """Who showed a good access token, of which session, and until when it is good; who vouched for them."""
 
     actor: Actor
     session_id: UUID
     expires_at: datetime
+    app_id: UUID | None = None
 
 
 async def vouch(context: ServiceContext, email: str) -> SignedIn:
@@ -124,6 +126,12 @@ async def me(context: ServiceContext) -> Customer | None:
         return await rows.by_id(connection, context.actor.customer_id)
 
 
+async def store_credit(context: ServiceContext, customer_id: UUID) -> list[Money]:
+    """Return what a customer may spend of their store credit, by currency."""
+    async with context.read() as connection:
+        return await rows.store_credit(connection, customer_id, context.now())
+
+
 def is_access_token(token: str) -> bool:
     """Say whether a bearer token looks like one of a customer, and not of an app."""
     return token.startswith(_PREFIX)
@@ -137,10 +145,11 @@ async def holder_of(environment: Environment, token: str) -> Holder | None:
         return None
     session_id, expires_at = read
     async with environment.database.read() as connection:
-        customer_id = await rows.holder(connection, session_id, now)
-    if customer_id is None:
+        found = await rows.holder(connection, session_id, now)
+    if found is None:
         return None
-    return Holder(Actor(ActorKind.CUSTOMER, customer_id), session_id, expires_at)
+    customer_id, app_id = found
+    return Holder(Actor(ActorKind.CUSTOMER, customer_id), session_id, expires_at, app_id)
 
 
 async def forget_old(context: ServiceContext) -> int:

@@ -18,6 +18,7 @@ from domain.kernel.moments import in_utc
 from domain.kernel.money import Amount, exponent_of
 from domain.kernel.quantities import is_storable, require_storable, require_text
 from domain.stored_values import StoredValue, StoredValueKind
+from persistence import customers
 from persistence import stored_value_tenders as tender_rows
 from persistence import stored_values as rows
 from persistence.idempotency import Claim, claim_for
@@ -266,16 +267,20 @@ async def remove_card(context: ServiceContext, cart_token: str, code: str) -> Ca
 
 
 async def apply_credit(context: ServiceContext, cart_token: str, email: str, limit: Amount | None) -> Cart:
-    """Let a cart be paid with the store credit of a customer for whom the asking app vouches.
+    """Let a cart be paid with the store credit of a customer for whom the asking app vouches, or who asks.
 
     Raises NotFound (cartToken; email where they have none in the cart's currency), CartClosed,
     InsufficientBalance for a limit above what they have, and InvalidInput naming the field.
     """
-    require(context.actor, Permission.STORED_VALUE_SPEND)
+    customer_id = context.actor.customer_id
+    if customer_id is None:
+        require(context.actor, Permission.STORED_VALUE_SPEND)
     email = check_email(email, "email")
 
     async def decided(transaction: Transaction, cart: Cart) -> Change:
-        value = await rows.by_email(transaction.connection, email, cart.currency)
+        connection, value = transaction.connection, None
+        if customer_id is None or await customers.has_address(connection, customer_id, email):
+            value = await rows.by_email(connection, email, cart.currency)
         limit_minor = decide.check_credit(value, cart.currency, limit)
         if value is None:
             raise NotFound("they have no store credit", "email")

@@ -25,7 +25,7 @@ from api.sharing import Scope
 from domain.cart_details import Details
 from domain.kernel.errors import under
 from realtime.patience import patiently
-from services import carts
+from services import carts, customers
 from services.access import Permission
 from services.carts import Wanted
 
@@ -47,7 +47,7 @@ class CartsMutation:
 
     @mutation(CartCreatePayload, PUBLIC)
     async def cart_create(self, info: Info, input: CartCreateInput) -> CartCreatePayload | None:  # noqa: A002
-        """Create a cart; its lines hold their stock from now on."""
+        """Create a cart; its lines hold their stock from now on. A customer's has their address."""
         lines: list[Wanted] = []
         for index, line in enumerate(input.lines or ()):
             with under("lines", str(index)):
@@ -56,7 +56,7 @@ class CartsMutation:
             info.context.service,
             input.channel,
             lines,
-            input.email,
+            await _own_address(info) if input.email is None else input.email,
             input.idempotency_key,
             input.locale,
         )
@@ -152,3 +152,8 @@ class CartsSubscription:
                 # The token may have been revoked since.
                 await patiently(lambda: carts.check_token(service, token))
                 yield CartEvent.of(event)
+
+
+async def _own_address(info: Info) -> str | None:
+    customer = await customers.me(info.context.service)
+    return customer.email if customer else None

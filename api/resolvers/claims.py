@@ -43,7 +43,7 @@ class ClaimsQuery:
 
     @query(TOKEN)
     async def order_claims(self, info: Info, ref: OrderRef) -> list[Claim] | None:
-        """The claims of an order, oldest first, for whoever holds its token or may read orders."""
+        """The claims of an order, oldest first, for whoever may see the order."""
         try:
             found = await claims.of_order(info.context.service, ref.to_domain("ref"))
         except NotFound:

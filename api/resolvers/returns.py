@@ -47,7 +47,7 @@ class ReturnsQuery:
     async def return_eligibility(
         self, info: Info, ref: OrderRef, lines: list[ReturnQuoteLineInput] | None = None
     ) -> ReturnEligibility | None:
-        """What may be returned of an order and would come of it; for its token, and who may read orders."""
+        """What may be returned of an order and would come of it; for whoever may see it."""
         named, asked = ref.to_domain("ref"), quoted_lines(lines)
         try:
             found = await returns.eligibility(info.context.service, named, asked)

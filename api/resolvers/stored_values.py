@@ -4,7 +4,7 @@ import strawberry
 
 from api.context import Info
 from api.pagination import page_request
-from api.resolvers.root_fields import TOKEN, mutation, query
+from api.resolvers.root_fields import TOKEN, OwnOr, mutation, query
 from api.scalars import decode_id
 from api.schema.carts import Cart, CartPayload
 from api.schema.stored_values import (
@@ -143,13 +143,13 @@ class StoredValuesMutation:
         cart = await stored_values.remove_card(info.context.service, input.cart_token, input.code)
         return _changed(info, cart)
 
-    @mutation(CartPayload, Permission.STORED_VALUE_SPEND)
+    @mutation(CartPayload, OwnOr(Permission.STORED_VALUE_SPEND))
     async def cart_store_credit_apply(
         self,
         info: Info,
         input: CartStoreCreditApplyInput,  # noqa: A002
     ) -> CartPayload | None:
-        """Let the cart be paid with the store credit of a customer for whom the app vouches."""
+        """Let the cart be paid with their own store credit, or that of whom the app vouches for."""
         limit = input.amount.to_domain() if input.amount else None
         cart = await stored_values.apply_credit(info.context.service, input.cart_token, input.email, limit)
         return _changed(info, cart)

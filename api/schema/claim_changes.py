@@ -20,7 +20,9 @@ class ClaimLineInput:
     quantity: int
 
 
-@strawberry.input(description="A shopper names the order by its token, staff and apps in any way.")
+@strawberry.input(
+    description="A guest names the order by its token, a customer one of theirs, staff and apps in any way."
+)
 class ClaimCreateInput:
     """Units of a parcel to claim; photos are links that begin with https://."""
 

@@ -4,9 +4,12 @@ from datetime import datetime
 
 import strawberry
 
+from api.context import Info
 from api.errors import UserError
 from api.scalars import encode_id
+from api.schema.values import Money
 from domain import customers as domain
+from services import customers as service
 from services.customers import SignedIn
 
 CUSTOMER = "Customer"
@@ -16,6 +19,7 @@ CUSTOMER = "Customer"
 class Customer:
     """Somebody who proved to read an e-mail address: orders with this address are theirs."""
 
+    row: strawberry.Private[domain.Customer]
     id: strawberry.ID
     email: str = strawberry.field(description="In small letters.")
     created_at: datetime = strawberry.field(description="When they signed in first.")
@@ -23,7 +27,18 @@ class Customer:
     @classmethod
     def of(cls, customer: domain.Customer) -> "Customer":
         """Return the GraphQL form of a customer."""
-        return cls(id=encode_id(CUSTOMER, customer.id), email=customer.email, created_at=customer.created_at)
+        return cls(
+            row=customer,
+            id=encode_id(CUSTOMER, customer.id),
+            email=customer.email,
+            created_at=customer.created_at,
+        )
+
+    @strawberry.field(description="What they may pay with, one amount a currency.")  # type: ignore[untyped-decorator]
+    async def store_credit(self, info: Info) -> list[Money]:
+        """Return what is left of their store credit."""
+        found = await service.store_credit(info.context.service, self.row.id)
+        return [Money.of_minor(one.amount_minor, one.currency) for one in found]
 
 
 @strawberry.type(

@@ -75,8 +75,8 @@ def quoted_lines(given: Sequence[ReturnQuoteLineInput] | None) -> list[AskedLine
 
 
 @strawberry.input(
-    description="A shopper names the order by its token. Staff and apps in any way, and write down as email "
-    "who says to ask: such a request waits for staff."
+    description="A guest names the order by its token, a customer one of theirs. Staff and apps name any, and "
+    "write down as email who says to ask: such a request waits for staff."
 )
 class ReturnRequestInput:
     """Units of an order to return."""
@@ -105,7 +105,7 @@ class ReturnDecideInput:
     expected_version: int | None = None
 
 
-@strawberry.input(description="A shopper names the order by its token too.")
+@strawberry.input(description="A guest names the order by its token too, a customer one of theirs.")
 class ReturnCancelInput:
     """A return to give up, of which nothing has come."""
 

@@ -10,7 +10,7 @@ from domain.kernel.errors import under
 from domain.return_requests import AskedLine
 
 
-@strawberry.input(description="A shopper names the order by its token too.")
+@strawberry.input(description="A guest names the order by its token too, a customer one of theirs.")
 class ReturnTrackingSetInput:
     """The parcel by which a customer sends a return themselves."""
 

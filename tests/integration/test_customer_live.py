@@ -1,21 +1,26 @@
 """What customers follow: their own orders, returns and parcels, as long as they are signed in."""
 
+import asyncio
 import time
 from typing import Any
 
 import pytest
 
+from api.auth import Authenticator
 from api.scalars import encode_id
 from domain.customers import SignInPolicy
+from domain.kernel.errors import AccessDenied
 from domain.kernel.sign_in_errors import SignInRefused
 from domain.orders import Order
 from persistence.database import Database
-from services import customers
+from services import apps, customers
+from services.access import Permission
 from services.customers import SignedIn
 from tests.checkouts import make_stocked_shop
-from tests.factories import make_context
+from tests.factories import bearer, make_context, make_environment
 from tests.feeds import last_cursor
 from tests.in_process import Wire, processes
+from tests.integration.test_revocation import SlowToTell
 from tests.notices import tell
 from tests.sent_back import arrived_order, ask_for, let_return
 from tests.signed_in import session_of
@@ -147,3 +152,42 @@ async def test_an_order_that_is_another_customers_now_is_followed_no_more(databa
         await tell(database, order, "ShipmentDelayed", {"shipmentId": str(order.id)})
         ended = [await client.message() for _ in range(3)]
         assert {message["type"] for message in ended} == {"error"}, ended
+
+
+async def test_what_a_revoked_app_vouched_for_is_followed_no_more_and_the_rest_is(database: Database) -> None:
+    order = await arrived_order(database, 2, email="ada@example.com")
+    app = await Authenticator(make_environment(database)).actor(
+        await bearer(database, Permission.CUSTOMERS_SIGN_IN)
+    )
+    assert app.id is not None
+    vouched = await customers.vouch(make_context(database, app), "ada@example.com")
+    own = await session_of(database, "ada@example.com")
+    async with (
+        processes(database) as (process,),
+        process.connected(bearer_of(vouched)) as ends,
+        process.connected(bearer_of(own)) as stays,
+    ):
+        now = await last_cursor(database)
+        for client in (ends, stays):
+            follow(client, order, now, "order")
+        await apps.revoke(make_context(database), app.id)
+        await tell(database, order, "OrderNoted")
+        assert await kinds(stays, 1) == [("order", "OrderNoted")]
+        assert await ends.end() == 4403
+        assert ends.messages == []
+        again = Wire(process.transport, bearer_of(vouched))
+        assert not await again.acknowledged(), "though it was found good a moment ago"
+        await again.leave()
+
+
+async def test_a_token_whose_session_ends_while_it_is_looked_up_is_not_trusted(database: Database) -> None:
+    ada = await session_of(database, "ada@example.com")
+    slow = SlowToTell(database)
+    authenticator = Authenticator(make_environment(slow))
+    asking = asyncio.create_task(authenticator.actor(bearer_of(ada)))
+    await asyncio.wait_for(slow.has_read.wait(), 10)
+    await customers.sign_out(make_context(database), ada.refresh_token)
+    authenticator.forget_session(ada.session.id)
+    slow.may_tell.set()
+    with pytest.raises(AccessDenied):
+        await asking

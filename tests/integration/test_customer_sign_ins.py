@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from domain.customers import MOST_TRIES, SignInPolicy, typed_code
 from domain.kernel.errors import InvalidInput, NotFound
 from domain.kernel.sign_in_errors import SignInRefused, TooManySignIns
+from persistence import customer_sign_ins as rows
 from persistence.database import Database
 from services import customer_sign_ins as sign_ins
 from services.access import ANONYMOUS
@@ -101,7 +102,7 @@ async def test_known_and_unknown_addresses_are_answered_alike(database: Database
                 given = {"channel": shop.channel.slug, "email": email}
                 asked = (await data_of(database, ASK, {"input": given}, ANONYMOUS))["customerSignInRequest"]
                 answers.append((len(asked["signInToken"]), asked["expiresAt"] > "2", asked["userErrors"]))
-            answers.append(await tried(database, asked["signInToken"], WRONG))
+                answers.append(await tried(database, asked["signInToken"], WRONG))
             for _ in range(4):
                 await sign_ins.ask(guest(database), shop.channel.slug, email, None)
             with pytest.raises(TooManySignIns) as limited:
@@ -232,6 +233,31 @@ async def test_a_code_that_the_server_puts_off_is_tried_again_and_one_in_doubt_i
             with capture_logs() as logs:
                 assert await sign_ins.send_due(context) == count
             assert "example.com" not in str(logs)
+
+
+async def test_what_a_worker_that_died_had_not_handed_over_is_mailed_later_and_nothing_twice(
+    database: Database,
+) -> None:
+    channel = await make_channel(database)
+    clock = StoppedClock(datetime.now(UTC))
+    for email in ("ada@example.com", "eve@example.com"):
+        await sign_ins.ask(guest(database, clock=clock), channel.slug, email, None)
+    async with mail_server() as server:
+        context = post(database, server, clock)  # type: ignore[arg-type]
+        lease = clock.at + timedelta(seconds=10)
+        async with database.transaction() as connection:
+            died = await rows.claim(connection, most=40, now=clock.at, leased_until=lease)
+            eves = next(one for one in died if one.email == "eve@example.com")
+            assert await rows.settle(connection, eves, None), "and this one was handed over"
+        assert await sign_ins.send_due(context) == 0
+        clock.go_on(11)
+        assert await sign_ins.send_due(context) == 1
+        async with database.transaction() as connection:
+            late = [await rows.settle(connection, one, None) for one in died]
+        assert late == [False, False], "who comes back late has lost the claim"
+        clock.go_on(60)
+        assert await sign_ins.send_due(context) == 0
+    assert server.recipients == ["ada@example.com"]
 
 
 @pytest.mark.parametrize(
