@@ -8,13 +8,13 @@ import asyncpg
 
 DAYS = 730
 """How long the shop has been open."""
-PRODUCTS, CHANNELS, SUPPLIERS = 5_000, 3, 40
+CHANNELS, SUPPLIERS, ORDERS_A_PRODUCT = 3, 40, 20
 
-# $1 stands for how many orders there are; the n-th was placed so long ago.
+# $1 stands for how many orders there are, $2 for how many products; the n-th order was placed so long ago.
 _AGO = f"make_interval(secs => (1 - n::float8 / $1) * {DAYS} * 86400)"
 _ADDRESS = "jsonb_build_object('name', 'A Buyer', 'line1', n || ' Street', 'country', 'US')"
 # Three lines an order; products are bought as they are in shops: few of them often.
-_PRODUCT_OF = f"1 + floor({PRODUCTS} * power(abs(hashint8(n * 7 + position)) / 2147483648.0, 2))::int"
+_PRODUCT_OF = "1 + floor($2 * power(abs(hashint8(n * 7 + position)) / 2147483648.0, 2))::int"
 _STATEMENTS = (
     f"""
     INSERT INTO channels (id, slug, name, currency, created_at)
@@ -25,10 +25,10 @@ _STATEMENTS = (
     INSERT INTO locations (id, code, name, created_at)
     SELECT uuidv7(), 'PLACE' || n, 'Place ' || n, now() FROM generate_series(1, 3) n
     """,
-    f"""
+    """
     WITH made AS (
         INSERT INTO products (id, name, created_at)
-        SELECT uuidv7(), 'Product ' || n, now() FROM generate_series(1, {PRODUCTS}) n
+        SELECT uuidv7(), 'Product ' || n, now() FROM generate_series(1, $2) n
         RETURNING id, name
     )
     INSERT INTO variants (id, product_id, sku, name, created_at)
@@ -200,10 +200,11 @@ _STATEMENTS = (
 
 async def fill(url: str, orders: int) -> None:
     """Write a shop's two years into a migrated, empty database."""
+    products = max(SUPPLIERS, orders // ORDERS_A_PRODUCT)
     database = await asyncpg.connect(url)
     try:
         for statement in _STATEMENTS:
-            await database.execute(statement.replace("$1", str(orders)))
+            await database.execute(statement.replace("$1", str(orders)).replace("$2", str(products)))
         await database.execute("VACUUM ANALYZE")
     finally:
         await database.close()

@@ -79,7 +79,8 @@ _OF_WHOLE_RETURNS = {"refunded": "max(refunded)"}
 # Of its delivery and its fees no line has a part that is written down.
 _OF_LINES = {"refunded": "sum(refunded)"}
 _ORDERS = "JOIN orders o ON o.id = s.order_id"
-_BOUGHT_FROM = " AND {}.sku IN (SELECT sku FROM variants WHERE supplier_id = :supplier_id)"
+# IS TRUE lets it be no join: the supplier's SKUs are hashed once, not looked up for every line.
+_BOUGHT_FROM = " AND ({}.sku IN (SELECT sku FROM variants WHERE supplier_id = :supplier_id)) IS TRUE"
 # Of what is in no catalogue there is only the name that it was sold under.
 _NAME = """
     coalesce(p.name, (SELECT ol.name FROM order_lines ol WHERE ol.sku = page.key AND ol.variant_id IS NULL

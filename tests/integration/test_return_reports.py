@@ -7,21 +7,24 @@ from typing import Any
 import pytest
 
 from api.scalars import encode_id
+from domain.catalog import VariantChanges, VariantRef
 from domain.kernel.errors import DomainError
+from domain.return_receipts import Look
 from domain.returns import Disposition, Grade, ReturnReason
 from persistence.database import Database
-from services import returns
+from services import catalog_changes, return_receipts, return_settlement, returns, suppliers
 from services.access import Permission
 from tests.cart_flows import run_sql
 from tests.checkouts import Shop, make_stocked_shop
-from tests.factories import data_of, execute, make_app
+from tests.factories import data_of, execute, make_app, make_context
 from tests.sent_back import arrived_order, ask_for, bring_back, desk, let_return, look_at
 from tests.statements import count_statements
 
 READER = make_app(Permission.RETURNS_READ)
 REPORT = """query ($from: DateTime!, $to: DateTime!, $groupBy: ReturnGrouping!, $channel: String,
-        $first: Int, $after: String) {
-    returnsReport(from: $from, to: $to, groupBy: $groupBy, channel: $channel, first: $first, after: $after) {
+        $supplier: String, $first: Int, $after: String) {
+    returnsReport(from: $from, to: $to, groupBy: $groupBy, channel: $channel, supplier: $supplier,
+            first: $first, after: $after) {
         edges { node { key label unitsShipped unitsReturned unitsReceived unitsRestocked returns returnRate
             resaleShare reasons { reason units } refundSecondsMean refundSecondsP90
             refunded { amount currency } } }
@@ -60,11 +63,21 @@ async def came_back(
     )
 
 
+async def bought_from(database: Database, shop: Shop, code: str) -> None:
+    """Let a new supplier be named by a shop's article."""
+    context = make_context(database)
+    await suppliers.create(context, code, f"The {code}")
+    await catalog_changes.update_variant(
+        context, VariantRef(id=shop.variant.id), VariantChanges(), supplier_code=code
+    )
+
+
 @pytest.fixture
 async def shops(database: Database) -> Sequence[Shop]:
     """A shop in USD with two kinds of returns, and one in EUR with one that nobody may count."""
     await let_return(database)
     first = await make_stocked_shop(database, 40, slug="first")
+    await bought_from(database, first, "LOOM")
     second = await make_stocked_shop(database, 40, slug="second", currency="EUR")
     # 10 + 4 units of the first article are shipped, 3 + 1 come back; one of them is not sold again.
     await came_back(database, first, 10, 3, days=2)
@@ -112,18 +125,96 @@ async def test_each_number_is_what_counting_by_hand_gives(database: Database, sh
         {"key": "first", "label": first.channel.name, **counted},
         {"key": "second", "label": second.channel.name, **nothing},
     ]
+    # The delivery is of no article.
+    lines = {**counted, "refunded": [{"amount": "40.00", "currency": "USD"}]}
+    assert await report(database, "SUPPLIER") == [
+        {"key": "LOOM", "label": "The LOOM", **lines},
+        {"key": "", "label": "", **nothing},
+    ]
+    bought = await report(database, "CHANNEL", supplier="LOOM")
+    assert bought == [{"key": "first", "label": first.channel.name, **lines}]
+    assert await report(database, "CHANNEL", supplier="LOOM", channel="first") == bought
+    assert await report(database, "CHANNEL", supplier="LOOM", channel="second") == []
     products = await report(database, "PRODUCT")
+    assert await report(database, "PRODUCT", supplier="LOOM", channel="first") == products[:1]
     assert [row["key"] for row in products] == [
         encode_id("Product", shop.variant.product_id) for shop in shops
     ]
     assert [{**row, "key": "", "label": ""} for row in products] == [
-        # The delivery is of no article.
-        {"key": "", "label": "", **counted, "refunded": [{"amount": "40.00", "currency": "USD"}]},
+        {"key": "", "label": "", **lines},
         {"key": "", "label": "", **nothing},
     ]
     assert await report(database, "CHANNEL", channel="second") == [
         {"key": "second", "label": second.channel.name, **nothing}
     ]
+
+
+async def test_what_was_missing_or_another_article_was_not_returned_and_what_is_kept_was(
+    database: Database,
+) -> None:
+    await let_return(database)
+    shop = await make_stocked_shop(database, 20)
+    place, order = shop.locations[0].code, await arrived_order(database, 12, shop=shop)
+    # Of four three come, and one of these is another article.
+    asked = await ask_for(database, order, 4, reason=ReturnReason.SIZE)
+    [line] = asked.lines
+    await return_receipts.receive(desk(database), asked.id, place, {line.id: 3}, None, "three")
+    looks = [
+        Look(line.id, 2, Disposition.RESTOCKED, Grade.AS_NEW),
+        Look(line.id, 1, Disposition.NOT_RESTOCKED, Grade.NOT_OURS),
+        Look(line.id, 1, Disposition.MISSING, Grade.AS_NEW),
+    ]
+    seen = await return_receipts.inspect(desk(database), asked.id, looks, None, "seen")
+    assert seen.status == "INSPECTED"
+    # Three are on their way, two came and their money is refused, one is given up, one is kept.
+    await ask_for(database, order, 3, reason=ReturnReason.CHANGED_MIND)
+    broken = await bring_back(database, await ask_for(database, order, 2, reason=ReturnReason.OTHER), place)
+    await let_return(database, auto_refund_most_minor=0)
+    await look_at(database, broken, Disposition.NOT_RESTOCKED, Grade.DAMAGED)
+    await return_settlement.reject(desk(database), broken.id, "it was worn", None)
+    given_up = await ask_for(database, order, 1, reason=ReturnReason.LATE)
+    await returns.cancel(desk(database), None, given_up.id, None, None)
+    await let_return(database, keep_below_minor=100_000)
+    cheap = await ask_for(database, order, 1, reason=ReturnReason.NOT_AS_DESCRIBED)
+    kept = await returns.decide_on(desk(database), cheap.id, approve=True, note=None, expected_version=None)
+    assert kept.keeps_items
+
+    [row] = await report(database, "CHANNEL")
+
+    assert {name: row[name] for name in ("unitsShipped", "unitsReturned", "unitsReceived", "returns")} == {
+        "unitsShipped": 12,
+        "unitsReturned": 2 + 3 + 2 + 1,
+        "unitsReceived": 3 + 0 + 2 + 0,
+        "returns": 4,
+    }
+    assert (row["unitsRestocked"], row["resaleShare"]) == (2, 2 / 5)
+    assert {one["reason"]: one["units"] for one in row["reasons"]} == {
+        "SIZE": 2,
+        "CHANGED_MIND": 3,
+        "OTHER": 2,
+        "NOT_AS_DESCRIBED": 1,
+    }
+
+
+async def test_what_is_in_no_catalogue_is_told_by_its_sku_and_the_name_it_was_sold_under(
+    database: Database, shops: Sequence[Shop]
+) -> None:
+    variant = shops[0].variant.id
+    for lines in ("return_lines", "shipment_lines"):
+        await run_sql(
+            database,
+            f"UPDATE {lines} SET sku = 'OLD' WHERE order_line_id IN"
+            " (SELECT id FROM order_lines WHERE variant_id = :variant)",
+            variant=variant,
+        )
+    await run_sql(
+        database,
+        "UPDATE order_lines SET variant_id = NULL, sku = 'OLD', name = 'A mug of old' WHERE variant_id = :id",
+        id=variant,
+    )
+    told = [(row["key"], row["label"], row["unitsShipped"]) for row in await report(database, "PRODUCT")]
+    assert told[0] == ("OLD", "A mug of old", 14)
+    assert [(row["key"], row["unitsReturned"]) for row in await report(database, "SUPPLIER")] == [("", 4)]
 
 
 async def test_reasons_are_shares_of_all_that_was_shipped(database: Database, shops: Sequence[Shop]) -> None:
@@ -196,6 +287,8 @@ async def test_pages_of_a_report_follow_each_other_in_one_statement_each(
         ({"first": 0}, ["first"]),
         ({"after": "x"}, ["after"]),
         ({"channel": "none"}, ["channel"]),
+        ({"supplier": "none"}, ["supplier"]),
+        ({"supplier": "\0"}, ["supplier"]),
     ],
 )
 async def test_a_report_that_cannot_be_names_its_field(
