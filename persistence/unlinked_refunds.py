@@ -133,14 +133,15 @@ _SPENT = text(
                     0)::bigint AS alone,
            (SELECT o.number FROM orders o
              WHERE o.channel_id = :channel_id
-               AND (o.number = :reference OR o.external_id = :reference) LIMIT 1) AS order_number
+               AND (o.number = :reference OR o.external_id = :reference) LIMIT 1) AS order_number,
+           EXISTS (SELECT FROM fraud_flags f WHERE f.email = lower(:email)) AS is_flagged
       FROM unlinked_refunds
      WHERE channel_id = :channel_id AND created_at > :since AND status NOT IN ('DECLINED', 'CANCELED')
     """
 ).bindparams(
     bindparam("channel_id", type_=Uuid()),
     bindparam("since", type_=DateTime(timezone=True)),
-    *(bindparam(name, type_=Text()) for name in ("actor", "reference")),
+    *(bindparam(name, type_=Text()) for name in ("actor", "reference", "email")),
 )
 _OF_DOCUMENT = text(
     """
@@ -263,12 +264,23 @@ async def lock_policy(connection: AsyncConnection, channel_id: UUID) -> Unlinked
 
 
 async def spent(
-    connection: AsyncConnection, channel_id: UUID, actor: str, reference: str, since: datetime
+    connection: AsyncConnection,
+    channel_id: UUID,
+    actor: str,
+    reference: str,
+    email: str | None,
+    since: datetime,
 ) -> tuple[Spent, str | None]:
     """Return what uses a channel's limits up, and the number of the order that `reference` names, if any."""
-    values = {"channel_id": channel_id, "actor": actor, "reference": reference, "since": since}
+    values = {
+        "channel_id": channel_id,
+        "actor": actor,
+        "reference": reference,
+        "email": email,
+        "since": since,
+    }
     row = (await connection.execute(_SPENT, values)).one()
-    return Spent(row.by_all, row.alone), row.order_number
+    return Spent(row.by_all, row.alone, row.is_flagged), row.order_number
 
 
 async def of_document(connection: AsyncConnection, channel_id: UUID, reference: str) -> list[str]:
