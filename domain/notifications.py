@@ -59,6 +59,8 @@ class NotificationKind(StrEnum):
     RETURN_CANCELED = "RETURN_CANCELED"
     RETURN_EXPIRED = "RETURN_EXPIRED"
     """It did not come in time."""
+    UNLINKED_REFUND_PAID = "UNLINKED_REFUND_PAID"
+    """Money was given back without an order."""
 
 
 class NotificationState(StrEnum):
@@ -95,7 +97,7 @@ WAITS = frozenset({NotificationState.PENDING, NotificationState.SENDING})
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """One thing that a customer is told.
+    """One thing that a customer is told, of an order or (`order_id` None) of a refund without one.
 
     `subject_key` tells things of one kind and order apart (the parcel, say). `sender` is who sent it
     ("smtp"; "log" for one that was only logged). `generation` counts how often staff had it sent anew,
@@ -103,7 +105,7 @@ class Notification:
     """
 
     id: UUID
-    order_id: UUID
+    order_id: UUID | None
     kind: NotificationKind
     subject_key: str
     recipient: str
@@ -120,6 +122,7 @@ class Notification:
     reason: str | None = None
     sender: str | None = None
     ended_at: datetime | None = None
+    unlinked_refund_id: UUID | None = None
 
     @property
     def shipment_id(self) -> UUID | None:

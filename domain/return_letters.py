@@ -41,6 +41,8 @@ class Tender(StrEnum):
     """What comes on top of store credit: no part of the total."""
     BY_HAND = "tender_manual"
     AS_PAID = "tender_as_paid"
+    ELSEWHERE = "tender_elsewhere"
+    """To a card or account that nothing was paid with."""
 
 
 _REASONS = {Check.WINDOW_OVER.value: Reason.WINDOW_OVER, Check.FINAL_SALE.value: Reason.FINAL_SALE}

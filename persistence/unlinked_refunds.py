@@ -1,12 +1,14 @@
 """SQL of refunds without an order: rows in, dataclasses out."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Row, Text, Uuid, bindparam, text
+from sqlalchemy import ARRAY, BigInteger, DateTime, Row, Text, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.notifications import NotificationState
 from domain.unlinked_refund_requests import Spent, UnlinkedRefundPolicy, document_key
 from domain.unlinked_refunds import (
     Evidence,
@@ -36,8 +38,12 @@ _COLUMNS = """
     (SELECT jsonb_agg(jsonb_build_array(k.line_id, o.order_id, k.order_line_id, k.units)
                       ORDER BY k.linked_at, k.line_id, k.order_line_id)
        FROM unlinked_refund_lines l JOIN unlinked_refund_links k ON k.line_id = l.id
-       JOIN order_lines o ON o.id = k.order_line_id WHERE l.unlinked_refund_id = r.id) AS links
+       JOIN order_lines o ON o.id = k.order_line_id WHERE l.unlinked_refund_id = r.id) AS links,
+    (SELECT n.state FROM notifications n WHERE n.unlinked_refund_id = r.id) AS told
 """
+_BY_IDS = text(f"SELECT {_COLUMNS} FROM unlinked_refunds r WHERE r.id = ANY (:ids)").bindparams(
+    bindparam("ids", type_=ARRAY(Uuid))
+)
 _BY_ID = text(f"SELECT {_COLUMNS} FROM unlinked_refunds r WHERE r.id = :id").bindparams(
     bindparam("id", type_=Uuid())
 )
@@ -213,6 +219,11 @@ async def by_id(connection: AsyncConnection, refund_id: UUID) -> UnlinkedRefund 
     return None if row is None else _refund(row)
 
 
+async def by_ids(connection: AsyncConnection, ids: Sequence[UUID]) -> list[UnlinkedRefund]:
+    """Return refunds, in no order."""
+    return [_refund(row) for row in await connection.execute(_BY_IDS, {"ids": list(ids)})]
+
+
 async def save(connection: AsyncConnection, after: UnlinkedRefund) -> None:
     """Write a changed refund, whose lock the caller has."""
     await connection.execute(
@@ -338,6 +349,7 @@ def _refund(row: Row[*tuple[Any, ...]]) -> UnlinkedRefund:
             Link(UUID(line), UUID(order), UUID(order_line), units)
             for line, order, order_line, units in row.links or ()
         ),
+        NotificationState(row.told) if row.told else None,
         row.version,
     )
 
