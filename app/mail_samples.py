@@ -39,6 +39,9 @@ _SHIPPING, _DISCOUNT, _TAX = 490, 1000, 1219
 _CLAIMED = ClaimLetter("C1001", (), Remedy.RESHIP, (Doubt.ON_ITS_WAY,))
 
 
+_OF_GOODS_BACK = OF_RETURNS | {K.UNLINKED_REFUND_PAID}
+
+
 def sample(kind: NotificationKind, locale: str, now: datetime, link: str | None = None) -> Letter:
     """Return a letter as somebody who reads this locale would get it."""
     language = locale.partition("-")[0]
@@ -64,7 +67,7 @@ def sample(kind: NotificationKind, locale: str, now: datetime, link: str | None 
         parcel=_parcel(now, tells_arrival=kind in {K.SHIPPED, K.DELAYED}) if parcel else None,
         amount=Money(2450, currency) if kind is K.ORDER_REFUNDED else None,
         link=link or "https://shop.example/orders/100001",
-        returned=_returned(kind, language, currency, now) if kind in OF_RETURNS else None,
+        returned=_returned(kind, language, currency, now) if kind in _OF_GOODS_BACK else None,
         claimed=_CLAIMED if kind in OF_CLAIMS else None,
     )
 

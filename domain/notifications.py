@@ -66,6 +66,8 @@ class NotificationKind(StrEnum):
     CLAIM_APPROVED = "CLAIM_APPROVED"
     """With what comes of it; of a refund RETURN_REFUNDED tells once it is given."""
     CLAIM_DECLINED = "CLAIM_DECLINED"
+    UNLINKED_REFUND_PAID = "UNLINKED_REFUND_PAID"
+    """Money was given back without an order."""
 
 
 class NotificationState(StrEnum):
@@ -102,7 +104,7 @@ WAITS = frozenset({NotificationState.PENDING, NotificationState.SENDING})
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """One thing that a customer is told.
+    """One thing that a customer is told, of an order or (`order_id` None) of a refund without one.
 
     `subject_key` tells things of one kind and order apart (the parcel, say). `sender` is who sent it
     ("smtp"; "log" for one that was only logged). `generation` counts how often staff had it sent anew,
@@ -110,7 +112,7 @@ class Notification:
     """
 
     id: UUID
-    order_id: UUID
+    order_id: UUID | None
     kind: NotificationKind
     subject_key: str
     recipient: str
@@ -127,6 +129,7 @@ class Notification:
     reason: str | None = None
     sender: str | None = None
     ended_at: datetime | None = None
+    unlinked_refund_id: UUID | None = None
 
     @property
     def shipment_id(self) -> UUID | None:

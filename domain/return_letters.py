@@ -48,6 +48,8 @@ class Tender(StrEnum):
     """What the shop pays of an exchange because shares were rounded: no part of the total."""
     BY_HAND = "tender_manual"
     AS_PAID = "tender_as_paid"
+    ELSEWHERE = "tender_elsewhere"
+    """To a card or account that nothing was paid with."""
 
 
 class Outcome(StrEnum):

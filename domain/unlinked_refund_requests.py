@@ -51,11 +51,13 @@ SHOP_DEFAULT = UnlinkedRefundPolicy()
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What others of the last 24 hours use of a channel's limits, in minor units."""
+    """What others of the last 24 hours use of a channel's limits, in minor units, and who gets the money."""
 
     by_all_minor: int = 0
     alone_minor: int = 0
     """What the same person has asked for and nobody else has approved."""
+    is_flagged: bool = False
+    """Whether a fraud of who gets it is proven."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +86,9 @@ def create(
 ) -> UnlinkedRefund:
     """Return a refund that is asked for: approved where one person is enough.
 
-    It never is where the document is known (`document_known`) to have brought money before, or to be an
-    order's number. Raises InvalidInput naming the field, and AmountTooLarge above a limit.
+    It never is for who is flagged as a fraud, nor where the document is known (`document_known`) to have
+    brought money before, or to be an order's number. Raises InvalidInput naming the field, and AmountTooLarge
+    above a limit.
     """
     if not 1 <= len(wanted) <= MAX_LINES:
         raise InvalidInput(f"name from 1 to {MAX_LINES} lines", "lines")
@@ -117,6 +120,7 @@ def create(
     alone = policy.alone_per_day_minor
     if (
         document_known
+        or spent.is_flagged
         or made.total_minor > policy.four_eyes_above_minor
         or (alone is not None and spent.alone_minor + made.total_minor > alone)
     ):
@@ -178,6 +182,8 @@ def _check_limits(made: UnlinkedRefund, policy: UnlinkedRefundPolicy, spent_mino
     total = made.total_minor
     if total == 0:
         raise InvalidInput("comes to nothing", "lines")
+    if total > MAX_AMOUNT_MINOR:
+        raise InvalidInput("amounts to too much together", "lines")
     most = policy.most_minor
     if most is not None and total > most:
         raise _too_large(total, most, made.currency)

@@ -17,6 +17,7 @@ from domain.kernel.events import Event
 from domain.kernel.money import rounded_half_up
 from domain.kernel.quantities import require_text
 from domain.kernel.transitions import check_transition
+from domain.notifications import NotificationState
 
 MAX_TEXT_LENGTH = 500
 """Longest reason, reference or note, in characters."""
@@ -180,6 +181,8 @@ class UnlinkedRefund:
     payments: tuple[RefundPayment, ...] = ()
     """What was asked of providers, the latest last; at most one of them is open or has succeeded."""
     links: tuple[Link, ...] = ()
+    told: NotificationState | None = None
+    """How far the letter has come that tells the customer of the money."""
     version: int = 1
 
     @property

@@ -1,6 +1,6 @@
 """SQL of notifications: each thing written once, claimed to be sent, saved by whoever has the claim."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,7 +25,8 @@ _NOW = bindparam("now", type_=DateTime(timezone=True))
 _LATER = bindparam("later", type_=DateTime(timezone=True))
 _COLUMNS = (
     "n.id, n.order_id, n.kind, n.subject_key, n.recipient, n.locale, n.state, n.created_at, n.begun_at,"
-    " n.next_attempt_at, n.facts, n.attempts, n.repeats, n.generation, n.reason, n.sender, n.ended_at"
+    " n.next_attempt_at, n.facts, n.attempts, n.repeats, n.generation, n.reason, n.sender, n.ended_at,"
+    " n.unlinked_refund_id"
 )
 # The database's clock: a consumer is given no other.
 _WRITE = text(
@@ -93,7 +94,7 @@ _OF_ORDERS = text(
 _PAGE = text(
     f"""
     SELECT {_COLUMNS} FROM notifications n
-     WHERE (CAST(:state AS text) IS NULL OR n.state = :state)
+     WHERE n.order_id IS NOT NULL AND (CAST(:state AS text) IS NULL OR n.state = :state)
        AND (CAST(:after_id AS uuid) IS NULL OR (n.created_at, n.id) < (:after_created_at, :after_id))
      ORDER BY n.created_at DESC, n.id DESC LIMIT :limit
     """
@@ -101,6 +102,22 @@ _PAGE = text(
     bindparam("state", type_=Text()),
     bindparam("after_created_at", type_=DateTime(timezone=True)),
     bindparam("after_id", type_=Uuid()),
+)
+_WRITE_OF_REFUNDS = text(
+    """
+    INSERT INTO notifications (id, unlinked_refund_id, kind, subject_key, recipient, locale, state, facts,
+                               created_at, begun_at, next_attempt_at)
+    SELECT e.id, r.id, e.kind, '', r.email, c.locale, 'PENDING', '{}', now(), now(), now()
+      FROM jsonb_to_recordset(CAST(:news AS jsonb)) AS e
+           (id uuid, refund_id uuid, kind text, occurred_at timestamptz)
+      JOIN unlinked_refunds r ON r.id = e.refund_id
+      JOIN channels c ON c.id = r.channel_id
+     WHERE r.email IS NOT NULL AND e.occurred_at > now() - :oldest AND e.kind <> ALL (c.muted_notifications)
+    ON CONFLICT (unlinked_refund_id, kind) DO NOTHING
+    """
+).bindparams(bindparam("oldest", type_=Interval()))
+_LOCK_REFUND = text(
+    "SELECT version, number, channel_id FROM unlinked_refunds WHERE id = :id FOR NO KEY UPDATE"
 )
 _LOCK_ORDER = text("SELECT version, number, channel_id FROM orders WHERE id = :id FOR NO KEY UPDATE")
 
@@ -116,7 +133,7 @@ class NewsOfOrder:
 
 @dataclass(frozen=True, slots=True)
 class ToldOrder:
-    """What an event says of the order whose customer was not told."""
+    """What an event says of the order, or the refund without one, whose customer was not told."""
 
     version: int
     number: str
@@ -141,6 +158,20 @@ async def write(connection: AsyncConnection, told: Sequence[NewsOfOrder]) -> Non
         for one in told
     ]
     await connection.execute(_WRITE, {"news": json_text(records), "oldest": OLDEST_NEWS})
+
+
+async def write_of_refunds(connection: AsyncConnection, paid: Mapping[UUID, datetime]) -> None:
+    """Write that refunds without an order are paid (when, by refund), each once; to whom has an address."""
+    records = [
+        {
+            "id": new_id(),
+            "refund_id": refund_id,
+            "kind": NotificationKind.UNLINKED_REFUND_PAID.value,
+            "occurred_at": at,
+        }
+        for refund_id, at in paid.items()
+    ]
+    await connection.execute(_WRITE_OF_REFUNDS, {"news": json_text(records), "oldest": OLDEST_NEWS})
 
 
 async def claim(
@@ -217,9 +248,11 @@ async def page(
     return [_notification(row) for row in await connection.execute(_PAGE, values)]
 
 
-async def lock_order(connection: AsyncConnection, order_id: UUID) -> ToldOrder:
-    """Lock the order that an event is to tell of."""
-    return ToldOrder(*(await connection.execute(_LOCK_ORDER, {"id": order_id})).one())
+async def lock_subject(connection: AsyncConnection, told: Notification) -> ToldOrder:
+    """Lock the order, or the refund without one, that an event is to tell of."""
+    if told.order_id is None:
+        return ToldOrder(*(await connection.execute(_LOCK_REFUND, {"id": told.unlinked_refund_id})).one())
+    return ToldOrder(*(await connection.execute(_LOCK_ORDER, {"id": told.order_id})).one())
 
 
 def _claim_of(claimed: Notification) -> dict[str, Any]:
@@ -245,4 +278,5 @@ def _notification(row: Row[*tuple[Any, ...]]) -> Notification:
         reason=row.reason,
         sender=row.sender,
         ended_at=row.ended_at,
+        unlinked_refund_id=row.unlinked_refund_id,
     )

@@ -1,14 +1,16 @@
 """SQL of refunds without an order: rows in, dataclasses out."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Row, Text, TextClause, Uuid, bindparam, text
+from sqlalchemy import ARRAY, BigInteger, DateTime, Row, Text, TextClause, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
+from domain.notifications import NotificationState
 from domain.unlinked_refund_requests import Spent, UnlinkedRefundPolicy, document_key
 from domain.unlinked_refunds import (
     Evidence,
@@ -38,8 +40,12 @@ _COLUMNS = """
     (SELECT jsonb_agg(jsonb_build_array(k.line_id, o.order_id, k.order_line_id, k.units)
                       ORDER BY k.linked_at, k.line_id, k.order_line_id)
        FROM unlinked_refund_lines l JOIN unlinked_refund_links k ON k.line_id = l.id
-       JOIN order_lines o ON o.id = k.order_line_id WHERE l.unlinked_refund_id = r.id) AS links
+       JOIN order_lines o ON o.id = k.order_line_id WHERE l.unlinked_refund_id = r.id) AS links,
+    (SELECT n.state FROM notifications n WHERE n.unlinked_refund_id = r.id) AS told
 """
+_BY_IDS = text(f"SELECT {_COLUMNS} FROM unlinked_refunds r WHERE r.id = ANY (:ids)").bindparams(
+    bindparam("ids", type_=ARRAY(Uuid))
+)
 _BY_ID = text(f"SELECT {_COLUMNS} FROM unlinked_refunds r WHERE r.id = :id").bindparams(
     bindparam("id", type_=Uuid())
 )
@@ -132,14 +138,15 @@ _SPENT = text(
                     0)::bigint AS alone,
            (SELECT o.number FROM orders o
              WHERE o.channel_id = :channel_id
-               AND (o.number = :reference OR o.external_id = :reference) LIMIT 1) AS order_number
+               AND (o.number = :reference OR o.external_id = :reference) LIMIT 1) AS order_number,
+           EXISTS (SELECT FROM fraud_flags f WHERE f.email = lower(:email)) AS is_flagged
       FROM unlinked_refunds
      WHERE channel_id = :channel_id AND created_at > :since AND status NOT IN ('DECLINED', 'CANCELED')
     """
 ).bindparams(
     bindparam("channel_id", type_=Uuid()),
     bindparam("since", type_=DateTime(timezone=True)),
-    *(bindparam(name, type_=Text()) for name in ("actor", "reference")),
+    *(bindparam(name, type_=Text()) for name in ("actor", "reference", "email")),
 )
 _OF_DOCUMENT = text(
     """
@@ -211,6 +218,11 @@ async def by_id(connection: AsyncConnection, refund_id: UUID) -> UnlinkedRefund 
     return None if row is None else _refund(row)
 
 
+async def by_ids(connection: AsyncConnection, ids: Sequence[UUID]) -> list[UnlinkedRefund]:
+    """Return refunds, in no order."""
+    return [_refund(row) for row in await connection.execute(_BY_IDS, {"ids": list(ids)})]
+
+
 async def save(connection: AsyncConnection, after: UnlinkedRefund) -> None:
     """Write a changed refund, whose lock the caller has."""
     await connection.execute(
@@ -270,12 +282,23 @@ async def lock_policy(connection: AsyncConnection, channel_id: UUID) -> Unlinked
 
 
 async def spent(
-    connection: AsyncConnection, channel_id: UUID, actor: str, reference: str, since: datetime
+    connection: AsyncConnection,
+    channel_id: UUID,
+    actor: str,
+    reference: str,
+    email: str | None,
+    since: datetime,
 ) -> tuple[Spent, str | None]:
     """Return what uses a channel's limits up, and the number of the order that `reference` names, if any."""
-    values = {"channel_id": channel_id, "actor": actor, "reference": reference, "since": since}
+    values = {
+        "channel_id": channel_id,
+        "actor": actor,
+        "reference": reference,
+        "email": email,
+        "since": since,
+    }
     row = (await connection.execute(_SPENT, values)).one()
-    return Spent(row.by_all, row.alone), row.order_number
+    return Spent(row.by_all, row.alone, row.is_flagged), row.order_number
 
 
 async def of_document(connection: AsyncConnection, channel_id: UUID, reference: str) -> list[str]:
@@ -333,6 +356,7 @@ def _refund(row: Row[*tuple[Any, ...]]) -> UnlinkedRefund:
             Link(UUID(line), UUID(order), UUID(order_line), units)
             for line, order, order_line, units in row.links or ()
         ),
+        NotificationState(row.told) if row.told else None,
         row.version,
     )
 

@@ -37,7 +37,7 @@ from persistence import channels, order_parts, orders
 from persistence import notifications as rows
 from persistence.idempotency import claim_for
 from persistence.outages import is_outage
-from services import audit, claim_letters, return_letters
+from services import audit, claim_letters, return_letters, unlinked_refund_letters
 from services.access import Permission, require
 from services.context import ServiceContext
 from services.one_by_one import passed_over
@@ -120,8 +120,8 @@ async def resend(context: ServiceContext, notification_id: UUID, email: str | No
     async with context.transaction() as transaction:
         stored = await transaction.replay(claim)
         found = await rows.lock(transaction.connection, notification_id)
-        if found is None:
-            raise NotFound("no notification has this id", "id")
+        if found is None or found.order_id is None:
+            raise NotFound("no notification of an order has this id", "id")
         if stored is not None:
             return found
         transaction.answer({"notification": str(notification_id)})
@@ -170,7 +170,7 @@ async def _load(context: ServiceContext, claimed: Sequence[Notification]) -> lis
     """Return what is to be said, of each order as it is now."""
     if not claimed:
         return []
-    ids = list({one.order_id for one in claimed})
+    ids = list({one.order_id for one in claimed if one.order_id is not None})
     async with context.read() as connection:
         found = await orders.by_ids(connection, ids)
         lines = await order_parts.lines_of(connection, ids)
@@ -180,9 +180,11 @@ async def _load(context: ServiceContext, claimed: Sequence[Notification]) -> lis
         settings = await channels.settings_of(connection, channel_ids)
         returned = await return_letters.letters_of(connection, claimed, found, parts)
         of_claims = await claim_letters.letters_of(connection, claimed)
-    due = []
+        refunds = await unlinked_refund_letters.letters_of(connection, claimed)
+    due = [_Due(one, said, reply_to) for one, said, reply_to in refunds]
     for one in claimed:
-        if (order := found.get(one.order_id)) is None:
+        order = None if one.order_id is None else found.get(one.order_id)
+        if order is None:
             continue
         channel = order.channel_id
         token = context.environment.tokens.sign("order", order.id, order.token_generation)
@@ -324,10 +326,10 @@ async def _save(context: ServiceContext, after: Notification, code: int | None =
     untold = after.state in {NotificationState.FAILED, NotificationState.UNCONFIRMED}
     async with context.transaction() as transaction:
         # An event is appended under its aggregate's lock, which comes before all others.
-        order = await rows.lock_order(transaction.connection, after.order_id) if untold else None
+        subject = await rows.lock_subject(transaction.connection, after) if untold else None
         mine = await rows.save(transaction.connection, after)
-        if order is not None and mine:
-            transaction.emit(_not_told(order, after, code, transaction.now))
+        if subject is not None and mine:
+            transaction.emit(_not_told(subject, after, code, transaction.now))
     if not mine:
         _log.warning("notification_taken_over", notification_id=str(after.id))
     elif after.state is not NotificationState.SENT:
@@ -343,11 +345,13 @@ async def _save(context: ServiceContext, after: Notification, code: int | None =
 
 
 def _not_told(order: rows.ToldOrder, notification: Notification, code: int | None, now: datetime) -> Event:
-    """Return the event that tells staff; nothing of the order changes, so its version stays."""
+    """Return the event that tells staff; nothing of its subject changes, so its version stays."""
+    subject = notification.order_id or notification.unlinked_refund_id
+    assert subject is not None, "a CHECK holds that there is one"  # noqa: S101
     return Event(
         kind="NotificationFailed",
-        aggregate="order",
-        aggregate_id=notification.order_id,
+        aggregate="order" if notification.order_id else "unlinked_refund",
+        aggregate_id=subject,
         version=order.version,
         occurred_at=now,
         channel_id=order.channel_id,

@@ -74,7 +74,9 @@ async def create(context: ServiceContext, wanted: Wanted, key: str) -> UnlinkedR
         channel = await _channel(connection, wanted.channel)
         policy = await rows.lock_policy(connection, channel.id) or requests.SHOP_DEFAULT
         since, document = transaction.now - requests.PERIOD, evidence.document_reference
-        spent, order = await rows.spent(connection, channel.id, transaction.actor, document, since)
+        spent, order = await rows.spent(
+            connection, channel.id, transaction.actor, document, recipient.email, since
+        )
         requests.check_document(order, document_known=wanted.document_known)
         made = requests.create(
             channel,

@@ -31,5 +31,7 @@ class Consumer:
         return not self.streams or event.aggregate in self.streams
 
 
-CONSUMERS: tuple[Consumer, ...] = (Consumer("notifications", notifications.note, frozenset({"order"})),)
+CONSUMERS: tuple[Consumer, ...] = (
+    Consumer("notifications", notifications.note, frozenset({"order", "unlinked_refund"})),
+)
 """Every consumer; webhooks, automation and reports will stand here."""

@@ -20,14 +20,22 @@ ATTEMPTS = Counter(
 
 
 async def note(connection: AsyncConnection, events: Sequence[FeedEvent]) -> None:
-    """Write what events of orders tell their customers; nothing is sent here."""
+    """Write what events of orders, and of refunds without one, tell their customers; nothing is sent here."""
     told = [
         NewsOfOrder(event.aggregate_id, event.occurred_at, news)
         for event in events
-        if (news := news_of(event.kind, event.payload, event.sequence, event.occurred_at)) is not None
+        if event.aggregate == "order"
+        and (news := news_of(event.kind, event.payload, event.sequence, event.occurred_at)) is not None
     ]
     if told:
         await rows.write(connection, told)
+    paid = {
+        event.aggregate_id: event.occurred_at
+        for event in events
+        if event.kind == "UnlinkedRefundPaid" and event.payload["paidMinor"]
+    }
+    if paid:
+        await rows.write_of_refunds(connection, paid)
 
 
 async def send(context: ServiceContext) -> None:

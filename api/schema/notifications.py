@@ -51,6 +51,7 @@ class Notification:
     def of(cls, notification: domain.Notification) -> "Notification":
         """Return the GraphQL form of a notification."""
         shipment = notification.shipment_id
+        assert notification.order_id is not None, "those of refunds without one are not listed"  # noqa: S101
         waits = notification.state in domain.WAITS
         return cls(
             id=encode_id("Notification", notification.id),

@@ -9,6 +9,7 @@ import strawberry
 from api.context import Info
 from api.pagination import PageInfo, PageRequest, cursor
 from api.scalars import encode_id
+from api.schema.notifications import NotificationState
 from api.schema.values import Money, Node
 from domain import unlinked_refunds as domain
 from domain.channels import Channel
@@ -148,6 +149,9 @@ class UnlinkedRefund(Node):
     links: list[UnlinkedRefundLink] = strawberry.field(
         description="The orders that were found for it, line by line."
     )
+    told: NotificationState | None = strawberry.field(  # type: ignore[valid-type]
+        description="How far the letter has come that tells the customer of the money; null: there is none."
+    )
     lines: list[UnlinkedRefundLine]
     row: strawberry.Private[domain.UnlinkedRefund]
 
@@ -178,6 +182,7 @@ class UnlinkedRefund(Node):
             paid_by=found.paid_by,
             payments=[UnlinkedRefundPayment.of(one, found.currency) for one in found.payments],
             links=[UnlinkedRefundLink.of(one) for one in found.links],
+            told=found.told,
             lines=[UnlinkedRefundLine.of(line, found.currency) for line in found.lines],
             row=found,
         )

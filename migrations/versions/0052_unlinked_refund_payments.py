@@ -15,6 +15,13 @@ depends_on = None
 _STATUSES = "PENDING_APPROVAL APPROVED PAID DECLINED CANCELED"
 _AMOUNTS = "least(four_eyes_above_minor, coalesce(most_minor, 0), coalesce(most_per_day_minor, 0)"
 
+_KINDS = (
+    "ORDER_CONFIRMED ORDER_RECEIVED ORDER_APPROVED ORDER_CANCELED ORDER_REFUNDED SHIPPED OUT_FOR_DELIVERY"
+    " DELIVERED DELAYED DELIVERY_FAILED READY_FOR_PICKUP RETURN_RECEIVED_REQUEST RETURN_APPROVED"
+    " RETURN_DECLINED RETURN_REMINDER RETURN_ARRIVED RETURN_REFUNDED RETURN_REFUND_DELAYED"
+    " RETURN_EXCHANGE_UNAVAILABLE RETURN_REJECTED RETURN_CANCELED RETURN_EXPIRED"
+)
+
 
 def upgrade() -> None:
     """Make the tables, and let the sandbox refund what it has no charge of."""
@@ -25,6 +32,7 @@ def upgrade() -> None:
     _documents()
     _payments()
     _links()
+    _letters()
     op.alter_column("sandbox_changes", "charge_reference", nullable=True)
     op.add_column("sandbox_changes", sa.Column("destination", sa.Text()))
     op.create_check_constraint(
@@ -49,6 +57,11 @@ def downgrade() -> None:
     op.drop_constraint(op.f("ck_sandbox_changes_subject"), "sandbox_changes", type_="check")
     op.drop_column("sandbox_changes", "destination")
     op.alter_column("sandbox_changes", "charge_reference", nullable=False)
+    op.execute("DELETE FROM notifications WHERE order_id IS NULL")
+    _let("notifications", "kind", _one_of("kind", _KINDS))
+    op.drop_constraint(op.f("ck_notifications_subject"), "notifications", type_="check")
+    op.drop_column("notifications", "unlinked_refund_id")
+    op.alter_column("notifications", "order_id", nullable=False)
     op.drop_table("unlinked_refund_links")
     op.drop_table("unlinked_refund_payments")
     op.drop_index("uq_unlinked_refunds_document_key", "unlinked_refunds")
@@ -174,4 +187,23 @@ def _links() -> None:
     )
     op.create_index(
         op.f("ix_unlinked_refund_links_order_line_id"), "unlinked_refund_links", ["order_line_id"]
+    )
+
+
+def _letters() -> None:
+    _let("notifications", "kind", _one_of("kind", f"{_KINDS} UNLINKED_REFUND_PAID"))
+    op.alter_column("notifications", "order_id", nullable=True)
+    op.add_column("notifications", sa.Column("unlinked_refund_id", sa.Uuid()))
+    op.create_foreign_key(
+        op.f("fk_notifications_unlinked_refund_id"),
+        "notifications",
+        "unlinked_refunds",
+        ["unlinked_refund_id"],
+        ["id"],
+    )
+    op.create_unique_constraint(
+        op.f("uq_notifications_unlinked_refund_id_kind"), "notifications", ["unlinked_refund_id", "kind"]
+    )
+    op.create_check_constraint(
+        op.f("ck_notifications_subject"), "notifications", "num_nonnulls(order_id, unlinked_refund_id) = 1"
     )

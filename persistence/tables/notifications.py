@@ -18,7 +18,9 @@ notifications = Table(
     "notifications",
     metadata,
     key(),
-    Column("order_id", Uuid, ForeignKey("orders.id"), nullable=False),
+    Column("order_id", Uuid, ForeignKey("orders.id")),
+    # Of a refund without an order, which is told of once.
+    Column("unlinked_refund_id", Uuid, ForeignKey("unlinked_refunds.id")),
     text_column("kind"),
     # Tells things of one kind and order apart: a parcel, a parcel's day, the event of a refund.
     text_column("subject_key"),
@@ -40,6 +42,8 @@ notifications = Table(
     moment("next_attempt_at"),
     moment("ended_at", optional=True),
     UniqueConstraint("order_id", "kind", "subject_key"),
+    UniqueConstraint("unlinked_refund_id", "kind"),
+    CheckConstraint("num_nonnulls(order_id, unlinked_refund_id) = 1", name="subject"),
     Index(
         "ix_notifications_next_attempt_at",
         "next_attempt_at",

@@ -13,6 +13,7 @@ LONGEST_NOTE = 2000
 K = NotificationKind
 _LABELS = frozenset({HowToSend.LABEL, HowToSend.LABEL_ATTACHED})
 _BY_BANK = frozenset({Tender.AS_PAID, Tender.BY_HAND})
+_WITH_MONEY = frozenset({K.RETURN_REFUNDED, K.UNLINKED_REFUND_PAID})
 _WITH_NOTE = frozenset({K.RETURN_DECLINED, K.RETURN_REJECTED})
 
 
@@ -98,7 +99,7 @@ def return_address(letter: Letter, words: Words) -> Sequence[str] | None:
 def return_totals(letter: Letter, words: Words) -> list[tuple[str, str, bool]]:
     """Return what is given back, what of it was kept, and by what it goes back."""
     returned = letter.returned
-    if returned is None or letter.kind is not K.RETURN_REFUNDED or returned.total is None:
+    if returned is None or letter.kind not in _WITH_MONEY or returned.total is None:
         return []
     rows: list[tuple[str, Money | None, bool]] = [
         ("refund_goods", returned.goods, False),

@@ -1,10 +1,13 @@
 """Refunds without an order whose order is found: what was given money for comes back in no return."""
 
 import asyncio
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from api.scalars import encode_id
 from domain.kernel.errors import IllegalTransition, InvalidInput, NotFound, NotReturnable
 from domain.orders import Order
 from domain.returns import Return
@@ -14,11 +17,12 @@ from services import returns, unlinked_refund_links
 from services.access import Permission
 from services.orders import OrderRef
 from tests.checkouts import Shop, events, make_stocked_shop
-from tests.factories import make_app
-from tests.sent_back import arrived_order, ask_for, bring_back, desk, let_return
+from tests.factories import data_of, make_app
+from tests.sent_back import arrived_order, ask_for, bring_back, desk, let_return, lines_of
 from tests.statements import count_statements
 from tests.unlinked import LEAD, act, ask, check_books, decide, pay
 
+PAGE = (Path(__file__).parents[2] / "docs" / "features" / "unlinked_refunds.md").read_text()
 FINDER = make_app(Permission.REFUNDS_UNLINKED, Permission.ORDERS_READ)
 
 
@@ -37,6 +41,20 @@ async def test_what_was_given_money_for_comes_back_in_no_return(database: Databa
     assert ("UnlinkedRefundLinked", order.version + 1) in await events(database, order.id)
     await check_books(database)
     assert len(linking) == 14, linking
+
+
+async def test_the_example_of_the_page_links(database: Database) -> None:
+    shop, order = await _sold(database, units=1)
+    refund = await _paid(database, shop, units=1)
+    document = next(one for one in re.findall(r"```graphql\n(.*?)```", PAGE, re.DOTALL) if "Link(" in one)
+    given: dict[str, Any] = {"id": encode_id("UnlinkedRefund", refund.id), "ref": {"number": order.number}}
+    given["idempotencyKey"] = "fair-17-found"
+    (answer,) = (await data_of(database, document, {"input": given}, FINDER)).values()
+    line = encode_id("OrderLine", (await lines_of(database, order.id))[0].id)
+    assert answer["userErrors"] == []
+    assert answer["unlinkedRefund"]["links"] == [
+        {"orderId": encode_id("Order", order.id), "orderLineId": line, "quantity": 1}
+    ]
 
 
 async def test_of_a_return_and_a_link_at_once_the_units_are_one_ones(database: Database) -> None:
