@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from domain.kernel.errors import IllegalTransition
-from domain.payments import TransactionStatus
+from domain.kernel.errors import AmountTooLarge, IllegalTransition
+from domain.payment_facts import RECORDED_BEFORE
+from domain.payments import MANUAL, TransactionStatus
+from domain.return_evidence import Case
 from domain.return_settlement import refund, rejected, retried
 from domain.return_worth import LineWorth, Worth
 from domain.returns import Grade, Return, ReturnStatus
-from tests.return_cases import NOW, WORTH, Case, honest, inspected
+from tests.return_cases import NOW, WORTH, honest, inspected, paid
 
 
 def _looked_at() -> tuple[Case, Return, Worth]:
@@ -27,6 +29,21 @@ def test_money_that_is_asked_for_is_not_asked_for_again() -> None:
         refund(case.order, asked.after, worth, after, NOW, by_staff=True)
     with pytest.raises(IllegalTransition):
         retried(case.order, asked.after, [asked.changes[0].transaction], after, NOW)
+    # Its provider had told of it before it answered: given all the same.
+    told = replace(
+        asked.changes[0].transaction, status=TransactionStatus.FAILED, decline_code=RECORDED_BEFORE
+    )
+    with pytest.raises(IllegalTransition):
+        retried(case.order, asked.after, [told], after, NOW)
+
+
+def test_what_a_person_has_to_send_is_asked_for_by_staff_alone() -> None:
+    case, found, worth = _looked_at()
+    case = paid(case, provider=MANUAL)
+    with pytest.raises(AmountTooLarge):
+        refund(case.order, found, worth, case.payments, NOW, by_staff=False)
+    (change,) = refund(case.order, found, worth, case.payments, NOW, by_staff=True).changes
+    assert change.transaction.amount_minor == WORTH
 
 
 def test_a_return_whose_money_is_given_is_not_ended_with_nothing() -> None:
