@@ -116,6 +116,14 @@ def told(case: Case, **changes: Any) -> Case:
     return replace(case, records={str(PAYMENT): replace(PaymentRecord("USD", PAID, 0), **changes)})
 
 
+def paid(case: Case, **changes: Any) -> Case:
+    """Return a case whose one payment is another, of which the provider has the same on record."""
+    (payment,) = case.payments
+    after = replace(payment, **changes)
+    record = PaymentRecord("USD", after.captured_minor, after.refunded_minor)
+    return replace(case, payments=[after], records={str(PAYMENT): record})
+
+
 def parcel(case: Case, policy: ReturnPolicy | None = None, **changes: Any) -> Case:
     """Return a case whose parcel is another."""
     (found,) = case.shipments
@@ -181,5 +189,9 @@ DOUBTS: Mapping[str, Callable[[Case], Case]] = {
     "it was exchanged before": lambda case: after(
         case, status=ReturnStatus.CLOSED, outcome=LineOutcome.EXCHANGED, brings=0
     ),
+    "what was sent in exchange is not paid for": lambda case: after(
+        case, status=ReturnStatus.CANCELED, owes_replacement=True, brings=0
+    ),
+    "a cent is missing": lambda case: paid(case, captured_minor=PAID - 1),
 }
 """Ways in which records do not fit one another, or are missing: each alone is for staff."""

@@ -15,6 +15,7 @@ from persistence.returns import by_ids
 from providers.payments.sandbox import SandboxPayments, charges
 from services import payment_changes, return_settlement, returns
 from services.payment_sweep import settle_due
+from tests.cart_flows import run_sql
 from tests.checkouts import events, later, make_stocked_shop
 from tests.integration.test_payment_facts import tell
 from tests.payments import Dies, Refuses, Silent, Unreachable, capture_at, check_sums, staff
@@ -40,6 +41,15 @@ async def test_a_refund_whose_answer_is_lost_closes_its_return_once_it_is_found_
         assert (found.status, found.refund_minor) == (ReturnStatus.CLOSED, 1000)
         assert await _given(database, order) == (1000, 1000)
     await check_sums(database)
+
+
+async def test_what_is_being_given_back_counts_for_the_next_return(database: Database) -> None:
+    order, first = await _refunded_by(database, Unreachable)
+    assert (first.status, first.refund_minor) == (ReturnStatus.INSPECTED, 1000)
+    place = (await run_sql(database, "SELECT code FROM locations"))[0].code
+    second = await look_at(database, await bring_back(database, await ask_for(database, order), place))
+    # The last unit takes the delivery with it.
+    assert (second.status, second.refund_minor) == (ReturnStatus.CLOSED, 1500)
 
 
 async def test_a_process_that_dies_before_it_asks_is_taken_over(database: Database) -> None:

@@ -100,7 +100,9 @@ async def test_of_fifty_refunds_at_once_one_goes_through(database: Database) -> 
     asked = await ask_for(database, order)
     assert asked.status is ReturnStatus.REQUESTED
     staff = desk(database)
-    asked = await returns.decide_on(staff, asked.id, approve=True, note="fine", expected_version=None)
+    version = asked.version
+    asked = await returns.decide_on(staff, asked.id, approve=True, note="fine", expected_version=version)
+    assert asked.version == version + 1
     seen = await look_at(database, await bring_back(database, asked, shop.locations[0].code))
     assert seen.status is ReturnStatus.INSPECTED
     refunds = (return_settlement.refund(staff, asked.id, None, None, str(uuid4())) for _ in range(50))
@@ -167,8 +169,12 @@ async def test_what_is_worth_little_is_kept_and_refunded_at_once(database: Datab
     order = await arrived_order(database, 2)
     kept = await ask_for(database, order)
     assert (kept.status, kept.keeps_items, kept.refund_minor) == (ReturnStatus.CLOSED, True, 1000)
-    # In pieces all of it would be kept: the second is to be sent.
-    assert not (await ask_for(database, order)).keeps_items
+    # In pieces all of it would be kept: the second is to be sent, and brings the rest.
+    asked = await ask_for(database, order)
+    assert (asked.status, asked.keeps_items) == (ReturnStatus.APPROVED, False)
+    place = (await run_sql(database, "SELECT code FROM locations"))[0].code
+    done = await look_at(database, await bring_back(database, asked, place))
+    assert (done.refund_minor, done.shipping_refund_minor) == (1500, 500)
 
 
 async def test_bad_requests_name_their_field_and_change_nothing(database: Database) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from domain.payments import IMPORTED, MANUAL
 from domain.ports import PaymentRecord
 from domain.return_evidence import Asker, Case, Check, Decision, Record
 from domain.return_policies import ReturnPolicy
@@ -24,6 +25,7 @@ from tests.return_cases import (
     honest,
     inspected,
     line_of,
+    paid,
     parcel,
     told,
 )
@@ -107,6 +109,9 @@ def test_cheap_units_are_not_kept_one_by_one() -> None:
     assert judge(after(cheap, status=ReturnStatus.CLOSED), NOW).decision is Decision.APPROVE
     kept = after(cheap, status=ReturnStatus.CLOSED, keeps_items=True)
     assert Check.KEPT_IN_PIECES in _checks(kept)
+    # Together exactly what has to be sent.
+    assert Check.KEPT_IN_PIECES in _checks(replace(kept, keep_below_minor=2 * WORTH))
+    assert Check.KEPT_IN_PIECES not in _checks(replace(kept, keep_below_minor=2 * WORTH + 1))
     assert judge(kept, NOW).decision is Decision.ASK_STAFF
 
 
@@ -174,3 +179,53 @@ def test_what_is_found_has_to_bear_out_what_was_said(
 def test_less_than_was_announced_is_for_staff() -> None:
     case = line_of(inspected(honest(), Grade.AS_NEW, Grade.AS_NEW), quantity=UNITS)
     assert judge_refund(case, NOW).decision is Decision.ASK_STAFF
+
+
+def test_less_left_than_it_is_worth_is_told_and_declined_where_the_shop_says_so() -> None:
+    case = paid(honest(), refunded_minor=PAID - WORTH)
+    case = replace(case, order=replace(case.order, return_refund_minor=PAID - WORTH))
+    assert judge(case, NOW).decision is Decision.APPROVE
+    short = replace(case, worth_minor=WORTH + 1)
+    assert Check.NOTHING_TO_REFUND in _checks(short)
+    no = replace(short, actions={Check.NOTHING_TO_REFUND: Decision.DECLINE})
+    assert judge(no, NOW).decision is Decision.DECLINE
+
+
+def test_money_that_neither_a_return_nor_an_edit_gave_back_is_told_unless_the_shop_is_fine_with_it() -> None:
+    by_hand = paid(honest(), refunded_minor=300)
+    finding = next(one for one in judge(by_hand, NOW).findings if one.check is Check.REFUNDED_BY_HAND)
+    assert finding.facts == {"byHandMinor": 300, "returnedMinor": 0}
+    assert judge(by_hand, NOW).decision is judge_refund(inspected(by_hand, Grade.AS_NEW), NOW).decision
+    assert judge(by_hand, NOW).decision is Decision.ASK_STAFF
+    fine = replace(by_hand, actions={Check.REFUNDED_BY_HAND: Decision.APPROVE})
+    assert judge(fine, NOW).decision is Decision.APPROVE
+    order = by_hand.order
+    for explained in (replace(order, return_refund_minor=300), replace(order, total_minor=PAID - 300)):
+        case = replace(by_hand, order=explained)
+        assert Check.REFUNDED_BY_HAND not in _checks(case)
+    # Of what was never paid in full it is not known for what something was given back.
+    unpaid = _checks(paid(honest(), captured_minor=PAID - 1, refunded_minor=300))
+    assert (Check.NOT_PAID in unpaid, Check.REFUNDED_BY_HAND in unpaid) == (True, False)
+
+
+@pytest.mark.parametrize("provider", [MANUAL, IMPORTED])
+def test_who_was_paid_outside_can_not_be_asked(provider: str) -> None:
+    case = paid(honest(), provider=provider)
+    assert Check.PROVIDER_HAS_NO_RECORD in _checks(case)
+
+
+def test_what_comes_two_weeks_after_its_deadline_or_with_more_than_was_asked_for_is_for_staff() -> None:
+    case = inspected(honest(), Grade.AS_NEW)
+    for days, more, found in (
+        (14, 0, set()),
+        (15, 0, {Check.ARRIVED_LATE}),
+        (0, 1, {Check.NOT_AS_EXPECTED}),
+    ):
+        here = replace(case.found, expires_at=NOW - timedelta(days=days), received_at=NOW, surplus=more)
+        verdict = judge_refund(replace(case, found=here), NOW)
+        assert {one.check for one in verdict.findings if one.decision is Decision.ASK_STAFF} == found
+
+
+def test_a_parcel_that_arrives_before_it_was_sent_or_after_it_is_asked_back_is_no_evidence() -> None:
+    early, late = parcel(honest(), shipped_at=NOW), parcel(honest(), delivered_at=NOW + timedelta(seconds=1))
+    assert Check.CARRIER_CONTRADICTS in _checks(early) & _checks(late)

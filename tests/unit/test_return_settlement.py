@@ -1,0 +1,59 @@
+"""How the money of a return ends: once, whoever asks for it again while a provider thinks."""
+
+from dataclasses import replace
+
+import pytest
+
+from domain.kernel.errors import AmountTooLarge, IllegalTransition
+from domain.payment_facts import RECORDED_BEFORE
+from domain.payments import MANUAL, TransactionStatus
+from domain.return_evidence import Case
+from domain.return_settlement import refund, rejected, retried
+from domain.return_worth import LineWorth, Worth
+from domain.returns import Grade, Return, ReturnStatus
+from tests.return_cases import NOW, WORTH, honest, inspected, paid
+
+
+def _looked_at() -> tuple[Case, Return, Worth]:
+    case = inspected(honest(), Grade.AS_NEW)
+    found = replace(case.found, status=ReturnStatus.INSPECTED)
+    return case, found, Worth((LineWorth(found.lines[0].id, WORTH, 0),), 0, 0)
+
+
+def test_money_that_is_asked_for_is_not_asked_for_again() -> None:
+    case, found, worth = _looked_at()
+    asked = refund(case.order, found, worth, case.payments, NOW, by_staff=False)
+    assert (asked.after.status, len(asked.changes)) == (ReturnStatus.INSPECTED, 1)
+    after = [asked.changes[0].payment]
+    with pytest.raises(IllegalTransition):
+        refund(case.order, asked.after, worth, after, NOW, by_staff=True)
+    with pytest.raises(IllegalTransition):
+        retried(case.order, asked.after, [asked.changes[0].transaction], after, NOW)
+    # Its provider had told of it before it answered: given all the same.
+    told = replace(
+        asked.changes[0].transaction, status=TransactionStatus.FAILED, decline_code=RECORDED_BEFORE
+    )
+    with pytest.raises(IllegalTransition):
+        retried(case.order, asked.after, [told], after, NOW)
+
+
+def test_what_a_person_has_to_send_is_asked_for_by_staff_alone() -> None:
+    case, found, worth = _looked_at()
+    case = paid(case, provider=MANUAL)
+    with pytest.raises(AmountTooLarge):
+        refund(case.order, found, worth, case.payments, NOW, by_staff=False)
+    (change,) = refund(case.order, found, worth, case.payments, NOW, by_staff=True).changes
+    assert change.transaction.amount_minor == WORTH
+
+
+def test_a_return_whose_money_is_given_is_not_ended_with_nothing() -> None:
+    case, found, worth = _looked_at()
+    asked = refund(case.order, found, worth, case.payments, NOW, by_staff=False)
+    for status in (TransactionStatus.REQUESTED, TransactionStatus.SUCCEEDED):
+        # Its process died before it was closed.
+        given = replace(asked.changes[0].transaction, status=status)
+        with pytest.raises(IllegalTransition):
+            rejected(asked.after, [given], NOW)
+    refused = replace(asked.changes[0].transaction, status=TransactionStatus.FAILED)
+    ended = rejected(asked.after, [refused], NOW)
+    assert (ended.status, ended.refund_minor) == (ReturnStatus.CLOSED, 0)
