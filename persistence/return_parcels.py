@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, DateTime, LargeBinary, Row, Text, Uuid, bindparam, text
+from sqlalchemy import ARRAY, BigInteger, DateTime, LargeBinary, Row, Text, TextClause, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.addresses import Address
@@ -86,11 +86,11 @@ _GIVEN_UP = """
      OR (p.label_state = 'PURCHASED' AND r.status = 'CLOSED' AND r.closed_at <= :kept_since)
      OR (p.label_state = 'REQUESTED' AND r.status IN ('IN_TRANSIT', 'RECEIVED', 'INSPECTED', 'CLOSED')))
 """
-_DUE = f"""
-    (p.label_state = 'REQUESTED'
-     OR (p.label_state = 'PURCHASED' AND p.status = 'LABEL_CREATED' AND p.label_kept_at IS NULL
-         AND {_GIVEN_UP}))
-    AND (p.label_next_attempt_at IS NULL OR p.label_next_attempt_at <= :now)
+# To be bought: few at any time, and looked for again and again.
+_ASKED = "p.label_state = 'REQUESTED'"
+# To be given back: found among all labels that nobody has scanned, so looked for now and then.
+_BACK = f"""
+    p.label_state = 'PURCHASED' AND p.status = 'LABEL_CREATED' AND p.label_kept_at IS NULL AND {_GIVEN_UP}
 """
 _TAKEN = f"""
     UPDATE return_parcels p
@@ -109,21 +109,28 @@ _TAKEN = f"""
                  LEFT JOIN variants v ON v.id = i.variant_id
                 WHERE b.return_id = p.return_id) AS contents
 """
-_LEASE = text(
-    f"""
-    WITH due AS (
-        SELECT p.id FROM return_parcels p JOIN returns r ON r.id = p.return_id
-         WHERE {_DUE} AND (CAST(:return_id AS uuid) IS NULL OR p.return_id = :return_id)
-           AND coalesce(p.provider, '') <> ALL (:busy)
-         ORDER BY p.label_next_attempt_at NULLS FIRST, p.id LIMIT :most
-           FOR NO KEY UPDATE OF p SKIP LOCKED
-    ) {_TAKEN}
-    """
-).bindparams(
-    bindparam("return_id", type_=Uuid()),
-    bindparam("busy", type_=ARRAY(Text)),
-    *(bindparam(name, type_=_MOMENT) for name in ("now", "leased_until", "kept_since")),
-)
+
+
+def _lease(due: str) -> TextClause:
+    return text(
+        f"""
+        WITH due AS (
+            SELECT p.id FROM return_parcels p JOIN returns r ON r.id = p.return_id
+             WHERE {due} AND (p.label_next_attempt_at IS NULL OR p.label_next_attempt_at <= :now)
+               AND (CAST(:return_id AS uuid) IS NULL OR p.return_id = :return_id)
+               AND coalesce(p.provider, '') <> ALL (:busy)
+             ORDER BY p.label_next_attempt_at NULLS FIRST, p.id LIMIT :most
+               FOR NO KEY UPDATE OF p SKIP LOCKED
+        ) {_TAKEN}
+        """
+    ).bindparams(
+        bindparam("return_id", type_=Uuid()),
+        bindparam("busy", type_=ARRAY(Text)),
+        *(bindparam(name, type_=_MOMENT) for name in ("now", "leased_until", "kept_since")),
+    )
+
+
+_LEASE, _LEASE_BACK = _lease(_ASKED), _lease(_BACK)
 _POSTPONE = text(
     """
     UPDATE return_parcels SET label_next_attempt_at = :next_attempt_at
@@ -244,8 +251,9 @@ async def lease(
     now: datetime,
     leased_until: datetime,
     busy: Collection[str] = (),
+    back: bool = False,
 ) -> list[ReturnLabelAsk]:
-    """Take labels that are to be bought or given back (of one return, or all) for this caller alone.
+    """Take labels that are to be bought, or given `back` (of one return, or all), for this caller alone.
 
     Those of carriers that are `busy` are left for later.
     """
@@ -257,7 +265,8 @@ async def lease(
         "kept_since": now - KEEP_EXPIRED_LABELS,
         "busy": list(busy),
     }
-    return [_ask(row) for row in await connection.execute(_LEASE, values)]
+    statement = _LEASE_BACK if back else _LEASE
+    return [_ask(row) for row in await connection.execute(statement, values)]
 
 
 async def postpone(connection: AsyncConnection, ask: ReturnLabelAsk, next_attempt_at: datetime) -> None:

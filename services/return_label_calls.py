@@ -43,8 +43,8 @@ _WANTED_IN = frozenset({ReturnStatus.APPROVED, ReturnStatus.PARTIALLY_RECEIVED})
 _log = structlog.get_logger(__name__)
 
 
-async def settle_due(context: ServiceContext) -> int:
-    """Buy labels that nobody is asking for now, and give those of returns that were given up back.
+async def settle_due(context: ServiceContext, *, back: bool = False) -> int:
+    """Buy labels that nobody is asking for now, or give those `back` whose returns were given up.
 
     Returns how many were looked at. Safe beside other sweeps and beside staff who wait for their answer: each
     is leased, and its outcome recorded once. A carrier that hangs keeps nobody else's labels waiting.
@@ -53,7 +53,7 @@ async def settle_due(context: ServiceContext) -> int:
     asking: dict[asyncio.Task[None], ReturnLabelAsk] = {}
     try:
         while True:
-            due = await _leased(context, None, _busy(asking.values()))
+            due = await _leased(context, None, _busy(asking.values()), back=back)
             looked_at += len(due)
             asking |= {asyncio.create_task(_settle(context, ask)): ask for ask in due}
             if not asking:
@@ -87,7 +87,7 @@ async def tell(
 
 
 async def _leased(
-    context: ServiceContext, return_id: UUID | None, busy: Collection[str] = ()
+    context: ServiceContext, return_id: UUID | None, busy: Collection[str] = (), *, back: bool = False
 ) -> list[ReturnLabelAsk]:
     now = context.now()
     limit = timedelta(seconds=context.environment.carrier_time_limit_seconds)
@@ -99,6 +99,7 @@ async def _leased(
             now=now,
             leased_until=now + _CALLS * limit + _TO_RECORD,
             busy=busy,
+            back=back,
         )
 
 

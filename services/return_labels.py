@@ -62,11 +62,16 @@ async def plan_due(context: ServiceContext) -> int:
 
 
 async def buy_due(context: ServiceContext) -> int:
-    """Buy labels that nobody is asking for now, and give others back; returns how many were looked at.
+    """Buy labels that nobody is asking for now; returns how many were looked at.
 
     Safe beside other sweeps and beside staff who buy one, and after any death.
     """
     return await return_label_calls.settle_due(context)
+
+
+async def give_back_due(context: ServiceContext) -> int:
+    """Give labels back to their carriers that nobody will use; returns how many were looked at."""
+    return await return_label_calls.settle_due(context, back=True)
 
 
 async def purchase(

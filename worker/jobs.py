@@ -84,6 +84,8 @@ JOBS = (
     Job("judge_returns", 5.0, returns.judge_due),
     # Whoever may send something back waits for it: at once, or within seconds of the carrier's return.
     Job("buy_return_labels", 2.0, return_labels.buy_due, frozenset({"ReturnLabelRequested"})),
+    # Carriers give the money back within weeks.
+    Job("give_back_return_labels", 60.0, return_labels.give_back_due),
     # Approved while a process of an earlier version still ran, which planned afterwards.
     Job("plan_returns", 60.0, return_labels.plan_due),
     Job("judge_claims", 5.0, claims.judge_due),

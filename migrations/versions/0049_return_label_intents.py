@@ -40,10 +40,15 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("source <> 'FORMER'"),
     )
-    # Of labels that are in use nobody asks.
-    _index_labels(
-        "label_state IN ('REQUESTED', 'FAILED')"
-        " OR (label_state = 'PURCHASED' AND status = 'LABEL_CREATED' AND label_kept_at IS NULL)"
+    # What is to be bought is looked for again and again, what may have to go back now and then.
+    _index_labels("label_state IN ('REQUESTED', 'FAILED')")
+    op.create_index(
+        "ix_return_parcels_unused",
+        "return_parcels",
+        ["return_id"],
+        postgresql_where=sa.text(
+            "label_state = 'PURCHASED' AND status = 'LABEL_CREATED' AND label_kept_at IS NULL"
+        ),
     )
     _let_kinds(f"{_KINDS} {_NEW} {_LAST}")
 
@@ -62,6 +67,7 @@ def downgrade() -> None:
         "uq_return_parcels_return_id_source", "return_parcels", ["return_id", "source"], unique=True
     )
     _let_sources("LABEL OWN")
+    op.drop_index("ix_return_parcels_unused", "return_parcels")
     _index_labels("label_state IN ('REQUESTED', 'PURCHASED', 'FAILED')")
     op.drop_column("return_parcels", "announced_at")
 

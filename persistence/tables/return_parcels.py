@@ -70,8 +70,13 @@ return_parcels = Table(
         "ix_return_parcels_label",
         "label_next_attempt_at",
         "id",
-        postgresql_where="label_state IN ('REQUESTED', 'FAILED')"
-        " OR (label_state = 'PURCHASED' AND status = 'LABEL_CREATED' AND label_kept_at IS NULL)",
+        postgresql_where="label_state IN ('REQUESTED', 'FAILED')",
+    ),
+    # What may have to go back to its carrier.
+    Index(
+        "ix_return_parcels_unused",
+        "return_id",
+        postgresql_where="label_state = 'PURCHASED' AND status = 'LABEL_CREATED' AND label_kept_at IS NULL",
     ),
     one_of("source", ParcelSource),
     one_of("status", ShipmentStatus),

@@ -244,7 +244,7 @@ async def test_a_return_that_is_given_up_while_its_label_is_bought_gets_none(dat
             return await super().buy_return_label(key, request)
 
     await return_labels.buy_due(staff(database, **carriers(database, Slow(database.engine))))
-    await return_labels.buy_due(staff(database))
+    await return_labels.give_back_due(staff(database))
     (sold,) = await parcels(database.engine)
     assert sold.voided_at is not None
     assert (await kinds(database, found))[-1] == "ReturnCanceled"

@@ -95,7 +95,7 @@ async def test_the_label_of_a_return_that_is_given_up_goes_back(database: Databa
     found = await labeled_return(database)
     await returns.cancel(staff(database), None, found.id, None, None)
     for _ in range(2):
-        await return_labels.buy_due(staff(database))
+        await return_labels.give_back_due(staff(database))
     (sold,) = await parcels(database.engine)
     assert sold.voided_at is not None
     assert (await parcel_of(database, found)).label_state is LabelState.VOIDED
@@ -104,7 +104,7 @@ async def test_the_label_of_a_return_that_is_given_up_goes_back(database: Databa
 async def test_a_label_that_went_back_is_not_printed_any_more(database: Database) -> None:
     found = await labeled_return(database)
     await returns.cancel(staff(database), None, found.id, None, None)
-    await return_labels.buy_due(staff(database))
+    await return_labels.give_back_due(staff(database))
     (row,) = await run_sql(database, "SELECT token_generation FROM orders WHERE id = :id", id=found.order_id)
     own = make_context(database).environment.tokens.sign("order", found.order_id, row.token_generation)
     answer = await data_of(database, _RETURNS, {"ref": {"token": own}}, ANONYMOUS)
@@ -141,7 +141,7 @@ async def test_the_label_of_what_expired_or_went_otherwise_is_kept_for_two_weeks
             days=days,
             status=status.value,
         )
-        await return_labels.buy_due(staff(database))
+        await return_labels.give_back_due(staff(database))
         assert (await parcel_of(database, found)).label_state is state
 
 
