@@ -3,10 +3,11 @@
 from datetime import datetime, timedelta
 
 from domain.addresses import Address
+from domain.claim_letters import ClaimLetter, ClaimSaid
 from domain.kernel.money import Money
 from domain.kernel.totals import Totals
 from domain.letters import Letter, LetterLine, Parcel
-from domain.notifications import OF_PARCELS, OF_RETURNS, NotificationKind
+from domain.notifications import OF_CLAIMS, OF_PARCELS, OF_RETURNS, NotificationKind
 from domain.return_letters import HowToSend, Reason, ReturnLetter, Tender
 
 K = NotificationKind
@@ -42,7 +43,7 @@ def sample(kind: NotificationKind, locale: str, now: datetime, link: str | None 
     goods = _GOODS.get(language, _GOODS["en"])
     currency = _CURRENCIES.get(language, "USD" if language not in _GOODS else "EUR")
     priced, parcel = kind in _PRICED, kind in OF_PARCELS
-    shown = 1 if kind in OF_RETURNS else 2 if parcel else None
+    shown = 1 if kind in OF_RETURNS | OF_CLAIMS else 2 if parcel else None
     lines = tuple(
         LetterLine(name, quantity, Money(price, currency) if priced else None)
         for name, (quantity, price) in zip(goods, _QUANTITIES_AND_PRICES, strict=True)
@@ -62,6 +63,7 @@ def sample(kind: NotificationKind, locale: str, now: datetime, link: str | None 
         amount=Money(2450, currency) if kind is K.ORDER_REFUNDED else None,
         link=link or "https://shop.example/orders/100001",
         returned=_returned(kind, language, currency, now) if kind in OF_RETURNS else None,
+        claimed=ClaimLetter("C1001", said=ClaimSaid.SENT_AGAIN) if kind in OF_CLAIMS else None,
     )
 
 
