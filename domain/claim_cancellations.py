@@ -1,6 +1,7 @@
 """A claim is withdrawn while nothing was sent or paid for it: all is as if it had never been made."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -60,33 +61,24 @@ def canceled(
 
 
 def not_sent_again(claim: Claim, found: LockedFulfillment, now: datetime) -> Taken:
-    """Take a claim's units out of what is to be sent: they count as sent by the parcel again.
+    """Take a claim's units out of the part that was made for them: they count as sent by the parcel again.
 
-    Of the part that was made for them first, then of the newest: units of one line are all alike. Raises
-    IllegalTransition where somebody picks them, or they have left.
+    Of no other part, though units of one line are alike: those may be another claim's. Raises
+    IllegalTransition where they are picked or have left, or were put into other parts.
     """
-    left = {line.order_line_id: line.quantity for line in claim.lines}
+    wanted = {line.order_line_id: line.quantity for line in claim.lines}
     own = [part for part in found.parts if part.id == claim.fulfillment_order_id]
-    rest = [part for part in found.parts if part.id != claim.fulfillment_order_id]
-    parts: list[FulfillmentOrder] = []
-    movements: list[Movement] = []
-    for some in (own, rest):
-        before = _units(some, left)
-        changed, freed = give_back(found.order, some, left)
-        after = _units([next((one for one in changed if one.id == part.id), part) for part in some], left)
-        left = {line_id: units - (before[line_id] - after[line_id]) for line_id, units in left.items()}
-        parts += changed
-        movements += freed
-    if any(left.values()):
+    parts, movements = give_back(found.order, own, wanted)
+    taken = _units(own) - _units(parts)
+    if not parts or any(taken[line_id] < units for line_id, units in wanted.items()):
         raise IllegalTransition(
-            "its units are being picked, packed or sent, or are no longer to be sent",
+            "its units are being picked, packed or sent, or stand in other fulfillment orders by now",
             claim.status.value,
             (),
             "id",
         )
-    units = {line.order_line_id: line.quantity for line in claim.lines}
     lines = tuple(
-        replace(line, quantity_shipped=line.quantity_shipped + units.get(line.id, 0)) for line in found.lines
+        replace(line, quantity_shipped=line.quantity_shipped + wanted.get(line.id, 0)) for line in found.lines
     )
     ended = replace(found, lines=lines).with_parts(*parts)
     moves = tuple(replace(one, reason=CLAIM_CANCELED) for one in movements)
@@ -117,8 +109,9 @@ def not_paid(claim: Claim, found: Return, asked: Sequence[PaymentTransaction], n
     )
 
 
-def _units(parts: Sequence[FulfillmentOrder], lines: Mapping[UUID, int]) -> dict[UUID, int]:
-    return {
-        line_id: sum(line.quantity for part in parts for line in part.lines if line.order_line_id == line_id)
-        for line_id in lines
-    }
+def _units(parts: Iterable[FulfillmentOrder]) -> Counter[UUID]:
+    units: Counter[UUID] = Counter()
+    for part in parts:
+        for line in part.lines:
+            units[line.order_line_id] += line.quantity
+    return units

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from domain.claim_policies import ClaimPolicy
 from domain.claims import Claim, ClaimKind, ClaimOutcome
+from domain.fulfillment import HoldKind
 from domain.order_edits import untaken_minor
 from domain.orders import Order
 from domain.payments import Payment
@@ -49,6 +50,8 @@ class ClaimCheck(StrEnum):
     REFUSED_BEFORE = "REFUSED_BEFORE"
     """A person has declined a claim of the buyer's before, or a return of the order was refused."""
     FRAUD_BEFORE = "FRAUD_BEFORE"
+    ORDER_ON_HOLD = "ORDER_ON_HOLD"
+    """What is still to be sent of the order is held back, for a doubt that may be one of this too."""
     PAID = "PAID"
     NOT_PAID = "NOT_PAID"
     """Less of the order's money is here than what the customer has of it costs."""
@@ -75,6 +78,7 @@ _FOLLOWS = {
     ClaimCheck.REFUSED_BEFORE: Decision.ASK_STAFF,
     ClaimCheck.FRAUD_BEFORE: Decision.ASK_STAFF,
     # That a person keeps the books of a payment is no doubt: what is sent again costs none of its money.
+    ClaimCheck.ORDER_ON_HOLD: Decision.ASK_STAFF,
     ClaimCheck.NOT_PAID: Decision.ASK_STAFF,
     ClaimCheck.PROVIDER_SILENT: Decision.ASK_STAFF,
     ClaimCheck.PROVIDER_DISAGREES: Decision.ASK_STAFF,
@@ -113,6 +117,8 @@ class ClaimCase:
     fraud_notes: Sequence[str]
     order: Order
     payments: Sequence[Payment]
+    holds: Sequence[HoldKind]
+    """What keeps other units of the order from being sent."""
     records: Mapping[str, PaymentRecord | None]
     """What providers say, by our payment's id; None: no answer. Only asked for what is to be sent again."""
 
@@ -124,7 +130,7 @@ def judge(case: ClaimCase, now: datetime) -> ClaimVerdict:
     """
     findings = [_carrier(case, now), *_arrival(case, now), _worth(case), *_buyer(case)]
     if case.claim.wish is ClaimOutcome.RESHIP:
-        findings += _money(case)
+        findings += [*_holds(case), *_money(case)]
     return ClaimVerdict.of(findings, now)
 
 
@@ -185,6 +191,11 @@ def _buyer(case: ClaimCase) -> list[ClaimFinding]:
     if case.fraud_notes:
         found.append(_finding(Record.CUSTOMER, ClaimCheck.FRAUD_BEFORE, notes=len(case.fraud_notes)))
     return found
+
+
+def _holds(case: ClaimCase) -> list[ClaimFinding]:
+    kinds = sorted({one.value for one in case.holds})
+    return [_finding(Record.ORDER, ClaimCheck.ORDER_ON_HOLD, holds=kinds)] if kinds else []
 
 
 def _money(case: ClaimCase) -> list[ClaimFinding]:

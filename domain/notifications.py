@@ -66,6 +66,8 @@ class NotificationKind(StrEnum):
     CLAIM_APPROVED = "CLAIM_APPROVED"
     """With what comes of it; of a refund RETURN_REFUNDED tells once it is given."""
     CLAIM_DECLINED = "CLAIM_DECLINED"
+    CLAIM_CANCELED = "CLAIM_CANCELED"
+    """Withdrawn."""
     UNLINKED_REFUND_PAID = "UNLINKED_REFUND_PAID"
     """Money was given back without an order."""
 
@@ -218,6 +220,7 @@ _OF_CLAIMS = {
     "ClaimNeedsReview": NotificationKind.CLAIM_RECEIVED,
     "ClaimApproved": NotificationKind.CLAIM_APPROVED,
     "ClaimDeclined": NotificationKind.CLAIM_DECLINED,
+    "ClaimCanceled": NotificationKind.CLAIM_CANCELED,
 }
 OF_CLAIMS = frozenset(_OF_CLAIMS.values())
 """Kinds that tell of one claim."""

@@ -85,4 +85,5 @@ async def _not_paid(transaction: Transaction, found: LockedReturns, before: Clai
     known = await payment_changes.by_ids(transaction.connection, made.transaction_ids)
     after = decide.not_paid(before, made, list(known.values()), transaction.now)
     await return_rows.save(transaction.connection, made, after, order)
-    transaction.emit(return_event("ReturnCanceled", order, after, transaction.now))
+    # The customer, who sends nothing back, is told of the claim.
+    transaction.emit(return_event("ReturnCanceled", order, after, transaction.now, notifyCustomer=False))

@@ -256,6 +256,7 @@ def _case(
         found.facts.fraud_notes,
         placed.order,
         placed.payments,
+        [hold.kind for part in placed.parts for hold in part.holds],
         records,
     )
 

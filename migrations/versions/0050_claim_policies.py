@@ -4,6 +4,8 @@ Revision ID: 0050
 Revises: 0049
 """
 
+import re
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -13,6 +15,7 @@ branch_labels = None
 depends_on = None
 
 _STATUSES = "REQUESTED APPROVED DECLINED"
+_TOLD = ["CLAIM_RECEIVED", "CLAIM_APPROVED", "CLAIM_DECLINED", "CLAIM_CANCELED"]
 
 
 def upgrade() -> None:
@@ -51,6 +54,7 @@ def upgrade() -> None:
         postgresql_nulls_not_distinct=True,
     )
     _let(f"{_STATUSES} CANCELED")
+    _tell([*_told(), *_TOLD])
     op.add_column("claims", sa.Column("arrival_dismissed_at", sa.DateTime(timezone=True), nullable=True))
     op.create_index(
         "ix_claims_lost",
@@ -64,6 +68,9 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Forget the limits; what was withdrawn is declined then."""
+    listed = " ".join(_TOLD)
+    op.execute(f"DELETE FROM notifications WHERE {_one_of('kind', listed)}")
+    _tell([kind for kind in _told() if kind not in _TOLD])
     op.drop_index("ix_claims_lost", "claims")
     op.drop_column("claims", "arrival_dismissed_at")
     op.execute("UPDATE claims SET status = 'DECLINED' WHERE status = 'CANCELED'")
@@ -75,6 +82,21 @@ def downgrade() -> None:
 def _let(statuses: str) -> None:
     op.drop_constraint(op.f("ck_claims_status"), "claims")
     op.create_check_constraint(op.f("ck_claims_status"), "claims", _one_of("status", statuses))
+
+
+def _told() -> list[str]:
+    """Return the kinds of messages there are, whoever added them before."""
+    rule = op.get_bind().scalar(
+        sa.text("SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'ck_notifications_kind'")
+    )
+    return re.findall(r"'([A-Z_]+)'", str(rule))
+
+
+def _tell(kinds: list[str]) -> None:
+    op.drop_constraint(op.f("ck_notifications_kind"), "notifications")
+    op.create_check_constraint(
+        op.f("ck_notifications_kind"), "notifications", _one_of("kind", " ".join(kinds))
+    )
 
 
 def _one_of(column: str, values: str) -> str:

@@ -56,7 +56,6 @@ async def test_what_is_picked_or_sent_again_is_not_withdrawn(database: Database)
     made = await claim(database, order, 2, LOST)
     part = await _part(database, order, made)
     sender = till(database, make_app(Permission.FULFILLMENT_WRITE))
-    # Divided it is still the same units.
     changed = await fulfillment.split(sender, part.id, {part.lines[0].id: 1}, None, "split")
     await fulfill(sender, changed.parts[1])
     with pytest.raises(IllegalTransition):

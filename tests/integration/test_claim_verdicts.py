@@ -2,14 +2,18 @@
 
 from datetime import UTC, datetime, timedelta
 
+from domain.claim_verdicts import ClaimCheck
 from domain.claims import ClaimKind, ClaimOutcome, ClaimStatus
+from domain.fulfillment import HoldKind
+from domain.orders import Order
 from persistence.database import Database
-from services import claims, payment_changes
+from services import claims, order_holds, payment_changes
+from services.access import SYSTEM
 from tests.cart_flows import run_sql
-from tests.checkouts import make_stocked_shop
-from tests.claimed import PICTURE, claim, let_be_lost
-from tests.sent_back import arrived_order, desk, let_return
-from tests.shipping import parts_of
+from tests.checkouts import make_stocked_shop, till
+from tests.claimed import PICTURE, checks_of, claim, let_be_lost
+from tests.sent_back import arrived_order, deliver, desk, let_return
+from tests.shipping import fulfill, part_at, parts_of, placed_order
 
 DAMAGED, LOST = ClaimKind.DAMAGED, ClaimKind.LOST_IN_TRANSIT
 
@@ -51,7 +55,23 @@ async def test_who_has_the_money_back_or_asks_for_it_elsewhere_is_sent_nothing_u
         "UPDATE sandbox_charges SET dispute = 'OPEN' WHERE reference = :reference",
         reference=payment.reference,
     )
-    for order in (refunded, disputed):
+    doubtful = await _held_in_part(database)
+    asked = []
+    for order in (refunded, disputed, doubtful):
         made = await claim(database, order, 1, DAMAGED, photos=PICTURE)
-        assert made.status is ClaimStatus.REQUESTED, made.verdict
-        assert made.wish is ClaimOutcome.RESHIP
+        assert (made.status, made.wish) == (ClaimStatus.REQUESTED, ClaimOutcome.RESHIP), made.verdict
+        asked.append(checks_of(made))
+    reasons = [ClaimCheck.NOT_PAID, ClaimCheck.DISPUTED, ClaimCheck.ORDER_ON_HOLD]
+    assert all(reason in found for reason, found in zip(reasons, asked, strict=True))
+
+
+async def _held_in_part(database: Database) -> Order:
+    """Return an order of which one unit arrived, and the other is held back."""
+    order = await placed_order(database, 1, 1)
+    clerk = till(database, SYSTEM)
+    await fulfill(clerk, await part_at(database, order.id))
+    await deliver(database, order.id)
+    await run_sql(database, "UPDATE orders SET email = 'bob@example.com' WHERE id = :id", id=order.id)
+    other = await part_at(database, order.id, 1)
+    await order_holds.add(clerk, other.id, HoldKind.HIGH_RISK_OF_FRAUD, None, None, "doubt")
+    return order

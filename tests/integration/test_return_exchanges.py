@@ -311,7 +311,7 @@ async def test_an_exchange_takes_few_statements(database: Database) -> None:
     here = await bring_back(database, asked, shop.locations[0].code)
     with count_statements(database) as looking:
         await look_at(database, here)
-    assert (len(asking), len(looking)) == (31, 32), (asking, looking)
+    assert (len(asking), len(looking)) == (32, 32), (asking, looking)
 
 
 def _sender(database: Database) -> ServiceContext:

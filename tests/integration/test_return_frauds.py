@@ -231,11 +231,12 @@ async def test_returns_given_up_again_and_again_are_too_many(database: Database)
     await run_sql(
         database,
         """
-        INSERT INTO returns (id, number, order_id, status, wish, created_by, created_at, closed_at)
-        SELECT gen_random_uuid(), 'X' || n, :order, 'CANCELED', 'REFUND', 'anonymous', now(), now()
+        INSERT INTO returns (id, number, order_id, channel_id, status, wish, created_by, created_at, closed_at)
+        SELECT gen_random_uuid(), 'X' || n, :order, :channel, 'CANCELED', 'REFUND', 'anonymous', now(), now()
           FROM generate_series(1, 60) n RETURNING id
         """,
         order=order.id,
+        channel=order.channel_id,
     )
     context, ref = shopper(database, order)
     await returns.cancel(context, ref, asked.id, None, None)
@@ -253,13 +254,14 @@ async def test_what_cannot_be_finished_keeps_no_other_waiting(database: Database
         database,
         """
         WITH made AS (
-            INSERT INTO returns (id, number, order_id, status, wish, created_by, created_at)
-            SELECT gen_random_uuid(), 'X' || n, :order, 'REQUESTED', 'REFUND', 'anonymous',
+            INSERT INTO returns (id, number, order_id, channel_id, status, wish, created_by, created_at)
+            SELECT gen_random_uuid(), 'X' || n, :order, :channel, 'REQUESTED', 'REFUND', 'anonymous',
                    now() - interval '1 hour' FROM generate_series(1, :many) n RETURNING id)
         INSERT INTO return_lines (id, return_id, order_line_id, sku, quantity, reason)
         SELECT gen_random_uuid(), id, gen_random_uuid(), 'X', 1, 'SIZE' FROM made RETURNING id
         """,
         order=first.id,
+        channel=first.channel_id,
         many=returns.MOST_AT_ONCE,
     )
     await run_sql(

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from domain.addresses import Address
 from domain.channels import CapturePolicy
+from domain.claim_cancellations import canceled, not_sent_again
 from domain.claims import (
+    TRANSITIONS,
     Claim,
     ClaimKind,
     ClaimOutcome,
@@ -22,7 +24,7 @@ from domain.claims import (
     reshipped,
 )
 from domain.fulfillment import FulfillmentOrder, FulfillmentOrderLine, FulfillmentOrderStatus
-from domain.kernel.errors import NotReturnable
+from domain.kernel.errors import IllegalTransition, NotReturnable
 from domain.kernel.ids import new_id
 from domain.orders import (
     Order,
@@ -126,6 +128,21 @@ class Shop:
                 self.claims[at], self.placed = again.claim, again.found
             return
 
+    def withdraw(self, at: int) -> None:
+        """Withdraw one of the claims, if nothing of it was sent or paid."""
+        if not self.claims:
+            return
+        claim = self.claims[at % len(self.claims)]
+        if claim.status not in TRANSITIONS or claim.outcome is ClaimOutcome.REFUND:
+            return
+        gone = canceled(claim, None, NOW, None, charged=False)
+        if claim.outcome is ClaimOutcome.RESHIP:
+            try:
+                self.placed = not_sent_again(claim, self.placed, NOW).found
+            except IllegalTransition:
+                return
+        self.claims[at % len(self.claims)] = gone or claim
+
     def send(self) -> None:
         """Send what is to be sent again; it arrives."""
         for part in self.placed.parts:
@@ -201,7 +218,7 @@ SOLD = st.lists(
 )
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["claim", "reclaim", "grant", "send", "return"]),
+        st.sampled_from(["claim", "reclaim", "grant", "withdraw", "send", "return"]),
         st.integers(0, 2),
         st.integers(1, 3),
         st.integers(0, 3),
@@ -223,6 +240,8 @@ def test_no_unit_is_given_back_twice_and_all_of_it_is_exactly_what_was_paid(
         try:
             if step == "grant":
                 shop.grant()
+            elif step == "withdraw":
+                shop.withdraw(parcel)
             elif step == "send":
                 shop.send()
             elif step == "return":

@@ -16,13 +16,8 @@ from domain.order_edits import NewQuantity
 from domain.orders import Order, OrderStatus
 from domain.return_policies import ShippingRefund
 from domain.returns import Disposition, Grade, Return, ReturnReason, ReturnStatus, ReturnWish
-from domain.unlinked_refunds import (
-    Evidence,
-    Recipient,
-    UnlinkedRefundMethod,
-    UnlinkedRefundStatus,
-    WantedLine,
-)
+from domain.unlinked_refund_requests import WantedLine
+from domain.unlinked_refunds import Evidence, Recipient, UnlinkedRefundMethod, UnlinkedRefundStatus
 from persistence.database import Database
 from services import (
     claims,
@@ -34,6 +29,7 @@ from services import (
     return_settlement,
     returns,
     stock_ledger,
+    unlinked_refund_payments,
     unlinked_refunds,
 )
 from services.access import Permission
@@ -278,12 +274,15 @@ async def _without_order(world: World, units: int) -> None:
     clerk = till(database, make_app(Permission.REFUNDS_UNLINKED))
     lead = till(database, make_app(Permission.REFUNDS_APPROVE))
     line = WantedLine(sku, units, Amount(Decimal(3), world.order.currency), None)
-    recipient, evidence = Recipient("ada@example.com", None), Evidence("sold at the fair", "receipt 1")
+    recipient, evidence = (
+        Recipient("ada@example.com", None),
+        Evidence("sold at the fair", f"receipt {uuid4()}"),
+    )
     wanted = unlinked_refunds.Wanted(world.shop.channel.slug, recipient, evidence, [line], keeps_items=True)
     made = await unlinked_refunds.create(clerk, wanted, str(uuid4()))
     await unlinked_refunds.decide_on(lead, made.id, UnlinkedRefundStatus.APPROVED, None, None)
     credit = UnlinkedRefundMethod.STORE_CREDIT
-    await unlinked_refunds.pay(clerk, made.id, credit, None, None, str(uuid4()))
+    await unlinked_refund_payments.pay(clerk, made.id, credit, None, None, str(uuid4()))
 
 
 async def _send(database: Database, order: Order, units: int | None = None) -> None:

@@ -86,6 +86,7 @@ def test_a_code_to_sign_in_is_said_in_every_language_and_not_where_locked_screen
     assert "<script" not in made.html
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("outcome", list(Outcome))
 def test_what_came_of_a_return_is_said_in_words_of_its_own(outcome: Outcome, language: str) -> None:
     returned = sample(K.RETURN_REFUNDED, language, NOW).returned

@@ -1,0 +1,59 @@
+"""What customers are told of their claims: each step once, and what is done."""
+
+from domain.claims import Claim, ClaimKind, ClaimOutcome
+from domain.notifications import NotificationKind
+from domain.orders import Order
+from persistence.database import Database
+from providers.messages.rendering import Renderer
+from services import claim_cancellations, claims, notifications
+from services.access import SYSTEM, Permission
+from tests.checkouts import till
+from tests.claimed import PICTURE, approve, claim, let_be_lost
+from tests.factories import make_app
+from tests.notices import note_all, notices
+from tests.sent_back import arrived_order, desk, let_return
+
+K = NotificationKind
+LOST = ClaimKind.LOST_IN_TRANSIT
+
+
+async def test_each_step_of_a_claim_is_told_once_with_what_is_done(database: Database) -> None:
+    await let_return(database)
+    order = await arrived_order(database, 3)
+    await let_be_lost(database, order, days=1)
+    early = await claim(database, order, 1, LOST)
+    assert await _told(database, order, early) == [K.CLAIM_DECLINED]
+    assert "noch unterwegs" in await _html(database, order, K.CLAIM_DECLINED, "de")
+    await let_be_lost(database, order, days=11)
+    lost = await claim(database, order, 1, LOST)
+    assert await _told(database, order, lost) == [K.CLAIM_APPROVED]
+    html = await _html(database, order, K.CLAIM_APPROVED)
+    assert "We are sending the items again" in html
+    assert lost.number in html
+    waits = await claim(database, order, 1, LOST)
+    await claims.decline(desk(database), waits.id, "It is <b>fine</b>.", None)
+    assert await _told(database, order, waits) == [K.CLAIM_RECEIVED, K.CLAIM_DECLINED]
+    assert "It is &lt;b&gt;fine&lt;/b&gt;." in await _html(database, order, K.CLAIM_DECLINED)
+
+
+async def test_of_a_refund_that_is_withdrawn_the_customer_is_told_once(database: Database) -> None:
+    await let_return(database, auto_refund_most_minor=0)
+    order = await arrived_order(database, 1)
+    waits = await claim(database, order, 1, ClaimKind.DAMAGED, ClaimOutcome.REFUND, photos=PICTURE)
+    clerk = till(database, make_app(Permission.RETURNS_READ, Permission.RETURNS_WRITE))
+    await approve(database, waits, context=clerk)
+    await claim_cancellations.cancel(desk(database), None, waits.id, "it was found", None)
+    assert await _told(database, order, waits) == [K.CLAIM_RECEIVED, K.CLAIM_APPROVED, K.CLAIM_CANCELED]
+    assert K.RETURN_CANCELED not in [one.kind for one in await notices(database, order)]
+
+
+async def _told(database: Database, order: Order, found: Claim) -> list[K]:
+    """Return what the customer was told of a claim, after every event was read twice."""
+    for _ in range(2):
+        await note_all(database)
+    return [one.kind for one in await notices(database, order) if one.claim_id == found.id]
+
+
+async def _html(database: Database, order: Order, kind: K, locale: str | None = None) -> str:
+    said = await notifications.preview(till(database, SYSTEM), order.number, kind, locale)
+    return Renderer().render(said).html
