@@ -2,13 +2,13 @@
 
 import asyncio
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from domain.catalog import VariantRef
 from domain.claims import Claim, ClaimKind, ClaimOutcome, ClaimStatus
-from domain.kernel.errors import IllegalTransition, InvalidInput, NotFound, NotReturnable
+from domain.kernel.errors import AccessDenied, IllegalTransition, InvalidInput, NotFound, NotReturnable
 from domain.order_edits import NewQuantity
 from domain.ports import PaymentRecord
 from domain.return_arrivals import Surplus
@@ -22,15 +22,17 @@ from services import (
     order_edits,
     payment_changes,
     return_arrivals,
+    return_settlement,
     returns,
 )
 from services.access import Permission
 from services.order_edits import Added, Wanted
 from services.order_placement import place
+from services.orders import OrderRef
 from tests.cart_flows import run_sql
 from tests.checkouts import later, make_ready_cart, make_stocked_shop, order_now, till
 from tests.factories import give_stock, make_app, make_variant
-from tests.payments import dollars, staff
+from tests.payments import Unreachable, dollars, staff
 from tests.sent_back import (
     arrived_order,
     ask_for,
@@ -313,3 +315,50 @@ async def test_a_key_is_of_its_order_and_a_token_of_its_own(database: Database) 
     with pytest.raises(NotFound) as refused:
         await returns.request(context, ref, asked, ReturnWish.REFUND, None, "other")
     assert refused.value.path == ("lines", "0", "lineId")
+
+
+async def test_who_looks_at_goods_gives_no_money_back_by_that(database: Database) -> None:
+    await let_return(database, auto_refund_most_minor=0)
+    shop = await make_stocked_shop(database, 10)
+    asked = await ask_for(database, await arrived_order(database, 1, shop=shop))
+    clerk = till(database, make_app(Permission.RETURNS_READ, Permission.RETURNS_WRITE))
+    asked = await returns.decide_on(clerk, asked.id, approve=True, note=None, expected_version=None)
+    seen = await look_at(database, await bring_back(database, asked, shop.locations[0].code))
+    # Asked once, staff are not asked again.
+    assert await return_settlement.settle(desk(database), seen.id) == seen
+    with pytest.raises(AccessDenied):
+        await return_settlement.refund(clerk, seen.id, None, None, str(uuid4()))
+    for wrong in (
+        returns.request(till(database), OrderRef(id=asked.order_id), [], ReturnWish.REFUND, None, "key"),
+        returns.cancel(till(database), OrderRef(id=asked.order_id), asked.id, None, None),
+        returns.cancel(till(database), None, asked.id, None, None),
+    ):
+        with pytest.raises(AccessDenied):
+            await wrong
+
+
+class StaffAreQuicker(SandboxPayments):
+    """The real sandbox; while it answers, staff give the money back, and no answer to that comes."""
+
+    def __init__(self, database: Database, return_id: UUID) -> None:
+        super().__init__(database.engine)
+        self._database, self._ids = database, [return_id]
+
+    async def record_of(self, reference: str) -> PaymentRecord | None:
+        record = await super().record_of(reference)
+        while self._ids:
+            clerk = desk(self._database, payment_providers={"sandbox": Unreachable(self._database.engine)})
+            await return_settlement.refund(clerk, self._ids.pop(), None, None, "quicker")
+        return record
+
+
+async def test_what_staff_gave_back_while_providers_were_asked_is_not_judged_after(
+    database: Database,
+) -> None:
+    await let_return(database)
+    shop = await make_stocked_shop(database, 10)
+    asked = await ask_for(database, await arrived_order(database, 2, shop=shop))
+    here = await bring_back(database, asked, shop.locations[0].code)
+    provider = StaffAreQuicker(database, here.id)
+    seen = await look_at(database, here, payment_providers={"sandbox": provider})
+    assert (seen.status, len(seen.transaction_ids), seen.refund_verdict) == (ReturnStatus.INSPECTED, 1, None)
