@@ -5,6 +5,7 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import text
 
 from domain.catalog import VariantRef
 from domain.claims import Claim, ClaimKind, ClaimOutcome, ClaimStatus
@@ -32,6 +33,7 @@ from services.orders import OrderRef
 from tests.cart_flows import run_sql
 from tests.checkouts import later, make_ready_cart, make_stocked_shop, order_now, till
 from tests.factories import give_stock, make_app, make_variant
+from tests.lock_waits import until_waiting
 from tests.payments import Unreachable, dollars, staff
 from tests.sent_back import (
     arrived_order,
@@ -322,6 +324,8 @@ async def test_who_looks_at_goods_gives_no_money_back_by_that(database: Database
     shop = await make_stocked_shop(database, 10)
     asked = await ask_for(database, await arrived_order(database, 1, shop=shop))
     clerk = till(database, make_app(Permission.RETURNS_READ, Permission.RETURNS_WRITE))
+    # Judged once: not again by a sweep that was late.
+    assert await returns.judge(clerk, asked.id) == asked
     asked = await returns.decide_on(clerk, asked.id, approve=True, note=None, expected_version=None)
     seen = await look_at(database, await bring_back(database, asked, shop.locations[0].code))
     # Asked once, staff are not asked again.
@@ -362,3 +366,21 @@ async def test_what_staff_gave_back_while_providers_were_asked_is_not_judged_aft
     provider = StaffAreQuicker(database, here.id)
     seen = await look_at(database, here, payment_providers={"sandbox": provider})
     assert (seen.status, len(seen.transaction_ids), seen.refund_verdict) == (ReturnStatus.INSPECTED, 1, None)
+
+
+async def test_what_a_carrier_scans_as_it_expires_is_waited_for(database: Database) -> None:
+    await let_return(database)
+    order = await arrived_order(database, 1)
+    asked = await ask_for(database, order)
+    worker = later(database, 24 * 30, make_app(Permission.RETURNS_WRITE))
+    async with database.transaction() as connection:
+        scanned = "UPDATE returns SET status = 'IN_TRANSIT' WHERE id = :id"
+        locked = "SELECT FROM orders WHERE id = :id FOR NO KEY UPDATE"
+        await connection.execute(text(locked), {"id": order.id})
+        await connection.execute(text(scanned), {"id": asked.id})
+        expiring = asyncio.create_task(returns.expire_due(worker))
+        await until_waiting(database)
+    assert await expiring == 1
+    found = await returns.find(desk(database), asked.id)
+    assert found is not None
+    assert found.status is ReturnStatus.IN_TRANSIT
