@@ -31,13 +31,13 @@ from domain.orders import Order, OrderLine, OrderStatus
 from domain.returns import (
     MAX_LINES,
     MAX_NOTE_LENGTH,
-    MAX_PHOTO_LENGTH,
     MAX_PHOTOS,
     Return,
     ReturnLine,
     ReturnReason,
     ReturnStatus,
     ReturnWish,
+    is_link,
 )
 from domain.shipment_changes import LockedFulfillment, units_in
 from domain.shipments import Shipment
@@ -238,7 +238,7 @@ def described(claim: Claim, description: str | None, photos: Sequence[str]) -> C
     if len(photos) > MAX_PHOTOS:
         raise InvalidInput(f"no more than {MAX_PHOTOS} links", "photos")
     for photo in photos:
-        if not photo.startswith("https://") or len(photo) > MAX_PHOTO_LENGTH or not photo.isprintable():
+        if not is_link(photo):
             raise InvalidInput("must be links that begin with https://", "photos")
     return replace(claim, description=description, photos=tuple(photos))
 

@@ -22,7 +22,6 @@ from domain.return_policies import SHOP_DEFAULT, ReturnPolicy, deadline
 from domain.returns import (
     MAX_LINES,
     MAX_NOTE_LENGTH,
-    MAX_PHOTO_LENGTH,
     MAX_PHOTOS,
     Return,
     ReturnCondition,
@@ -32,6 +31,7 @@ from domain.returns import (
     ReturnWish,
     claimed,
     exchanged,
+    is_link,
 )
 from domain.shipments import Shipment, ShipmentStatus
 
@@ -256,8 +256,7 @@ def _photos(photos: Sequence[str], position: str) -> tuple[str, ...]:
     if len(photos) > MAX_PHOTOS:
         raise InvalidInput(f"no more than {MAX_PHOTOS} links", "lines", position, "photos")
     for photo in photos:
-        # Only ever shown as links to staff; nothing here fetches them.
-        if not photo.startswith("https://") or len(photo) > MAX_PHOTO_LENGTH or not photo.isprintable():
+        if not is_link(photo):
             raise InvalidInput("must be links that begin with https://", "lines", position, "photos")
     return tuple(photos)
 

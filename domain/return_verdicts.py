@@ -185,7 +185,10 @@ def _carrier(case: Case) -> list[Finding]:
         if one.rest.delivered_units < units:
             facts.update(delivered=one.arrivals.delivered_units, claimed=one.claimed, parcels=parcels)
             found.append(case.finding(Record.CARRIER, Check.NOT_DELIVERED, **facts))
-    if any(contradicts(one, case.found.created_at) for one in _carrying(case, wanted)):
+    late = {line.order_line_id for line in case.found.lines if line.reason is ReturnReason.LATE}
+    if any(contradicts(one, case.found.created_at) for one in _carrying(case, wanted)) or any(
+        _in_time(one) for one in _carrying(case, late)
+    ):
         found.append(case.finding(Record.CARRIER, Check.CARRIER_CONTRADICTS, parcels=parcels))
     return found or [case.finding(Record.CARRIER, Check.DELIVERED, parcels=parcels)]
 
@@ -204,6 +207,12 @@ def contradicts(parcel: Shipment, now: datetime) -> bool:
     if arrived is None or arrived > now:
         return True
     return parcel.shipped_at is not None and arrived < parcel.shipped_at
+
+
+def _in_time(parcel: Shipment) -> bool:
+    """Say whether a parcel arrived when it was promised: then it was not late."""
+    arrived, promised = parcel.delivered_at, parcel.promised_until
+    return arrived is not None and promised is not None and arrived <= promised
 
 
 def _parcel(shipment: Shipment) -> dict[str, Any]:

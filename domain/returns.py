@@ -354,6 +354,17 @@ def brought_back(returns: Iterable[Return]) -> dict[UUID, int]:
     return found
 
 
+def is_link(photo: str) -> bool:
+    """Say whether somebody's link to a picture can be shown: nothing here fetches it, people open it.
+
+    No user name before the host: `https://shop.example@evil.example/` looks like another's.
+    """
+    if not photo.startswith("https://") or len(photo) > MAX_PHOTO_LENGTH or not photo.isprintable():
+        return False
+    host = photo.removeprefix("https://").split("/")[0].split("?")[0].split("#")[0]
+    return bool(host) and not set(host) & {"@", "\\", " "}
+
+
 def check_not_too_many(returns: Iterable[Return]) -> None:
     """Raise InvalidInput where so many returns of an order came to nothing that only staff ask for more.
 

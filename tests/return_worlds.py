@@ -38,9 +38,10 @@ from tests.return_rows import (
     units,
 )
 
-CASES: list[Case] = json.loads(
-    (Path(__file__).parent / "data" / "return_requests.json").read_text(encoding="utf-8")
-)["cases"]
+_DATA = Path(__file__).parent / "data"
+CASES: list[Case] = json.loads((_DATA / "return_requests.json").read_text(encoding="utf-8"))["cases"]
+SECOND: list[Case] = json.loads((_DATA / "return_requests_second.json").read_text(encoding="utf-8"))["cases"]
+"""Labelled by somebody who had read the rules, before they were run."""
 _PERCENT = 10_000
 _PROVIDERS = {"CARD": "sandbox", "GIFT_CARD": "gift_card", "STORE_CREDIT": "store_credit"}
 

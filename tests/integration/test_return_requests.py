@@ -31,7 +31,7 @@ from tests.checkouts import make_stocked_shop, order_now, till
 from tests.clocks import StoppedClock
 from tests.factories import make_app
 from tests.return_rows import Case, World, instant
-from tests.return_worlds import CASES, build, worth
+from tests.return_worlds import CASES, SECOND, build, worth
 from tests.sent_back import arrived_order, ask_for, desk, let_return
 
 _STAFF = (
@@ -94,7 +94,7 @@ class Ending:
 # Two tests, as a run of several processes takes them at once.
 @pytest.mark.parametrize("half", [0, 1])
 async def test_every_labelled_request_ends_as_its_label_says(database: Database, half: int) -> None:
-    worlds = await build(database, CASES[half::2])
+    worlds = await build(database, [*CASES[half::2], *SECOND[half::2]])
     wrong, refunded = [], 0
     for world in worlds:
         ended = await _case(database, world)
@@ -246,6 +246,9 @@ def _violations(world: World, request: Case, ending: Ending) -> list[str]:
         found.append(f"{ending.verdict} instead of {expected}: {_told(ending)}")
     if first and labels["honest"] is False and ending.refunded_by_itself:
         found.append("a fraud was paid by itself")
+    may_not = first and labels["honest"] is True and labels["policy_forbids"] is None
+    if may_not and ending.verdict == "DECLINE":
+        found.append("an honest request was declined by machine")
     missing = set(labels["must_cite"]) - ending.cited
     if first and missing and ending.verdict != "INVALID":
         found.append(f"{ending.verdict} does not cite {sorted(missing)}: {_told(ending)}")

@@ -12,6 +12,7 @@ Case = dict[str, Any]
 
 DATA = Path(__file__).parents[1] / "data" / "return_requests.json"
 CASES: list[Case] = json.loads(DATA.read_text(encoding="utf-8"))["cases"]
+SECOND: list[Case] = json.loads(DATA.with_stem("return_requests_second").read_text(encoding="utf-8"))["cases"]
 
 DECIMALS = {"USD": 2, "EUR": 2, "JPY": 0, "KWD": 3, "BRL": 2}
 VERDICTS = {"APPROVE", "ASK_STAFF", "DECLINE", "INVALID"}
@@ -41,7 +42,7 @@ def every_case(check: Callable[[Case], None]) -> Callable[[], None]:
     """Make one test of a check: a test a case would be more than a thousand."""
 
     def test() -> None:
-        for case in CASES:
+        for case in [*CASES, *SECOND]:
             try:
                 check(case)
             except AssertionError as error:
@@ -101,7 +102,7 @@ def test_between_55_and_60_percent_are_honest() -> None:
 
 
 def test_ids_numbers_and_buyers_are_unique() -> None:
-    assert len({case["id"] for case in CASES}) == len(CASES)
+    assert len({case["id"] for case in [*CASES, *SECOND]}) == len(CASES) + len(SECOND)
     assert len({case["order"]["number"] for case in CASES}) == len(CASES)
     known = [case["order"]["customer"]["id"] for case in CASES if case["order"]["customer"]["id"]]
     assert len(set(known)) == len(known)
@@ -147,7 +148,9 @@ def test_sums_are_consistent(case: Case) -> None:
     ]
     assert summed(refund["amount"] for refund in order["refunds"]) <= tenders
     returned = summed(earlier["refunded"] or 0 for earlier in case["earlier_returns"])
-    assert returned in (0, summed(refund["amount"] for refund in order["refunds"]))
+    back = summed(refund["amount"] for refund in order["refunds"])
+    # In the second set more may have been given back by hand.
+    assert returned in (0, back) or (case in SECOND and returned < back)
     written = [order["total"], order["shipping"], *(tender["amount"] for tender in order["tenders"])]
     written += [case["shop"]["keep_item_below"], case["shop"]["max_auto_refund"]]
     written += [line[name] for line in order["lines"] for name in ("unit_price", "discount")]

@@ -229,3 +229,15 @@ def test_what_comes_two_weeks_after_its_deadline_or_with_more_than_was_asked_for
 def test_a_parcel_that_arrives_before_it_was_sent_or_after_it_is_asked_back_is_no_evidence() -> None:
     early, late = parcel(honest(), shipped_at=NOW), parcel(honest(), delivered_at=NOW + timedelta(seconds=1))
     assert Check.CARRIER_CONTRADICTS in _checks(early) & _checks(late)
+
+
+def test_what_came_when_it_was_promised_was_not_late() -> None:
+    arrived = NOW - timedelta(days=10)
+    late = line_of(honest(), reason=ReturnReason.LATE)
+    assert judge(late, NOW).decision is Decision.APPROVE
+    assert (
+        judge(parcel(late, promised_until=arrived - timedelta(seconds=1)), NOW).decision is Decision.APPROVE
+    )
+    in_time = parcel(late, promised_until=arrived)
+    assert Check.CARRIER_CONTRADICTS in _checks(in_time)
+    assert judge(line_of(in_time, reason=ReturnReason.SIZE), NOW).decision is Decision.APPROVE
