@@ -270,8 +270,8 @@ async def test_what_cannot_be_finished_is_put_off_for_a_minute_and_so_keeps_no_o
         """
         WITH made AS (
             INSERT INTO returns (id, number, order_id, channel_id, status, wish, created_by, created_at)
-            SELECT gen_random_uuid(), 'X', :order, :channel, 'REQUESTED', 'REFUND', 'test', now() - interval '1 hour'
-            RETURNING id)
+            SELECT gen_random_uuid(), 'X', :order, :channel, 'REQUESTED', 'REFUND', 'test',
+                   now() - interval '1 hour' RETURNING id)
         INSERT INTO return_lines (id, return_id, order_line_id, sku, quantity, reason)
         SELECT gen_random_uuid(), id, gen_random_uuid(), 'X', 1, 'SIZE' FROM made RETURNING return_id
         """,

@@ -1,4 +1,4 @@
-"""The examples of docs/features/returns_shipping.md run as they are written."""
+"""The examples of docs/features/return_parcels.md run as they are written."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from tests.factories import execute
 from tests.sent_back import let_return, lines_of, shopper
 from tests.ways_back import carriers, sent_by_sandbox, with_label
 
-_TEXT = (Path(__file__).parents[2] / "docs" / "features" / "returns_shipping.md").read_text()
+_TEXT = (Path(__file__).parents[2] / "docs" / "features" / "return_parcels.md").read_text()
 _EXAMPLE = re.compile(r"```graphql\n(.*?)```(?:\s*```json\n(.*?)```)?", re.DOTALL)
 
 

@@ -10,7 +10,7 @@ from tests.factories import make_variant
 from tests.integration.test_catalog_docs import FEATURES, run_examples
 from tests.sent_back import arrived_order, lines_of
 
-PAGE = (FEATURES / "returns_rules.md").read_text(encoding="utf-8")
+PAGE = (FEATURES / "return_policies.md").read_text(encoding="utf-8")
 
 
 async def test_the_examples_run_and_say_what_the_page_says(database: Database) -> None:
@@ -22,7 +22,7 @@ async def test_the_examples_run_and_say_what_the_page_says(database: Database) -
         "orderToken": till(database).environment.tokens.sign("order", order.id, order.token_generation),
         "lineId": encode_id("OrderLine", line.id),
     }
-    answers = await run_examples(database, "returns_rules", known)
+    answers = await run_examples(database, "return_policies", known)
     assert len(answers) == 9
     assert [edge["node"]["sku"] for edge in answers[2]["edges"]] == [None, "MUG-SALE"]
     told = " ".join(PAGE.split())
