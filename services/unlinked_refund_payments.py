@@ -19,7 +19,7 @@ from domain.kernel.money import Money
 from domain.ledger import About
 from domain.ledger_rules import unlinked_refunded
 from domain.payment_callbacks import CallbackState, PaymentCallback, Step, Verdict
-from domain.ports import ProviderAnswer, ProviderTimeout, UnreferencedRefunds
+from domain.ports import Outcome, ProviderAnswer, ProviderTimeout, UnreferencedRefunds
 from domain.stored_values import StoredValue, check_ceiling
 from domain.unlinked_refund_payments import AnswerDiffers, Target
 from domain.unlinked_refunds import UnlinkedRefund, UnlinkedRefundMethod, UnlinkedRefundStatus
@@ -211,7 +211,11 @@ async def _answer(
     try:
         async with asyncio.timeout(environment.payment_time_limit_seconds):
             found = await provider.find_unreferenced(key) if again else None
-            return found or await provider.refund_unreferenced(key, asked.destination, asked.amount)
+            answer = found or await provider.refund_unreferenced(key, asked.destination, asked.amount)
+            if answer.outcome is Outcome.DECLINED and found is None:
+                # It may be refused because it was done already: what is on record decides.
+                return await provider.find_unreferenced(key) or answer
+            return answer
     except (ProviderTimeout, TimeoutError):
         _log.info("payment_outcome_unknown", provider=asked.provider, unlinked_refund=str(asked.refund_id))
         return None

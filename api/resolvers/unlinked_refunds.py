@@ -1,5 +1,8 @@
 """Root fields of refunds without an order."""
 
+from datetime import datetime
+from typing import Annotated
+
 import strawberry
 
 from api.context import Info
@@ -17,6 +20,7 @@ from api.schema.unlinked_refund_changes import (
     UnlinkedRefundPolicySetInput,
     UnlinkedRefundReceiveInput,
 )
+from api.schema.unlinked_refund_reports import UnlinkedRefundReportRow
 from api.schema.unlinked_refunds import (
     KEY,
     NEWEST,
@@ -28,8 +32,15 @@ from api.schema.unlinked_refunds import (
 )
 from domain import unlinked_refunds as domain
 from domain.kernel.pages import DEFAULT_PAGE_SIZE
-from services import unlinked_refund_links, unlinked_refund_payments, unlinked_refunds
+from services import (
+    unlinked_refund_links,
+    unlinked_refund_payments,
+    unlinked_refund_reports,
+    unlinked_refunds,
+)
 from services.access import Permission
+
+From = Annotated[datetime, strawberry.argument(name="from")]
 
 
 @strawberry.type
@@ -65,6 +76,14 @@ class UnlinkedRefundsQuery:
         """The limits of all channels that have some; in the others a second person looks at each refund."""
         found = await unlinked_refunds.policies(info.context.service)
         return [UnlinkedRefundPolicy.of(one) for one in found]
+
+    @query(Permission.REFUNDS_UNLINKED)
+    async def unlinked_refunds_report(
+        self, info: Info, from_: From, to: datetime, channel: str | None = None
+    ) -> list[UnlinkedRefundReportRow] | None:
+        """What refunds asked for from a moment up to before another amount to; at most 366 days, in UTC."""
+        found = await unlinked_refund_reports.report(info.context.service, from_, to, channel)
+        return [UnlinkedRefundReportRow.of(row) for row in found]
 
 
 @strawberry.type

@@ -23,6 +23,9 @@ from tests.statements import count_statements
 from tests.unlinked import LEAD, act, ask, check_books, decide, pay
 
 PAGE = (Path(__file__).parents[2] / "docs" / "features" / "unlinked_refunds.md").read_text()
+REPORT = """{ unlinkedRefundsReport(from: "2026-01-01T00:00:00Z", to: "2027-01-01T00:00:00Z") {
+    channel status method provider refunds decidedAlone linked units unitsAccepted
+    total { amount } paid { amount } } }"""
 FINDER = make_app(Permission.REFUNDS_UNLINKED, Permission.ORDERS_READ)
 
 
@@ -41,6 +44,21 @@ async def test_what_was_given_money_for_comes_back_in_no_return(database: Databa
     assert ("UnlinkedRefundLinked", order.version + 1) in await events(database, order.id)
     await check_books(database)
     assert len(linking) == 14, linking
+    await ask(act(database), "7.00")
+    with count_statements(database) as reporting:
+        found = await data_of(database, REPORT, {}, FINDER)
+    assert found["unlinkedRefundsReport"] == [
+        {
+            "channel": "till", "status": status, "method": method, "provider": None, "refunds": 1,
+            "decidedAlone": 0, "linked": linked, "units": units, "unitsAccepted": 0,
+            "total": {"amount": total}, "paid": {"amount": paid},
+        }
+        for status, method, linked, units, total, paid in (
+            ("PAID", "MANUAL", 1, 2, "20.00", "20.00"),
+            ("PENDING_APPROVAL", None, 0, 1, "7.00", "0.00"),
+        )
+    ]  # fmt: skip
+    assert len(reporting) == 2, reporting
 
 
 async def test_the_example_of_the_page_links(database: Database) -> None:

@@ -22,6 +22,7 @@ from domain.unlinked_refunds import (
 from persistence.database import Database
 from providers.payments.sandbox import SandboxPayments
 from providers.payments.sandbox_callbacks import callbacks
+from providers.payments.sandbox_methods import Faults
 from providers.payments.stripe import StripePayments
 from services import reconciliation, unlinked_refund_payments, unlinked_refunds
 from services.access import SYSTEM
@@ -31,7 +32,7 @@ from tests.cart_flows import run_sql
 from tests.checkouts import events, later
 from tests.factories import make_location, make_product, variant_draft
 from tests.mortal import Death, Died, Mortal
-from tests.payments import Silent, Unreachable
+from tests.payments import Refuses, Silent, Unreachable
 from tests.statements import count_statements
 from tests.unlinked import LEAD, act, ask, check_books, decide, open_till, pay, pay_to
 
@@ -108,6 +109,36 @@ async def test_what_never_arrived_is_sent_again_under_the_same_key(database: Dat
 
     assert (await _now(database, made)).status is STATUS.PAID
     assert await _given_out(database) == [("SUCCEEDED", 1000)]
+
+
+async def test_one_that_hangs_is_waited_for_no_longer_than_a_provider_may_take(database: Database) -> None:
+    made = await _approved(database)
+    hangs = SandboxPayments(database.engine, faults=Faults(hang_after=1.0))
+    limits = {"payment_providers": {"sandbox": hangs}, "payment_time_limit_seconds": 0.05}
+    assert (await pay_to(act(database, **limits), made)).status is STATUS.PAYING
+    await unlinked_refund_payments.settle_due(later(database, 1, SYSTEM, **limits))
+    assert (await _now(database, made)).status is STATUS.PAID
+    assert await _given_out(database) == [("SUCCEEDED", 1000)]
+
+
+async def test_one_that_is_refused_as_done_already_is_what_is_on_record(database: Database) -> None:
+    class SaysDone(Refuses):
+        async def refund_unreferenced(self, key: str, destination: str, amount: Money) -> ProviderAnswer:
+            await super().refund_unreferenced(key, destination, amount)
+            return ProviderAnswer(
+                Outcome.DECLINED, f"no-{key}", amount.amount_minor, decline_code="already_refunded"
+            )
+
+    class Lies(SaysDone):
+        async def find_unreferenced(self, key: str) -> ProviderAnswer | None:
+            return None
+
+    made, other = await _approved(database), await _approved(database)
+    done = await pay_to(act(database, payment_providers={"sandbox": SaysDone(database.engine)}), made)
+    assert (done.status, done.payments[0].status) == (STATUS.PAID, ASKED.SUCCEEDED)
+    # Without a record of it there is nothing to believe: staff see the code.
+    refused = await pay_to(act(database, payment_providers={"sandbox": Lies(database.engine)}), other)
+    assert (refused.status, refused.payments[0].decline_code) == (STATUS.APPROVED, "already_refunded")
 
 
 async def test_a_refused_one_is_asked_for_anew_or_paid_otherwise(database: Database) -> None:
