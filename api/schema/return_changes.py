@@ -74,8 +74,8 @@ def quoted_lines(given: Sequence[ReturnQuoteLineInput] | None) -> list[AskedLine
 
 
 @strawberry.input(
-    description="A guest names the order by its token, a customer one of theirs. Staff and apps name any, and "
-    "write down as email who says to ask: such a request waits for staff."
+    description="A guest names the order by its token, a customer one of theirs. Staff and apps name any, "
+    "and write down as email who says to ask: such a request waits for staff."
 )
 class ReturnRequestInput:
     """Units of an order to return."""
