@@ -1,10 +1,11 @@
 """SQL of customers: their sign-ins, and the orders that are theirs by their address."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import DateTime, Row, Text, Uuid, bindparam, text
+from sqlalchemy import ARRAY, DateTime, Row, Text, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.customers import Customer, Session
@@ -41,9 +42,9 @@ _START = text(
     bindparam("app_id", type_=Uuid()),
     bindparam("expires_at", type_=DateTime(timezone=True)),
 )
-_HOLDER = text(
-    f"SELECT s.customer_id, s.app_id FROM customer_sessions s WHERE s.id = :id AND {_GOOD}"
-).bindparams(_NOW)
+_HOLDERS = text(
+    f"SELECT s.id, s.customer_id, s.app_id FROM customer_sessions s WHERE s.id = ANY (:ids) AND {_GOOD}"
+).bindparams(_NOW, bindparam("ids", type_=ARRAY(Uuid)))
 _REFRESH = text(
     f"""
     UPDATE customer_sessions s SET refresh_generation = s.refresh_generation + 1
@@ -124,12 +125,12 @@ async def start(
     return _session((await connection.execute(_START, values)).one())
 
 
-async def holder(
-    connection: AsyncConnection, session_id: UUID, now: datetime
-) -> tuple[UUID, UUID | None] | None:
-    """Return the customer of a session that is good, and the app that vouched for them, if one did."""
-    row = (await connection.execute(_HOLDER, {"id": session_id, "now": now})).first()
-    return (row.customer_id, row.app_id) if row else None
+async def holders(
+    connection: AsyncConnection, session_ids: Sequence[UUID], now: datetime
+) -> dict[UUID, tuple[UUID, UUID | None]]:
+    """Return the customer of each session that is good, and the app that vouched for them, if one did."""
+    found = await connection.execute(_HOLDERS, {"ids": list(session_ids), "now": now})
+    return {row.id: (row.customer_id, row.app_id) for row in found}
 
 
 async def refresh(

@@ -20,6 +20,8 @@ _DRAIN_BATCH = 200
 _DRAIN_PAUSE_SECONDS = 0.1
 _DRAIN_SECONDS = 5.0
 _LOOK_SECONDS = 1.0
+# Few enough to leave the database to others, and many where one statement tells of all.
+_RECHECKED_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,11 @@ class Registry:
         for connection in self._connections:
             if connection.credentials is not None and connection.viewer is not None:
                 users.setdefault(connection.credentials, []).append(connection)
-        told = [await self._recheck(credentials, connections) for credentials, connections in users.items()]
+        told: list[bool] = []
+        each = list(users.items())
+        for start in range(0, len(each), _RECHECKED_AT_ONCE):
+            some = each[start : start + _RECHECKED_AT_ONCE]
+            told += await asyncio.gather(*(self._recheck(*one) for one in some))
         return all(told)
 
     def revoke(self, name: str) -> None:

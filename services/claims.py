@@ -81,7 +81,7 @@ async def create(context: ServiceContext, ref: OrderRef, wanted: Wanted, key: st
                 wanted.wish,
                 wanted.lines,
                 {one.line.id: one.sent for one in found.eligible(now)},
-                transaction.actor,
+                orders.asked_by(context.actor, ref),
                 now,
             )
             made = decide.described(made, wanted.description, wanted.photos)

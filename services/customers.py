@@ -1,5 +1,6 @@
 """Use cases of customers: sessions that an app vouches for, their tokens, and how they end."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -40,12 +41,10 @@ class SignedIn:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who showed a good access token, of which session, and until when it is good; who vouched for them."""
+    """Who is signed in by a session, and the app that vouched for them, if one did."""
 
     actor: Actor
-    session_id: UUID
-    expires_at: datetime
-    app_id: UUID | None = None
+    app_id: UUID | None
 
 
 async def vouch(context: ServiceContext, email: str) -> SignedIn:
@@ -137,19 +136,20 @@ def is_access_token(token: str) -> bool:
     return token.startswith(_PREFIX)
 
 
-async def holder_of(environment: Environment, token: str) -> Holder | None:
-    """Return who holds an access token, or None when it is none of ours, expired, or its session ended."""
+def read_access_token(environment: Environment, token: str) -> tuple[UUID, datetime] | None:
+    """Return which session an access token is of and until when it is good; None for one that is not."""
     read = environment.tokens.read_until(_ACCESS, token.removeprefix(_PREFIX))
-    now = environment.clock.now()
-    if read is None or read[1] <= now:
-        return None
-    session_id, expires_at = read
+    return None if read is None or read[1] <= environment.clock.now() else read
+
+
+async def holders(environment: Environment, session_ids: Sequence[UUID]) -> Mapping[UUID, Holder]:
+    """Return who is signed in by each session that has not ended; one statement, however many."""
     async with environment.database.read() as connection:
-        found = await rows.holder(connection, session_id, now)
-    if found is None:
-        return None
-    customer_id, app_id = found
-    return Holder(Actor(ActorKind.CUSTOMER, customer_id), session_id, expires_at, app_id)
+        found = await rows.holders(connection, session_ids, environment.clock.now())
+    return {
+        session_id: Holder(Actor(ActorKind.CUSTOMER, customer_id), app_id)
+        for session_id, (customer_id, app_id) in found.items()
+    }
 
 
 async def forget_old(context: ServiceContext) -> int:

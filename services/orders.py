@@ -25,7 +25,7 @@ from persistence import orders as rows
 from persistence.idempotency import Claim, claim_for
 from persistence.order_parts import OrderParts
 from services import ledger, order_drafts, payment_calls, payment_captures, payment_facts
-from services.access import Actor, ActorKind, Permission, require
+from services.access import ANONYMOUS, Actor, ActorKind, Permission, require
 from services.context import ServiceContext, Transaction
 
 
@@ -79,6 +79,14 @@ def require_buyer_or(actor: Actor, ref: OrderRef | None, permission: Permission)
     """
     if ref is None or (ref.token is None and actor.customer_id is None):
         require(actor, permission)
+
+
+def asked_by(actor: Actor, ref: OrderRef) -> str:
+    """Return as whom a request is recorded: a customer who shows a token asks as whoever holds it.
+
+    What is recorded is evidence, and the order need not be theirs then.
+    """
+    return ANONYMOUS.label if actor.customer_id and ref.token is not None else actor.label
 
 
 async def _named(context: ServiceContext, ref: OrderRef) -> Order | None:

@@ -109,7 +109,7 @@ async def request(
                 asked,
                 wish,
                 email,
-                transaction.actor,
+                orders.asked_by(context.actor, ref),
                 transaction.now,
             )
             order = replace(found.placed.order, version=found.placed.order.version + 1)

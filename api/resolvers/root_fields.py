@@ -25,6 +25,13 @@ class Openness(Enum):
     CUSTOMER = "a customer who is signed in; there is none to anybody else (checked by the use case)"
 
 
+Access = Permission | frozenset[Permission] | Openness
+"""One permission, some of which any suffices, or none."""
+PUBLIC = Openness.PUBLIC
+TOKEN = Openness.TOKEN
+CUSTOMER = Openness.CUSTOMER
+
+
 @dataclass(frozen=True, slots=True)
 class OwnOr:
     """Customers, who are shown what is their own (checked by the use case), and who has the permission."""
@@ -32,17 +39,11 @@ class OwnOr:
     permission: Permission
 
 
-Access = Permission | frozenset[Permission] | Openness | OwnOr
-"""One permission, some of which any suffices, the customers' own or a permission, or none."""
-PUBLIC = Openness.PUBLIC
-TOKEN = Openness.TOKEN
-CUSTOMER = Openness.CUSTOMER
-
 ACCESS_KEY = "ordertide.access"
 """Where a root field's declared access is kept in its metadata; a test walks the schema for it."""
 
 
-def query(access_rule: Access) -> Callable[[Callable[..., Awaitable[Any]]], Any]:
+def query(access_rule: Access | OwnOr) -> Callable[[Callable[..., Awaitable[Any]]], Any]:
     """Declare a query field that `access_rule` guards."""
 
     def decorate(resolver: Callable[..., Awaitable[Any]]) -> Any:
@@ -58,7 +59,7 @@ def query(access_rule: Access) -> Callable[[Callable[..., Awaitable[Any]]], Any]
     return decorate
 
 
-def mutation(payload: type, access_rule: Access) -> Callable[[Callable[..., Awaitable[Any]]], Any]:
+def mutation(payload: type, access_rule: Access | OwnOr) -> Callable[[Callable[..., Awaitable[Any]]], Any]:
     """Declare a mutation whose domain errors answer as `payload(user_errors=[...])`."""
 
     def decorate(resolver: Callable[..., Awaitable[Any]]) -> Any:
@@ -109,12 +110,13 @@ def subscription(
     return decorate
 
 
-def check(info: Info, access_rule: Access) -> None:
+def check(info: Info, access_rule: Access | OwnOr) -> None:
     """Raise AccessDenied unless the actor may use the field."""
-    actor = info.context.actor
+    if isinstance(access_rule, OwnOr):
+        if info.context.actor.customer_id is not None:
+            return
+        access_rule = access_rule.permission
     if isinstance(access_rule, Permission):
-        access.require(actor, access_rule)
+        access.require(info.context.actor, access_rule)
     elif isinstance(access_rule, frozenset):
-        access.require(actor, *sorted(access_rule))
-    elif isinstance(access_rule, OwnOr) and actor.customer_id is None:
-        access.require(actor, access_rule.permission)
+        access.require(info.context.actor, *sorted(access_rule))

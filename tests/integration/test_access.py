@@ -55,6 +55,8 @@ OPEN = {
     "products",
 }
 """What anybody may ask. Whoever adds to it says so here."""
+OWN = {"cartStoreCreditApply", "orders"}
+"""What customers may ask of what is their own, and others with a permission. Likewise."""
 A_CUSTOMER = Actor(ActorKind.CUSTOMER, new_id())
 
 
@@ -162,7 +164,7 @@ async def test_a_guarded_field_is_denied_without_its_permission(
         (ANONYMOUS, "UNAUTHENTICATED"),
         (make_app(), "FORBIDDEN"),
         (make_app(*others), "FORBIDDEN"),
-        *([] if isinstance(_access(field), OwnOr) else [(A_CUSTOMER, "FORBIDDEN")]),
+        *([] if name in OWN else [(A_CUSTOMER, "FORBIDDEN")]),
     ):
         answer = await _answer(database, actor, document)
 

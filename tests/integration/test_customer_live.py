@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from tests.integration.test_revocation import SlowToTell
 from tests.notices import tell
 from tests.sent_back import arrived_order, ask_for, let_return
 from tests.signed_in import session_of
+from tests.statements import count_statements
 from tests.waiting import until
 
 FOLLOWED = {
@@ -191,3 +193,20 @@ async def test_a_token_whose_session_ends_while_it_is_looked_up_is_not_trusted(d
     slow.may_tell.set()
     with pytest.raises(AccessDenied):
         await asking
+
+
+async def test_looking_at_many_customers_again_costs_a_statement_or_two(database: Database) -> None:
+    tokens = [bearer_of(await session_of(database, f"u{number}@example.com")) for number in range(30)]
+    async with processes(database) as (process,), AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(process.connected(token)) for token in tokens]
+        async with database.transaction() as connection:
+            await connection.exec_driver_sql(
+                "UPDATE customer_sessions SET ended_at = now() WHERE customer_id ="
+                " (SELECT id FROM customers WHERE email = 'u7@example.com')"
+            )
+        process.authenticator.forget_everything()
+        with count_statements(database) as statements:
+            assert await process.registry.recheck()
+        assert await clients[7].end() == 4403
+        assert [client.closed for client in clients].count(None) == 29
+    assert len([one for one in statements if "customer_sessions" in one]) <= 2, statements

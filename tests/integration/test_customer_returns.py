@@ -18,7 +18,7 @@ from services.claims import Wanted
 from services.orders import OrderRef
 from tests.checkouts import make_stocked_shop, till
 from tests.factories import data_of
-from tests.sent_back import arrived_order, ask_for, bring_back, desk, let_return, lines_of, look_at
+from tests.sent_back import arrived_order, ask_for, bring_back, desk, let_return, lines_of, look_at, shopper
 from tests.shipping import parts_of
 from tests.signed_in import customer_of
 
@@ -88,6 +88,21 @@ async def test_a_guest_is_verified_by_the_token_and_the_evidence_says_so(databas
     assert [
         one["facts"]["verifiedBy"] for one in (found.verdict or {})["findings"] if one["record"] == "CUSTOMER"
     ] == ["ORDER_TOKEN"]
+
+
+async def test_a_customer_who_shows_anothers_token_is_believed_for_the_token(
+    database: Database,
+) -> None:
+    order = await arrived(database)
+    eve = await customer_of(database, "eve@example.com")
+    context, ref = till(database, eve), shopper(database, order)[1]
+    line = (await lines_of(database, order.id))[0]
+    asked = [AskedLine(line.id, 1, ReturnReason.CHANGED_MIND)]
+
+    found = await returns.request(context, ref, asked, ReturnWish.REFUND, None, str(uuid4()))
+
+    (facts,) = [one["facts"] for one in (found.verdict or {})["findings"] if one["record"] == "CUSTOMER"]
+    assert (facts["verifiedBy"], facts.get("account")) == ("ORDER_TOKEN", None)
 
 
 async def test_a_customer_gives_up_their_own_return_and_names_its_parcel(database: Database) -> None:
