@@ -20,12 +20,17 @@ from typing import IO
 _ROOT = Path(__file__).parents[1]
 
 
+LONGEST_SECONDS = 120.0
+"""How long anything here is waited for where nobody says: a test that waits for ever names nobody."""
+
+
 class Forked:
     """A running `ordertide`, to be used as a `subprocess.Popen`."""
 
     def __init__(self, told: socket.socket) -> None:
-        """Learn its number."""
+        """Learn its number; raises TimeoutError where nobody tells it."""
         self.returncode: int | None = None
+        told.settimeout(LONGEST_SECONDS)
         self._told = told.makefile("rb")
         self._socket = told
         self.pid = int(self._told.readline())
@@ -37,10 +42,11 @@ class Forked:
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait until it ended and return how; raises subprocess.TimeoutExpired."""
+        """Wait until it ended and return how; raises subprocess.TimeoutExpired, after LONGEST_SECONDS too."""
+        seconds = LONGEST_SECONDS if timeout is None else timeout
         if self.returncode is None:
-            if not select.select([self._socket], [], [], timeout)[0]:
-                raise subprocess.TimeoutExpired("ordertide", timeout or 0)
+            if not select.select([self._socket], [], [], seconds)[0]:
+                raise subprocess.TimeoutExpired("ordertide", seconds)
             self._end()
         assert self.returncode is not None
         return self.returncode

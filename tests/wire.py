@@ -16,6 +16,8 @@ from realtime.messages import SUBPROTOCOL
 
 ABNORMAL = 1006
 """What stands for a close code where the connection ended without one."""
+GREETED_SECONDS = 120.0
+"""How long a server may take to answer, a thousand at once too: one that hangs keeps nobody for ever."""
 _TEXT, _CLOSE, _PING, _PONG = 0x1, 0x8, 0x9, 0xA
 _SMALL_BUFFER = 4_096
 _SMALL_SEGMENT = 1_400
@@ -49,8 +51,9 @@ class Wire(asyncio.Protocol):
     ) -> Self:
         """Connect to the server at `url` (http://…) with an app's token; with "" as anybody.
 
-        With `small_buffers` the system keeps little of what is not read. Loopback would otherwise take
-        megabytes before the server notices.
+        Raises OSError where nobody is there, or nobody answers (as TimeoutError, which is one). With
+        `small_buffers` the system keeps little of what is not read. Loopback would otherwise take megabytes
+        before the server notices.
         """
         address = urlsplit(url)
         host, port = address.hostname or "", address.port or 0
@@ -66,7 +69,12 @@ class Wire(asyncio.Protocol):
             sock.close()
             raise
         _, wire = await loop.create_connection(lambda: cls(f"{host}:{port}", token, take), sock=sock)
-        await wire._greeted.wait()
+        try:
+            async with asyncio.timeout(GREETED_SECONDS):
+                await wire._greeted.wait()
+        except TimeoutError:
+            wire.vanish()
+            raise
         return wire
 
     def send(self, **message: Any) -> None:

@@ -23,6 +23,8 @@ from tests.programs import Program
 from tests.server import Server, app_token, free_port, running_server
 from tests.waiting import until
 
+_LEFT_SECONDS = 60
+"""How long whoever leaves a stream may read on: the next line, or ping, lets them."""
 CARTS = "subscription ($after: String) { cartEvents(after: $after) { cursor kind } }"
 STOCK = """subscription ($channel: String!, $sku: String!) {
     inventoryChanged(channel: $channel, skus: [$sku]) { available } }"""
@@ -135,7 +137,8 @@ def following(server: Server, token: str, last_event_id: str) -> Iterator["Follo
             yield followed
         finally:
             followed.left = True
-            thread.join()
+            thread.join(_LEFT_SECONDS)
+            assert not thread.is_alive(), "the stream keeps its reader"
 
 
 class Followed:
