@@ -97,7 +97,8 @@ async def check_units(database: Database) -> None:
         SELECT o.id, coalesce(sum(p.quantity), 0) AS parcels,
                o.quantity_shipped + (SELECT coalesce(sum(l.quantity), 0)
                                        FROM claim_lines l JOIN claims c ON c.id = l.claim_id
-                                      WHERE l.order_line_id = o.id AND c.fulfillment_order_id IS NOT NULL)
+                                      WHERE l.order_line_id = o.id AND c.fulfillment_order_id IS NOT NULL
+                                        AND c.status = 'APPROVED')
                    AS left_here,
                (SELECT coalesce(sum(l.quantity_shipped), 0) FROM fulfillment_order_lines l
                  WHERE l.order_line_id = o.id) AS by_parts

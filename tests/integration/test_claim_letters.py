@@ -23,12 +23,12 @@ async def test_each_step_of_a_claim_is_told_once_with_what_is_done(database: Dat
     await let_be_lost(database, order, days=1)
     early = await claim(database, order, 1, LOST)
     assert await _told(database, order, early) == [K.CLAIM_DECLINED]
-    assert "noch unterwegs" in await _html(database, order, K.CLAIM_DECLINED, "de")
+    assert "ist zu Ihnen unterwegs" in await _html(database, order, K.CLAIM_DECLINED, "de")
     await let_be_lost(database, order, days=11)
     lost = await claim(database, order, 1, LOST)
     assert await _told(database, order, lost) == [K.CLAIM_APPROVED]
     html = await _html(database, order, K.CLAIM_APPROVED)
-    assert "We are sending the items again" in html
+    assert "We are sending you these items again" in html
     assert lost.number in html
     waits = await claim(database, order, 1, LOST)
     await claims.decline(desk(database), waits.id, "It is <b>fine</b>.", None)
