@@ -28,7 +28,7 @@ async def test_each_step_of_a_claim_is_told_once_with_what_is_done(database: Dat
     lost = await claim(database, order, 1, LOST)
     assert await _told(database, order, lost) == [K.CLAIM_APPROVED]
     html = await _html(database, order, K.CLAIM_APPROVED)
-    assert "We are sending you these items again" in html
+    assert "We are sending these items to you again" in html
     assert lost.number in html
     waits = await claim(database, order, 1, LOST)
     await claims.decline(desk(database), waits.id, "It is <b>fine</b>.", None)
