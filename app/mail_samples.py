@@ -3,12 +3,10 @@
 from datetime import datetime, timedelta
 
 from domain.addresses import Address
-from domain.claim_letters import ClaimLetter, Remedy
-from domain.claim_letters import Reason as Doubt
 from domain.kernel.money import Money
 from domain.kernel.totals import Totals
 from domain.letters import Letter, LetterLine, Parcel
-from domain.notifications import OF_CLAIMS, OF_PARCELS, OF_RETURNS, NotificationKind
+from domain.notifications import OF_PARCELS, OF_RETURNS, NotificationKind
 from domain.return_letters import HowToSend, Reason, ReturnLetter, Tender
 
 K = NotificationKind
@@ -36,7 +34,6 @@ _GOODS = {
 }
 _QUANTITIES_AND_PRICES = ((2, 3800), (1, 2450), (1, 8900))
 _SHIPPING, _DISCOUNT, _TAX = 490, 1000, 1219
-_CLAIMED = ClaimLetter("C1001", (), Remedy.RESHIP, (Doubt.ON_ITS_WAY,))
 
 
 def sample(kind: NotificationKind, locale: str, now: datetime, link: str | None = None) -> Letter:
@@ -45,7 +42,7 @@ def sample(kind: NotificationKind, locale: str, now: datetime, link: str | None 
     goods = _GOODS.get(language, _GOODS["en"])
     currency = _CURRENCIES.get(language, "USD" if language not in _GOODS else "EUR")
     priced, parcel = kind in _PRICED, kind in OF_PARCELS
-    shown = 1 if kind in OF_RETURNS | OF_CLAIMS else 2 if parcel else None
+    shown = 1 if kind in OF_RETURNS else 2 if parcel else None
     lines = tuple(
         LetterLine(name, quantity, Money(price, currency) if priced else None)
         for name, (quantity, price) in zip(goods, _QUANTITIES_AND_PRICES, strict=True)
@@ -65,7 +62,6 @@ def sample(kind: NotificationKind, locale: str, now: datetime, link: str | None 
         amount=Money(2450, currency) if kind is K.ORDER_REFUNDED else None,
         link=link or "https://shop.example/orders/100001",
         returned=_returned(kind, language, currency, now) if kind in OF_RETURNS else None,
-        claimed=_CLAIMED if kind in OF_CLAIMS else None,
     )
 
 

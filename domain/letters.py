@@ -7,7 +7,6 @@ from uuid import UUID
 
 from domain.addresses import Address
 from domain.channels import Channel, ChannelSettings
-from domain.claim_letters import ClaimLetter
 from domain.kernel.money import Money
 from domain.kernel.totals import Totals
 from domain.notifications import Notification, NotificationKind
@@ -66,8 +65,6 @@ class Letter:
     """What the customer shows where the order is collected: the address is there then."""
     returned: ReturnLetter | None = None
     """What is said of a return: then the lines are its own."""
-    claimed: ClaimLetter | None = None
-    """What is said of a claim, likewise."""
 
 
 def letter(
@@ -80,13 +77,12 @@ def letter(
     token: str,
     pickup_code: str | None = None,
     returned: ReturnLetter | None = None,
-    claimed: ClaimLetter | None = None,
 ) -> Letter:
     """Return what is written of an order as it is now; `token` goes into the link where there is one.
 
     `pickup_code` is that of what waits in our own store.
     """
-    kind, own = notification.kind, returned or claimed
+    kind = notification.kind
     shipment = next((one for one in shipments if one.id == notification.shipment_id), None)
     return Letter(
         kind,
@@ -95,7 +91,7 @@ def letter(
         channel.name,
         order.number,
         order.placed_at,
-        lines=_named(own.units, lines) if own else _lines(kind, order, lines, shipment),
+        lines=_returned(returned, lines) if returned else _lines(kind, order, lines, shipment),
         totals=order.totals if kind in _WITH_PRICES else None,
         address=_address(order, kind, collected=pickup_code is not None),
         parcel=_parcel(shipment, tells_arrival=kind in _WITH_PROMISE)
@@ -105,13 +101,12 @@ def letter(
         link=_link(settings.storefront_url, order.number, token),
         pickup_code=pickup_code,
         returned=returned,
-        claimed=claimed,
     )
 
 
-def _named(units: Sequence[tuple[UUID, int]], lines: Sequence[OrderLine]) -> tuple[LetterLine, ...]:
+def _returned(returned: ReturnLetter, lines: Sequence[OrderLine]) -> tuple[LetterLine, ...]:
     names = {line.id: line.name for line in lines}
-    return tuple(LetterLine(names[line_id], count) for line_id, count in units if line_id in names)
+    return tuple(LetterLine(names[line_id], units) for line_id, units in returned.units if line_id in names)
 
 
 def _address(order: Order, kind: NotificationKind, *, collected: bool) -> Address | None:

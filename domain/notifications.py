@@ -59,11 +59,6 @@ class NotificationKind(StrEnum):
     RETURN_CANCELED = "RETURN_CANCELED"
     RETURN_EXPIRED = "RETURN_EXPIRED"
     """It did not come in time."""
-    CLAIM_RECEIVED = "CLAIM_RECEIVED"
-    """Made, and waiting for a person."""
-    CLAIM_APPROVED = "CLAIM_APPROVED"
-    """With what comes of it; of a refund RETURN_REFUNDED tells once it is given."""
-    CLAIM_DECLINED = "CLAIM_DECLINED"
 
 
 class NotificationState(StrEnum):
@@ -139,12 +134,6 @@ class Notification:
         return None if named is None else UUID(named)
 
     @property
-    def claim_id(self) -> UUID | None:
-        """The claim it tells of, if it does."""
-        named = self.facts.get("claimId")
-        return None if named is None else UUID(named)
-
-    @property
     def message_name(self) -> str:
         """What names the message before the @ of its Message-ID: sent again in doubt, it is the same one."""
         return f"{self.id.hex}.{self.generation}"
@@ -198,13 +187,6 @@ OF_RETURNS = frozenset(
     }
 )
 """Kinds that tell of one return."""
-_OF_CLAIMS = {
-    "ClaimNeedsReview": NotificationKind.CLAIM_RECEIVED,
-    "ClaimApproved": NotificationKind.CLAIM_APPROVED,
-    "ClaimDeclined": NotificationKind.CLAIM_DECLINED,
-}
-OF_CLAIMS = frozenset(_OF_CLAIMS.values())
-"""Kinds that tell of one claim."""
 # What may rightly happen to one parcel again, though never twice a day.
 _DAILY = frozenset(
     {NotificationKind.OUT_FOR_DELIVERY, NotificationKind.DELAYED, NotificationKind.DELIVERY_FAILED}
@@ -234,8 +216,6 @@ def news_of(kind: str, payload: Mapping[str, Any], sequence: int, occurred_at: d
         parcel = str(payload["shipmentId"])
         day = f":{occurred_at:%Y-%m-%d}" if found in _DAILY else ""
         return News(found, parcel + day, {"shipmentId": parcel})
-    if kind in _OF_CLAIMS and payload.get("claimId"):
-        return News(_OF_CLAIMS[kind], payload["claimId"], {"claimId": payload["claimId"]})
     return _news_of_return(kind, payload) if payload.get("returnId") else None
 
 

@@ -30,7 +30,6 @@ _OF_ORDER = _select("WHERE c.order_id = :order_id ORDER BY c.id").bindparams(
     bindparam("order_id", type_=Uuid())
 )
 _BY_ID = _select("WHERE c.id = :id").bindparams(bindparam("id", type_=Uuid()))
-_BY_IDS = _select("WHERE c.id = ANY (:ids)").bindparams(bindparam("ids", type_=ARRAY(Uuid())))
 _PAGE = _select(
     """
     WHERE (:status IS NULL OR c.status = :status)
@@ -152,11 +151,6 @@ async def by_id(connection: AsyncConnection, claim_id: UUID) -> Claim | None:
     """Return a claim, None where there is none."""
     row = (await connection.execute(_BY_ID, {"id": claim_id})).one_or_none()
     return None if row is None else _claim(row)
-
-
-async def by_ids(connection: AsyncConnection, ids: Sequence[UUID]) -> list[Claim]:
-    """Return those of these claims that there are."""
-    return [_claim(row) for row in await connection.execute(_BY_IDS, {"ids": list(ids)})]
 
 
 async def of_order(connection: AsyncConnection, order_id: UUID) -> list[Claim]:

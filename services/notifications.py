@@ -35,7 +35,7 @@ from persistence import channels, order_parts, orders
 from persistence import notifications as rows
 from persistence.idempotency import claim_for
 from persistence.outages import is_outage
-from services import audit, claim_letters, return_letters
+from services import audit, return_letters
 from services.access import Permission, require
 from services.context import ServiceContext
 from services.one_by_one import passed_over
@@ -133,8 +133,8 @@ async def resend(context: ServiceContext, notification_id: UUID, email: str | No
 async def preview(context: ServiceContext, number: str, kind: NotificationKind, locale: str | None) -> Letter:
     """Return what the customer of an order would be told, of its newest parcel where it is of one.
 
-    Nothing is written. Raises NotFound where there is no such order, parcel, return or claim, and
-    InvalidInput for a kind that tells what only an event knows.
+    Nothing is written. Raises NotFound where there is no such order, parcel or return, and InvalidInput for a
+    kind that tells what only an event knows.
     """
     require(context.actor, Permission.ORDERS_READ)
     if kind is NotificationKind.ORDER_REFUNDED:
@@ -146,14 +146,11 @@ async def preview(context: ServiceContext, number: str, kind: NotificationKind, 
         parcels = (await order_parts.parts_of(connection, [order.id]))[order.id].shipments
         settings = (await channels.settings_of(connection, [order.channel_id]))[order.channel_id]
         newest = await return_letters.newest_of(connection, order.id) if kind in decide.OF_RETURNS else None
-        claim = await claim_letters.newest_of(connection, order.id) if kind in decide.OF_CLAIMS else None
     if kind in decide.OF_PARCELS and not parcels:
         raise NotFound("the order has no parcel yet")
     facts = {"shipmentId": str(parcels[-1].id)} if kind in decide.OF_PARCELS else {}
     if newest is not None:
         facts["returnId"] = str(newest)
-    if claim is not None:
-        facts["claimId"] = str(claim)
     now = context.now()
     shown = Notification(
         order.id, order.id, kind, "", "", locale or settings.locale, NotificationState.PENDING, now, now, now,
@@ -175,7 +172,6 @@ async def _load(context: ServiceContext, claimed: Sequence[Notification]) -> lis
         named = await channels.by_ids(connection, channel_ids)
         settings = await channels.settings_of(connection, channel_ids)
         returned = await return_letters.letters_of(connection, claimed, found, parts)
-        of_claims = await claim_letters.letters_of(connection, claimed)
     due = []
     for one in claimed:
         if (order := found.get(one.order_id)) is None:
@@ -194,7 +190,6 @@ async def _load(context: ServiceContext, claimed: Sequence[Notification]) -> lis
             token,
             _pickup_code(context, one, shipments),
             returned.get(one.return_id) if one.return_id else None,
-            of_claims.get(one.claim_id) if one.claim_id else None,
         )
         due.append(_Due(one, said, settings[channel].reply_to))
     return due

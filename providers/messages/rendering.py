@@ -11,7 +11,6 @@ from domain.kernel.errors import InvalidInput
 from domain.kernel.money import Money
 from domain.letters import Letter, LetterLine, Parcel
 from domain.message_ports import MessageRefused, Rendered
-from providers.messages.claim_words import claim_notes, claim_rows, claim_values
 from providers.messages.return_words import (
     return_address,
     return_notes,
@@ -66,7 +65,6 @@ def _given(letter: Letter, words: Words) -> dict[str, object]:
         "amount": words.money(letter.amount) if letter.amount else "",
         "carrier": letter.parcel.carrier if letter.parcel else "",
         **return_values(letter, words),
-        **claim_values(letter),
     }
 
     def label(name: str) -> str:
@@ -83,7 +81,7 @@ def _given(letter: Letter, words: Words) -> dict[str, object]:
         "shop": shop,
         "label": label,
         "pair": lambda name, value: words.say("labels", "pair", name=name, value=value),
-        "notes": return_notes(letter, words) or claim_notes(letter, words),
+        "notes": return_notes(letter, words),
         "lines_label": label("in_parcel" if parcel else "items"),
         "lines": [_line(line, words) for line in letter.lines[:MOST_LINES]],
         "more": words.count("more", more) if more > 0 else None,
@@ -91,7 +89,7 @@ def _given(letter: Letter, words: Words) -> dict[str, object]:
         "address": words.address(letter.address) if letter.address else return_address(letter, words),
         "address_label": label(_address_label(letter)),
         "parcel": _pickup(letter.pickup_code, words)
-        or (_parcel(parcel, words) if parcel else return_rows(letter, words) or claim_rows(letter, words)),
+        or (_parcel(parcel, words) if parcel else return_rows(letter, words)),
         "tracking_url": _web_address(parcel.tracking_url) if parcel else None,
         "order_url": _web_address(letter.link),
     }
