@@ -155,9 +155,8 @@ async def test_staff_decide_what_is_left_to_them_once(database: Database) -> Non
     assert (await parts_of(database, order.id)).payments[0].refunded_minor == 1250
     declined = await _claim(database, order, 1, DAMAGED)
     declined = await claims.decline(desk(database), declined.id, "no", None)
-    with pytest.raises(IllegalTransition) as decided:
+    with pytest.raises(IllegalTransition):
         await _approve(database, declined)
-    assert decided.value.path == ("id",)
     # What is declined may be claimed anew.
     assert (await _claim(database, order, 1, DAMAGED)).status is ClaimStatus.REQUESTED
 
