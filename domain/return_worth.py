@@ -51,7 +51,7 @@ class Worth:
 
     @property
     def kept_minor(self) -> int:
-        """What is given back where the customer keeps it: nothing is sent or restocked, so there is no fee."""
+        """What is given back where the customer keeps it: nothing is sent or restocked, so no fee is due."""
         return self.refund_minor + self.fee_minor
 
 
