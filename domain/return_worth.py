@@ -57,8 +57,8 @@ class Worth:
 
     @property
     def kept_minor(self) -> int:
-        """What is given back where the customer keeps it: nothing is sent, so no label is taken off."""
-        return self.refund_minor + self.label_fee_minor
+        """What is given back where the customer keeps it: nothing is sent or restocked, so no fee is due."""
+        return self.refund_minor + self.fee_minor
 
 
 def worth_of(
@@ -89,7 +89,7 @@ def worth_of(
         fault = line.reason in SHOPS_FAULT
         at_fault = at_fault or (fault and units > 0)
         policy = policies.get(sold.id, SHOP_DEFAULT)
-        fee = 0 if fault else _fee(policy, line, units, goods, graded=not whole)
+        fee = 0 if fault or found.keeps_items else _fee(policy, line, units, goods, graded=not whole)
         lines.append(LineWorth(line.id, goods, fee))
     shipping = _shipping(order, order_lines, counts, shipping_before_minor, policies, at_fault=at_fault)
     brings = sum(one.refund_minor for one in lines) + shipping

@@ -86,16 +86,16 @@ async def test_a_return_brings_what_it_was_quoted(database: Database, reason: Re
     assert left["quote"]["lines"][0]["quantity"] == 1
 
 
-async def test_what_would_be_kept_costs_no_label(database: Database) -> None:
-    fees = {"label_payer": LabelPayer.CUSTOMER, "label_fee_minor": 299}
-    # Two bring 20.00 where they are kept, and 17.01 where their label is taken off.
+async def test_what_would_be_kept_costs_no_fee(database: Database) -> None:
+    fees = {"label_payer": LabelPayer.CUSTOMER, "label_fee_minor": 299, "restocking_fee": 100_000}
+    # Two bring 20.00 where they are kept, and 15.01 where they are sent.
     await let_return(database, keep_below_minor=1800, **fees)
     order = await arrived_order(database, 3)
     one = (await quoted(database, order, {"quantity": 1}))["quote"]
     assert (one["keepsItems"], one["labelPaidBy"], one["refund"]["amount"]) == (True, "SHOP", "10.00")
     assert one["explanation"] == "It would bring 10.00 USD. Nothing has to be sent: you keep it."
     two = (await quoted(database, order, {"quantity": 2}))["quote"]
-    assert (two["keepsItems"], two["labelFee"]["amount"], two["refund"]["amount"]) == (False, "2.99", "17.01")
+    assert (two["keepsItems"], two["labelFee"]["amount"], two["refund"]["amount"]) == (False, "2.99", "15.01")
     kept = await ask_for(database, order, 1)
     assert (kept.keeps_items, kept.refund_minor) == (True, 1000)
     # The next cheap one is not kept: it is quoted so, too.
