@@ -115,6 +115,13 @@ async def test_a_list_is_narrowed_by_all_that_staff_look_for(database: Database,
     for narrowed, found in (
         ({"late": True}, {here.number}),
         ({"late": False}, {there.number}),
+        ({"late": True, "channel": "other"}, set()),
+        # One status, several that are open, some that are not, and none: each is looked for in its own way.
+        ({"status": ["APPROVED"]}, both),
+        ({"status": ["APPROVED", "REQUESTED"], "late": True}, {here.number}),
+        ({"status": ["APPROVED", "CLOSED"]}, both),
+        ({"status": ["CLOSED"], "late": False}, set()),
+        ({"status": []}, set()),
         ({"reason": ["DEFECTIVE"]}, {there.number}),
         ({"reason": ["DEFECTIVE", "SIZE"]}, both),
         ({"channel": "other"}, {there.number}),
