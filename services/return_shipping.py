@@ -4,6 +4,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from domain.carrier_ports import ReturnLabeler
+from domain.kernel.changes import check_version
 from domain.kernel.errors import InvalidInput, NotFound
 from domain.kernel.ids import new_id
 from domain.kernel.quantities import require_text
@@ -26,11 +27,16 @@ async def said(context: ServiceContext) -> list[ReturnShipping]:
 
 
 async def set_for(
-    context: ServiceContext, channel: str | None, location_code: str | None, wanted: ReturnShipping
+    context: ServiceContext,
+    channel: str | None,
+    location_code: str | None,
+    wanted: ReturnShipping,
+    expected_version: int | None = None,
 ) -> ReturnShipping:
     """Set how returns of a channel (a slug), or of all others, are sent, in place of what was said.
 
-    Raises NotFound and InvalidInput naming the field.
+    Raises NotFound and InvalidInput naming the field, and VersionConflict; where nothing was said it has
+    version 0.
     """
     require(context.actor, Permission.RETURNS_WRITE)
     wanted = _checked(context, wanted)
@@ -51,6 +57,8 @@ async def set_for(
             transaction.connection, new_id(), replace(wanted, channel_id=channel_id, location_id=location_id)
         )
         assert stored.id is not None, "its key"  # noqa: S101
+        # Written first: whoever else writes it waits for us, also where nothing was said before.
+        check_version(stored.version - 1, expected_version)
         await audit.record(transaction, "ReturnShippingSet", "return_shipping", stored.id, None, stored)
     return stored
 

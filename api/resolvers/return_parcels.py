@@ -75,6 +75,7 @@ class ReturnParcelsMutation:
                 instructions=input.instructions,
                 remind_days=input.remind_days,
             ),
+            input.expected_version,
         )
         return ReturnShippingPayload(return_shipping=ReturnShipping.of(stored))
 

@@ -214,6 +214,7 @@ class ReturnShippingSetInput:
         default=domain.REMIND_DAYS,
         description="Days before its deadline at which the customer is reminded; 0: never.",
     )
+    expected_version: int | None = None
 
 
 @strawberry.type

@@ -205,6 +205,8 @@ async def test_a_channel_says_where_its_returns_go_by_whom_and_with_which_words(
         ({"remindDays": -1}, "remindDays"),
         ({"instructions": ""}, "instructions"),
         ({"provider": None}, "serviceCode"),
+        ({"expectedVersion": 1}, "expectedVersion"),
+        ({"channel": None, "expectedVersion": 0}, "expectedVersion"),
     ]
     for changes, path in wrong:
         (error,) = (await set_to(**changes))["userErrors"]

@@ -54,6 +54,20 @@ def test_every_language_has_every_text_with_every_placeholder(language: str) -> 
         assert all("{count}" in text for text in ours[section].values())
 
 
+@pytest.mark.parametrize(
+    ("language", "familiar"),
+    [
+        ("de", r"\b(du|dich|dir|deine?[mnrs]?)\b"),
+        ("fr", r"\b(tu|te|toi|ton|ta|tes)\b"),
+        ("es", r"\b(tú|te|ti|tus?|contigo|tienes|puedes|recibes)\b"),
+    ],
+)
+def test_nobody_is_addressed_familiarly(language: str, familiar: str) -> None:
+    for section, texts in texts_of(language).items():
+        for name, text in texts.items():
+            assert not re.search(familiar, text, re.IGNORECASE), f"{section}.{name}: {text}"
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("kind", list(K))
 def test_every_kind_is_said_in_every_language_as_text_and_as_html(kind: K, language: str) -> None:
