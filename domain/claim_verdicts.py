@@ -31,7 +31,7 @@ class ClaimCheck(StrEnum):
     """Nobody has scanned it for a long time."""
     ON_ITS_WAY = "ON_ITS_WAY"
     NOTHING_KNOWN = "NOTHING_KNOWN"
-    """Nobody knows when it left, nor was it ever scanned."""
+    """No carrier has ever told of it, nor would one: that is no word of its loss."""
     WAITS_FOR_PICKUP = "WAITS_FOR_PICKUP"
     """It lies where its customer is to collect it."""
     GOES_BACK = "GOES_BACK"
@@ -152,7 +152,7 @@ def _carrier(case: ClaimCase, now: datetime) -> ClaimFinding:
         check = ClaimCheck.NOT_ARRIVED
     elif parcel.status in _UNCLEAR:
         check = _UNCLEAR[parcel.status]
-    elif last is None:
+    elif last is None or (parcel.provider is None and parcel.told_at is None):
         check = ClaimCheck.NOTHING_KNOWN
     elif last + timedelta(days=case.policy.silent_days) <= now:
         check = ClaimCheck.CARRIER_SILENT

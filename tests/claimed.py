@@ -70,7 +70,7 @@ async def let_be_lost(database: Database, order: Order, days: float, status: str
     """Let the carrier have told of an order's parcel some days ago, and not since."""
     await run_sql(
         database,
-        "UPDATE shipments SET status = :status, delivered_at = NULL, shipped_at = :at"
+        "UPDATE shipments SET status = :status, delivered_at = NULL, shipped_at = :at, told_at = :at"
         " WHERE order_id = :id RETURNING id",
         status=status,
         at=datetime.now(UTC) - timedelta(days=days),

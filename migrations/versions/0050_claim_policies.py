@@ -87,7 +87,10 @@ def _let(statuses: str) -> None:
 def _told() -> list[str]:
     """Return the kinds of messages there are, whoever added them before."""
     rule = op.get_bind().scalar(
-        sa.text("SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'ck_notifications_kind'")
+        sa.text(
+            "SELECT pg_get_constraintdef(oid) FROM pg_constraint"
+            " WHERE conname = 'ck_notifications_kind' AND conrelid = CAST('notifications' AS regclass)"
+        )
     )
     return re.findall(r"'([A-Z_]+)'", str(rule))
 

@@ -143,11 +143,11 @@ def _steps(database: Database, order: Order, life: Life, key: str) -> Sequence[S
 
 
 async def _sweep(database: Database) -> None:
-    for hours in (1, 2):
-        context = later(database, hours, SYSTEM)
-        await claims.judge_due(context)
-        await return_settlement.settle_due(context)
-        await payment_sweep.settle_due(context)
+    context = later(database, 1, SYSTEM)
+    await claims.judge_due(context)
+    await return_settlement.settle_due(context)
+    await payment_sweep.settle_due(context)
+    await return_settlement.settle_due(context)
 
 
 async def _newest(database: Database, order: Order) -> Claim:

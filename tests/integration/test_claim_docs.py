@@ -64,6 +64,12 @@ async def test_the_examples_of_claims_run(database: Database) -> None:
     assert by_token.data == {
         "orderClaims": [{"status": status, "verdict": None} for status in ("CANCELED", "APPROVED")]
     }
+    cancel = (
+        "mutation ($input: ClaimCancelInput!) { claimCancel(input: $input) { userErrors { code path } } }"
+    )
+    given = {"ref": {"token": ref.token}, "id": encode_id("Claim", other.id)}
+    gone = await execute(database, cancel, {"input": given}, make_app())
+    assert gone.data == {"claimCancel": {"userErrors": []}}
     waiting = "query { claims(status: APPROVED) { edges { node { id } } } }"
     (edge,) = (await data_of(database, waiting, {}, STAFF))["claims"]["edges"]
     assert edge["node"]["id"] == names["<claimId>"]

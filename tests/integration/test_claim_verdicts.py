@@ -7,7 +7,7 @@ from domain.claims import ClaimKind, ClaimOutcome, ClaimStatus
 from domain.fulfillment import HoldKind
 from domain.orders import Order
 from persistence.database import Database
-from services import claims, order_holds, payment_changes
+from services import claim_cancellations, claims, order_holds, payment_changes
 from services.access import SYSTEM
 from tests.cart_flows import run_sql
 from tests.checkouts import make_stocked_shop, till
@@ -28,7 +28,14 @@ async def test_a_parcel_that_was_handed_over_today_is_not_lost_however_old_its_l
     await run_sql(database, "UPDATE shipments SET told_at = :at RETURNING id", at=long_ago)
     assert (await claim(database, order, 1, LOST)).status is ClaimStatus.DECLINED
     await let_be_lost(database, order, days=20, status="AVAILABLE_FOR_PICKUP")
-    assert (await claim(database, order, 1, LOST)).status is ClaimStatus.REQUESTED
+    waits = await claim(database, order, 1, LOST)
+    assert waits.status is ClaimStatus.REQUESTED
+    await claim_cancellations.cancel(desk(database), None, waits.id, "it was there", None)
+    # Of a parcel that no carrier tells of, silence says nothing.
+    await let_be_lost(database, order, days=20)
+    await run_sql(database, "UPDATE shipments SET told_at = NULL RETURNING id")
+    unknown = await claim(database, order, 1, LOST)
+    assert (unknown.status, ClaimCheck.NOTHING_KNOWN in checks_of(unknown)) == (ClaimStatus.REQUESTED, True)
 
 
 async def test_who_was_declined_by_staff_is_not_granted_the_same_with_a_picture(database: Database) -> None:
