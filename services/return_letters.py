@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.kernel.errors import NotFound
 from domain.notifications import Notification
 from domain.orders import Order
+from domain.return_adjustments import said_of
 from domain.return_letters import ReturnLetter, return_letter
 from persistence import locations, payment_changes, return_parcels, return_shipping, returns
 from persistence.order_parts import OrderParts
@@ -45,11 +46,10 @@ async def letters_of(
             [asked[refund] for refund in one.transaction_ids if refund in asked],
             {payment.id: payment for payment in parts[one.order_id].payments},
         )
-    due = await exchange_payments.due_of(connection, found.values())
-    return {
-        return_id: replace(letter, exchange_due=due[return_id]) if return_id in due else letter
-        for return_id, letter in letters.items()
-    }
+        letters[one.id] = said_of(letters[one.id], one, orders[one.order_id].currency)
+    for return_id, due in (await exchange_payments.due_of(connection, found.values())).items():
+        letters[return_id] = replace(letters[return_id], exchange_due=due)
+    return letters
 
 
 async def newest_of(connection: AsyncConnection, order_id: UUID) -> UUID:

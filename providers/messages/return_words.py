@@ -37,9 +37,13 @@ def return_notes(letter: Letter, words: Words) -> list[str]:
     own = returned.instructions if letter.kind in _TO_BE_SENT else None
     if letter.kind in _WITH_NOTE:
         own = returned.note
-    if letter.kind is K.RETURN_REFUNDED or (letter.kind is K.RETURN_REJECTED and not own):
-        own = returned.adjustment_reason
+    own = own or _why_adjusted(letter)
     return [*said, *([shortened(own, LONGEST_NOTE)] if own else [])]
+
+
+def _why_adjusted(letter: Letter) -> str | None:
+    ended = letter.kind in {K.RETURN_REFUNDED, K.RETURN_REJECTED}
+    return letter.returned.adjustment_reason if ended and letter.returned else None
 
 
 def return_rows(letter: Letter, words: Words) -> list[tuple[str, str]] | None:
@@ -74,8 +78,8 @@ def return_totals(letter: Letter, words: Words) -> list[tuple[str, str, bool]]:
     rows: list[tuple[str, Money | None, bool]] = [
         ("refund_goods", returned.goods, False),
         ("shipping", returned.shipping, False),
-        ("return_fees", _less(returned.fees), False),
         ("return_adjustment", returned.adjustment, False),
+        ("return_fees", _less(returned.fees), False),
         ("refund_total", returned.total, True),
         *((tender.value, amount, False) for tender, amount in returned.tenders),
         ("exchange_due", returned.exchange_due, False),

@@ -25,7 +25,7 @@ from tests.cart_flows import run_sql
 from tests.checkouts import make_stocked_shop, till
 from tests.factories import make_app, make_context
 from tests.sent_back import arrived_order, ask_for, desk, let_return, lines_of, shopper
-from tests.shipping import check_units, fulfill, order_of, parts_of
+from tests.shipping import fulfill, order_of, parts_of
 from tests.statements import count_statements
 
 DAMAGED, LOST = ClaimKind.DAMAGED, ClaimKind.LOST_IN_TRANSIT
@@ -273,7 +273,6 @@ async def _stock(database: Database, variant_id: UUID) -> tuple[int, int]:
 
 
 async def _check(database: Database) -> None:
-    await check_units(database)
     context = make_context(database)
     assert (await ledger_reports.check(context)).unexplained == []
     assert (await stock_ledger.check(context)).discrepancies == []

@@ -10,30 +10,19 @@ from hypothesis import strategies as st
 
 from domain.fulfillment import FulfillmentOrderStatus
 from domain.kernel.errors import AmountTooLarge, DomainError, IllegalTransition, NotReturnable
-from domain.kernel.money import Amount, Money
 from domain.orders import Order
-from domain.return_adjustments import AskedAdjustment
 from domain.return_policies import ShippingRefund
 from domain.returns import Disposition, Grade, Return, ReturnReason, ReturnStatus, ReturnWish
 from persistence.database import Database
-from services import (
-    exchange_payments,
-    orders,
-    payment_changes,
-    return_adjustments,
-    return_settlement,
-    returns,
-    stock_ledger,
-)
-from services.access import SYSTEM, Permission
+from services import orders, payment_changes, return_settlement, returns, stock_ledger
+from services.access import Permission
 from services.order_placement import place
 from services.orders import OrderRef
-from services.payment_sweep import settle_due
 from tests.cart_flows import run_sql
-from tests.checkouts import Shop, later, make_ready_cart, make_stocked_shop, till
+from tests.checkouts import Shop, make_ready_cart, make_stocked_shop, till
 from tests.factories import make_app, make_discount, make_tax_rate
 from tests.payments import capture_at, staff
-from tests.sent_back import ask_for, bring_back, deliver, desk, let_return, look_at, shopper
+from tests.sent_back import ask_for, bring_back, deliver, desk, let_return, look_at
 from tests.shipping import check_units, fulfill, order_of, parts_of
 from tests.stored import apply_cards, assert_balanced, make_card
 
@@ -44,14 +33,12 @@ STEPS = st.lists(
         st.integers(1, 3),
         st.sampled_from([Grade.AS_NEW, Grade.AS_NEW, Grade.USED, Grade.NOT_OURS]),
         st.sampled_from(
-            ["settle"] * 3
-            + ["reject", "cancel", "staff refund", "cancel exchange", "deduct", "waive", "pay", "expire"]
+            ["settle", "settle", "settle", "reject", "cancel", "staff refund", "cancel exchange"]
         ),
     ),
     min_size=2,
     max_size=5,
 )
-_BY_HAND = frozenset({"deduct", "waive", "pay", "expire"})
 _MONEY = """
     SELECT o.total_minor,
            coalesce(sum(p.captured_minor), 0) AS captured,
@@ -130,10 +117,6 @@ async def _step(
         payment = (await parts_of(database, order.id)).payments[-1]
         await payment_changes.refund(system, payment.id, None, "sorry", str(uuid4()))
         return
-    if what in _BY_HAND:
-        # Worse than was expected, staff are asked; of an exchange something is then still due.
-        grade = Grade.USED
-        wish = ReturnWish.EXCHANGE if what in {"pay", "expire"} else wish
     found = await ask_for(database, order, units, wish=wish, reason=ReturnReason.SIZE)
     if found.status is ReturnStatus.REQUESTED:
         found = await returns.decide_on(clerk, found.id, approve=True, note=None, expected_version=None)
@@ -153,35 +136,13 @@ async def _ended(database: Database, clerk: Any, seen: Return, what: str) -> Non
             if what == "reject":
                 seen = await return_settlement.reject(clerk, seen.id, "no", None)
             else:
-                adjustment = await _adjustment(clerk, seen, what)
-                seen = await return_settlement.refund(clerk, seen.id, None, None, str(uuid4()), adjustment)
+                seen = await return_settlement.refund(clerk, seen.id, None, None, str(uuid4()))
         except DomainError:
             seen = await return_settlement.reject(clerk, seen.id, "less is left", None)
     assert seen.status is ReturnStatus.CLOSED
     if seen.exchange_order_id is not None:
-        await _rest_of(database, seen, what)
-        await _send(database, await order_of(database, seen.exchange_order_id))
-
-
-async def _adjustment(clerk: Any, found: Return, what: str) -> AskedAdjustment | None:
-    """Return what staff deduct or waive: half of what they may."""
-    worth, currency = await return_adjustments.worth(clerk, found.id)
-    half = {"deduct": worth.refund_minor, "waive": worth.fee_minor}.get(what, 0) // 2
-    return AskedAdjustment("so", **{what: Amount(Money(half, currency).amount, currency)}) if half else None
-
-
-async def _rest_of(database: Database, found: Return, what: str) -> None:
-    """Let the shopper pay what an exchange costs more, or let its time be over."""
-    context, ref = shopper(database, await order_of(database, found.order_id))
-    if what == "pay":
-        try:
-            await exchange_payments.pay(context, ref, found.id, "sandbox", "ok", str(uuid4()))
-        except IllegalTransition:
-            return
-    if what == "expire":
-        await exchange_payments.expire_due(later(database, 24 * 8, SYSTEM))
-        while await settle_due(later(database)):
-            pass
+        made = await order_of(database, seen.exchange_order_id)
+        await _send(database, made)
 
 
 async def _send(database: Database, order: Order) -> None:
