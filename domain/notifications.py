@@ -273,9 +273,6 @@ def _news_of_return(kind: str, payload: Mapping[str, Any]) -> News | None:
         # Of what staff end a part may have been given before.
         refunded = payload.get("refundMinor", 0) > 0
         found = NotificationKind.RETURN_REFUNDED if refunded else NotificationKind.RETURN_REJECTED
-    elif kind == "ReturnRejected" and payload.get("refundMinor", 0) > 0:
-        # A part of its money was given before the rest was refused.
-        found = NotificationKind.RETURN_REFUNDED
     return None if found is None else News(found, payload["returnId"], {"returnId": payload["returnId"]})
 
 

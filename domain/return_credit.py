@@ -51,23 +51,26 @@ def credit_of(payments: Sequence[Payment], currency: str, amount_minor: int) -> 
     return changed
 
 
-def outside_minor(before: Sequence[Payment], changed: Sequence[Payment]) -> int:
-    """Return what of a credit was paid with money, and not with gift cards or store credit."""
-    known = {one.id: one.credited_minor for one in before}
-    return sum(one.credited_minor - known[one.id] for one in changed if one.provider not in OWN_TENDERS)
-
-
 def bonus_of(
-    found: Return, worth: Worth, policies: Mapping[UUID, ReturnPolicy], paid_outside_minor: int
+    found: Return,
+    worth: Worth,
+    policies: Mapping[UUID, ReturnPolicy],
+    before: Sequence[Payment],
+    credited: Sequence[Payment],
 ) -> int:
     """Return what is added to credit for a return's goods, by each line's policy; none for the delivery.
 
-    And only as far as it was paid with money: who buys and returns with credit gains nothing by it.
+    Nor for what was paid with a gift card or credit before, which is only good here anyway: goods bought with
+    credit, and turned into credit again and again, would bring a bonus each time. `before` and `credited` are
+    the order's payments as they were, and as they will be.
     """
     brings = {one.line_id: one.refund_minor for one in worth.lines}
-    bonus = sum(
+    whole = sum(
         rounded_half_up(brings[line.id] * policies.get(line.order_line_id, SHOP_DEFAULT).credit_bonus, WHOLE)
         for line in found.lines
     )
-    whole = worth.refund_minor
-    return rounded_half_up(bonus * min(paid_outside_minor, whole), whole) if whole else 0
+    known = {one.id: one.credited_minor for one in before}
+    amounts = [(one.provider in OWN_TENDERS, one.credited_minor - known[one.id]) for one in credited]
+    amount = sum(minor for _, minor in amounts)
+    from_outside = sum(minor for is_own, minor in amounts if not is_own)
+    return rounded_half_up(whole * from_outside, amount) if amount else 0

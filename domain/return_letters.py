@@ -89,10 +89,6 @@ class ReturnLetter:
     """What is given back for the goods, before fees."""
     shipping: Money | None = None
     fees: Money | None = None
-    """What was kept by the rules; what staff changed of it is beside it."""
-    adjustment: Money | None = None
-    """What staff took off (below zero), or waived of the fees."""
-    adjustment_reason: str | None = None
     total: Money | None = None
     tenders: tuple[tuple[Tender, Money], ...] = ()
     outcome: Outcome = Outcome.REFUND
@@ -106,6 +102,9 @@ class ReturnLetter:
     """Whether a part of it is here, and others are not."""
     label_id: UUID | None = None
     """The document of its label, while that is good."""
+    adjustment: Money | None = None
+    """What staff took off (below zero), or waived of the fees; `fees` are then what the rules keep."""
+    adjustment_reason: str | None = None
     exchange_due: Money | None = None
     """What is still to be paid for what comes instead."""
 
@@ -140,9 +139,7 @@ def return_letter(
         found.note,
         Money(goods, currency),
         Money(found.shipping_refund_minor, currency),
-        Money(found.fee_minor + found.adjustment_minor, currency),
-        Money(found.adjustment_minor, currency),
-        found.adjustment_reason,
+        Money(found.fee_minor, currency),
         Money(found.refund_minor, currency),
         (*_tenders(given, payments), *_credited(found, currency)),
         _outcome(found),

@@ -19,7 +19,7 @@ from domain.payments import (
     TransactionStatus,
 )
 from domain.return_adjustments import Adjustment, adjusted
-from domain.return_credit import Credit, applied, bonus_of, credit_of, outside_minor
+from domain.return_credit import Credit, applied, bonus_of, credit_of
 from domain.return_exchanges import Exchange, gap_minor
 from domain.return_policies import ReturnPolicy
 from domain.return_worth import Worth, worth_of
@@ -100,11 +100,10 @@ def _credited(
     priced, amount = _priced(found, worth), worth.refund_minor
     if not amount:
         return Settlement(closed(priced, now), ())
-    changed = credit_of(payments, order.currency, amount)
-    bonus = bonus_of(found, worth, policies, outside_minor(payments, changed))
+    credited = credit_of(payments, order.currency, amount)
+    bonus = bonus_of(found, worth, policies, payments, credited)
     priced = replace(priced, credit_minor=amount, bonus_minor=bonus)
-    credit = Credit(tuple(changed), amount, bonus)
-    return Settlement(closed(priced, now), (), credit)
+    return Settlement(closed(priced, now), (), Credit(tuple(credited), amount, bonus))
 
 
 def _exchanged(

@@ -246,6 +246,10 @@ class Return:
     """What was added to that credit as a gift."""
     exchange_order_id: UUID | None = None
     """The order that replaces what comes back, once it is reserved."""
+    adjustment_minor: int = 0
+    """What staff changed of what it brings by the rules: below zero is a part of `fee_minor`."""
+    adjustment_reason: str | None = None
+    """Why, as the customer is told."""
     refund_failure: str | None = None
     """Why a provider did not give its money back: its code. Staff ask again, or end the return."""
     expires_at: datetime | None = None
@@ -254,10 +258,6 @@ class Return:
     received_at: datetime | None = None
     closed_at: datetime | None = None
     version: int = 1
-    adjustment_minor: int = 0
-    """What staff changed of what it brings by the rules: below zero is a part of `fee_minor`."""
-    adjustment_reason: str | None = None
-    """Why, as the customer is told."""
     surplus: int = 0
     """Units in its parcels that nobody expected."""
     owes_replacement: bool = False

@@ -27,9 +27,9 @@ from persistence.tables.base import JSON
 _COLUMNS = """
     r.id, r.number, r.order_id, r.status, r.wish, r.created_at, r.created_by, r.email, r.location_id,
     r.keeps_items, r.verdict, r.refund_verdict, r.note, r.refund_minor, r.shipping_refund_minor,
+    r.adjustment_minor, r.adjustment_reason,
     r.fee_minor, r.transaction_ids, r.credit_minor, r.bonus_minor, r.exchange_order_id, r.refund_failure,
     r.expires_at, r.decided_at, r.received_at, r.closed_at, r.version,
-    r.adjustment_minor, r.adjustment_reason,
     (SELECT jsonb_agg(jsonb_build_array(l.id, l.order_line_id, l.variant_id, l.sku, l.quantity, l.reason,
                 l.condition, l.note, l.photos, l.quantity_received,
                 (SELECT jsonb_agg(jsonb_build_array(i.id, i.quantity, i.disposition, i.grade, i.at, i.note)
@@ -300,14 +300,14 @@ def return_of(row: Row[*tuple[Any, ...]]) -> Return:
         row.credit_minor,
         row.bonus_minor,
         row.exchange_order_id,
+        row.adjustment_minor,
+        row.adjustment_reason,
         row.refund_failure,
         row.expires_at,
         row.decided_at,
         row.received_at,
         row.closed_at,
         row.version,
-        row.adjustment_minor,
-        row.adjustment_reason,
         row.surplus,
         row.owes_replacement,
     )

@@ -11,6 +11,7 @@ from domain.kernel.errors import NotFound
 from domain.message_ports import Attachment
 from domain.notifications import TELLS_HOW_TO_SEND, Notification, NotificationKind
 from domain.orders import Order
+from domain.return_adjustments import said_of
 from domain.return_letters import ReturnLetter, return_letter
 from domain.return_parcels import ParcelSource
 from persistence import (
@@ -62,11 +63,10 @@ async def letters_of(
             [asked[refund] for refund in one.transaction_ids if refund in asked],
             {payment.id: payment for payment in parts[one.order_id].payments},
         )
-    due = await exchange_payments.due_of(connection, found.values())
-    return {
-        return_id: replace(letter, exchange_due=due[return_id]) if return_id in due else letter
-        for return_id, letter in letters.items()
-    }
+        letters[one.id] = said_of(letters[one.id], one, orders[one.order_id].currency)
+    for return_id, due in (await exchange_payments.due_of(connection, found.values())).items():
+        letters[return_id] = replace(letters[return_id], exchange_due=due)
+    return letters
 
 
 async def label_of(

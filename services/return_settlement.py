@@ -4,16 +4,15 @@ The intents are written in the transaction that decides; what dies between that 
 finished by the payments' sweep, and the return closed by `settle_due`.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from domain import return_settlement as decide
 from domain import return_verdicts as verdicts
 from domain.kernel.changes import check_version
-from domain.kernel.errors import AmountTooLarge, NotFound
+from domain.kernel.errors import NotFound, instead
 from domain.kernel.keys import check_key
 from domain.kernel.quantities import require_text
 from domain.orders import Order, payment_status
@@ -134,7 +133,7 @@ async def refund(
         if before.transaction_ids:
             check_not_decided(adjustment, before)
             known = await payment_changes.by_ids(transaction.connection, before.transaction_ids)
-            with _of_return():
+            with instead("id"):
                 settlement = decide.retried(order, noted, list(known.values()), payments, now)
         else:
             exchange = await return_exchanges.locked(transaction, noted)
@@ -162,7 +161,8 @@ async def reject(context: ServiceContext, return_id: UUID, note: str, expected_v
         await audit.record(transaction, "ReturnRejected", "return", return_id, before, after)
         order = replace(found.placed.order, version=found.placed.order.version + 1)
         await rows.save(transaction.connection, before, after, order)
-        transaction.emit(return_event("ReturnRejected", order, after, transaction.now, **facts_of(after)))
+        told = return_event("ReturnRejected", order, after, transaction.now, refundMinor=after.refund_minor)
+        transaction.emit(told)
         if not after.credit_minor:
             await return_exchanges.cancel(context, transaction, after)
     return after
@@ -187,7 +187,7 @@ def _settled(
 ) -> Settlement:
     order, worth = found.placed.order, found.worth(wanted)
     change = None if adjustment is None else checked(adjustment, worth, order.currency)
-    with _of_return():
+    with instead("id"):
         return decide.settled(
             order,
             wanted,
@@ -199,16 +199,6 @@ def _settled(
             exchange=exchange,
             adjustment=change,
         )
-
-
-@contextmanager
-def _of_return() -> Iterator[None]:
-    """Name the return where less is left of its order's money: its input has no amount."""
-    try:
-        yield
-    except AmountTooLarge as error:
-        error.path = ("id",)
-        raise
 
 
 async def _write(
@@ -262,7 +252,7 @@ async def _closed(context: ServiceContext, return_id: UUID) -> Return:
         asked = list(known.values())
         if not asked:
             return before
-        kind, facts = "ReturnClosed", facts_of(before)
+        kind, facts = "ReturnClosed", dict[str, Any](facts_of(before))
         if decide.is_given_back(before, asked):
             after = decide.closed(before, transaction.now)
         else:

@@ -271,7 +271,9 @@ class Return(SentBack, Node):
         """Return the delivery given back."""
         return Money.of_minor(self.row.shipping_refund_minor, await self._currency(info))
 
-    @strawberry.field(description="What was kept of it: restocking, its label, and how it came back.")  # type: ignore[untyped-decorator]
+    @strawberry.field(
+        description="What was kept of it: restocking, its label, how it came back, and what staff deducted."
+    )  # type: ignore[untyped-decorator]
     async def fees(self, info: Info) -> Money:
         """Return the fees."""
         return Money.of_minor(self.row.fee_minor, await self._currency(info))

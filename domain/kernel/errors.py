@@ -37,6 +37,16 @@ def under(*prefix: str) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def instead(*path: str) -> Iterator[None]:
+    """Put `path` in place of that of any domain error raised inside: what was asked has no such field."""
+    try:
+        yield
+    except DomainError as error:
+        error.path = path
+        raise
+
+
 class InvalidInput(DomainError):
     """A field's value is not acceptable."""
 

@@ -104,8 +104,8 @@ def return_totals(letter: Letter, words: Words) -> list[tuple[str, str, bool]]:
     rows: list[tuple[str, Money | None, bool]] = [
         ("refund_goods", returned.goods, False),
         ("shipping", returned.shipping, False),
-        ("return_fees", _less(returned.fees), False),
         ("return_adjustment", returned.adjustment, False),
+        ("return_fees", _less(returned.fees), False),
         ("refund_total" if returned.outcome is Outcome.REFUND else "total", returned.total, True),
         *((tender.value, amount, False) for tender, amount in returned.tenders),
         ("exchange_due", returned.exchange_due, False),

@@ -208,9 +208,8 @@ async def test_a_rule_is_set_and_goes_back_to_its_default(database: Database) ->
     assert (
         await ask_for(database, await arrived_order(database, days_ago=3))
     ).status is ReturnStatus.DECLINED
-    trail = await run_sql(
-        database, "SELECT after FROM audit_entries WHERE action = 'ReturnRuleSet' ORDER BY id"
-    )
+    entries = "SELECT after FROM audit_entries WHERE action = 'ReturnRuleSet' ORDER BY id"
+    trail = await run_sql(database, entries)
     assert [row.after for row in trail] == [{"decision": "ASK_STAFF"}, {"decision": "DECLINE"}]
     for check in ("PROVIDER_DISAGREES", "NOT_THE_BUYER", "KEPT_IN_PIECES", "NOT_AS_EXPECTED"):
         for decision in ("APPROVE", "DECLINE"):

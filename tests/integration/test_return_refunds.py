@@ -9,7 +9,7 @@ import pytest
 from domain.kernel.errors import AmountTooLarge, IllegalTransition
 from domain.orders import Order
 from domain.payments import TransactionKind
-from domain.returns import LineOutcome, Return, ReturnStatus
+from domain.returns import LineOutcome, Return, ReturnStatus, ReturnWish
 from persistence.database import Database
 from persistence.returns import by_ids
 from providers.payments.sandbox import SandboxPayments, charges
@@ -145,6 +145,27 @@ async def test_of_what_is_only_reserved_nothing_is_given_back_until_it_is_taken(
     await payment_changes.capture(staff(database), payment.id, None, str(uuid4()))
     done = await return_settlement.refund(desk(database), seen.id, None, None, str(uuid4()))
     assert (done.status, done.refund_minor) == (ReturnStatus.CLOSED, 1000)
+    await check_sums(database)
+
+
+async def test_returns_settled_at_once_sum_to_what_was_paid(database: Database) -> None:
+    await let_return(database, auto_refund_most_minor=0)
+    shop = await make_stocked_shop(database, 10)
+    order = await arrived_order(database, 3, shop=shop)
+    seen = []
+    for wish in (ReturnWish.REFUND, ReturnWish.STORE_CREDIT, ReturnWish.EXCHANGE):
+        asked = await ask_for(database, order, wish=wish)
+        asked = await returns.decide_on(
+            desk(database), asked.id, approve=True, note=None, expected_version=None
+        )
+        seen.append(await look_at(database, await bring_back(database, asked, shop.locations[0].code)))
+    ended = await asyncio.gather(
+        *(return_settlement.refund(desk(database), one.id, None, None, str(uuid4())) for one in seen)
+    )
+    # Whichever is the last takes the delivery with it.
+    assert sorted(one.refund_minor for one in ended) == [1000, 1000, 1500]
+    (payment,) = (await parts_of(database, order.id)).payments
+    assert (payment.refundable_minor, payment.given_back_minor) == (0, order.total_minor)
     await check_sums(database)
 
 
