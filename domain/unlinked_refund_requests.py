@@ -1,5 +1,6 @@
 """Refunds without an order that are asked for: what is wanted, checked, and the limits it has to keep."""
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,7 @@ from domain.unlinked_refunds import (
 
 MAX_LINES = 200
 MAX_SKU_LENGTH = 100
+_LONGEST_KEY = 200
 _WORD = re.compile(r"[^\W_]+")
 PERIOD = timedelta(hours=24)
 """The time over which a channel's refunds without an order are limited together."""
@@ -145,7 +147,9 @@ def used_before(numbers: Sequence[str]) -> InvalidInput:
 def document_key(reference: str) -> str:
     """Return what two ways of writing one reference have in common: its letters and digits, in words."""
     folded = unicodedata.normalize("NFKC", reference).casefold()
-    return " ".join(_WORD.findall(folded)) or folded
+    key = " ".join(_WORD.findall(folded)) or folded
+    # Some characters unfold into many; an index takes no more than some kilobytes.
+    return key if len(key) <= _LONGEST_KEY else hashlib.sha256(key.encode()).hexdigest()
 
 
 def checked(recipient: Recipient, evidence: Evidence) -> tuple[Recipient, Evidence]:

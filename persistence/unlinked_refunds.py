@@ -39,7 +39,8 @@ _COLUMNS = """
                       ORDER BY k.linked_at, k.line_id, k.order_line_id)
        FROM unlinked_refund_lines l JOIN unlinked_refund_links k ON k.line_id = l.id
        JOIN order_lines o ON o.id = k.order_line_id WHERE l.unlinked_refund_id = r.id) AS links,
-    (SELECT n.state FROM notifications n WHERE n.unlinked_refund_id = r.id) AS told
+    (SELECT n.state FROM notifications n
+      WHERE n.unlinked_refund_id = r.id AND n.kind = 'UNLINKED_REFUND_PAID') AS told
 """
 _BY_IDS = text(f"SELECT {_COLUMNS} FROM unlinked_refunds r WHERE r.id = ANY (:ids)").bindparams(
     bindparam("ids", type_=ARRAY(Uuid))
