@@ -190,8 +190,8 @@ class UnlinkedRefund(Node):
 
     @strawberry.field(  # type: ignore[untyped-decorator]
         description="An order that sent such an article to the same address, and has it not back: it may be "
-        "the one, whose units are to be returned instead. A second person always looks at such; null for who may "
-        "neither approve nor read orders."
+        "the one, whose units are to be returned instead. A second person always looks at such; null for "
+        "who may neither approve nor read orders."
     )
     def similar_order_id(self, info: Info) -> strawberry.ID | None:
         """Return its id: what somebody has bought is not for everybody who gives money out."""
