@@ -1,5 +1,6 @@
 """Refunds without an order that are asked for: what is wanted, checked, and the limits it has to keep."""
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,7 @@ from domain.unlinked_refunds import (
 
 MAX_LINES = 200
 MAX_SKU_LENGTH = 100
+_LONGEST_KEY = 200
 _WORD = re.compile(r"[^\W_]+")
 PERIOD = timedelta(hours=24)
 """The time over which a channel's refunds without an order are limited together."""
@@ -58,6 +60,8 @@ class Spent:
     """What the same person has asked for and nobody else has approved."""
     is_flagged: bool = False
     """Whether a fraud of who gets it is proven."""
+    similar_order_id: UUID | None = None
+    """An order of the same address by which one of the articles was sent, and is not back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +90,9 @@ def create(
 ) -> UnlinkedRefund:
     """Return a refund that is asked for: approved where one person is enough.
 
-    It never is for who is flagged as a fraud, nor where the document is known (`document_known`) to have
-    brought money before, or to be an order's number. Raises InvalidInput naming the field, and AmountTooLarge
-    above a limit.
+    It never is for who is flagged as a fraud or may have bought it by an order in the books, or where the
+    document is known (`document_known`) to have brought money before, or to be an order's number. Raises
+    InvalidInput naming the field, and AmountTooLarge above a limit.
     """
     if not 1 <= len(wanted) <= MAX_LINES:
         raise InvalidInput(f"name from 1 to {MAX_LINES} lines", "lines")
@@ -115,12 +119,14 @@ def create(
         actor,
         keeps_items=keeps_items,
         document_known=document_known,
+        similar_order_id=spent.similar_order_id,
     )
     _check_limits(made, policy, spent.by_all_minor)
     alone = policy.alone_per_day_minor
     if (
         document_known
         or spent.is_flagged
+        or spent.similar_order_id is not None
         or made.total_minor > policy.four_eyes_above_minor
         or (alone is not None and spent.alone_minor + made.total_minor > alone)
     ):
@@ -145,7 +151,9 @@ def used_before(numbers: Sequence[str]) -> InvalidInput:
 def document_key(reference: str) -> str:
     """Return what two ways of writing one reference have in common: its letters and digits, in words."""
     folded = unicodedata.normalize("NFKC", reference).casefold()
-    return " ".join(_WORD.findall(folded)) or folded
+    key = " ".join(_WORD.findall(folded)) or folded
+    # Some characters unfold into many; an index takes no more than some kilobytes.
+    return key if len(key) <= _LONGEST_KEY else hashlib.sha256(key.encode()).hexdigest()
 
 
 def checked(recipient: Recipient, evidence: Evidence) -> tuple[Recipient, Evidence]:

@@ -167,6 +167,8 @@ class UnlinkedRefund:
     """Whether no goods are waited for."""
     document_known: bool = False
     """Whether who asked knew that its document had brought money before, or is an order's number."""
+    similar_order_id: UUID | None = None
+    """An order that sent such an article to the same address, as far as was known when it was asked for."""
     decided_by: str | None = None
     """Who approved or declined it: its creator where one person is enough."""
     decided_at: datetime | None = None

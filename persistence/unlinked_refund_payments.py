@@ -43,7 +43,8 @@ _LEASE = text(
     )
     UPDATE unlinked_refund_payments p SET attempts = p.attempts + 1, next_attempt_at = :leased_until
       FROM due, unlinked_refunds r WHERE p.id = due.id AND r.id = p.unlinked_refund_id
-    RETURNING p.id, p.unlinked_refund_id, p.provider, p.destination, p.amount_minor, r.currency, p.attempts
+    RETURNING p.id, p.unlinked_refund_id, p.provider, p.destination, p.amount_minor, r.currency, p.attempts,
+              p.requested_at
     """
 ).bindparams(
     bindparam("now", type_=DateTime(timezone=True)), bindparam("leased_until", type_=DateTime(timezone=True))
@@ -71,6 +72,7 @@ class DuePayment:
     provider: str
     destination: str
     amount: Money
+    requested_at: datetime
     attempts: int = 0
 
 
@@ -122,6 +124,7 @@ async def lease_due(
             row.provider,
             row.destination,
             Money(row.amount_minor, row.currency),
+            row.requested_at,
             row.attempts,
         )
         for row in rows

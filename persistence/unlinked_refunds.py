@@ -29,7 +29,7 @@ _COLUMNS = """
     r.id, r.number, r.channel_id, r.currency, r.status, r.email, r.external_id, r.reason,
     r.document_reference, r.keeps_items, r.created_at, r.created_by, r.decided_by, r.decided_at, r.note,
     r.location_id, r.method, r.payment_reference, r.stored_value_id, r.paid_minor, r.paid_by, r.paid_at,
-    r.version, r.document_known,
+    r.version, r.document_known, r.similar_order_id,
     (SELECT jsonb_agg(jsonb_build_array(l.id, l.variant_id, l.sku, l.quantity, l.unit_price_minor,
                 l.tax_minor, l.quantity_received, l.quantity_inspected, l.quantity_missing,
                 l.quantity_accepted) ORDER BY l.id)
@@ -41,7 +41,8 @@ _COLUMNS = """
                       ORDER BY k.linked_at, k.line_id, k.order_line_id)
        FROM unlinked_refund_lines l JOIN unlinked_refund_links k ON k.line_id = l.id
        JOIN order_lines o ON o.id = k.order_line_id WHERE l.unlinked_refund_id = r.id) AS links,
-    (SELECT n.state FROM notifications n WHERE n.unlinked_refund_id = r.id) AS told
+    (SELECT n.state FROM notifications n
+      WHERE n.unlinked_refund_id = r.id AND n.kind = 'UNLINKED_REFUND_PAID') AS told
 """
 _BY_IDS = text(f"SELECT {_COLUMNS} FROM unlinked_refunds r WHERE r.id = ANY (:ids)").bindparams(
     bindparam("ids", type_=ARRAY(Uuid))
@@ -70,10 +71,11 @@ _CREATE = text(
     """
     WITH made AS (
         INSERT INTO unlinked_refunds (id, number, channel_id, currency, status, email, external_id, reason,
-               document_reference, document_key, document_known, keeps_items, created_at, created_by,
-               decided_by, decided_at, total_minor)
+               document_reference, document_key, document_known, similar_order_id, keeps_items, created_at,
+               created_by, decided_by, decided_at, total_minor)
         VALUES (:id, 'U' || nextval('unlinked_refund_numbers'), :channel_id, :currency, :status, :email,
-                :external_id, :reason, :document_reference, :document_key, :document_known, :keeps_items,
+                :external_id, :reason, :document_reference, :document_key, :document_known,
+                :similar_order_id, :keeps_items,
                 :created_at, :created_by, :decided_by, :decided_at, :total_minor)
         ON CONFLICT (channel_id, document_key)
               WHERE NOT document_known AND status NOT IN ('DECLINED', 'CANCELED') DO NOTHING
@@ -88,7 +90,7 @@ _CREATE = text(
     SELECT number FROM made
     """
 ).bindparams(
-    *(bindparam(name, type_=Uuid()) for name in ("id", "channel_id")),
+    *(bindparam(name, type_=Uuid()) for name in ("id", "channel_id", "similar_order_id")),
     *(bindparam(name, type_=Text()) for name in ("email", "external_id", "decided_by")),
     *(bindparam(name, type_=DateTime(timezone=True)) for name in ("created_at", "decided_at")),
 )
@@ -139,13 +141,19 @@ _SPENT = text(
            (SELECT o.number FROM orders o
              WHERE o.channel_id = :channel_id
                AND (o.number = :reference OR o.external_id = :reference) LIMIT 1) AS order_number,
-           EXISTS (SELECT FROM fraud_flags f WHERE f.email = lower(:email)) AS is_flagged
+           EXISTS (SELECT FROM fraud_flags f WHERE f.email = lower(:email)) AS is_flagged,
+           (SELECT o.id FROM orders o
+             WHERE lower(o.email) = lower(:email) AND o.channel_id = :channel_id AND EXISTS
+                   (SELECT FROM order_lines l WHERE l.order_id = o.id AND l.sku = ANY (:skus)
+                       AND l.quantity_shipped > l.quantity_returned)
+             ORDER BY o.placed_at DESC LIMIT 1) AS similar_order_id
       FROM unlinked_refunds
      WHERE channel_id = :channel_id AND created_at > :since AND status NOT IN ('DECLINED', 'CANCELED')
     """
 ).bindparams(
     bindparam("channel_id", type_=Uuid()),
     bindparam("since", type_=DateTime(timezone=True)),
+    bindparam("skus", type_=ARRAY(Text)),
     *(bindparam(name, type_=Text()) for name in ("actor", "reference", "email")),
 )
 _OF_DOCUMENT = text(
@@ -193,6 +201,7 @@ async def create(connection: AsyncConnection, made: UnlinkedRefund) -> str | Non
             "document_reference": made.evidence.document_reference,
             "document_key": document_key(made.evidence.document_reference),
             "document_known": made.document_known,
+            "similar_order_id": made.similar_order_id,
             "keeps_items": made.keeps_items,
             "created_at": made.created_at,
             "created_by": made.created_by,
@@ -287,6 +296,7 @@ async def spent(
     actor: str,
     reference: str,
     email: str | None,
+    skus: Sequence[str],
     since: datetime,
 ) -> tuple[Spent, str | None]:
     """Return what uses a channel's limits up, and the number of the order that `reference` names, if any."""
@@ -295,10 +305,11 @@ async def spent(
         "actor": actor,
         "reference": reference,
         "email": email,
+        "skus": list(skus),
         "since": since,
     }
     row = (await connection.execute(_SPENT, values)).one()
-    return Spent(row.by_all, row.alone, row.is_flagged), row.order_number
+    return Spent(row.by_all, row.alone, row.is_flagged, row.similar_order_id), row.order_number
 
 
 async def of_document(connection: AsyncConnection, channel_id: UUID, reference: str) -> list[str]:
@@ -341,6 +352,7 @@ def _refund(row: Row[*tuple[Any, ...]]) -> UnlinkedRefund:
         row.created_by,
         row.keeps_items,
         row.document_known,
+        row.similar_order_id,
         row.decided_by,
         row.decided_at,
         row.note,

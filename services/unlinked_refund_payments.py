@@ -5,7 +5,9 @@ by the sweep, which asks again under the same key.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from uuid import UUID
 
 import structlog
@@ -19,6 +21,7 @@ from domain.kernel.money import Money
 from domain.ledger import About
 from domain.ledger_rules import unlinked_refunded
 from domain.payment_callbacks import CallbackState, PaymentCallback, Step, Verdict
+from domain.payments import GivenUp
 from domain.ports import Outcome, ProviderAnswer, ProviderTimeout, UnreferencedRefunds
 from domain.stored_values import StoredValue, check_ceiling
 from domain.unlinked_refund_payments import AnswerDiffers, Target
@@ -82,14 +85,15 @@ async def pay(
         transaction.answer({"unlinkedRefund": str(after.id)})
     if asked is None:
         return after
-    answer = await _answer(context.environment, asked)
+    answer = await _asked(context, asked)
     return after if answer is None else await _conclude(context, asked, answer)
 
 
 async def settle_due(context: ServiceContext) -> int:
     """Find out what became of requests whose answer is overdue; returns how many were looked at.
 
-    One that never arrived is sent again under the same key. Safe beside other sweeps and beside the request
+    One that never arrived is sent again under the same key, for a day; then it is given up, once its provider
+    says that it has no record of it. Safe beside other sweeps and beside the request
     that may still wait: they are leased, and an outcome is recorded once.
     """
     now = context.now()
@@ -161,7 +165,7 @@ async def _intend(
     await payment_rows.create(connection, after.id, asked, wanted.destination, again_at)
     await unlinked_refunds.tell(transaction, "UnlinkedRefundPaymentRequested", before, after)
     amount = Money(asked.amount_minor, after.currency)
-    return after, DuePayment(asked.id, after.id, asked.provider, wanted.destination, amount)
+    return after, DuePayment(asked.id, after.id, asked.provider, wanted.destination, amount, now)
 
 
 async def _paid(
@@ -189,7 +193,7 @@ async def _save_paid(
 
 
 async def _finish(context: ServiceContext, due: DuePayment) -> None:
-    answer = await _answer(context.environment, due, again=True)
+    answer = await _found_out(context, due)
     after = None if answer is None else await _conclude(context, due, answer)
     if after is None or after.status is UnlinkedRefundStatus.PAYING:
         again_at = context.now() + payments.pause_after(due.attempts)
@@ -199,23 +203,50 @@ async def _finish(context: ServiceContext, due: DuePayment) -> None:
     _log.info("late_unlinked_refund", status=after.status, provider=due.provider, attempts=due.attempts)
 
 
+async def _found_out(context: ServiceContext, due: DuePayment) -> ProviderAnswer | None:
+    """Ask what became of a request; None when that is not known (yet)."""
+    key = payments.provider_key(due.id)
+    given_up = context.now() - due.requested_at >= timedelta(
+        seconds=context.environment.payment_give_up_seconds
+    )
+
+    async def ask(provider: UnreferencedRefunds) -> ProviderAnswer:
+        found = await provider.find_unreferenced(key)
+        if found is None and given_up:
+            code = GivenUp.NEVER_ARRIVED.value
+            return ProviderAnswer(Outcome.DECLINED, key, due.amount.amount_minor, decline_code=code)
+        return found or await _send(provider, key, due)
+
+    return await _answer(context.environment, due, ask)
+
+
+async def _asked(context: ServiceContext, due: DuePayment) -> ProviderAnswer | None:
+    """Ask a provider to pay; None when the outcome is not known."""
+    key = payments.provider_key(due.id)
+    return await _answer(context.environment, due, lambda provider: _send(provider, key, due))
+
+
+async def _send(provider: UnreferencedRefunds, key: str, due: DuePayment) -> ProviderAnswer:
+    answer = await provider.refund_unreferenced(key, due.destination, due.amount)
+    if answer.outcome is Outcome.DECLINED:
+        # It may be refused because it was done already: what is on record decides.
+        return await provider.find_unreferenced(key) or answer
+    return answer
+
+
 async def _answer(
-    environment: Environment, asked: DuePayment, *, again: bool = False
+    environment: Environment,
+    asked: DuePayment,
+    ask: Callable[[UnreferencedRefunds], Awaitable[ProviderAnswer]],
 ) -> ProviderAnswer | None:
-    """Ask a provider to pay; None when the outcome is not known (yet). With `again` it is asked first."""
+    """Ask a provider within its time limit; None when the outcome is not known."""
     provider: object = environment.payment_providers.get(asked.provider)
     if not isinstance(provider, UnreferencedRefunds):
         _log.error("payment_provider_missing", provider=asked.provider, unlinked_refund=str(asked.refund_id))
         return None
-    key = payments.provider_key(asked.id)
     try:
         async with asyncio.timeout(environment.payment_time_limit_seconds):
-            found = await provider.find_unreferenced(key) if again else None
-            answer = found or await provider.refund_unreferenced(key, asked.destination, asked.amount)
-            if answer.outcome is Outcome.DECLINED and found is None:
-                # It may be refused because it was done already: what is on record decides.
-                return await provider.find_unreferenced(key) or answer
-            return answer
+            return await ask(provider)
     except (ProviderTimeout, TimeoutError):
         _log.info("payment_outcome_unknown", provider=asked.provider, unlinked_refund=str(asked.refund_id))
         return None

@@ -75,7 +75,13 @@ async def create(context: ServiceContext, wanted: Wanted, key: str) -> UnlinkedR
         policy = await rows.lock_policy(connection, channel.id) or requests.SHOP_DEFAULT
         since, document = transaction.now - requests.PERIOD, evidence.document_reference
         spent, order = await rows.spent(
-            connection, channel.id, transaction.actor, document, recipient.email, since
+            connection,
+            channel.id,
+            transaction.actor,
+            document,
+            recipient.email,
+            [line.sku for line in wanted.lines if is_storable(line.sku)],
+            since,
         )
         requests.check_document(order, document_known=wanted.document_known)
         made = requests.create(

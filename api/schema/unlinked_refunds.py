@@ -14,6 +14,7 @@ from api.schema.values import Money, Node
 from domain import unlinked_refunds as domain
 from domain.channels import Channel
 from domain.unlinked_refund_requests import UnlinkedRefundPolicy as UnlinkedRefundPolicyRow
+from services.access import Permission
 
 REFUND = "UnlinkedRefund"
 LINE = "UnlinkedRefundLine"
@@ -186,6 +187,17 @@ class UnlinkedRefund(Node):
             lines=[UnlinkedRefundLine.of(line, found.currency) for line in found.lines],
             row=found,
         )
+
+    @strawberry.field(  # type: ignore[untyped-decorator]
+        description="An order that sent such an article to the same address, and has it not back: it may be "
+        "the one, whose units are to be returned instead. A second person always looks at such; null for "
+        "who may neither approve nor read orders."
+    )
+    def similar_order_id(self, info: Info) -> strawberry.ID | None:
+        """Return its id: what somebody has bought is not for everybody who gives money out."""
+        found, actor = self.row.similar_order_id, info.context.actor
+        may_know = actor.may(Permission.ORDERS_READ) or actor.may(Permission.REFUNDS_APPROVE)
+        return encode_id("Order", found) if found is not None and may_know else None
 
 
 @strawberry.type

@@ -66,6 +66,7 @@ def downgrade() -> None:
     op.drop_table("unlinked_refund_links")
     op.drop_table("unlinked_refund_payments")
     op.drop_index("uq_unlinked_refunds_document_key", "unlinked_refunds")
+    op.drop_column("unlinked_refunds", "similar_order_id")
     op.drop_column("unlinked_refunds", "document_known")
     op.drop_column("unlinked_refunds", "document_key")
     _let("unlinked_refund_policies", "amounts", f"{_AMOUNTS}) >= 0")
@@ -85,6 +86,14 @@ def _let(table: str, name: str, rule: str) -> None:
 
 
 def _documents() -> None:
+    op.add_column("unlinked_refunds", sa.Column("similar_order_id", sa.Uuid()))
+    op.create_foreign_key(
+        op.f("fk_unlinked_refunds_similar_order_id"),
+        "unlinked_refunds",
+        "orders",
+        ["similar_order_id"],
+        ["id"],
+    )
     op.add_column("unlinked_refunds", sa.Column("document_key", sa.Text()))
     op.add_column(
         "unlinked_refunds", sa.Column("document_known", sa.Boolean(), server_default="false", nullable=False)

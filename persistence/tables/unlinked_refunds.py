@@ -35,6 +35,8 @@ unlinked_refunds = Table(
     text_column("document_key"),
     # Whether money was given for the document before.
     Column("document_known", Boolean, nullable=False, server_default="false"),
+    # What may be its order, though nobody said so.
+    Column("similar_order_id", Uuid, ForeignKey("orders.id")),
     Column("keeps_items", Boolean, nullable=False),
     text_column("created_by"),
     Column("decided_by", Text),

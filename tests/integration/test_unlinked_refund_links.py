@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,12 @@ import pytest
 
 from api.scalars import encode_id
 from domain.kernel.errors import IllegalTransition, InvalidInput, NotFound, NotReturnable
+from domain.kernel.money import Amount
 from domain.orders import Order
 from domain.returns import Return
 from domain.unlinked_refunds import UnlinkedRefund
 from persistence.database import Database
-from services import returns, unlinked_refund_links
+from services import returns, unlinked_refund_links, unlinked_refunds
 from services.access import Permission
 from services.orders import OrderRef
 from tests.checkouts import Shop, events, make_stocked_shop
@@ -26,6 +28,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "features" / "unlinked_refunds.md")
 REPORT = """{ unlinkedRefundsReport(from: "2026-01-01T00:00:00Z", to: "2027-01-01T00:00:00Z") {
     channel status method provider refunds decidedAlone linked units unitsAccepted
     total { amount } paid { amount } } }"""
+SIMILAR = "{ unlinkedRefunds { edges { node { similarOrderId } } } }"
 FINDER = make_app(Permission.REFUNDS_UNLINKED, Permission.ORDERS_READ)
 
 
@@ -123,6 +126,30 @@ async def test_only_an_order_that_fits_and_may_be_seen_is_linked(database: Datab
     assert refused.value.path == ("documentReference",)
     known = await ask(act(database), "1.00", document=order.number, known=True)
     assert known.status.value == "PENDING_APPROVAL"
+
+
+async def test_who_was_sent_such_an_article_is_looked_at_by_two(database: Database) -> None:
+    shop, order = await _sold(database, units=1)
+    limit = Amount(Decimal(100), "USD")
+    await unlinked_refunds.set_policy(act(database, LEAD), "till", limit, None, None)
+    sku = shop.variant.sku
+    asked = [
+        await ask(act(database), "1.00", sku=sku, email="ADA@example.com"),
+        await ask(act(database), "1.00", email="ada@example.com"),
+        await ask(act(database), "1.00", sku=sku, email="grace@example.com"),
+    ]
+    assert [(one.status.value, one.similar_order_id) for one in asked] == [
+        ("PENDING_APPROVAL", order.id), ("APPROVED", None), ("APPROVED", None),
+    ]  # fmt: skip
+    # What somebody has bought is not for everybody who gives money out.
+    seen = [
+        (await data_of(database, SIMILAR, {}, actor))["unlinkedRefunds"]["edges"][-1]["node"][
+            "similarOrderId"
+        ]
+        for actor in (FINDER, make_app(Permission.REFUNDS_APPROVE), make_app(Permission.REFUNDS_UNLINKED))
+    ]
+    named = encode_id("Order", order.id)
+    assert seen == [named, named, None]
 
 
 async def _sold(database: Database, units: int) -> tuple[Shop, Order]:

@@ -105,10 +105,27 @@ async def test_what_never_arrived_is_sent_again_under_the_same_key(database: Dat
     # Its provider is taken from the settings: nothing is forgotten, and nothing paid otherwise.
     await unlinked_refund_payments.settle_due(later(database, 2, SYSTEM, payment_providers={}))
     assert (await _now(database, made)).status is STATUS.PAYING
+    other = await _approved(database)
+    await pay_to(act(database, payment_providers=lost), other)
     await unlinked_refund_payments.settle_due(later(database, 3, SYSTEM))
 
     assert (await _now(database, made)).status is STATUS.PAID
-    assert await _given_out(database) == [("SUCCEEDED", 1000)]
+    assert await _given_out(database) == [("SUCCEEDED", 1000)] * 2
+
+
+async def test_what_has_not_arrived_for_a_day_is_given_up_and_may_be_paid_otherwise(
+    database: Database,
+) -> None:
+    made = await _approved(database)
+    lost = {"sandbox": Unreachable(database.engine)}
+    await pay_to(act(database, payment_providers=lost), made)
+    await unlinked_refund_payments.settle_due(later(database, 23, SYSTEM, payment_providers=lost))
+    assert (await _now(database, made)).status is STATUS.PAYING
+    # By now it could be sent; but who waited for a day may have been paid otherwise.
+    await unlinked_refund_payments.settle_due(later(database, 25, SYSTEM))
+    given_up = await _now(database, made)
+    assert (given_up.status, given_up.payments[0].decline_code) == (STATUS.APPROVED, "never_arrived")
+    assert await _given_out(database) == []
 
 
 async def test_one_that_hangs_is_waited_for_no_longer_than_a_provider_may_take(database: Database) -> None:

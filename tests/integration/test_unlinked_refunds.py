@@ -202,6 +202,8 @@ async def test_one_document_brings_money_once_however_it_is_written(database: Da
     assert len(refused) == 3
     # Another number is another paper; and who knows that there was money for it needs a second person.
     assert (await ask(clerk, "1.00", document="receipt 2011-1 7")).status is STATUS.APPROVED
+    # One sign may unfold into eighteen.
+    assert (await ask(clerk, "1.00", document="\ufdfa" * 500)).status is STATUS.APPROVED
     known = await ask(clerk, "1.00", document=ways[0], known=True)
     assert (known.status, known.document_known) == (STATUS.PENDING_APPROVAL, True)
     # What is given up leaves its document free.
