@@ -9,9 +9,9 @@ from domain.payment_facts import RECORDED_BEFORE
 from domain.payments import MANUAL, TransactionStatus
 from domain.return_evidence import Case
 from domain.return_settlement import refund, rejected, retried
-from domain.return_worth import LineWorth, Worth
+from domain.return_worth import LineWorth, Worth, worth_of
 from domain.returns import Grade, Return, ReturnStatus
-from tests.return_cases import NOW, WORTH, honest, inspected, paid
+from tests.return_cases import NOW, UNITS, WORTH, honest, inspected, paid
 
 
 def _looked_at() -> tuple[Case, Return, Worth]:
@@ -57,3 +57,11 @@ def test_a_return_whose_money_is_given_is_not_ended_with_nothing() -> None:
     refused = replace(asked.changes[0].transaction, status=TransactionStatus.FAILED)
     ended = rejected(asked.after, [refused], NOW)
     assert (ended.status, ended.refund_minor) == (ReturnStatus.CLOSED, 0)
+
+
+def test_units_beyond_those_that_were_sold_bring_nothing() -> None:
+    case, found, _ = _looked_at()
+    (one,) = case.eligible
+    for before, brings in ((UNITS - 1, WORTH), (UNITS, 0), (UNITS + 1, 0)):
+        worth = worth_of(case.order, [one.line], found, {one.line.id: before}, 0, {})
+        assert worth.lines[0].goods_minor == brings
