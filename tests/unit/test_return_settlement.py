@@ -8,10 +8,11 @@ from domain.kernel.errors import AmountTooLarge, IllegalTransition
 from domain.payment_facts import RECORDED_BEFORE
 from domain.payments import MANUAL, TransactionStatus
 from domain.return_evidence import Case
+from domain.return_policies import ReturnPolicy, ShippingRefund
 from domain.return_settlement import refund, rejected, retried
 from domain.return_worth import LineWorth, Worth, worth_of
-from domain.returns import Grade, Return, ReturnStatus
-from tests.return_cases import NOW, UNITS, WORTH, honest, inspected, paid
+from domain.returns import Grade, Return, ReturnReason, ReturnStatus
+from tests.return_cases import NOW, PAID, UNITS, WORTH, honest, inspected, paid
 
 
 def _looked_at() -> tuple[Case, Return, Worth]:
@@ -63,5 +64,24 @@ def test_units_beyond_those_that_were_sold_bring_nothing() -> None:
     case, found, _ = _looked_at()
     (one,) = case.eligible
     for before, brings in ((UNITS - 1, WORTH), (UNITS, 0), (UNITS + 1, 0)):
-        worth = worth_of(case.order, [one.line], found, {one.line.id: before}, 0, {})
+        worth = worth_of(case.order, [one.line], found, {one.line.id: before}, {}, 0, {})
         assert worth.lines[0].goods_minor == brings
+
+
+@pytest.mark.parametrize("shipping", ShippingRefund)
+def test_a_fault_of_one_unit_gives_back_its_own_share_of_the_delivery(shipping: ShippingRefund) -> None:
+    case, found, _ = _looked_at()
+    (one,) = case.eligible
+    order, policy = replace(case.order, total_minor=PAID + 500), ReturnPolicy(shipping_refund=shipping)
+    faulty = replace(found, lines=(replace(found.lines[0], reason=ReturnReason.DEFECTIVE),))
+    told = []
+    for asked, faults in ((faulty, 0), (faulty, 1), (found, 1)):
+        # Two others came back before, of their buyer's own will.
+        before = {one.line.id: 2 + faults}
+        rules = {one.line.id: policy}
+        worth = worth_of(order, [one.line], asked, before, {one.line.id: faults}, faults * 100, rules)
+        told.append(worth.shipping_minor)
+    if shipping is ShippingRefund.PROPORTIONAL:
+        assert told == [300, 300, 300]
+    else:
+        assert told == [100, 100, 0]
