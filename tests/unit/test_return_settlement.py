@@ -1,6 +1,7 @@
 """How the money of a return ends: once, whoever asks for it again while a provider thinks."""
 
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 
@@ -8,7 +9,7 @@ from domain.kernel.errors import AmountTooLarge, IllegalTransition
 from domain.payment_facts import RECORDED_BEFORE
 from domain.payments import MANUAL, TransactionStatus
 from domain.return_evidence import Case
-from domain.return_policies import ReturnPolicy, ShippingRefund
+from domain.return_policies import LabelPayer, ReturnPolicy, ShippingRefund
 from domain.return_settlement import refund, rejected, retried
 from domain.return_worth import LineWorth, Worth, worth_of
 from domain.returns import Grade, Return, ReturnReason, ReturnStatus
@@ -85,3 +86,15 @@ def test_a_fault_of_one_unit_gives_back_its_own_share_of_the_delivery(shipping: 
         assert told == [300, 300, 300]
     else:
         assert told == [100, 100, 0]
+
+
+def test_a_fault_of_what_did_not_come_saves_nobody_the_way_back() -> None:
+    case, found, _ = _looked_at()
+    (one,), (line,) = case.eligible, found.lines
+    foreign = replace(line.inspections[0], id=UUID(int=30), line_id=UUID(int=31), grade=Grade.NOT_OURS)
+    other = replace(line, id=UUID(int=31), reason=ReturnReason.DEFECTIVE, inspections=(foreign,))
+    policy = ReturnPolicy(label_payer=LabelPayer.CUSTOMER, label_fee_minor=150)
+    both = replace(found, lines=(line, other))
+    for asked, fee in ((found, 150), (both, 150), (replace(found, keeps_items=True), 0)):
+        worth = worth_of(case.order, [one.line], asked, {}, {}, 0, {one.line.id: policy})
+        assert (worth.label_fee_minor, worth.refund_minor) == (fee, WORTH - fee)
