@@ -57,7 +57,8 @@ def valued(
     rest = others(returns, found)
     before = brought_back(rest)
     shipping = sum(one.shipping_refund_minor for one in rest if one.is_valued)
-    return worth_of(order, order_lines, found, before, shipping, policies, as_asked=as_asked)
+    faults = brought_back(rest, at_fault=True)
+    return worth_of(order, order_lines, found, before, faults, shipping, policies, as_asked=as_asked)
 
 
 def settled(

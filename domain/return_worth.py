@@ -66,6 +66,7 @@ def worth_of(
     order_lines: Sequence[OrderLine],
     found: Return,
     before: Mapping[UUID, int],
+    faults_before: Mapping[UUID, int],
     shipping_before_minor: int,
     policies: Mapping[UUID, ReturnPolicy],
     *,
@@ -73,11 +74,12 @@ def worth_of(
 ) -> Worth:
     """Return what a return brings by what was found in it, or (`as_asked`) by what was asked for.
 
-    `before` are the units of each order line that returns have brought back before, `shipping_before_minor`
-    the delivery given back with them, `policies` each order line's.
+    `before` are the units of each order line that returns have brought back before, `faults_before` those of
+    them that the shop was at fault with, `shipping_before_minor` the delivery given back with them, and
+    `policies` each order line's.
     """
     by_id = {line.id: line for line in order_lines}
-    counts = dict(before)
+    counts, faults = dict(before), dict(faults_before)
     lines, at_fault = [], False
     for line in found.lines:
         sold = by_id[line.order_line_id]
@@ -87,11 +89,15 @@ def worth_of(
         goods = _first(order, sold, done + units) - _first(order, sold, done)
         counts[sold.id] = done + units
         fault = line.reason in SHOPS_FAULT
-        at_fault = at_fault or (fault and units > 0)
+        if fault and units:
+            at_fault = True
+            faults[sold.id] = faults.get(sold.id, 0) + units
         policy = policies.get(sold.id, SHOP_DEFAULT)
         fee = 0 if fault or found.keeps_items else _fee(policy, line, units, goods, graded=not whole)
         lines.append(LineWorth(line.id, goods, fee))
-    shipping = _shipping(order, order_lines, counts, shipping_before_minor, policies, at_fault=at_fault)
+    shipping = _shipping(
+        order, order_lines, counts, faults if at_fault else {}, shipping_before_minor, policies
+    )
     brings = sum(one.refund_minor for one in lines) + shipping
     label = 0 if at_fault or found.keeps_items else min(brings, _label_fee(found, policies))
     return Worth(tuple(lines), shipping, label)
@@ -123,23 +129,21 @@ def _shipping(
     order: Order,
     order_lines: Sequence[OrderLine],
     counts: Mapping[UUID, int],
+    faults: Mapping[UUID, int],
     before_minor: int,
     policies: Mapping[UUID, ReturnPolicy],
-    *,
-    at_fault: bool,
 ) -> int:
+    """Return what of the delivery is given back; of what the shop is at fault with (`faults`), its share."""
     paid = shipping_paid_minor(order, order_lines)
     rules = {policies.get(line.id, SHOP_DEFAULT).shipping_refund for line in order_lines}
     all_back = all(counts.get(line.id, 0) >= line.quantity for line in order_lines)
-    if ShippingRefund.NEVER in rules and not at_fault:
-        return 0
-    if all_back:
+    all_at_fault = all(faults.get(line.id, 0) >= line.quantity for line in order_lines)
+    if all_at_fault or (all_back and ShippingRefund.NEVER not in rules):
         return max(0, paid - before_minor)
-    if not at_fault and rules != {ShippingRefund.PROPORTIONAL}:
-        return 0
+    shared = counts if rules == {ShippingRefund.PROPORTIONAL} else faults
     whole = sum(worth_of_units(order, line, line.quantity) for line in order_lines)
     back = sum(
-        worth_of_units(order, line, min(counts.get(line.id, 0), line.quantity)) for line in order_lines
+        worth_of_units(order, line, min(shared.get(line.id, 0), line.quantity)) for line in order_lines
     )
     due = rounded_half_up(paid * back, whole) if whole > 0 else 0
     return max(0, due - before_minor)

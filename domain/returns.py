@@ -343,12 +343,17 @@ def return_told(facts: Mapping[str, Any]) -> UUID | None:
     return None if named is None else UUID(named)
 
 
-def brought_back(returns: Iterable[Return]) -> dict[UUID, int]:
-    """Return how many units of each order line returns have brought back whose worth is decided."""
+def brought_back(returns: Iterable[Return], *, at_fault: bool = False) -> dict[UUID, int]:
+    """Return how many units of each order line returns have brought back whose worth is decided.
+
+    With `at_fault` only those that the shop was at fault with.
+    """
     found: dict[UUID, int] = {}
     for one in returns:
         if one.is_valued:
             for line in one.lines:
+                if at_fault and line.reason not in SHOPS_FAULT:
+                    continue
                 units = line.quantity if one.keeps_items else line.quantity_accepted
                 found[line.order_line_id] = found.get(line.order_line_id, 0) + units
     return found

@@ -63,17 +63,9 @@ class LockedReturns:
     placed: LockedFulfillment
     returns: tuple[Return, ...]
     facts: Facts
+    policies: Mapping[UUID, ReturnPolicy]
+    """The policy of each order line, found once: an order may have many lines, and a shop many policies."""
     claims: tuple[Claim, ...] = ()
-
-    @property
-    def policies(self) -> dict[UUID, ReturnPolicy]:
-        """The policy of each order line."""
-        channel_id = self.placed.order.channel_id
-        tags = self.facts.tags
-        return {
-            line.id: policy_for(self.facts.policies, channel_id, line.sku, _tags(tags, line))
-            for line in self.placed.lines
-        }
 
     def named(self, return_id: UUID) -> Return:
         """Return one of the returns; raises NotFound."""
@@ -116,8 +108,7 @@ class LockedReturns:
         as_asked: bool = False,
     ) -> Case:
         """Return all records of one of the returns."""
-        by_line = self.policies
-        policies = [by_line[line.order_line_id] for line in found.lines]
+        policies = [self.policies[line.order_line_id] for line in found.lines]
         return Case(
             self.placed.order,
             found,
@@ -202,7 +193,11 @@ async def _with_rules(connection: AsyncConnection, placed: LockedFulfillment) ->
     skus = [line.sku for line in placed.lines]
     facts = await return_policies.facts(connection, order, variants, skus)
     claims = await claim_rows.of_order(connection, order.id)
-    return LockedReturns(placed, tuple(found), facts, tuple(claims))
+    policies = {
+        line.id: policy_for(facts.policies, order.channel_id, line.sku, _tags(facts.tags, line))
+        for line in placed.lines
+    }
+    return LockedReturns(placed, tuple(found), facts, policies, tuple(claims))
 
 
 async def asked_of_providers(context: ServiceContext, order_id: UUID, attempt: int = ASK_AGAIN) -> Records:

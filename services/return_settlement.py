@@ -5,7 +5,6 @@ finished by the payments' sweep, and the return closed by `settle_due`.
 """
 
 from dataclasses import replace
-from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 

@@ -2,16 +2,19 @@
 
 from typing import Any
 
+import pytest
+
 from api.scalars import encode_id
+from domain.kernel.errors import InvalidInput, VersionConflict
 from domain.return_requests import AskedLine
 from domain.returns import ReturnReason, ReturnStatus
 from persistence.database import Database
-from services import return_arrivals, return_settlement, returns
+from services import return_arrivals, return_receipts, return_settlement, returns
 from services.access import Permission
 from services.orders import OrderRef
 from tests.cart_flows import run_sql
 from tests.checkouts import make_stocked_shop, till
-from tests.factories import data_of, make_app
+from tests.factories import data_of, make_app, make_location
 from tests.sent_back import DESK, arrived_order, ask_for, bring_back, desk, let_return, lines_of, look_at
 
 _BLIND = """mutation ($input: ReturnReceiveBlindInput!) { returnReceiveBlind(input: $input) {
@@ -121,3 +124,19 @@ async def test_surplus_is_found_stock_and_what_is_not_ours_is_none_and_neither_b
     done = await return_settlement.refund(desk(database), seen.id, None, None, "money")
     assert (done.status, done.refund_minor) == (ReturnStatus.CLOSED, 1000)
     assert await quality_control(database) == 2
+
+
+async def test_all_of_a_return_is_at_one_place(database: Database) -> None:
+    await let_return(database)
+    shop = await make_stocked_shop(database, 10)
+    elsewhere = await make_location(database)
+    asked = await ask_for(database, await arrived_order(database, 2, shop=shop), 2)
+    units, clerk = {asked.lines[0].id: 1}, desk(database)
+    # Nothing is here yet: it may come to either.
+    await return_receipts.receive(clerk, asked.id, elsewhere.code, units, None, "first")
+    with pytest.raises(InvalidInput) as refused:
+        await return_receipts.receive(clerk, asked.id, shop.locations[0].code, units, None, "second")
+    assert refused.value.path == ("locationCode",)
+    with pytest.raises(VersionConflict):
+        await return_receipts.receive(clerk, asked.id, elsewhere.code, units, asked.version, "second")
+    await return_receipts.receive(clerk, asked.id, elsewhere.code, units, asked.version + 1, "second")

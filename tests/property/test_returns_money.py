@@ -33,6 +33,7 @@ from domain.returns import (
     SETTLED,
     Disposition,
     Grade,
+    Inspection,
     Return,
     ReturnReason,
     ReturnStatus,
@@ -302,8 +303,7 @@ def _check(world: World) -> None:
         if one.status is ReturnStatus.CLOSED:
             assert all(line.outcome is not None for line in one.lines)
     _check_units(world.lines, world.returns)
-    quality = sum(_moved(one, StockState.QUALITY_CONTROL) for one in world.movements)
-    assert quality >= 0
+    _check_stock(world)
 
 
 def _check_units(lines: Sequence[OrderLine], returns: Sequence[Return]) -> None:
@@ -314,6 +314,26 @@ def _check_units(lines: Sequence[OrderLine], returns: Sequence[Return]) -> None:
             units = line.quantity_accepted if settled else line.quantity
             back[line.order_line_id] = back.get(line.order_line_id, 0) + units
     assert all(back.get(line.id, 0) <= line.quantity_shipped for line in lines)
+
+
+def _check_stock(world: World) -> None:
+    """Assert that stock moved as units were found, and what is not ours is none of it."""
+    looks = [look for one in world.returns for line in one.lines for look in line.inspections]
+    came = [look for look in looks if look.disposition is not Disposition.MISSING]
+    ours = [look for look in came if look.grade is not Grade.NOT_OURS]
+    found = {
+        StockState.CUSTOMER: -sum(look.quantity for look in came),
+        StockState.ADJUSTMENT: sum(look.quantity for look in came) - sum(look.quantity for look in ours),
+        StockState.AVAILABLE: _of(ours, Disposition.RESTOCKED),
+        StockState.DAMAGED: _of(ours, Disposition.NOT_RESTOCKED),
+        StockState.QUALITY_CONTROL: _of(ours, Disposition.PROCESSING_REQUIRED),
+    }
+    for state, units in found.items():
+        assert sum(_moved(one, state) for one in world.movements) == units, state
+
+
+def _of(looks: Sequence[Inspection], disposition: Disposition) -> int:
+    return sum(look.quantity for look in looks if look.disposition is disposition)
 
 
 def _moved(movement: Movement, state: StockState) -> int:

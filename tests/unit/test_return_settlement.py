@@ -1,6 +1,7 @@
 """How the money of a return ends: once, whoever asks for it again while a provider thinks."""
 
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 
@@ -8,10 +9,11 @@ from domain.kernel.errors import AmountTooLarge, IllegalTransition
 from domain.payment_facts import RECORDED_BEFORE
 from domain.payments import MANUAL, TransactionStatus
 from domain.return_evidence import Case
+from domain.return_policies import LabelPayer, ReturnPolicy, ShippingRefund
 from domain.return_settlement import refund, rejected, retried
-from domain.return_worth import LineWorth, Worth
-from domain.returns import Grade, Return, ReturnStatus
-from tests.return_cases import NOW, WORTH, honest, inspected, paid
+from domain.return_worth import LineWorth, Worth, worth_of
+from domain.returns import Grade, Return, ReturnReason, ReturnStatus
+from tests.return_cases import NOW, PAID, UNITS, WORTH, honest, inspected, paid
 
 
 def _looked_at() -> tuple[Case, Return, Worth]:
@@ -57,3 +59,42 @@ def test_a_return_whose_money_is_given_is_not_ended_with_nothing() -> None:
     refused = replace(asked.changes[0].transaction, status=TransactionStatus.FAILED)
     ended = rejected(asked.after, [refused], NOW)
     assert (ended.status, ended.refund_minor) == (ReturnStatus.CLOSED, 0)
+
+
+def test_units_beyond_those_that_were_sold_bring_nothing() -> None:
+    case, found, _ = _looked_at()
+    (one,) = case.eligible
+    for before, brings in ((UNITS - 1, WORTH), (UNITS, 0), (UNITS + 1, 0)):
+        worth = worth_of(case.order, [one.line], found, {one.line.id: before}, {}, 0, {})
+        assert worth.lines[0].goods_minor == brings
+
+
+@pytest.mark.parametrize("shipping", ShippingRefund)
+def test_a_fault_of_one_unit_gives_back_its_own_share_of_the_delivery(shipping: ShippingRefund) -> None:
+    case, found, _ = _looked_at()
+    (one,) = case.eligible
+    order, policy = replace(case.order, total_minor=PAID + 500), ReturnPolicy(shipping_refund=shipping)
+    faulty = replace(found, lines=(replace(found.lines[0], reason=ReturnReason.DEFECTIVE),))
+    told = []
+    for asked, faults in ((faulty, 0), (faulty, 1), (found, 1)):
+        # Two others came back before, of their buyer's own will.
+        before = {one.line.id: 2 + faults}
+        rules = {one.line.id: policy}
+        worth = worth_of(order, [one.line], asked, before, {one.line.id: faults}, faults * 100, rules)
+        told.append(worth.shipping_minor)
+    if shipping is ShippingRefund.PROPORTIONAL:
+        assert told == [300, 300, 300]
+    else:
+        assert told == [100, 100, 0]
+
+
+def test_a_fault_of_what_did_not_come_saves_nobody_the_way_back() -> None:
+    case, found, _ = _looked_at()
+    (one,), (line,) = case.eligible, found.lines
+    foreign = replace(line.inspections[0], id=UUID(int=30), line_id=UUID(int=31), grade=Grade.NOT_OURS)
+    other = replace(line, id=UUID(int=31), reason=ReturnReason.DEFECTIVE, inspections=(foreign,))
+    policy = ReturnPolicy(label_payer=LabelPayer.CUSTOMER, label_fee_minor=150)
+    both = replace(found, lines=(line, other))
+    for asked, fee in ((found, 150), (both, 150), (replace(found, keeps_items=True), 0)):
+        worth = worth_of(case.order, [one.line], asked, {}, {}, 0, {one.line.id: policy})
+        assert (worth.label_fee_minor, worth.refund_minor) == (fee, WORTH - fee)
