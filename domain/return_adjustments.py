@@ -12,7 +12,6 @@ from domain.kernel.errors import IllegalTransition, InvalidInput, under
 from domain.kernel.money import Amount, Money, allocate_minor
 from domain.kernel.quantities import require_text
 from domain.payment_changes import too_large
-from domain.return_letters import ReturnLetter
 from domain.return_worth import Worth
 from domain.returns import Return
 
@@ -78,18 +77,6 @@ def facts_of(found: Return) -> dict[str, Any]:
         facts["adjustmentMinor"] = found.adjustment_minor
         facts["adjustmentReason"] = found.adjustment_reason
     return facts
-
-
-def said_of(letter: ReturnLetter, found: Return, currency: str) -> ReturnLetter:
-    """Return a letter of a return with what staff changed of it beside what the rules keep."""
-    if not found.adjustment_minor:
-        return letter
-    return replace(
-        letter,
-        fees=Money(found.fee_minor + found.adjustment_minor, currency),
-        adjustment=Money(found.adjustment_minor, currency),
-        adjustment_reason=found.adjustment_reason,
-    )
 
 
 def adjusted(worth: Worth, adjustment: Adjustment) -> Worth:

@@ -147,9 +147,19 @@ def return_letter(
         Money(sum(one.amount_minor for one in missing) or found.refund_minor - found.credit_minor, currency),
         bool(missing) and found.status is ReturnStatus.CLOSED,
         0 < here < sum(line.quantity for line in found.lines),
-        plan.document_id
-        if plan and plan.label_state is LabelState.PURCHASED and found.status in WAITING
-        else None,
+        _label(found, plan),
+    )
+
+
+def with_adjustment(letter: ReturnLetter, found: Return, currency: str) -> ReturnLetter:
+    """Return a letter of a return with what staff changed of it beside what the rules keep."""
+    if not found.adjustment_minor:
+        return letter
+    return replace(
+        letter,
+        fees=Money(found.fee_minor + found.adjustment_minor, currency),
+        adjustment=Money(found.adjustment_minor, currency),
+        adjustment_reason=found.adjustment_reason,
     )
 
 

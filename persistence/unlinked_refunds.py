@@ -264,11 +264,8 @@ async def page(
     approver: str | None = None,
 ) -> list[UnlinkedRefund]:
     """Return refunds from the newest on; with `approver` those that are theirs to decide, or were."""
-    values: dict[str, Any] = {} if status is None else {"status": status.value}
-    if channel_id is not None:
-        values["channel_id"] = channel_id
-    if approver is not None:
-        values["approver"] = approver
+    given = {"status": status.value if status else None, "channel_id": channel_id, "approver": approver}
+    values: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if after is not None:
         values["after_at"], values["after_id"] = after
     return [_refund(row) for row in await connection.execute(_page(*values), {**values, "limit": limit})]

@@ -11,8 +11,7 @@ from domain.kernel.errors import NotFound
 from domain.message_ports import Attachment
 from domain.notifications import TELLS_HOW_TO_SEND, Notification, NotificationKind
 from domain.orders import Order
-from domain.return_adjustments import said_of
-from domain.return_letters import ReturnLetter, return_letter
+from domain.return_letters import ReturnLetter, return_letter, with_adjustment
 from domain.return_parcels import ParcelSource
 from persistence import (
     locations,
@@ -54,16 +53,17 @@ async def letters_of(
         own = parcels.get(one.id, [])
         plans = [parcel for parcel in own if parcel.source is ParcelSource.LABEL]
         place = next((known[plan.location_id] for plan in plans if plan.location_id in known), None)
-        letters[one.id] = return_letter(
+        currency = orders[one.order_id].currency
+        letter = return_letter(
             one,
-            orders[one.order_id].currency,
+            currency,
             own,
             place.address if place else None,
             instructions.get(one.id),
             [asked[refund] for refund in one.transaction_ids if refund in asked],
             {payment.id: payment for payment in parts[one.order_id].payments},
         )
-        letters[one.id] = said_of(letters[one.id], one, orders[one.order_id].currency)
+        letters[one.id] = with_adjustment(letter, one, currency)
     for return_id, due in (await exchange_payments.due_of(connection, found.values())).items():
         letters[return_id] = replace(letters[return_id], exchange_due=due)
     return letters
