@@ -62,7 +62,7 @@ class Mortal(SandboxCarrier):
 
 
 class Hanging(SandboxCarrier):
-    """The sandbox, asked by one who waits for ever; or in vain, a label being sold (`sells`) or not (`finds`)."""
+    """The sandbox, asked by one who waits for ever; or in vain, a label being sold or not (`finds` none)."""
 
     asked = 0
 
