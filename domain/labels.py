@@ -174,14 +174,14 @@ def purchased(shipment: Shipment, label: Label) -> Shipment:
         status=shipment.status if canceled else ShipmentStatus.LABEL_CREATED,
         label_state=LabelState.PURCHASED,
         tracking_number=label.tracking_number,
-        tracking_url=_followable(label.tracking_url),
+        tracking_url=followable(label.tracking_url),
         provider_reference=label.reference,
         estimated_at=label.estimated_at,
         version=shipment.version + 1,
     )
 
 
-def _followable(url: str | None) -> str | None:
+def followable(url: str | None) -> str | None:
     """Return a carrier's address if customers may follow it: what is not of the web is left out."""
     try:
         return url_of(url)

@@ -112,13 +112,10 @@ class ReturnParcel:
     """Counts how often it was planned anew: its label asked for again, or done without."""
     announced_at: datetime | None = None
     """When the customer was first told how it is sent, or that its label takes longer."""
-    asked_at: datetime | None = None
-    """Since when its label is asked for."""
 
     def is_late(self, now: datetime) -> bool:
         """Say whether its label has been asked for too long for nobody to do anything about it."""
-        asked_at = self.asked_at or self.created_at
-        return self.label_state is LabelState.REQUESTED and now - asked_at >= LATE_AFTER
+        return self.label_state is LabelState.REQUESTED and now - self.created_at >= LATE_AFTER
 
     @property
     def was_scanned(self) -> bool:
@@ -133,7 +130,10 @@ class ReturnParcel:
 
 @dataclass(frozen=True, slots=True)
 class ReturnLabelAsk:
-    """One label to be bought or given back, as it is leased to whoever asks the carrier."""
+    """One label to be bought or given back, as it is leased to whoever asks the carrier.
+
+    `requested_at` is when its carrier was last asked to sell it, `planned_at` since when it is wanted.
+    """
 
     parcel_id: UUID
     return_id: UUID
@@ -149,7 +149,8 @@ class ReturnLabelAsk:
     sender: Address
     recipient: Address | None
     contents: tuple[CustomsLine, ...]
-    announced: bool = False
+    planned_at: datetime
+    announced: bool
     """Whether its customer has been told something of it."""
 
     @property
@@ -164,7 +165,7 @@ class ReturnLabelAsk:
 
     def is_late(self, now: datetime) -> bool:
         """Say whether the customer is to be told that it takes longer, which they have not been yet."""
-        return not (self.canceled or self.announced) and now - self.requested_at >= LATE_AFTER
+        return not (self.canceled or self.announced) and now - self.planned_at >= LATE_AFTER
 
     def request(self) -> LabelRequest:
         """Return what the carrier is asked; raises LabelRefused where we do not know enough to ask."""
@@ -223,7 +224,7 @@ def asked_again(
             (),
             "id",
         )
-    anew = replace(parcel, created_at=now, generation=parcel.generation + 1, refusal=None, asked_at=None)
+    anew = replace(parcel, created_at=now, generation=parcel.generation + 1, refusal=None)
     if late:
         anew = replace(anew, id=new_id())
     if provider is None:

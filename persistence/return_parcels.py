@@ -13,6 +13,7 @@ from domain.addresses import Address
 from domain.carrier_ports import CustomsLine, Label, LabelFormat
 from domain.kernel.errors import LabelRefused
 from domain.kernel.money import Money
+from domain.labels import followable
 from domain.return_parcels import KEEP_EXPIRED_LABELS, ParcelSource, ReturnLabelAsk, ReturnParcel
 from domain.shipments import LabelState, ShipmentStatus
 from persistence.labels import bought
@@ -22,8 +23,7 @@ _COLUMNS = """
     p.id, p.return_id, p.source, p.created_at, p.label_state, p.status, p.location_id, p.provider, p.carrier,
     p.service_code, p.provider_reference, p.tracking_number, p.tracking_url, p.drop_off_code, p.document_id,
     p.document_format, p.label_price_minor, p.label_currency, p.label_error_code, p.label_error,
-    p.estimated_at, p.delivered_at, p.told_at, p.position, p.label_generation, p.announced_at,
-    coalesce(p.label_requested_at, p.created_at) AS asked_at
+    p.estimated_at, p.delivered_at, p.told_at, p.position, p.label_generation, p.announced_at
 """
 _IDS = bindparam("ids", type_=ARRAY(Uuid))
 _OF_RETURNS = text(
@@ -63,10 +63,10 @@ _PUT = text(
         )
     ),
 )
-# Staff do otherwise: what its carrier made of it is found out beside.
-_RETIRE = text(
-    "UPDATE return_parcels SET source = 'FORMER', label_next_attempt_at = NULL WHERE id = :id"
-).bindparams(bindparam("id", type_=Uuid()))
+# Staff do otherwise: what its carrier made of it is found out beside, once whoever asks it now is through.
+_RETIRE = text("UPDATE return_parcels SET source = 'FORMER' WHERE id = :id").bindparams(
+    bindparam("id", type_=Uuid())
+)
 # What is to be sent and has no plan: approved by a process of an earlier version, which planned afterwards.
 _UNPLANNED = text(
     """
@@ -95,12 +95,12 @@ _BACK = f"""
 _TAKEN = f"""
     UPDATE return_parcels p
        SET label_attempts = p.label_attempts + 1, label_next_attempt_at = :leased_until,
-           label_requested_at = coalesce(p.label_requested_at, :now)
+           label_requested_at = CASE WHEN {_GIVEN_UP} THEN coalesce(p.label_requested_at, :now) ELSE :now END
       FROM due, returns r, orders o
      WHERE p.id = due.id AND r.id = p.return_id AND o.id = r.order_id
     RETURNING p.id, p.return_id, r.number, p.label_generation, p.label_attempts, p.label_requested_at,
               p.provider, p.label_state, {_GIVEN_UP} AS canceled, p.provider_reference, p.service_code,
-              p.announced_at IS NOT NULL AS announced, o.shipping_address AS sender, o.currency,
+              p.created_at, p.announced_at IS NOT NULL AS announced, o.shipping_address AS sender, o.currency,
               (SELECT l.address FROM locations l WHERE l.id = p.location_id) AS recipient,
               (SELECT jsonb_agg(jsonb_build_array(b.sku, i.name, b.quantity, i.unit_price_minor,
                                                   v.weight_grams) ORDER BY b.sku, b.id)
@@ -284,7 +284,7 @@ async def keep(
         "generation": ask.generation,
         "now": now,
         "tracking_number": label.tracking_number,
-        "tracking_url": label.tracking_url,
+        "tracking_url": followable(label.tracking_url),
         "reference": label.reference,
         "drop_off_code": label.drop_off_code,
         **bought(label),
@@ -353,7 +353,6 @@ def _parcel(row: Row[*tuple[Any, ...]]) -> ReturnParcel:
         row.position,
         row.label_generation,
         row.announced_at,
-        row.asked_at,
     )
 
 
@@ -376,5 +375,6 @@ def _ask(row: Row[*tuple[Any, ...]]) -> ReturnLabelAsk:
             CustomsLine(sku, name, quantity, Money(price, row.currency), weight)
             for sku, name, quantity, price, weight in row.contents or ()
         ),
+        row.created_at,
         row.announced,
     )

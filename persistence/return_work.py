@@ -33,7 +33,7 @@ _CONDITIONS: Mapping[ReturnWork, str] = {
                      WHERE p.return_id = r.id AND p.source = 'LABEL'
                        AND (p.label_state = 'FAILED'
                             OR (p.label_state = 'REQUESTED'
-                                AND coalesce(p.label_requested_at, p.created_at) <= :late_since)))
+                                AND p.created_at <= :late_since)))
     """,
 }
 

@@ -1,6 +1,7 @@
 """Labels of returns are bought by the job: who asks waits for no carrier, and none is bought twice."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -61,17 +62,19 @@ class Mortal(SandboxCarrier):
 
 
 class Hanging(SandboxCarrier):
-    """The sandbox, asked by one who waits for ever, or (`sells`) to whom its answer gets lost."""
+    """The sandbox, asked by one who waits for ever; or in vain, a label being sold or not (`finds` none)."""
 
     asked = 0
 
-    def __init__(self, engine: AsyncEngine, *, sells: bool = False) -> None:
+    def __init__(self, engine: AsyncEngine, *, sells: bool = False, finds: bool = False) -> None:
         super().__init__(engine)
-        self._sells = sells
+        self._sells, self._finds = sells, finds
         type(self).asked = 0
 
     async def find_label(self, key: str) -> Label | None:
-        """Never say."""
+        """Never say, or that it knows of none."""
+        if self._finds:
+            return None
         raise CarrierUnavailable
 
     async def buy_return_label(self, key: str, request: LabelRequest) -> Label:
@@ -79,6 +82,7 @@ class Hanging(SandboxCarrier):
         type(self).asked += 1
         if self._sells:
             await super().buy_return_label(key, request)
+        if self._sells or self._finds:
             raise CarrierUnavailable
         await asyncio.Event().wait()
         raise AssertionError("never")
@@ -223,6 +227,37 @@ async def test_who_waits_for_a_label_is_not_hurried_and_has_the_whole_time_once_
     assert again is not None
     assert again.expires_at is not None
     assert again.expires_at - clock.now() > given - timedelta(minutes=1)
+
+
+async def test_an_answer_that_came_after_the_return_was_given_up_is_waited_for(database: Database) -> None:
+    await let_return(database)
+    found = await ask_for(database, await sent_by_sandbox(database), **carriers(database))
+    clock = MovingClock()
+    away = {"carriers": {"sandbox": Hanging(database.engine, finds=True)}, "clock": clock}
+    for minutes in (0, 10, 20):  # asked again and again, each time in vain
+        clock.ahead = timedelta(minutes=minutes)
+        await return_labels.buy_due(staff(database, **away))
+    await returns.cancel(staff(database), None, found.id, None, None)
+    clock.ahead = timedelta(minutes=21)
+    await return_labels.buy_due(staff(database, clock=clock))
+    assert (await parcel_of(database, found)).label_state is LabelState.REQUESTED, "it may still come"
+    clock.ahead = timedelta(minutes=30)
+    await return_labels.buy_due(staff(database, clock=clock))
+    assert (await parcel_of(database, found)).label_state is LabelState.VOIDED
+
+
+async def test_a_carriers_link_that_is_none_is_left_out(database: Database) -> None:
+    await let_return(database)
+    found = await ask_for(database, await sent_by_sandbox(database), **carriers(database))
+
+    class Odd(SandboxCarrier):
+        async def buy_return_label(self, key: str, request: LabelRequest) -> Label:
+            label = await super().buy_return_label(key, request)
+            return replace(label, tracking_url="javascript:alert(1)")
+
+    await return_labels.buy_due(staff(database, **carriers(database, Odd(database.engine))))
+    parcel = await parcel_of(database, found)
+    assert (parcel.label_state, parcel.tracking_url) == (LabelState.PURCHASED, None)
 
 
 async def test_of_many_who_look_at_once_one_buys(database: Database) -> None:
