@@ -1,6 +1,6 @@
 """What a return would bring, told before anybody asks for it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -49,10 +49,12 @@ def quote(
     returns: Sequence[Return],
     asked: Sequence[AskedLine] | None,
     now: datetime,
+    of_claims: Set[UUID] = frozenset(),
 ) -> Quote | None:
     """Return what a return of these units would bring, or of all that may be returned; None for nothing.
 
-    It promises nothing: who decides on the request may find otherwise. Raises as `request` does.
+    It promises nothing: who decides on the request may find otherwise. `of_claims` are returns by which
+    claims were paid. Raises as `request` does.
     """
     if asked is None:
         asked = [
@@ -65,7 +67,8 @@ def quote(
     wanted = request(order, eligible, asked, ReturnWish.REFUND, None, NOBODY, now)
     policies = {one.line.id: one.policy for one in eligible}
     worth = valued(order, order_lines, wanted, [*returns, wanted], policies, as_asked=True)
-    kept = is_kept(wanted, returns, policies, worth.refund_minor)
+    asked_for = [one for one in returns if one.id not in of_claims]
+    kept = is_kept(wanted, asked_for, policies, worth.refund_minor)
     if kept:
         wanted = replace(wanted, keeps_items=True)
         worth = valued(order, order_lines, wanted, [*returns, wanted], policies, as_asked=True)

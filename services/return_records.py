@@ -72,6 +72,11 @@ class LockedReturns:
             for line in self.placed.lines
         }
 
+    @property
+    def of_claims(self) -> frozenset[UUID]:
+        """The returns by which claims are paid: nothing of them was ever to be sent back."""
+        return frozenset(one.return_id for one in self.claims if one.return_id is not None)
+
     def named(self, return_id: UUID) -> Return:
         """Return one of the returns; raises NotFound."""
         found = next((one for one in self.returns if one.id == return_id), None)
@@ -127,6 +132,7 @@ class LockedReturns:
             min(one.keep_below_minor for one in policies),
             {one.id: self.brings(one) for one in others(self.returns, found)},
             self.facts.actions,
+            self.of_claims,
         )
 
     def brings(self, earlier: Return) -> int:

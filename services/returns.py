@@ -62,7 +62,9 @@ async def eligibility(
         found = await return_records.read(connection, order.id)
     now = context.now()
     eligible = found.eligible(now)
-    brings = return_quotes.quote(order, found.placed.lines, eligible, found.returns, asked, now)
+    brings = return_quotes.quote(
+        order, found.placed.lines, eligible, found.returns, asked, now, found.of_claims
+    )
     return order, eligible, brings
 
 
@@ -234,7 +236,8 @@ def _approved(found: LockedReturns, after: Return, now: datetime) -> Return:
     policies = found.policies
     days = max(policies[line.order_line_id].arrive_within_days for line in after.lines)
     worth = found.worth(after, as_asked=True).refund_minor
-    if return_quotes.is_kept(after, found.returns, policies, worth):
+    asked = [one for one in found.returns if one.id not in found.of_claims]
+    if return_quotes.is_kept(after, asked, policies, worth):
         kept = replace(after, keeps_items=True)
         return replace(moved(kept, ReturnStatus.INSPECTED, now) or kept, version=after.version)
     return replace(after, expires_at=now + timedelta(days=days))
