@@ -233,6 +233,8 @@ class Case:
     """What each of the earlier returns has brought, or would bring as it was asked for."""
     actions: Mapping[Check, Decision] = field(default_factory=dict)
     """What the shop wants to follow, where it is not the default."""
+    of_claims: frozenset[UUID] = frozenset()
+    """Returns by which claims are paid: their customers keep nothing that they should have sent back."""
 
     def finding(self, record: Record, check: Check, **facts: Any) -> Finding:
         """Return a finding with what follows from it here."""

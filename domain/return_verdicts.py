@@ -323,8 +323,11 @@ def _earlier(case: Case) -> list[Finding]:
     replaced |= {line_id for line_id, outcome in outcomes if outcome is LineOutcome.EXCHANGED}
     if any(line.order_line_id in replaced for line in case.found.lines):
         found.append(case.finding(Record.EARLIER_RETURNS, Check.EXCHANGED_BEFORE, **facts))
-    kept = sum(case.before.get(one.id, 0) for one in earlier if one.keeps_items)
-    if kept and case.worth_minor < case.keep_below_minor <= kept + case.worth_minor:
+    kept = sum(
+        case.before.get(one.id, 0) for one in earlier if one.keeps_items and one.id not in case.of_claims
+    )
+    asked = case.found.id not in case.of_claims
+    if asked and kept and case.worth_minor < case.keep_below_minor <= kept + case.worth_minor:
         # At once it would have to be sent; in pieces all of it would be kept.
         amounts = {"keptMinor": kept, "worthMinor": case.worth_minor, "belowMinor": case.keep_below_minor}
         found.append(case.finding(Record.EARLIER_RETURNS, Check.KEPT_IN_PIECES, **amounts, **facts))

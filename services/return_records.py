@@ -67,6 +67,11 @@ class LockedReturns:
     """The policy of each order line, found once: an order may have many lines, and a shop many policies."""
     claims: tuple[Claim, ...] = ()
 
+    @property
+    def of_claims(self) -> frozenset[UUID]:
+        """The returns by which claims are paid: nothing of them was ever to be sent back."""
+        return frozenset(one.return_id for one in self.claims if one.return_id is not None)
+
     def named(self, return_id: UUID) -> Return:
         """Return one of the returns; raises NotFound."""
         found = next((one for one in self.returns if one.id == return_id), None)
@@ -123,12 +128,14 @@ class LockedReturns:
             min(one.keep_below_minor for one in policies),
             {one.id: self.brings(one) for one in others(self.returns, found)},
             self.facts.actions,
+            self.of_claims,
         )
 
     def kept_minor(self, found: Return | None = None) -> int:
         """Return what the order's customer was let keep, but for one return: of this order and of others."""
         returns = self.returns if found is None else others(self.returns, found)
-        return self.facts.kept_minor + sum(self.brings(one) for one in returns if one.keeps_items)
+        kept = [one for one in returns if one.keeps_items and one.id not in self.of_claims]
+        return self.facts.kept_minor + sum(map(self.brings, kept))
 
     def brings(self, earlier: Return) -> int:
         """Return what an earlier return has brought, or would bring as it was asked for."""

@@ -146,6 +146,23 @@ async def test_what_was_lost_and_arrives_after_all_stays_on_a_list_until_a_perso
     assert (seen.note, await waiting()) == ("asked for it back", [])
 
 
+async def test_what_is_given_back_for_a_claim_was_not_kept_in_pieces(database: Database) -> None:
+    await let_return(database, keep_below_minor=1500)
+    await let_be_judged(database, most_by_itself=10)
+    order = await arrived_order(database, 3)
+    for _ in range(2):
+        assert (
+            await claim(database, order, 1, DAMAGED, REFUND, photos=PICTURE)
+        ).status is ClaimStatus.APPROVED
+    (payment,) = (await parts_of(database, order.id)).payments
+    assert payment.refunded_minor == 2333
+    # Nor does that make a small return a part of a larger one.
+    kept = await ask_for(database, order)
+    assert kept.keeps_items
+    (payment,) = (await parts_of(database, order.id)).payments
+    assert payment.refunded_minor == order.total_minor
+
+
 async def test_a_parcel_whose_carrier_contradicts_itself_is_looked_at(database: Database) -> None:
     await let_return(database)
     order = await arrived_order(database, 1)
