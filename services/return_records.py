@@ -123,9 +123,14 @@ class LockedReturns:
         )
 
     def kept_minor(self, found: Return | None = None) -> int:
-        """Return what the order's customer was let keep, but for one return: of this order and of others."""
+        """Return what the order's customer was let keep, but for one return: of this order and of others.
+
+        What a claim is paid by is not counted: nothing of it was ever to be sent back.
+        """
         returns = self.returns if found is None else others(self.returns, found)
-        return self.facts.kept_minor + sum(self._brings(one) for one in returns if one.keeps_items)
+        of_claims = {one.return_id for one in self.claims}
+        kept = [one for one in returns if one.keeps_items and one.id not in of_claims]
+        return self.facts.kept_minor + sum(self._brings(one) for one in kept)
 
     def _brings(self, earlier: Return) -> int:
         """Return what an earlier return has brought, or would bring as it was asked for."""
