@@ -132,7 +132,10 @@ class LockedReturns:
         )
 
     def kept_minor(self, found: Return | None = None) -> int:
-        """Return what the order's customer was let keep, but for one return: of this order and of others."""
+        """Return what the order's customer was let keep, but for one return: of this order and of others.
+
+        What a claim is paid by is not counted: nothing of it was ever to be sent back.
+        """
         returns = self.returns if found is None else others(self.returns, found)
         kept = [one for one in returns if one.keeps_items and one.id not in self.of_claims]
         return self.facts.kept_minor + sum(map(self.brings, kept))
