@@ -6,13 +6,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, Uuid, bindparam, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from persistence.tables.access import apps
 
 _COLUMNS = (apps.c.id, apps.c.name, apps.c.permissions, apps.c.created_at, apps.c.revoked_at, apps.c.owner)
 _ALL = select(*_COLUMNS).order_by(apps.c.created_at, apps.c.id)
+
+_OF_SAME_OWNER = text(
+    "SELECT b.id FROM apps a JOIN apps b ON lower(b.owner) = lower(a.owner) WHERE a.id = :id"
+).bindparams(bindparam("id", type_=Uuid()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,11 @@ async def owners(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID,
     """Return whose apps are, of those that belong to somebody; revoked ones too."""
     statement = select(apps.c.id, apps.c.owner).where(apps.c.id.in_(ids), apps.c.owner.is_not(None))
     return {row.id: row.owner for row in await connection.execute(statement)}
+
+
+async def of_same_owner(connection: AsyncConnection, app_id: UUID) -> list[UUID]:
+    """Return all apps of the person that an app belongs to, revoked ones too; none of nobody's."""
+    return list(await connection.scalars(_OF_SAME_OWNER, {"id": app_id}))
 
 
 async def revoke(connection: AsyncConnection, app_id: UUID, now: datetime) -> bool:

@@ -136,7 +136,7 @@ _POLICIES = text(
 _SPENT = text(
     """
     SELECT coalesce(sum(total_minor), 0)::bigint AS by_all,
-           coalesce(sum(total_minor) FILTER (WHERE created_by = :actor AND decided_by = created_by),
+           coalesce(sum(total_minor) FILTER (WHERE created_by = ANY (:tokens) AND decided_by = created_by),
                     0)::bigint AS alone,
            (SELECT o.number FROM orders o
              WHERE o.channel_id = :channel_id
@@ -153,8 +153,8 @@ _SPENT = text(
 ).bindparams(
     bindparam("channel_id", type_=Uuid()),
     bindparam("since", type_=DateTime(timezone=True)),
-    bindparam("skus", type_=ARRAY(Text)),
-    *(bindparam(name, type_=Text()) for name in ("actor", "reference", "email")),
+    *(bindparam(name, type_=ARRAY(Text)) for name in ("skus", "tokens")),
+    *(bindparam(name, type_=Text()) for name in ("reference", "email")),
 )
 _OF_DOCUMENT = text(
     """
@@ -290,16 +290,19 @@ async def lock_policy(connection: AsyncConnection, channel_id: UUID) -> Unlinked
 async def spent(
     connection: AsyncConnection,
     channel_id: UUID,
-    actor: str,
+    tokens: Sequence[str],
     reference: str,
     email: str | None,
     skus: Sequence[str],
     since: datetime,
 ) -> tuple[Spent, str | None]:
-    """Return what uses a channel's limits up, and the number of the order that `reference` names, if any."""
+    """Return what uses a channel's limits up, and the number of the order that `reference` names, if any.
+
+    `tokens` are all actors that are the person who asks.
+    """
     values = {
         "channel_id": channel_id,
-        "actor": actor,
+        "tokens": list(tokens),
         "reference": reference,
         "email": email,
         "skus": list(skus),

@@ -19,6 +19,14 @@ async def is_same_person(connection: AsyncConnection, one: str, other: str) -> b
     return _person(one, owners) == _person(other, owners)
 
 
+async def tokens_of(connection: AsyncConnection, actor: str) -> list[str]:
+    """Return how all actors are named that are the same person as one of them."""
+    if not actor.startswith(_APP):
+        return [actor]
+    others = await apps.of_same_owner(connection, UUID(actor.removeprefix(_APP)))
+    return [actor, *(f"{_APP}{one}" for one in others)]
+
+
 def _person(label: str, owners: dict[UUID, str]) -> str:
     if not label.startswith(_APP):
         return label.casefold()

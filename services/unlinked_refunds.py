@@ -77,7 +77,7 @@ async def create(context: ServiceContext, wanted: Wanted, key: str) -> UnlinkedR
         spent, order = await rows.spent(
             connection,
             channel.id,
-            transaction.actor,
+            await four_eyes.tokens_of(connection, transaction.actor),
             document,
             recipient.email,
             [line.sku for line in wanted.lines if is_storable(line.sku)],

@@ -173,6 +173,10 @@ async def test_small_ones_of_one_person_add_up_to_a_large_one(database: Database
     await open_till(database, four_eyes_above=10, alone_per_day=25)
     asked = [await ask(act(database), "10.00") for _ in range(3)]
     assert [one.status for one in asked] == [STATUS.APPROVED, STATUS.APPROVED, STATUS.PENDING_APPROVAL]
+    # By whatever token.
+    tills = [await _app_of(database, "grace", Permission.REFUNDS_UNLINKED) for _ in range(2)]
+    by_two = [await ask(act(database, tills[turn % 2]), "10.00") for turn in range(3)]
+    assert [one.status for one in by_two] == [STATUS.APPROVED, STATUS.APPROVED, STATUS.PENDING_APPROVAL]
     # Of others they are not, and what somebody else approved is not one's alone.
     assert (await ask(act(database, LEAD), "10.00")).status is STATUS.APPROVED
     await decide(act(database, LEAD), asked[2])
@@ -289,7 +293,7 @@ async def test_the_same_key_asks_once_and_each_step_takes_few_statements(databas
     await decide(act(database, LEAD), first)
     with count_statements(database) as paying:
         await pay(clerk, first, STORE_CREDIT, None)
-    assert [len(asking), len(paying)] == [10, 9], (asking, paying)
+    assert [len(asking), len(paying)] == [11, 9], (asking, paying)
     credit = await stored_values.credit(make_context(database), "ada@example.com", "USD")
     assert credit is not None
     assert credit.balance_minor == 100
