@@ -47,9 +47,6 @@ _COLUMNS = """
 _BY_IDS = text(f"SELECT {_COLUMNS} FROM unlinked_refunds r WHERE r.id = ANY (:ids)").bindparams(
     bindparam("ids", type_=ARRAY(Uuid))
 )
-_BY_ID = text(f"SELECT {_COLUMNS} FROM unlinked_refunds r WHERE r.id = :id").bindparams(
-    bindparam("id", type_=Uuid())
-)
 # Its lines are read as of the statement's start: who waited for the row reads it again.
 _LOCK = text("SELECT version FROM unlinked_refunds WHERE id = :id FOR NO KEY UPDATE").bindparams(
     bindparam("id", type_=Uuid())
@@ -223,8 +220,8 @@ async def lock(connection: AsyncConnection, refund_id: UUID) -> UnlinkedRefund |
 
 async def by_id(connection: AsyncConnection, refund_id: UUID) -> UnlinkedRefund | None:
     """Return a refund, None where there is none."""
-    row = (await connection.execute(_BY_ID, {"id": refund_id})).one_or_none()
-    return None if row is None else _refund(row)
+    found = await by_ids(connection, [refund_id])
+    return found[0] if found else None
 
 
 async def by_ids(connection: AsyncConnection, ids: Sequence[UUID]) -> list[UnlinkedRefund]:

@@ -14,7 +14,7 @@ from persistence import fulfillment as fulfillment_rows
 from persistence import returns as return_rows
 from persistence import shipments as shipment_rows
 from services import audit, orders, payment_facts, return_records, shipments
-from services.access import ActorKind, Permission, require
+from services.access import Permission
 from services.context import ServiceContext, Transaction
 from services.orders import OrderRef
 from services.return_records import LockedReturns
@@ -29,14 +29,12 @@ async def cancel(
 ) -> Claim:
     """Withdraw a claim while nothing was sent or paid for it; its units may be claimed or returned anew.
 
-    A shopper names its order by the token too, staff say why. Again, it changes nothing. Raises NotFound,
+    A shopper names its order too, staff say why. Again, it changes nothing. Raises NotFound,
     InvalidInput, IllegalTransition and VersionConflict.
     """
-    by_shopper = ref is not None and ref.token is not None
-    if not by_shopper:
-        require(context.actor, Permission.RETURNS_WRITE)
-        if reason is None:
-            raise InvalidInput("say why it is withdrawn", "reason")
+    orders.require_buyer_or(context.actor, ref, Permission.RETURNS_WRITE)
+    if reason is None and not (context.actor.is_shopper or (ref and ref.token)):
+        raise InvalidInput("say why it is withdrawn", "reason")
     owner = None if ref is None else (await orders.get(context, ref)).id
     async with context.read() as connection:
         seen = await rows.by_id(connection, claim_id)
@@ -57,7 +55,7 @@ async def cancel(
         elif before.outcome is ClaimOutcome.REFUND:
             await _not_paid(transaction, found, before, order)
         await rows.save(transaction.connection, after, order)
-        if context.actor.kind is not ActorKind.ANONYMOUS:
+        if not context.actor.is_shopper:
             await audit.record(transaction, "ClaimCanceled", "claim", claim_id, before, after)
         transaction.emit(claim_event("ClaimCanceled", order, after, transaction.now))
     return after

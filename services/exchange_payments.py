@@ -48,7 +48,7 @@ class Due:
 async def due(context: ServiceContext, ref: OrderRef, return_id: UUID) -> Due | None:
     """Return what is to be paid for an exchange of an order; None where nothing is reserved.
 
-    For whoever holds the order's token, and staff. Raises NotFound.
+    For whoever holds the order's token, its customer, and staff. Raises NotFound.
     """
     order_id = (await orders.get(context, ref)).id
     async with context.read() as connection:
@@ -95,8 +95,7 @@ async def pay(
     Before all is looked at that is what is expected of it; should it bring less, the rest is due. Raises
     NotFound, InvalidInput, IllegalTransition (nothing is to be paid now) and PaymentDeclined.
     """
-    if ref.token is None:
-        require(context.actor, Permission.PAYMENTS_WRITE)
+    orders.require_buyer_or(context.actor, ref, Permission.PAYMENTS_WRITE)
     order_id = (await orders.get(context, ref)).id
     decide.check_provider(provider)
     async with context.read() as connection:

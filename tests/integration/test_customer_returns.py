@@ -6,17 +6,19 @@ from uuid import UUID, uuid4
 import pytest
 
 from api.scalars import encode_id
-from domain.claims import ClaimKind, ClaimOutcome
+from domain.claims import ClaimKind, ClaimOutcome, ClaimStatus
 from domain.kernel.errors import AccessDenied, NotFound
 from domain.orders import Order
 from domain.return_requests import AskedLine
 from domain.returns import Disposition, Grade, ReturnReason, ReturnStatus, ReturnWish
 from persistence.database import Database
-from services import claims, return_tracking, returns
+from services import claim_cancellations, claims, exchange_payments, return_tracking, returns
 from services.access import ANONYMOUS, Actor
 from services.claims import Wanted
 from services.orders import OrderRef
 from tests.checkouts import make_stocked_shop, till
+from tests.claimed import claim
+from tests.exchanged import another_article, exchange_for, exchange_shop
 from tests.factories import data_of
 from tests.sent_back import arrived_order, ask_for, bring_back, desk, let_return, lines_of, look_at, shopper
 from tests.shipping import parts_of
@@ -170,3 +172,24 @@ async def test_nobody_returns_claims_or_gives_up_what_is_anothers(database: Data
     for nobody in (ANONYMOUS, eve):
         with pytest.raises(AccessDenied):
             await returns.cancel(till(database, nobody), None, found.id, None, None)
+
+
+async def test_customers_pay_for_their_exchanges_and_withdraw_their_claims_and_nobody_elses(
+    database: Database,
+) -> None:
+    shop, order = await exchange_shop(database)
+    asked = await exchange_for(database, order, await another_article(database, shop, "13"))
+    claimed = await claim(database, order, 1, ClaimKind.DAMAGED)
+    ref, key = OrderRef(id=order.id), str(uuid4())
+    eve = till(database, await customer_of(database, "eve@example.com"))
+    ada = till(database, await customer_of(database, order.email or ""))
+
+    with pytest.raises(NotFound):
+        await exchange_payments.pay(eve, ref, asked.id, "sandbox", "ok", key)
+    with pytest.raises(NotFound):
+        await claim_cancellations.cancel(eve, ref, claimed.id, None, None)
+    paid = await exchange_payments.pay(ada, ref, asked.id, "sandbox", "ok", key)
+    gone = await claim_cancellations.cancel(ada, ref, claimed.id, None, None)
+
+    assert paid.payment.amount_minor == 300
+    assert gone.status is ClaimStatus.CANCELED
