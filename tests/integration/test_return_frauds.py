@@ -13,14 +13,17 @@ from domain.kernel.errors import AccessDenied, IllegalTransition, InvalidInput, 
 from domain.order_edits import NewQuantity
 from domain.ports import PaymentRecord
 from domain.return_arrivals import Surplus
+from domain.return_policies import ReturnPolicy
 from domain.return_requests import AskedLine
 from domain.returns import Return, ReturnReason, ReturnStatus, ReturnWish
+from persistence import return_policies
 from persistence import returns as return_rows
 from persistence.database import Database
 from providers.payments.sandbox import SandboxPayments
 from services import (
     claims,
     order_edits,
+    order_payments,
     payment_changes,
     return_arrivals,
     return_settlement,
@@ -223,6 +226,10 @@ async def test_anothers_return_answers_like_none(database: Database) -> None:
             await returns.cancel(context, ref, one, None, None)
         told.append((str(refused.value), refused.value.path))
     assert told[0] == told[1]
+    # Whoever has read the order sees that something of it has changed.
+    before = await order_of(database, theirs.id)
+    await returns.cancel(*shopper(database, theirs), asked.id, None, None)
+    assert (await order_of(database, theirs.id)).version == before.version + 1
 
 
 async def test_more_than_was_announced_is_for_staff(database: Database) -> None:
@@ -387,3 +394,40 @@ async def test_what_a_carrier_scans_as_it_expires_is_waited_for(database: Databa
     found = await returns.find(desk(database), asked.id)
     assert found is not None
     assert found.status is ReturnStatus.IN_TRANSIT
+
+
+async def test_what_staff_write_down_for_somebody_is_for_staff_whatever_address_they_give(
+    database: Database,
+) -> None:
+    await let_return(database)
+    order = await arrived_order(database, 2)
+    (line,) = await lines_of(database, order.id)
+    office = till(database, make_app(Permission.ORDERS_READ, Permission.RETURNS_WRITE))
+    asked = [AskedLine(line.id, 1, ReturnReason.SIZE)]
+    for email, found in ((order.email, "UNVERIFIED"), ("eve@example.com", "NOT_THE_BUYER")):
+        ref = OrderRef(id=order.id)
+        made = await returns.request(office, ref, asked, ReturnWish.REFUND, email, str(uuid4()))
+        assert (made.status, checks(made)) == (ReturnStatus.REQUESTED, {found})
+
+
+async def test_of_what_comes_together_the_strictest_rule_holds(database: Database) -> None:
+    await let_return(database)
+    shop = await make_stocked_shop(database, 10)
+    order = (await order_now(database, shop, 1)).order
+    assert order is not None
+    dear = await make_variant(database, shop.channel)
+    await give_stock(database, dear, shop.locations[0], 5)
+    more, office = Wanted(order.id, added=[Added(VariantRef(id=dear.id), 1)]), staff(database)
+    await order_edits.commit(office, more, "more", order.version, str(uuid4()))
+    await order_payments.create(office, order.id, "sandbox", "ok", None, str(uuid4()))
+    sender = till(database, make_app(Permission.FULFILLMENT_WRITE))
+    for part in (await parts_of(database, order.id)).fulfillment_orders:
+        await fulfill(sender, part)
+    await deliver(database, order.id)
+    async with database.transaction() as connection:
+        strict = ReturnPolicy(sku=dear.sku, auto_refund_most_minor=0)
+        await return_policies.set_policy(connection, uuid4(), strict)
+    context, ref = shopper(database, order)
+    both = [AskedLine(line.id, 1, ReturnReason.SIZE) for line in await lines_of(database, order.id)]
+    made = await returns.request(context, ref, both, ReturnWish.REFUND, None, str(uuid4()))
+    assert checks(made) == {"ABOVE_AUTO_REFUND"}
