@@ -182,11 +182,11 @@ _STATEMENTS = (
     """,
     """
     INSERT INTO unlinked_refunds (id, number, channel_id, currency, status, email, reason,
-           document_reference, keeps_items, created_by, total_minor, paid_minor, method, created_at,
-           paid_at)
+           document_reference, document_key, keeps_items, created_by, total_minor, paid_minor, method,
+           created_at, paid_at)
     SELECT uuidv7(at - now()), 'U' || n, channel_id, currency,
            CASE WHEN n + 1000 > $1 THEN 'PENDING_APPROVAL' ELSE 'PAID' END, 'a@example.com', 'too old',
-           'receipt', true, 'staff', 2000, CASE WHEN n + 1000 > $1 THEN 0 ELSE 2000 END, NULL, at,
+           'receipt ' || n, 'receipt ' || n, true, 'staff', 2000, CASE WHEN n + 1000 > $1 THEN 0 ELSE 2000 END, NULL, at,
            CASE WHEN n + 1000 <= $1 THEN at END
       FROM sold WHERE n % 10 = 1 ORDER BY n
     """,
