@@ -186,8 +186,8 @@ _STATEMENTS = (
            created_at, paid_at)
     SELECT uuidv7(at - now()), 'U' || n, channel_id, currency,
            CASE WHEN n + 1000 > $1 THEN 'PENDING_APPROVAL' ELSE 'PAID' END, 'a@example.com', 'too old',
-           'receipt ' || n, 'receipt ' || n, true, 'staff', 2000, CASE WHEN n + 1000 > $1 THEN 0 ELSE 2000 END, NULL, at,
-           CASE WHEN n + 1000 <= $1 THEN at END
+           'receipt ' || n, 'receipt ' || n, true, 'staff', 2000,
+           CASE WHEN n + 1000 > $1 THEN 0 ELSE 2000 END, NULL, at, CASE WHEN n + 1000 <= $1 THEN at END
       FROM sold WHERE n % 10 = 1 ORDER BY n
     """,
     """
