@@ -1,15 +1,12 @@
 """What somebody who means ill tries with returns: twice the money, or the money and the goods."""
 
-import asyncio
-from datetime import timedelta
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
 
 from domain.catalog import VariantRef
-from domain.claims import Claim, ClaimKind, ClaimOutcome, ClaimStatus
-from domain.kernel.errors import AccessDenied, IllegalTransition, InvalidInput, NotFound, NotReturnable
+from domain.claims import ClaimKind, ClaimOutcome, ClaimStatus
+from domain.kernel.errors import IllegalTransition, InvalidInput, NotFound
 from domain.order_edits import NewQuantity
 from domain.ports import PaymentRecord
 from domain.return_arrivals import Surplus
@@ -17,7 +14,6 @@ from domain.return_policies import ReturnPolicy
 from domain.return_requests import AskedLine
 from domain.returns import Return, ReturnReason, ReturnStatus, ReturnWish
 from persistence import return_policies
-from persistence import returns as return_rows
 from persistence.database import Database
 from providers.payments.sandbox import SandboxPayments
 from services import (
@@ -26,7 +22,6 @@ from services import (
     order_payments,
     payment_changes,
     return_arrivals,
-    return_settlement,
     returns,
 )
 from services.access import Permission
@@ -36,8 +31,7 @@ from services.orders import OrderRef
 from tests.cart_flows import run_sql
 from tests.checkouts import later, make_ready_cart, make_stocked_shop, order_now, till
 from tests.factories import give_stock, make_app, make_variant
-from tests.lock_waits import until_waiting
-from tests.payments import Unreachable, dollars, staff
+from tests.payments import dollars, staff
 from tests.sent_back import (
     arrived_order,
     ask_for,
@@ -267,52 +261,6 @@ async def test_returns_given_up_again_and_again_are_too_many(database: Database)
         await ask_for(database, order)
 
 
-async def test_what_cannot_be_finished_is_put_off_for_a_minute_and_so_keeps_no_other_waiting(
-    database: Database,
-) -> None:
-    order = await arrived_order(database, 1)
-    # What it names is not there.
-    (broken,) = await run_sql(
-        database,
-        """
-        WITH made AS (
-            INSERT INTO returns (id, number, order_id, channel_id, status, wish, created_by, created_at)
-            SELECT gen_random_uuid(), 'X', :order, :channel, 'REQUESTED', 'REFUND', 'test',
-                   now() - interval '1 hour' RETURNING id)
-        INSERT INTO return_lines (id, return_id, order_line_id, sku, quantity, reason)
-        SELECT gen_random_uuid(), id, gen_random_uuid(), 'X', 1, 'SIZE' FROM made RETURNING return_id
-        """,
-        order=order.id,
-        channel=order.channel_id,
-    )
-    worker = desk(database)
-    assert await returns.judge_due(worker) == 0
-    async with database.read() as connection:
-        for after, due in ((timedelta(seconds=50), []), (timedelta(seconds=70), [broken.return_id])):
-            now = worker.now() + after
-            assert await return_rows.unjudged(connection, now, now, 1) == due
-
-
-async def test_of_claims_and_returns_at_once_for_one_unit_one_goes_through(database: Database) -> None:
-    await let_return(database)
-    order = await arrived_order(database, 1)
-    context, ref = shopper(database, order)
-    (shipment,) = (await parts_of(database, order.id)).shipments
-    line = (await lines_of(database, order.id))[0]
-    wanted = claims.Wanted(shipment.id, ClaimKind.DAMAGED, ClaimOutcome.REFUND, [(line.id, 1)])
-    asked = [claims.create(context, ref, wanted, str(uuid4())) for _ in range(5)]
-    answers = await asyncio.gather(
-        *(one for pair in zip(asked, [ask_for(database, order) for _ in asked], strict=True) for one in pair),
-        return_exceptions=True,
-    )
-    refused = [one for one in answers if isinstance(one, BaseException)]
-    assert {type(one) for one in refused} == {NotReturnable}
-    # Of a unit in a claim that is not decided a return may be asked for, of staff; never is it given.
-    given = [one for one in answers if isinstance(one, Return | Claim) and one.status != "REQUESTED"]
-    assert len(given) <= 1
-    assert (await run_sql(database, _TAKEN, id=line.id))[0].units == 1
-
-
 async def test_a_key_is_of_its_order_and_a_token_of_its_own(database: Database) -> None:
     await let_return(database)
     shop = await make_stocked_shop(database, 10)
@@ -327,73 +275,6 @@ async def test_a_key_is_of_its_order_and_a_token_of_its_own(database: Database) 
     with pytest.raises(NotFound) as refused:
         await returns.request(context, ref, asked, ReturnWish.REFUND, None, "other")
     assert refused.value.path == ("lines", "0", "lineId")
-
-
-async def test_who_looks_at_goods_gives_no_money_back_by_that(database: Database) -> None:
-    await let_return(database, auto_refund_most_minor=0)
-    shop = await make_stocked_shop(database, 10)
-    asked = await ask_for(database, await arrived_order(database, 1, shop=shop))
-    clerk = till(database, make_app(Permission.RETURNS_READ, Permission.RETURNS_WRITE))
-    # Judged once: not again by a sweep that was late.
-    assert await returns.judge(clerk, asked.id) == asked
-    asked = await returns.decide_on(clerk, asked.id, approve=True, note=None, expected_version=None)
-    seen = await look_at(database, await bring_back(database, asked, shop.locations[0].code))
-    # Asked once, staff are not asked again.
-    assert await return_settlement.settle(desk(database), seen.id) == seen
-    with pytest.raises(AccessDenied):
-        await return_settlement.refund(clerk, seen.id, None, None, str(uuid4()))
-    for wrong in (
-        returns.request(till(database), OrderRef(id=asked.order_id), [], ReturnWish.REFUND, None, "key"),
-        returns.cancel(till(database), OrderRef(id=asked.order_id), asked.id, None, None),
-        returns.cancel(till(database), None, asked.id, None, None),
-    ):
-        with pytest.raises(AccessDenied):
-            await wrong
-
-
-class StaffAreQuicker(SandboxPayments):
-    """The real sandbox; while it answers, staff give the money back, and no answer to that comes."""
-
-    def __init__(self, database: Database, return_id: UUID) -> None:
-        super().__init__(database.engine)
-        self._database, self._ids = database, [return_id]
-
-    async def record_of(self, reference: str) -> PaymentRecord | None:
-        record = await super().record_of(reference)
-        while self._ids:
-            clerk = desk(self._database, payment_providers={"sandbox": Unreachable(self._database.engine)})
-            await return_settlement.refund(clerk, self._ids.pop(), None, None, "quicker")
-        return record
-
-
-async def test_what_staff_gave_back_while_providers_were_asked_is_not_judged_after(
-    database: Database,
-) -> None:
-    await let_return(database)
-    shop = await make_stocked_shop(database, 10)
-    asked = await ask_for(database, await arrived_order(database, 2, shop=shop))
-    here = await bring_back(database, asked, shop.locations[0].code)
-    provider = StaffAreQuicker(database, here.id)
-    seen = await look_at(database, here, payment_providers={"sandbox": provider})
-    assert (seen.status, len(seen.transaction_ids), seen.refund_verdict) == (ReturnStatus.INSPECTED, 1, None)
-
-
-async def test_what_a_carrier_scans_as_it_expires_is_waited_for(database: Database) -> None:
-    await let_return(database)
-    order = await arrived_order(database, 1)
-    asked = await ask_for(database, order)
-    worker = later(database, 24 * 30, make_app(Permission.RETURNS_WRITE))
-    async with database.transaction() as connection:
-        scanned = "UPDATE returns SET status = 'IN_TRANSIT' WHERE id = :id"
-        locked = "SELECT FROM orders WHERE id = :id FOR NO KEY UPDATE"
-        await connection.execute(text(locked), {"id": order.id})
-        await connection.execute(text(scanned), {"id": asked.id})
-        expiring = asyncio.create_task(returns.expire_due(worker))
-        await until_waiting(database)
-    assert await expiring == 1
-    found = await returns.find(desk(database), asked.id)
-    assert found is not None
-    assert found.status is ReturnStatus.IN_TRANSIT
 
 
 async def test_what_staff_write_down_for_somebody_is_for_staff_whatever_address_they_give(

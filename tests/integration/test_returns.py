@@ -71,6 +71,7 @@ async def test_the_last_unit_takes_the_delivery_with_it(database: Database) -> N
         here = await bring_back(database, await ask_for(database, order), shop.locations[0].code)
         given.append((await look_at(database, here)).refund_minor)
     assert given == [1000, 1500]
+    assert (await lines_of(database, order.id))[0].quantity_returned == 2
     assert sum(given) == order.total_minor
     assert (await order_of(database, order.id)).payment_status is OrderPaymentStatus.REFUNDED
 

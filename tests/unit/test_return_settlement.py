@@ -8,6 +8,7 @@ import pytest
 from domain.kernel.errors import AmountTooLarge, IllegalTransition
 from domain.payment_facts import RECORDED_BEFORE
 from domain.payments import MANUAL, TransactionStatus
+from domain.return_credit import credit_of
 from domain.return_evidence import Case
 from domain.return_policies import LabelPayer, ReturnPolicy, ShippingRefund
 from domain.return_settlement import refund, rejected, retried
@@ -98,3 +99,11 @@ def test_a_fault_of_what_did_not_come_saves_nobody_the_way_back() -> None:
     for asked, fee in ((found, 150), (both, 150), (replace(found, keeps_items=True), 0)):
         worth = worth_of(case.order, [one.line], asked, {}, {}, 0, {one.line.id: policy})
         assert (worth.label_fee_minor, worth.refund_minor) == (fee, WORTH - fee)
+
+
+def test_no_more_becomes_credit_than_is_left_of_what_was_paid() -> None:
+    case = paid(honest(), refunded_minor=WORTH)
+    (after,) = credit_of(case.payments, "USD", PAID - WORTH)
+    assert (after.credited_minor, after.refundable_minor) == (PAID - WORTH, 0)
+    with pytest.raises(AmountTooLarge):
+        credit_of(case.payments, "USD", PAID - WORTH + 1)

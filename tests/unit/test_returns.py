@@ -5,9 +5,13 @@ from dataclasses import replace
 import pytest
 
 from domain.kernel.errors import IllegalTransition, InvalidInput
+from domain.orders import Order, OrderStatus
+from domain.return_policies import ReturnPolicy
 from domain.return_receipts import Look, inspect, receive
-from domain.returns import Disposition, Grade, Return, ReturnStatus, is_link
-from tests.return_cases import LINE, NOW, honest, line_of
+from domain.return_requests import AskedLine, Obstacle, arrivals_of, request
+from domain.returns import Disposition, Grade, Return, ReturnReason, ReturnStatus, ReturnWish, is_link
+from domain.shipments import ShipmentStatus
+from tests.return_cases import LINE, NOW, UNITS, honest, line_of
 
 
 @pytest.mark.parametrize(
@@ -60,3 +64,35 @@ def test_units_are_missing_or_here_and_looked_at_once() -> None:
         receive(kept, {line.id: 1}, LINE, NOW)
     with pytest.raises(IllegalTransition):
         inspect(kept, [], NOW)
+
+
+def test_a_request_names_what_its_order_rules_out() -> None:
+    case = honest()
+    asked = [AskedLine(LINE, 1, ReturnReason.SIZE)]
+
+    def made(order: Order, wish: ReturnWish) -> Return:
+        return request(order, case.eligible, asked, wish, None, "anonymous", NOW)
+
+    nobody = replace(case.order, email=None)
+    assert made(nobody, ReturnWish.REFUND).status is ReturnStatus.REQUESTED
+    for wish in (ReturnWish.EXCHANGE, ReturnWish.STORE_CREDIT):
+        with pytest.raises(InvalidInput) as wrong:
+            made(nobody, wish)
+        assert wrong.value.path == ("wish",)
+    for status in set(OrderStatus) - {OrderStatus.OPEN, OrderStatus.COMPLETED, OrderStatus.CANCELED}:
+        with pytest.raises(IllegalTransition) as refused:
+            made(replace(case.order, status=status), ReturnWish.REFUND)
+        assert refused.value.path == ("ref",)
+
+
+def test_only_what_a_carrier_has_delivered_has_arrived() -> None:
+    (one,), (parcel,) = honest().eligible, honest().shipments
+    assert arrivals_of(one.line, [parcel]).delivered_units == UNITS
+    for status in set(ShipmentStatus) - {ShipmentStatus.DELIVERED}:
+        assert arrivals_of(one.line, [replace(parcel, status=status)]).delivered_units == 0
+
+
+def test_of_a_final_sale_nothing_may_simply_be_returned() -> None:
+    (one,) = honest(ReturnPolicy(final_sale=True)).eligible
+    assert (one.returnable, one.obstacles, one.most) == (0, (Obstacle.FINAL_SALE,), UNITS)
+    assert honest().eligible[0].returnable == UNITS
