@@ -108,10 +108,15 @@ _BEFORE = (
 )
 _UNJUDGED = text(
     """
-    SELECT id FROM claims WHERE status = 'REQUESTED' AND verdict IS NULL AND created_at <= :before
+    SELECT id FROM claims
+     WHERE status = 'REQUESTED' AND verdict IS NULL AND created_at <= :before
+       AND (put_off_until IS NULL OR put_off_until <= :now)
      ORDER BY created_at, id LIMIT :most
     """
-).bindparams(bindparam("before", type_=DateTime(timezone=True)))
+).bindparams(*(bindparam(name, type_=DateTime(timezone=True)) for name in ("before", "now")))
+_PUT_OFF = text("UPDATE claims SET put_off_until = :until WHERE id = :id").bindparams(
+    bindparam("id", type_=Uuid()), bindparam("until", type_=DateTime(timezone=True))
+)
 # Of the places that serve the channel, the parcel's own first: one that has all units by itself. They are
 # locked, and so are there when they are committed.
 _PLACE = text(
@@ -236,9 +241,14 @@ async def facts(connection: AsyncConnection, order: Order, claim: Claim) -> Clai
     return ClaimFacts(row.claims, row.refused, tuple(policy_of(one) for one in row.policies or ()))
 
 
-async def unjudged(connection: AsyncConnection, until: datetime, most: int) -> list[UUID]:
+async def unjudged(connection: AsyncConnection, before: datetime, now: datetime, most: int) -> list[UUID]:
     """Return claims that were made before a moment and not judged, the oldest first."""
-    return list(await connection.scalars(_UNJUDGED, {"before": until, "most": most}))
+    return list(await connection.scalars(_UNJUDGED, {"before": before, "now": now, "most": most}))
+
+
+async def put_off(connection: AsyncConnection, claim_id: UUID, until: datetime) -> None:
+    """Let no job try again before a moment what went wrong with a claim."""
+    await connection.execute(_PUT_OFF, {"id": claim_id, "until": until})
 
 
 async def place_with(

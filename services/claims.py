@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -30,10 +29,9 @@ from persistence import shipments as shipment_rows
 from persistence.claims import ClaimFacts
 from persistence.idempotency import Claim as KeyClaim
 from persistence.idempotency import claim_for
-from services import audit, fulfillment, orders, return_records, return_settlement
+from services import audit, fulfillment, orders, return_records, return_settlement, return_sweeps
 from services.access import ActorKind, Permission, require
 from services.context import ServiceContext, Transaction
-from services.one_by_one import each
 from services.orders import OrderRef
 from services.return_records import LockedReturns
 
@@ -117,8 +115,9 @@ async def judge_due(context: ServiceContext) -> int:
     """Judge what was claimed and not judged, because its process ended; returns how many."""
     require(context.actor, Permission.RETURNS_WRITE)
     async with context.read() as connection:
-        found = await rows.unjudged(connection, context.now() - _JUDGED_BY_SWEEP_AFTER, MOST_AT_ONCE)
-    return await each("judge_claims", found, partial(judge, context))
+        now = context.now()
+        found = await rows.unjudged(connection, now - _JUDGED_BY_SWEEP_AFTER, now, MOST_AT_ONCE)
+    return await return_sweeps.each(context, "judge_claims", found, judge, rows.put_off)
 
 
 async def approve(

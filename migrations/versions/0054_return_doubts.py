@@ -20,6 +20,7 @@ _CHECKS = (
     " SAID_NOT_DELIVERED CARRIER_CONTRADICTS NOTHING_BEFORE RETURNED_BEFORE REFUSED_BEFORE"
     " EXCHANGED_BEFORE KEPT_IN_PIECES AS_EXPECTED NOT_AS_EXPECTED"
 )
+_PUT_OFF = ("returns", "claims")
 _NEW = "REFUNDED_BY_HAND ARRIVED_LATE"
 
 
@@ -27,7 +28,8 @@ def upgrade() -> None:
     """Let rules be of the new checks."""
     _let(f"{_CHECKS} {_NEW}")
     op.drop_constraint(op.f("fk_return_lines_order_line_id"), "return_lines")
-    op.add_column("returns", sa.Column("put_off_until", sa.DateTime(timezone=True), nullable=True))
+    for table in _PUT_OFF:
+        op.add_column(table, sa.Column("put_off_until", sa.DateTime(timezone=True), nullable=True))
 
 
 def downgrade() -> None:
@@ -35,7 +37,8 @@ def downgrade() -> None:
     op.execute(
         "DELETE FROM return_lines l WHERE NOT EXISTS (SELECT FROM order_lines o WHERE o.id = l.order_line_id)"
     )
-    op.drop_column("returns", "put_off_until")
+    for table in _PUT_OFF:
+        op.drop_column(table, "put_off_until")
     op.create_foreign_key(
         op.f("fk_return_lines_order_line_id"), "return_lines", "order_lines", ["order_line_id"], ["id"]
     )

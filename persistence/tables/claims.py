@@ -43,6 +43,8 @@ claims = Table(
     Column("version", Integer, nullable=False, server_default="1"),
     # When a person had seen to a parcel that was claimed as lost and arrived after all.
     moment("arrival_dismissed_at", optional=True),
+    # Until when no job tries again what went wrong with it.
+    moment("put_off_until", optional=True),
     one_of("kind", ClaimKind),
     one_of("status", ClaimStatus),
     one_of("wish", ClaimOutcome),

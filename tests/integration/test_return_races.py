@@ -11,6 +11,7 @@ from domain.claims import Claim, ClaimKind, ClaimOutcome
 from domain.kernel.errors import AccessDenied, NotReturnable
 from domain.ports import PaymentRecord
 from domain.returns import Return, ReturnStatus, ReturnWish
+from persistence import claims as claim_rows
 from persistence import returns as return_rows
 from persistence.database import Database
 from providers.payments.sandbox import SandboxPayments
@@ -71,6 +72,31 @@ async def test_what_cannot_be_finished_is_put_off_for_a_minute_and_so_keeps_no_o
         for after, due in ((timedelta(seconds=50), []), (timedelta(seconds=70), [broken.return_id])):
             now = worker.now() + after
             assert await return_rows.unjudged(connection, now, now, 1) == due
+
+
+async def test_nor_does_a_claim_that_cannot_be_judged(database: Database) -> None:
+    order, other = await arrived_order(database, 1), await arrived_order(database, 1)
+    # What it names is of another order.
+    (broken,) = await run_sql(
+        database,
+        """
+        WITH made AS (
+            INSERT INTO claims (id, number, order_id, shipment_id, kind, status, wish, created_by, created_at)
+            SELECT gen_random_uuid(), 'X', :order, :shipment, 'DAMAGED', 'REQUESTED', 'REFUND', 'test',
+                   now() - interval '1 hour' RETURNING id)
+        INSERT INTO claim_lines (id, claim_id, order_line_id, sku, quantity)
+        SELECT gen_random_uuid(), id, :line, 'X', 1 FROM made RETURNING claim_id
+        """,
+        order=order.id,
+        shipment=(await parts_of(database, order.id)).shipments[0].id,
+        line=(await lines_of(database, other.id))[0].id,
+    )
+    worker = desk(database)
+    assert await claims.judge_due(worker) == 0
+    async with database.read() as connection:
+        for after, due in ((timedelta(seconds=50), []), (timedelta(seconds=70), [broken.claim_id])):
+            now = worker.now() + after
+            assert await claim_rows.unjudged(connection, now, now, 1) == due
 
 
 async def test_of_claims_and_returns_at_once_for_one_unit_one_goes_through(database: Database) -> None:
