@@ -46,14 +46,6 @@ from tests.sent_back import (
 from tests.shipping import fulfill, order_of, part_at, parts_of
 from tests.stored import apply_credit
 
-# Units of a line that are in a return or in a claim that may be granted.
-_TAKEN = """
-    SELECT (SELECT coalesce(sum(b.quantity), 0) FROM return_lines b JOIN returns r ON r.id = b.return_id
-             WHERE b.order_line_id = :id AND r.status NOT IN ('DECLINED', 'CANCELED'))
-         + (SELECT coalesce(sum(c.quantity), 0) FROM claim_lines c JOIN claims k ON k.id = c.claim_id
-             WHERE c.order_line_id = :id AND k.status = 'REQUESTED') AS units
-"""
-
 
 def checks(found: Return) -> set[str]:
     """Return what made staff look at a return, or its money."""
