@@ -1,6 +1,7 @@
 """Returns for a repair: the customer's own units come, are never on sale, and go back; or money instead."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -19,6 +20,7 @@ from domain.notifications import NotificationKind
 from domain.orders import Order, OrderPaymentStatus, OrderStatus
 from domain.return_lists import ReturnFilter, ReturnWait
 from domain.return_receipts import Look
+from domain.return_reports import ReturnGrouping
 from domain.returns import (
     Disposition,
     Grade,
@@ -36,6 +38,7 @@ from services import (
     return_lists,
     return_receipts,
     return_repairs,
+    return_reports,
     return_settlement,
     returns,
     stock_ledger,
@@ -64,6 +67,7 @@ from tests.statements import count_statements
 
 K, REPAIR = NotificationKind, ReturnWish.REPAIR
 BROKEN = ReturnReason.DEFECTIVE
+SINCE = datetime.now(UTC) - timedelta(days=1)
 
 
 async def at_the_bench(
@@ -141,6 +145,16 @@ async def test_a_repaired_unit_goes_back_to_its_customer_for_nothing(database: D
     )
     assert (moved.from_state, moved.to_state, moved.quantity) == ("quality_control", "committed", 1)
     assert (moved.source_kind, moved.source_id) == ("return", seen.id)
+    (event,) = await run_sql(
+        database, "SELECT version, payload FROM event_outbox WHERE kind = 'ReturnRepaired'"
+    )
+    assert (event.version, event.payload["returnId"]) == (opened.version, str(seen.id))
+    assert event.payload["fulfillmentOrderId"] == str(done.fulfillment_order_id)
+    (row,) = await return_reports.report(
+        clerk, ReturnGrouping.REASON, SINCE, SINCE + timedelta(days=2), None, None, size=5, after=None
+    )
+    assert (row.units_returned, row.units_received, row.units_repaired) == (1, 1, 1)
+    assert (row.units_restocked, row.resale_share, row.refunded) == (0, None, {})
     await check_books(database)
 
     part = await part_of(database, done)

@@ -79,9 +79,9 @@ _UNITS = """
                  WHERE s.order_line_id = l.id), 0) AS left_here,
            coalesce((SELECT sum(c.quantity) FROM claim_lines c JOIN claims k ON k.id = c.claim_id
                  WHERE c.order_line_id = l.id AND k.outcome = 'RESHIP'), 0)
-             + coalesce((SELECT sum(p.quantity) FROM shipment_lines p JOIN shipments s ON s.id = p.shipment_id
-                 JOIN returns r ON r.fulfillment_order_id = s.fulfillment_order_id
-                 WHERE p.order_line_id = l.id), 0) AS again,
+             + coalesce((SELECT sum(i.quantity) FROM return_inspections i JOIN return_lines b
+                 ON b.id = i.return_line_id WHERE b.order_line_id = l.id AND b.outcome = 'REPAIRED'
+                AND i.disposition <> 'MISSING' AND i.grade <> 'NOT_OURS'), 0) AS again,
            coalesce((SELECT sum(i.quantity) FROM return_inspections i JOIN return_lines b
                  ON b.id = i.return_line_id WHERE b.order_line_id = l.id
                 AND b.outcome IS DISTINCT FROM 'REPAIRED'
