@@ -101,12 +101,14 @@ def repaired(
 
 def given_up(
     order: Order, before: Return, wish: ReturnWish, note: str, expected_version: int | None
-) -> Return:
-    """Return a return that goes on for money instead of a repair, one version on.
+) -> Return | None:
+    """Return a return that goes on for money instead of a repair, one version on; None where it does so.
 
     Raises VersionConflict, IllegalTransition for one that is for no repair or has ended, and InvalidInput
     naming the wish.
     """
+    if before.wish is wish and wish in GIVEN_UP_FOR:
+        return None
     check_version(before.version, expected_version)
     if before.wish is not ReturnWish.REPAIR or before.status not in TRANSITIONS:
         raise _refused(before, "only of what waits to be repaired is a repair given up")

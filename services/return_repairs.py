@@ -12,7 +12,7 @@ from persistence import fulfillment as fulfillment_rows
 from persistence import returns as rows
 from persistence import shipments as shipment_rows
 from persistence.idempotency import claim_for
-from services import audit, received, return_records, return_settlement
+from services import audit, received, return_records, return_settlement, returns
 from services.access import Permission, require
 from services.context import ServiceContext
 
@@ -58,7 +58,8 @@ async def give_up(
 ) -> Return:
     """Let a return go on for money instead of a repair: one that was looked at is judged at once.
 
-    Raises NotFound, InvalidInput, IllegalTransition and VersionConflict.
+    Of one that is for that already nothing is changed. Raises NotFound, InvalidInput, IllegalTransition and
+    VersionConflict.
     """
     require(context.actor, Permission.RETURNS_WRITE)
     note = require_text(note, MAX_NOTE_LENGTH, "note")
@@ -66,10 +67,11 @@ async def give_up(
         found = await return_records.locked(transaction, return_id=return_id)
         before = found.named(return_id)
         after = decide.given_up(found.placed.order, before, wish, note, expected_version)
-        await audit.record(transaction, "ReturnRepairGivenUp", "return", return_id, before, after)
-        order = replace(found.placed.order, version=found.placed.order.version + 1)
-        await rows.save(transaction.connection, before, after, order)
-        transaction.emit(return_event("ReturnRepairGivenUp", order, after, transaction.now))
+        if after is None:
+            after = before
+        else:
+            await audit.record(transaction, "ReturnRepairGivenUp", "return", return_id, before, after)
+            await returns.save(transaction, found, before, after, "ReturnRepairGivenUp")
     if after.status is ReturnStatus.INSPECTED:
         return await return_settlement.settle(context, return_id)
     return after

@@ -7,7 +7,6 @@ from uuid import uuid4
 
 import pytest
 
-from domain.fulfillment import FulfillmentOrder
 from domain.kernel.errors import (
     AccessDenied,
     IdempotencyKeyReused,
@@ -17,7 +16,7 @@ from domain.kernel.errors import (
     VersionConflict,
 )
 from domain.notifications import NotificationKind
-from domain.orders import Order, OrderPaymentStatus, OrderStatus
+from domain.orders import OrderPaymentStatus, OrderStatus
 from domain.return_lists import ReturnFilter, ReturnWait
 from domain.return_receipts import Look
 from domain.return_reports import ReturnGrouping
@@ -25,15 +24,12 @@ from domain.returns import (
     Disposition,
     Grade,
     LineOutcome,
-    Return,
-    ReturnReason,
     ReturnStatus,
     ReturnWish,
 )
 from persistence.database import Database
 from providers.messages.rendering import Renderer
 from services import (
-    ledger_reports,
     notifications,
     return_lists,
     return_receipts,
@@ -41,16 +37,14 @@ from services import (
     return_reports,
     return_settlement,
     returns,
-    stock_ledger,
 )
 from services.access import SYSTEM, Permission
-from services.context import ServiceContext
 from tests import books
 from tests.cart_flows import run_sql
-from tests.checkouts import Shop, make_stocked_shop, till
+from tests.checkouts import make_stocked_shop, till
 from tests.factories import make_app
 from tests.integration.test_return_notifications import told
-from tests.payments import staff
+from tests.repaired import BROKEN, at_the_bench, check_books, part_of, repaired
 from tests.sent_back import (
     arrived_order,
     ask_for,
@@ -62,47 +56,11 @@ from tests.sent_back import (
     look_at,
     shopper,
 )
-from tests.shipping import check_units, fulfill, order_of, parts_of
+from tests.shipping import fulfill, order_of, parts_of
 from tests.statements import count_statements
 
 K, REPAIR = NotificationKind, ReturnWish.REPAIR
-BROKEN = ReturnReason.DEFECTIVE
 SINCE = datetime.now(UTC) - timedelta(days=1)
-
-
-async def at_the_bench(
-    database: Database, units: int = 1, of: int = 2, **inspection: Any
-) -> tuple[Shop, Order, Return]:
-    """Return a shop, its order of some units, and a return of them for a repair that was looked at."""
-    await let_return(database, repair=True)
-    shop = await make_stocked_shop(database, 10)
-    order = await arrived_order(database, of, shop=shop)
-    found = await ask_for(database, order, units, wish=REPAIR, reason=BROKEN)
-    assert found.status is ReturnStatus.APPROVED, found.verdict
-    here = await bring_back(database, found, shop.locations[0].code)
-    looked = {"disposition": Disposition.PROCESSING_REQUIRED, "grade": Grade.DAMAGED, **inspection}
-    return shop, order, await look_at(database, here, **looked)
-
-
-async def repaired(
-    database: Database, found: Return, clerk: ServiceContext | None = None, **changes: Any
-) -> Return:
-    """Let staff send what was repaired back."""
-    wanted = {"note": None, "expected_version": None, "key": str(uuid4()), **changes}
-    return await return_repairs.finish(clerk or desk(database), found.id, **wanted)
-
-
-async def part_of(database: Database, found: Return) -> FulfillmentOrder:
-    """Return what sends the units of a repaired return back."""
-    parts = (await parts_of(database, found.order_id)).fulfillment_orders
-    return next(one for one in parts if one.id == found.fulfillment_order_id)
-
-
-async def check_books(database: Database) -> None:
-    """Assert that stock, units and money agree."""
-    await check_units(database)
-    assert (await stock_ledger.check(staff(database))).discrepancies == []
-    assert (await ledger_reports.check(staff(database))).unexplained == []
 
 
 async def stock_of(database: Database) -> tuple[int, int, int]:
@@ -268,8 +226,9 @@ async def test_beyond_repair_it_is_given_up_for_money(database: Database) -> Non
     assert (done.status, done.wish, done.refund_minor) == (ReturnStatus.CLOSED, ReturnWish.REFUND, 1250)
     assert [line.outcome for line in done.lines] == [LineOutcome.REFUNDED]
     assert (await lines_of(database, order.id))[0].quantity_returned == 1
+    assert await return_repairs.give_up(clerk, seen.id, ReturnWish.REFUND, "no", seen.version) == done
     with pytest.raises(IllegalTransition):
-        await return_repairs.give_up(clerk, seen.id, ReturnWish.REFUND, "no", None)
+        await return_repairs.give_up(clerk, seen.id, ReturnWish.STORE_CREDIT, "no", None)
     (entry,) = await run_sql(database, "SELECT actor FROM audit_entries WHERE action = 'ReturnRepairGivenUp'")
     assert entry.actor == clerk.actor.label
     await check_books(database)
