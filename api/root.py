@@ -55,6 +55,7 @@ from api.resolvers.reconciliation import ReconciliationMutation, ReconciliationQ
 from api.resolvers.return_adjustments import ReturnAdjustmentsQuery
 from api.resolvers.return_parcels import ReturnParcelsMutation, ReturnParcelsQuery
 from api.resolvers.return_policies import ReturnPoliciesMutation, ReturnPoliciesQuery
+from api.resolvers.return_repairs import ReturnRepairsMutation
 from api.resolvers.return_reports import ReturnReportsQuery
 from api.resolvers.returns import ReturnsMutation, ReturnsQuery, ReturnsSubscription
 from api.resolvers.routing import RoutingMutation, RoutingQuery
@@ -162,6 +163,7 @@ class Mutation(
     CarrierEventsMutation,
     TransfersMutation,
     ReturnsMutation,
+    ReturnRepairsMutation,
     ReturnPoliciesMutation,
     ReturnParcelsMutation,
     ExchangePaymentsMutation,

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from domain.fulfillment import DeliveryMethod, FulfillmentOrder, FulfillmentOrderLine, FulfillmentOrderStatus
+from domain.fulfillment import DeliveryMethod, FulfillmentOrder
 from domain.inventory import Movement, StockState
 from domain.kernel.changes import check_version
 from domain.kernel.errors import (
@@ -28,6 +28,7 @@ from domain.kernel.ids import new_id
 from domain.kernel.quantities import MAX_QUANTITY, require_text
 from domain.kernel.transitions import check_transition
 from domain.orders import Order, OrderLine, OrderStatus
+from domain.reshipments import sent_again
 from domain.returns import (
     MAX_LINES,
     MAX_NOTE_LENGTH,
@@ -76,9 +77,6 @@ TRANSITIONS: Mapping[ClaimStatus, Set[ClaimStatus]] = {
 
 NOTHING_CLAIMED = frozenset({ClaimStatus.DECLINED, ClaimStatus.CANCELED})
 """Their units may be claimed or returned anew."""
-
-REOPENED: Mapping[OrderStatus, Set[OrderStatus]] = {OrderStatus.COMPLETED: {OrderStatus.OPEN}}
-"""What a reshipment makes of an order: it has something to send again."""
 
 
 class ClaimOutcome(StrEnum):
@@ -269,42 +267,10 @@ def reshipped(claim: Claim, found: LockedFulfillment, location_id: UUID) -> Resh
     Until it leaves they count as not sent. Raises InvalidInput for units of no variant.
     """
     units = {line.order_line_id: line.quantity for line in claim.lines}
-    by_id = {line.id: line for line in found.lines}
-    lines = []
-    for line_id, quantity in units.items():
-        sold = by_id[line_id]
-        if sold.variant_id is None:
-            raise InvalidInput(f"{sold.sku} is not in the catalogue: refund it", "outcome")
-        lines.append(FulfillmentOrderLine(new_id(), line_id, sold.variant_id, sold.sku, quantity))
-    part = FulfillmentOrder(
-        new_id(),
-        found.order.id,
-        location_id,
-        FulfillmentOrderStatus.OPEN,
-        tuple(lines),
-        delivery_method=way_of(found, claim),
-    )
-    order = found.order
-    if order.status is not OrderStatus.OPEN:
-        check_transition(REOPENED, order.status, OrderStatus.OPEN, "the order")
-        order = replace(order, status=OrderStatus.OPEN, closed_at=None)
-    sold_lines = tuple(
-        replace(line, quantity_shipped=line.quantity_shipped - units.get(line.id, 0)) for line in found.lines
-    )
-    after = replace(found, order=order, lines=sold_lines).with_parts(part)
-    movements = tuple(
-        Movement(
-            line.variant_id,
-            location_id,
-            StockState.AVAILABLE,
-            StockState.COMMITTED,
-            line.quantity,
-            RESHIPPED,
-        )
-        for line in lines
-    )
-    made = replace(claim, outcome=ClaimOutcome.RESHIP, fulfillment_order_id=part.id)
-    return Reshipment(made, after, part, movements)
+    way, available = way_of(found, claim), StockState.AVAILABLE
+    sent = sent_again(found, units, location_id, way, available, RESHIPPED, "outcome")
+    made = replace(claim, outcome=ClaimOutcome.RESHIP, fulfillment_order_id=sent.part.id)
+    return Reshipment(made, sent.found, sent.part, sent.movements)
 
 
 def refund_of(claim: Claim, lines: Sequence[OrderLine], now: datetime) -> Return:

@@ -70,6 +70,8 @@ class NotificationKind(StrEnum):
     """Withdrawn."""
     UNLINKED_REFUND_PAID = "UNLINKED_REFUND_PAID"
     """Money was given back without an order."""
+    RETURN_REPAIRED = "RETURN_REPAIRED"
+    """It is repaired; SHIPPED tells when it leaves."""
 
 
 class NotificationState(StrEnum):
@@ -195,6 +197,7 @@ _OF_RETURNS = {
     "ReturnReceived": NotificationKind.RETURN_ARRIVED,
     "ReturnRefundFailed": NotificationKind.RETURN_REFUND_DELAYED,
     "ReturnExchangeUnavailable": NotificationKind.RETURN_EXCHANGE_UNAVAILABLE,
+    "ReturnRepaired": NotificationKind.RETURN_REPAIRED,
     "ReturnCanceled": NotificationKind.RETURN_CANCELED,
     "ReturnExpired": NotificationKind.RETURN_EXPIRED,
 }

@@ -12,7 +12,7 @@ from domain.payments import MANUAL, Payment, PaymentTransaction, TransactionStat
 from domain.return_evidence import Check, Decision
 from domain.return_parcels import ParcelSource, ReturnParcel
 from domain.return_settlement import is_given
-from domain.returns import WAITING, Return, ReturnStatus
+from domain.returns import WAITING, Return, ReturnStatus, ReturnWish
 from domain.shipments import LabelState
 
 
@@ -105,6 +105,8 @@ class ReturnLetter:
     adjustment: Money | None = None
     """What staff took off (below zero), or waived of the fees; `fees` are then what the rules keep."""
     adjustment_reason: str | None = None
+    to_be_repaired: bool = False
+    """Whether what is sent comes back to the customer."""
     exchange_due: Money | None = None
     """What is still to be paid for what comes instead."""
 
@@ -148,6 +150,7 @@ def return_letter(
         bool(missing) and found.status is ReturnStatus.CLOSED,
         0 < here < sum(line.quantity for line in found.lines),
         _label(found, plan),
+        to_be_repaired=found.wish is ReturnWish.REPAIR,
     )
 
 

@@ -28,9 +28,13 @@ class ReturnWait(StrEnum):
     """A provider refused to give money back: for staff to ask again."""
     PROVIDER = "PROVIDER"
     """For a provider to say that it gave the money back."""
+    REPAIR = "REPAIR"
+    """All is looked at: for staff to say that it is repaired, or beyond that."""
 
 
-FOR_STAFF = frozenset({ReturnWait.STAFF_DECISION, ReturnWait.REFUND_DECISION, ReturnWait.REFUND_REFUSED})
+FOR_STAFF = frozenset(
+    {ReturnWait.STAFF_DECISION, ReturnWait.REFUND_DECISION, ReturnWait.REFUND_REFUSED, ReturnWait.REPAIR}
+)
 """Nothing goes on until a person decides."""
 
 

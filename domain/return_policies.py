@@ -76,6 +76,8 @@ class ReturnPolicy:
     version: int = 1
     exchange_in_advance: bool = False
     """Whether a replacement that costs no more than what comes back leaves before that is here."""
+    repair: bool = False
+    """Whether a repair may be asked for."""
 
     @property
     def rank(self) -> tuple[bool, bool, bool]:

@@ -31,6 +31,7 @@ class PolicyChanges:
     credit_bonus_percent: Decimal | Keep = KEEP
     arrive_within_days: int | Keep = KEEP
     exchange_in_advance: bool | Keep = KEEP
+    repair: bool | Keep = KEEP
     grades: Mapping[Grade, Decimal] | Keep = KEEP
     """What part of its worth a unit brings, in percent; grades that are not named stay."""
 
@@ -62,6 +63,7 @@ def changed(policy: ReturnPolicy, changes: PolicyChanges, channel: Channel | Non
             credit_bonus=_part(changes.credit_bonus_percent, policy.credit_bonus, "creditBonusPercent"),
             arrive_within_days=kept(changes.arrive_within_days, policy.arrive_within_days),
             exchange_in_advance=kept(changes.exchange_in_advance, policy.exchange_in_advance),
+            repair=kept(changes.repair, policy.repair),
             grades=grades,
         )
     )

@@ -14,10 +14,12 @@ from domain.received import Reasons, arriving, check_count, check_look, leaving,
 from domain.returns import (
     MAX_NOTE_LENGTH,
     TRANSITIONS,
+    Disposition,
     Inspection,
     Return,
     ReturnLine,
     ReturnStatus,
+    ReturnWish,
     check_waiting,
     moved,
 )
@@ -82,6 +84,13 @@ def inspect(found: Return, looks: Sequence[Look], now: datetime) -> tuple[Return
     for position, look in enumerate(looks):
         line = after.line(look.line_id)
         assert line is not None, "its name was checked"  # noqa: S101
+        if found.wish is ReturnWish.REPAIR and look.disposition is Disposition.RESTOCKED:
+            raise InvalidInput(
+                "it is the customer's, to be repaired: PROCESSING_REQUIRED",
+                "lines",
+                str(position),
+                "disposition",
+            )
         seen = _looked_at(line, look, now, str(position))
         after = replace(after, lines=tuple(seen if one.id == seen.id else one for one in after.lines))
         movements += leaving(seen, after.location_id, look, _REASONS)

@@ -49,6 +49,8 @@ class ReportRow:
     refund_seconds_p90: float | None
     refunded: Mapping[str, int]
     """Given back, in minor units by currency."""
+    units_repaired: int = 0
+    """Units that went back to their customers, repaired."""
 
     @property
     def return_rate(self) -> float | None:
@@ -57,8 +59,9 @@ class ReportRow:
 
     @property
     def resale_share(self) -> float | None:
-        """Units on sale again of units received."""
-        return self.units_restocked / self.units_received if self.units_received else None
+        """Units on sale again of units received, but for those that stayed their customers'."""
+        for_us = self.units_received - self.units_repaired
+        return self.units_restocked / for_us if for_us else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,6 +133,11 @@ class LineEligibility:
         return max(0, self.arrivals.shipped - self.claimed)
 
     @property
+    def repairable(self) -> bool:
+        """Whether a repair may be asked for: what is in no catalogue has no stock to be sent back from."""
+        return self.policy.repair and self.line.variant_id is not None
+
+    @property
     def until(self) -> datetime | None:
         """The last moment to ask for the return of what arrived last."""
         last = self.rest.last_at or self.arrivals.last_at
@@ -150,7 +155,14 @@ def eligibility(
     """Return what may be returned of each line of an order; `in_claims` are units of claims not decided."""
     pending = in_claims or {}
     return [
-        _of_line(line, arrivals_of(line, shipments), returns, policies, now, pending.get(line.id, 0))
+        _of_line(
+            line,
+            arrivals_of(line, shipments, returns, policies.get(line.id, SHOP_DEFAULT)),
+            returns,
+            policies,
+            now,
+            pending.get(line.id, 0),
+        )
         for line in lines
     ]
 
@@ -169,14 +181,43 @@ def check_sent(found: Return, eligible: Sequence[LineEligibility]) -> None:
             raise NotReturnable(one.line.sku, units, one.sent, obstacles, "id")
 
 
-def arrivals_of(line: OrderLine, shipments: Iterable[Shipment]) -> Arrivals:
-    """Return what has been sent and has arrived of an order line."""
+def arrivals_of(
+    line: OrderLine,
+    shipments: Sequence[Shipment],
+    returns: Iterable[Return] = (),
+    policy: ReturnPolicy = SHOP_DEFAULT,
+) -> Arrivals:
+    """Return what has been sent and has arrived of an order line.
+
+    What was repaired arrived when it came back from that, and not as it was sent first.
+    """
+    repairs = [
+        (one.created_at, one.fulfillment_order_id, units)
+        for one in sorted(returns, key=lambda one: one.created_at)
+        if one.fulfillment_order_id is not None
+        and (units := sum(made.quantity_accepted for made in one.lines if made.order_line_id == line.id))
+    ]
+    again = {part_id for _, part_id, _ in repairs}
+    first = [one for one in shipments if one.fulfillment_order_id not in again]
+    found = Arrivals(line.quantity_shipped, _arrived(line, first))
+    for at, part_id, units in repairs:
+        had = Arrivals(0, tuple(one for one in found.delivered if one[0] <= at))
+        # Who asked before a parcel was said to have arrived had its units all the same.
+        had = had if had.delivered_units >= units else found
+        later = [one for one in found.delivered if one not in had.delivered]
+        kept = [*had.without([(at, units)], policy).delivered, *later]
+        back = _arrived(line, [one for one in shipments if one.fulfillment_order_id == part_id])
+        found = Arrivals(line.quantity_shipped, tuple(sorted([*kept, *back])))
+    return found
+
+
+def _arrived(line: OrderLine, shipments: Iterable[Shipment]) -> tuple[tuple[datetime, int], ...]:
     arrived: list[tuple[datetime, int]] = []
     for shipment in shipments:
         units = sum(one.quantity for one in shipment.lines if one.order_line_id == line.id)
         if units and shipment.status is ShipmentStatus.DELIVERED and shipment.delivered_at is not None:
             arrived.append((shipment.delivered_at, units))
-    return Arrivals(line.quantity_shipped, tuple(sorted(arrived)))
+    return tuple(sorted(arrived))
 
 
 def request(
@@ -200,7 +241,7 @@ def request(
             sorted(status.value for status in RETURNED_IN),
             "ref",
         )
-    if wish is not ReturnWish.REFUND and order.email is None:
+    if wish in {ReturnWish.EXCHANGE, ReturnWish.STORE_CREDIT} and order.email is None:
         raise InvalidInput("the order has no email address to keep credit for", "wish")
     if not 1 <= len(asked) <= MAX_LINES:
         raise InvalidInput(f"name from 1 to {MAX_LINES} lines", "lines")

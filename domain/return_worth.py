@@ -84,7 +84,7 @@ def worth_of(
     for line in found.lines:
         sold = by_id[line.order_line_id]
         whole = as_asked or found.keeps_items
-        units = line.quantity if whole else line.quantity_accepted
+        units = line.quantity if whole else line.quantity_taken
         done = counts.get(sold.id, 0)
         goods = _first(order, sold, done + units) - _first(order, sold, done)
         counts[sold.id] = done + units

@@ -106,6 +106,8 @@ class ReturnWish(StrEnum):
     REFUND = "REFUND"
     EXCHANGE = "EXCHANGE"
     STORE_CREDIT = "STORE_CREDIT"
+    REPAIR = "REPAIR"
+    """The same units again, in order."""
 
 
 class ReturnCondition(StrEnum):
@@ -150,6 +152,7 @@ class LineOutcome(StrEnum):
     EXCHANGED = "EXCHANGED"
     STORE_CREDIT = "STORE_CREDIT"
     REJECTED = "REJECTED"
+    REPAIRED = "REPAIRED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +203,11 @@ class ReturnLine:
     def quantity_accepted(self) -> int:
         """Units that are back: ours, and here."""
         return sum(one.quantity for one in self.inspections if one.is_ours)
+
+    @property
+    def quantity_taken(self) -> int:
+        """Units that are the shop's again: what was repaired stays the customer's."""
+        return 0 if self.outcome is LineOutcome.REPAIRED else self.quantity_accepted
 
     @property
     def quantity_missing(self) -> int:
@@ -262,6 +270,8 @@ class Return:
     """Units in its parcels that nobody expected."""
     owes_replacement: bool = False
     """Whether an order that replaces what comes back stands and is not paid for."""
+    fulfillment_order_id: UUID | None = None
+    """What sends the units back to the customer, repaired."""
 
     @property
     def is_valued(self) -> bool:
@@ -281,7 +291,7 @@ def claimed(returns: Iterable[Return]) -> dict[UUID, int]:
             continue
         for line in one.lines:
             settled = one.status in SETTLED and not one.keeps_items
-            units = line.quantity_accepted if settled else line.quantity
+            units = line.quantity_taken if settled else line.quantity
             found[line.order_line_id] = found.get(line.order_line_id, 0) + units
     return found
 
@@ -354,7 +364,7 @@ def brought_back(returns: Iterable[Return], *, at_fault: bool = False) -> dict[U
             for line in one.lines:
                 if at_fault and line.reason not in SHOPS_FAULT:
                     continue
-                units = line.quantity if one.keeps_items else line.quantity_accepted
+                units = line.quantity if one.keeps_items else line.quantity_taken
                 found[line.order_line_id] = found.get(line.order_line_id, 0) + units
     return found
 

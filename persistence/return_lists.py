@@ -22,6 +22,7 @@ _WAIT = """
         WHEN 'PARTIALLY_RECEIVED' THEN 'REST'
         WHEN 'RECEIVED' THEN 'INSPECTION'
         WHEN 'INSPECTED' THEN CASE
+            WHEN r.wish = 'REPAIR' THEN 'REPAIR'
             WHEN cardinality(r.transaction_ids) = 0 THEN
                 CASE WHEN r.refund_verdict IS NULL THEN 'CHECKS' ELSE 'REFUND_DECISION' END
             WHEN EXISTS (SELECT FROM payment_transactions t

@@ -18,7 +18,7 @@ from persistence.tables.base import JSON
 _COLUMNS = """
     id, channel_id, tag, sku, window_days, final_sale, restocking_fee, label_payer, label_fee_minor,
     keep_below_minor, auto_refund_most_minor, shipping_refund, credit_bonus, arrive_within_days, grades,
-    version, exchange_in_advance
+    version, exchange_in_advance, repair
 """
 _PAGE = (
     text(
@@ -59,7 +59,7 @@ _SET = (
     INSERT INTO return_policies ({_COLUMNS})
     VALUES (:id, :channel_id, :tag, :sku, :window_days, :final_sale, :restocking_fee, :label_payer,
             :label_fee_minor, :keep_below_minor, :auto_refund_most_minor, :shipping_refund, :credit_bonus,
-            :arrive_within_days, :grades, 1, :exchange_in_advance)
+            :arrive_within_days, :grades, 1, :exchange_in_advance, :repair)
     ON CONFLICT (channel_id, tag, sku) DO UPDATE SET window_days = excluded.window_days,
            final_sale = excluded.final_sale, restocking_fee = excluded.restocking_fee,
            label_payer = excluded.label_payer, label_fee_minor = excluded.label_fee_minor,
@@ -67,7 +67,8 @@ _SET = (
            auto_refund_most_minor = excluded.auto_refund_most_minor,
            shipping_refund = excluded.shipping_refund, credit_bonus = excluded.credit_bonus,
            arrive_within_days = excluded.arrive_within_days, grades = excluded.grades,
-           exchange_in_advance = excluded.exchange_in_advance, version = return_policies.version + 1
+           exchange_in_advance = excluded.exchange_in_advance, repair = excluded.repair,
+           version = return_policies.version + 1
     RETURNING {_COLUMNS}
     """
     )
@@ -268,6 +269,7 @@ async def set_policy(connection: AsyncConnection, policy_id: UUID, policy: Retur
                 "credit_bonus": policy.credit_bonus,
                 "arrive_within_days": policy.arrive_within_days,
                 "exchange_in_advance": policy.exchange_in_advance,
+                "repair": policy.repair,
                 "grades": {grade.value: part for grade, part in policy.grades.items()},
             },
         )

@@ -33,6 +33,7 @@ _CAME = """
            CASE WHEN r.status IN ('INSPECTED', 'CLOSED') AND NOT r.keeps_items THEN i.accepted
                 ELSE l.quantity END AS units,
            l.quantity_received AS received, i.restocked,
+           CASE WHEN l.outcome = 'REPAIRED' THEN i.accepted ELSE 0 END AS repaired,
            CASE WHEN r.status = 'CLOSED' AND r.refund_minor > 0
                 THEN extract(epoch FROM r.closed_at - r.created_at)::float8 END AS seconds,
            CASE WHEN r.status = 'CLOSED' THEN {refund} ELSE 0 END AS refunded
@@ -50,21 +51,24 @@ _CAME = """
 _REPORT = """
     WITH sent AS ({sent}), came AS MATERIALIZED ({came}), per_return AS MATERIALIZED (
         SELECT key, id, max(currency) AS currency, sum(units) AS units, sum(received) AS received,
-               sum(restocked) AS restocked, max(seconds) AS seconds, {refunded} AS refunded
+               sum(restocked) AS restocked, sum(repaired) AS repaired, max(seconds) AS seconds,
+               {refunded} AS refunded
           FROM came GROUP BY key, id, return_id
-    ), counted (key, id, shipped, units, received, restocked, returns, seconds, reason, currency, part) AS (
-        SELECT key, id, units, 0, 0, 0, 0, NULL::float8, NULL, NULL, NULL::bigint FROM sent {of_all}
+    ), counted (
+        key, id, shipped, units, received, restocked, repaired, returns, seconds, reason, currency, part
+    ) AS (
+        SELECT key, id, units, 0, 0, 0, 0, 0, NULL::float8, NULL, NULL, NULL::bigint FROM sent {of_all}
          UNION ALL
-        SELECT key, id, 0, units, received, restocked, 1, seconds, NULL, NULL, NULL FROM per_return
+        SELECT key, id, 0, units, received, restocked, repaired, 1, seconds, NULL, NULL, NULL FROM per_return
          UNION ALL
-        SELECT key, id, 0, 0, 0, 0, 0, NULL, reason, NULL, sum(units) FROM came GROUP BY key, id, reason
+        SELECT key, id, 0, 0, 0, 0, 0, 0, NULL, reason, NULL, sum(units) FROM came GROUP BY key, id, reason
          UNION ALL
-        SELECT key, id, 0, 0, 0, 0, 0, NULL, NULL, currency, sum(refunded)
+        SELECT key, id, 0, 0, 0, 0, 0, 0, NULL, NULL, currency, sum(refunded)
           FROM per_return GROUP BY key, id, currency
     ), report AS (
         SELECT key COLLATE "C" AS key, id, {rank} AS rank, {shipped} AS shipped,
                sum(units)::int AS returned, sum(received)::int AS received, sum(restocked)::int AS restocked,
-               sum(returns)::int AS returns, avg(seconds) AS mean,
+               sum(repaired)::int AS repaired, sum(returns)::int AS returns, avg(seconds) AS mean,
                percentile_cont(0.9) WITHIN GROUP (ORDER BY seconds) AS p90,
                jsonb_object_agg(reason, part) FILTER (WHERE reason IS NOT NULL AND part > 0) AS reasons,
                jsonb_object_agg(currency, part) FILTER (WHERE currency IS NOT NULL AND part > 0) AS refunded
@@ -195,6 +199,7 @@ async def report(
             row.mean,
             row.p90,
             row.refunded or {},
+            row.repaired,
         )
         for row in await connection.execute(statement, {**values, **only})
     ]

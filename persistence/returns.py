@@ -29,7 +29,7 @@ _COLUMNS = """
     r.keeps_items, r.verdict, r.refund_verdict, r.note, r.refund_minor, r.shipping_refund_minor,
     r.adjustment_minor, r.adjustment_reason,
     r.fee_minor, r.transaction_ids, r.credit_minor, r.bonus_minor, r.exchange_order_id, r.refund_failure,
-    r.expires_at, r.decided_at, r.received_at, r.closed_at, r.version,
+    r.expires_at, r.decided_at, r.received_at, r.closed_at, r.version, r.fulfillment_order_id,
     (SELECT jsonb_agg(jsonb_build_array(l.id, l.order_line_id, l.variant_id, l.sku, l.quantity, l.reason,
                 l.condition, l.note, l.photos, l.quantity_received,
                 (SELECT jsonb_agg(jsonb_build_array(i.id, i.quantity, i.disposition, i.grade, i.at, i.note)
@@ -107,7 +107,7 @@ _SAVE = text(
            transaction_ids = :transaction_ids, credit_minor = :credit_minor, bonus_minor = :bonus_minor,
            exchange_order_id = :exchange_order_id, wish = :wish, refund_failure = :refund_failure,
            adjustment_minor = :adjustment_minor, adjustment_reason = :adjustment_reason,
-           expires_at = :expires_at, decided_at = :decided_at,
+           fulfillment_order_id = :fulfillment_order_id, expires_at = :expires_at, decided_at = :decided_at,
            received_at = :received_at, closed_at = :closed_at, version = :version
      WHERE id = :id
     """
@@ -115,6 +115,7 @@ _SAVE = text(
     *_MOMENTS,
     *_JSONS,
     *(bindparam(name, type_=Uuid()) for name in ("id", "order_id", "location_id", "exchange_order_id")),
+    bindparam("fulfillment_order_id", type_=Uuid()),
     bindparam("note", type_=Text()),
     bindparam("refund_failure", type_=Text()),
     bindparam("adjustment_reason", type_=Text()),
@@ -129,11 +130,12 @@ _UNJUDGED = text(
      ORDER BY created_at, id LIMIT :most
     """
 ).bindparams(bindparam("before", type_=DateTime(timezone=True)), _NOW)
+# None for a repair: no money is decided on of those.
 # Those that nobody decided on, those that all is given back of, and refusals that nobody was told of.
 _UNSETTLED = text(
     f"""
     SELECT r.id FROM returns r
-     WHERE r.status = 'INSPECTED' AND {_READY}
+     WHERE r.status = 'INSPECTED' AND r.wish <> 'REPAIR' AND {_READY}
        AND (r.refund_verdict IS NULL
             OR cardinality(r.transaction_ids) > 0 AND r.refund_failure IS NULL
                AND NOT EXISTS (SELECT FROM payment_transactions t
@@ -200,6 +202,7 @@ async def save(connection: AsyncConnection, before: Return, after: Return, order
             "credit_minor": after.credit_minor,
             "bonus_minor": after.bonus_minor,
             "exchange_order_id": after.exchange_order_id,
+            "fulfillment_order_id": after.fulfillment_order_id,
             "wish": after.wish.value,
             "refund_failure": after.refund_failure,
             "adjustment_minor": after.adjustment_minor,
@@ -273,7 +276,7 @@ def _brought(before: Return, after: Return) -> list[dict[str, Any]]:
 
 def _units(found: Return, line: ReturnLine) -> int:
     kept = found.keeps_items and found.status in {ReturnStatus.INSPECTED, ReturnStatus.CLOSED}
-    return line.quantity if kept else line.quantity_accepted
+    return line.quantity if kept else line.quantity_taken
 
 
 def return_of(row: Row[*tuple[Any, ...]]) -> Return:
@@ -310,6 +313,7 @@ def return_of(row: Row[*tuple[Any, ...]]) -> Return:
         row.version,
         row.surplus,
         row.owes_replacement,
+        row.fulfillment_order_id,
     )
 
 

@@ -23,7 +23,7 @@ from domain.return_evidence import Asker, Case
 from domain.return_policies import ReturnPolicy, policy_for
 from domain.return_requests import LineEligibility, eligibility
 from domain.return_worth import Worth
-from domain.returns import NOTHING_CLAIMED, Return, others
+from domain.returns import NOTHING_CLAIMED, Return, ReturnWish, others
 from domain.shipment_changes import LockedFulfillment
 from persistence import claims as claim_rows
 from persistence import order_parts, return_policies
@@ -144,7 +144,8 @@ class LockedReturns:
         """Return what an earlier return has brought, or would bring as it was asked for."""
         if earlier.is_valued:
             return earlier.refund_minor
-        return 0 if earlier.status in NOTHING_CLAIMED else self.worth(earlier, as_asked=True).refund_minor
+        none = earlier.status in NOTHING_CLAIMED or earlier.wish is ReturnWish.REPAIR
+        return 0 if none else self.worth(earlier, as_asked=True).refund_minor
 
     def _asker(self, found: Return) -> Asker:
         # Who holds the order's secret token proved to be its buyer, and so did who signed in with its

@@ -19,8 +19,9 @@ from domain.payment_changes import Change, replaced
 from domain.return_adjustments import AskedAdjustment, check_not_decided, checked, facts_of
 from domain.return_evidence import Decision
 from domain.return_exchanges import Exchange
+from domain.return_repairs import check_no_repair
 from domain.return_settlement import Settlement
-from domain.returns import MAX_NOTE_LENGTH, Return, ReturnStatus, return_event
+from domain.returns import MAX_NOTE_LENGTH, Return, ReturnStatus, ReturnWish, return_event
 from persistence import payment_changes
 from persistence import returns as rows
 from persistence.idempotency import claim_for
@@ -61,6 +62,8 @@ async def settle(context: ServiceContext, return_id: UUID) -> Return:
         raise NotFound("no return has this id", "id")
     if seen.transaction_ids or seen.status is not ReturnStatus.INSPECTED:
         return await _closed(context, return_id)
+    if seen.wish is ReturnWish.REPAIR:
+        return seen
     asked = None
     for attempt in range(return_records.ASK_AGAIN + 1):
         records = await return_records.asked_of_providers(context, seen.order_id, attempt)
@@ -127,6 +130,7 @@ async def refund(
         if replayed:
             return before
         check_version(before.version, expected_version)
+        check_no_repair(before)
         noted = replace(before, note=note or before.note)
         order, payments, now, exchange = found.placed.order, found.placed.payments, transaction.now, None
         if before.transaction_ids:
@@ -155,6 +159,7 @@ async def reject(context: ServiceContext, return_id: UUID, note: str, expected_v
         found = await return_records.locked(transaction, return_id=return_id)
         before = found.named(return_id)
         check_version(before.version, expected_version)
+        check_no_repair(before)
         known = await payment_changes.by_ids(transaction.connection, before.transaction_ids)
         after = replace(decide.rejected(before, list(known.values()), transaction.now), note=note)
         await audit.record(transaction, "ReturnRejected", "return", return_id, before, after)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from domain import return_quotes
+from domain import return_quotes, return_repairs
 from domain import return_requests as decide
 from domain import return_verdicts as verdicts
 from domain.kernel.emails import check_email
@@ -103,9 +103,11 @@ async def request(
             if not context.actor.may(Permission.RETURNS_WRITE):
                 check_not_too_many(found.returns)
             asked = await return_exchanges.named(transaction.connection, order_id, asked, wish)
+            eligible = found.eligible(transaction.now)
+            return_repairs.check_repairable(wish, asked, eligible)
             made = decide.request(
                 found.placed.order,
-                found.eligible(transaction.now),
+                eligible,
                 asked,
                 wish,
                 email,
@@ -259,7 +261,8 @@ def _approved(found: LockedReturns, after: Return, now: datetime) -> Return:
     policies = found.policies
     days = max(policies[line.order_line_id].arrive_within_days for line in after.lines)
     worth = found.worth(after, as_asked=True).kept_minor
-    if return_quotes.is_kept(after, policies, found.kept_minor(after) + worth):
+    repair = after.wish is ReturnWish.REPAIR
+    if not repair and return_quotes.is_kept(after, policies, found.kept_minor(after) + worth):
         kept = replace(after, keeps_items=True)
         return replace(moved(kept, ReturnStatus.INSPECTED, now) or kept, version=after.version)
     return replace(after, expires_at=now + timedelta(days=days))

@@ -76,7 +76,7 @@ async def hand_over(context: ServiceContext, shipment_id: UUID) -> Sent:
 async def check_units(database: Database) -> None:
     """Assert that committed stock is what orders have still to send, and that lines equal their parcels.
 
-    What is sent again for a claim leaves twice, and is with the customer once.
+    What is sent again for a claim, or repaired, leaves twice, and is with the customer once.
     """
     committed = await run_sql(
         database,
@@ -99,6 +99,10 @@ async def check_units(database: Database) -> None:
                                        FROM claim_lines l JOIN claims c ON c.id = l.claim_id
                                       WHERE l.order_line_id = o.id AND c.fulfillment_order_id IS NOT NULL
                                         AND c.status = 'APPROVED')
+                   + (SELECT coalesce(sum(i.quantity), 0)
+                        FROM return_inspections i JOIN return_lines l ON l.id = i.return_line_id
+                       WHERE l.order_line_id = o.id AND l.outcome = 'REPAIRED'
+                         AND i.disposition <> 'MISSING' AND i.grade <> 'NOT_OURS')
                    AS left_here,
                (SELECT coalesce(sum(l.quantity_shipped), 0) FROM fulfillment_order_lines l
                  WHERE l.order_line_id = o.id) AS by_parts

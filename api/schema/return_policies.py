@@ -72,6 +72,7 @@ class ReturnPolicy:
     exchange_in_advance: bool = strawberry.field(
         description="Whether what is sent instead leaves before what it replaces has come back."
     )
+    repair: bool = strawberry.field(description="Whether a repair may be asked for.")
     grades: list[ReturnGradeShare]
     row: strawberry.Private[domain.ReturnPolicy]
 
@@ -92,6 +93,7 @@ class ReturnPolicy:
             credit_bonus_percent=percent_of(policy.credit_bonus),
             arrive_within_days=policy.arrive_within_days,
             exchange_in_advance=policy.exchange_in_advance,
+            repair=policy.repair,
             grades=[
                 ReturnGradeShare(grade=grade, percent=percent_of(policy.grades.get(grade, 0)))
                 for grade in Grade
@@ -190,6 +192,7 @@ class ReturnPolicySetInput:
     credit_bonus_percent: Decimal | None = None
     arrive_within_days: int | None = None
     exchange_in_advance: bool | None = None
+    repair: bool | None = None
     grades: list[ReturnGradeShareInput] | None = None
     expected_version: int | None = None
 
@@ -211,6 +214,7 @@ class ReturnPolicySetInput:
             credit_bonus_percent=kept_or_given(self.credit_bonus_percent),
             arrive_within_days=kept_or_given(self.arrive_within_days),
             exchange_in_advance=kept_or_given(self.exchange_in_advance),
+            repair=kept_or_given(self.repair),
             grades=KEEP if self.grades is None else _shares(self.grades),
         )
 

@@ -43,12 +43,13 @@ class ReturnReportRow:
     units_returned: int
     units_received: int
     units_restocked: int
+    units_repaired: int = strawberry.field(description="Units that went back to their customers, repaired.")
     returns: int = strawberry.field(description="How many returns have such units.")
     return_rate: float | None = strawberry.field(
         description="Units returned of units shipped; null: none were."
     )
     resale_share: float | None = strawberry.field(
-        description="Units on sale again of units received; null: none were."
+        description="Units on sale again of units received that were not repaired; null: none were."
     )
     reasons: list[ReturnReasonUnits] = strawberry.field(description="Units returned, the most first.")
     refund_seconds_mean: float | None = strawberry.field(
@@ -67,6 +68,7 @@ class ReturnReportRow:
             units_returned=row.units_returned,
             units_received=row.units_received,
             units_restocked=row.units_restocked,
+            units_repaired=row.units_repaired,
             returns=row.returns,
             return_rate=row.return_rate,
             resale_share=row.resale_share,

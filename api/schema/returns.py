@@ -78,6 +78,7 @@ class ReturnLineEligibility:
     customer_pays_label: bool
     label_fee: Money
     restocking_fee_percent: Decimal
+    repairable: bool = strawberry.field(description="Whether a repair may be asked for (wish REPAIR).")
 
     @classmethod
     def of(cls, found: requests.LineEligibility, currency: str) -> "ReturnLineEligibility":
@@ -96,6 +97,7 @@ class ReturnLineEligibility:
             customer_pays_label=policy.label_payer.value == "CUSTOMER",
             label_fee=Money.of_minor(policy.label_fee_minor, currency),
             restocking_fee_percent=percent_of(policy.restocking_fee),
+            repairable=found.repairable,
         )
 
 
@@ -230,6 +232,9 @@ class Return(SentBack, Node):
     exchange_order_id: strawberry.ID | None = strawberry.field(
         description="Of the order that replaces what comes back, once it is reserved (wish EXCHANGE)."
     )
+    fulfillment_order_id: strawberry.ID | None = strawberry.field(
+        description="Of what sends the units back to the customer, repaired (wish REPAIR)."
+    )
     expires_at: datetime | None = strawberry.field(description="Until when its units must be here.")
     received_at: datetime | None
     closed_at: datetime | None
@@ -248,6 +253,9 @@ class Return(SentBack, Node):
             order_id=encode_id("Order", found.order_id),
             exchange_order_id=encode_id("Order", found.exchange_order_id)
             if found.exchange_order_id
+            else None,
+            fulfillment_order_id=encode_id("FulfillmentOrder", found.fulfillment_order_id)
+            if found.fulfillment_order_id
             else None,
             expires_at=found.expires_at,
             received_at=found.received_at,

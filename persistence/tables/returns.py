@@ -59,6 +59,8 @@ returns = Table(
     Column("adjustment_reason", Text),
     # The order that replaces what comes back.
     Column("exchange_order_id", Uuid, ForeignKey("orders.id"), unique=True),
+    # What sends its units back to the customer, repaired.
+    Column("fulfillment_order_id", Uuid, ForeignKey("fulfillment_orders.id"), unique=True),
     # Why a provider did not give its money back, until it is asked again.
     Column("refund_failure", Text),
     moment("created_at"),
@@ -158,6 +160,7 @@ return_policies = Table(
     Column("grades", JSON, nullable=False),
     Column("version", Integer, nullable=False, server_default="1"),
     Column("exchange_in_advance", Boolean, nullable=False, server_default="false"),
+    Column("repair", Boolean, nullable=False, server_default="false"),
     Index(
         "uq_return_policies_scope",
         "channel_id",

@@ -14,7 +14,7 @@ K = NotificationKind
 _LABELS = frozenset({HowToSend.LABEL, HowToSend.LABEL_ATTACHED})
 _BY_BANK = frozenset({Tender.AS_PAID, Tender.BY_HAND})
 _WITH_MONEY = frozenset({K.RETURN_REFUNDED, K.UNLINKED_REFUND_PAID})
-_WITH_NOTE = frozenset({K.RETURN_DECLINED, K.RETURN_REJECTED})
+_WITH_NOTE = frozenset({K.RETURN_DECLINED, K.RETURN_REJECTED, K.RETURN_REPAIRED})
 
 
 def text_of(letter: Letter) -> str:
@@ -60,7 +60,8 @@ def _notes(kind: K, returned: ReturnLetter) -> list[str]:
     """Return the names of what is said below the first paragraph."""
     if kind in TELLS_HOW_TO_SEND and returned.how:
         hand_in = returned.how in _LABELS and returned.drop_off_code
-        return [returned.how.value, *(["without_printer"] if hand_in else [])]
+        repair = ["to_be_repaired"] if returned.to_be_repaired else []
+        return [*repair, returned.how.value, *(["without_printer"] if hand_in else [])]
     if kind is K.RETURN_DECLINED:
         return [one.value for one in returned.reasons]
     if kind is K.RETURN_ARRIVED and returned.rest_missing:

@@ -26,6 +26,7 @@ from services import (
     order_payments,
     orders,
     payment_changes,
+    return_repairs,
     return_settlement,
     returns,
     stock_ledger,
@@ -77,9 +78,13 @@ _UNITS = """
     SELECT l.id, l.quantity, coalesce((SELECT sum(s.quantity) FROM shipment_lines s
                  WHERE s.order_line_id = l.id), 0) AS left_here,
            coalesce((SELECT sum(c.quantity) FROM claim_lines c JOIN claims k ON k.id = c.claim_id
-                 WHERE c.order_line_id = l.id AND k.outcome = 'RESHIP'), 0) AS again,
+                 WHERE c.order_line_id = l.id AND k.outcome = 'RESHIP'), 0)
+             + coalesce((SELECT sum(i.quantity) FROM return_inspections i JOIN return_lines b
+                 ON b.id = i.return_line_id WHERE b.order_line_id = l.id AND b.outcome = 'REPAIRED'
+                AND i.disposition <> 'MISSING' AND i.grade <> 'NOT_OURS'), 0) AS again,
            coalesce((SELECT sum(i.quantity) FROM return_inspections i JOIN return_lines b
                  ON b.id = i.return_line_id WHERE b.order_line_id = l.id
+                AND b.outcome IS DISTINCT FROM 'REPAIRED'
                 AND i.disposition <> 'MISSING' AND i.grade <> 'NOT_OURS'), 0) AS came,
            coalesce((SELECT sum(b.quantity) FROM return_lines b JOIN returns r ON r.id = b.return_id
                  WHERE b.order_line_id = l.id AND r.keeps_items), 0) AS kept
@@ -120,7 +125,10 @@ class World:
         (ReturnWish.REFUND, 1, Grade.AS_NEW, "claim reship"),
         (ReturnWish.REFUND, 1, Grade.AS_NEW, "staff refund"),
         (ReturnWish.REFUND, 1, Grade.AS_NEW, "without order"),
+        (ReturnWish.REPAIR, 1, Grade.AS_NEW, "settle"),
         (ReturnWish.REFUND, 2, Grade.AS_NEW, "send"),
+        (ReturnWish.REPAIR, 1, Grade.AS_NEW, "reject"),
+        (ReturnWish.REPAIR, 1, Grade.AS_NEW, "settle"),
         (ReturnWish.STORE_CREDIT, 1, Grade.USED, "settle"),
         (ReturnWish.REFUND, 1, Grade.AS_NEW, "claim refund"),
         (ReturnWish.REFUND, 3, Grade.AS_NEW, "settle"),
@@ -141,6 +149,7 @@ async def test_whatever_comes_back_the_books_agree(
         restocking_fee=fee,
         label_fee_minor=label,
         credit_bonus=fee,
+        repair=True,
         shipping_refund=ShippingRefund.PROPORTIONAL,
     )
     world = await _sold(database, currency, included, card)
@@ -216,7 +225,8 @@ async def _return(world: World, wish: ReturnWish, units: int, grade: Grade, what
     if what == "cancel exchange" and found.exchange_order_id is not None:
         ref = OrderRef(id=found.exchange_order_id)
         await orders.cancel(staff(database), ref, "no", None, str(uuid4()))
-    ours = Disposition.RESTOCKED if grade is not Grade.NOT_OURS else Disposition.PROCESSING_REQUIRED
+    sold = grade is not Grade.NOT_OURS and wish is not ReturnWish.REPAIR
+    ours = Disposition.RESTOCKED if sold else Disposition.PROCESSING_REQUIRED
     await _ended(
         world, await look_at(database, await bring_back(database, found, world.place), ours, grade), what
     )
@@ -224,6 +234,14 @@ async def _return(world: World, wish: ReturnWish, units: int, grade: Grade, what
 
 async def _ended(world: World, seen: Return, what: str) -> None:
     clerk = desk(world.database)
+    if seen.wish is ReturnWish.REPAIR:
+        try:
+            if what == "settle":
+                await return_repairs.finish(clerk, seen.id, None, None, str(uuid4()))
+                return
+        except IllegalTransition:
+            pass
+        seen = await return_repairs.give_up(clerk, seen.id, ReturnWish.REFUND, "beyond repair", None)
     if seen.status is ReturnStatus.INSPECTED:
         try:
             if what == "reject":
