@@ -21,6 +21,7 @@ SCHEMA = build_schema()
 ENGINE = Engine(SCHEMA)
 TEXT = st.text(alphabet=st.characters(codec="utf-8"), max_size=40)
 SCALARS = {
+    "Date": st.one_of(st.dates().map(str), TEXT).map(nodes.String),
     "DateTime": st.datetimes().map(lambda moment: nodes.String(f"{moment.isoformat()}Z")),
     "Decimal": st.one_of(
         st.decimals(allow_nan=True, allow_infinity=True).map(lambda number: nodes.String(str(number))),
