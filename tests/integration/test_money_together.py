@@ -10,6 +10,7 @@ from api.scalars import encode_id
 from domain.kernel.errors import IllegalTransition
 from domain.orders import Order
 from persistence.database import Database
+from persistence.outages import is_outage
 from providers.payments.sandbox import charges
 from services import order_holds, order_payments, order_placement, orders, payment_changes, payment_sweep
 from services.orders import OrderRef
@@ -27,7 +28,10 @@ COMMIT = """mutation ($input: OrderEditCommitInput!) { orderEditCommit(input: $i
 async def edited(
     database: Database, order: Order, quantity: int | None = None, add: Any = (), **changes: Any
 ) -> dict[str, Any]:
-    """Commit an edit of the order's one line, and of what is to be added; returns the payload."""
+    """Commit an edit of the order's one line, and of what is to be added; returns the payload.
+
+    Raises what is worth trying again, as the API tells its clients.
+    """
     context = staff(database, **changes)
     [row] = await run_sql(database, "SELECT version FROM orders WHERE id = :id", id=order.id)
     found = await run_sql(
@@ -46,6 +50,9 @@ async def edited(
     }
     providers = context.environment.payment_providers
     result = await execute(database, COMMIT, {"input": given}, payment_providers=providers)
+    for error in result.errors or ():
+        if error.original_error is not None and is_outage(error.original_error):
+            raise error.original_error
     assert result.errors is None, result.errors
     assert result.data is not None
     payload = result.data["orderEditCommit"]

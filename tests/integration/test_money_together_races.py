@@ -115,8 +115,14 @@ class Crowd:
         acts = [self.less, self.swap, self.more, self.pay, self.refund, self.cancel]
         for order_id in await open_orders(self.database):
             order = await orders.get(staff(self.database), OrderRef(id=order_id))
+            act = self.chance.choice(acts)
             with suppress(DomainError):
-                await self.chance.choice(acts)(order)
+                try:
+                    await act(order)
+                except DBAPIError as error:
+                    if not is_outage(error):
+                        raise
+                    await act(order)
 
     async def less(self, order: Order) -> None:
         await edited(self.database, order, 1)
