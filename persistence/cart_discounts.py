@@ -6,10 +6,13 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+# With the lock that checkouts take: beside a foreign key's mere share, one that waits for the row, locks its
+# newest version and changes that in one statement may end up waiting for who waits for it.
 _ADD = text(
     """
     INSERT INTO cart_discount_codes (cart_id, discount_id, applied_at)
-    VALUES (:cart_id, :discount_id, :now) ON CONFLICT DO NOTHING
+    SELECT :cart_id, d.id, :now FROM (SELECT id FROM discounts WHERE id = :discount_id FOR NO KEY UPDATE) d
+    ON CONFLICT DO NOTHING
     """
 )
 _REMOVE = text("DELETE FROM cart_discount_codes WHERE cart_id = :cart_id AND discount_id = :discount_id")

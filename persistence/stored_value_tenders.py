@@ -19,14 +19,20 @@ from persistence.stored_values import COLUMNS, stored_value_of
 
 _NOW = bindparam("now", type_=DateTime(timezone=True))
 _CART_ID = bindparam("cart_id", type_=Uuid())
+# With the lock that checkouts take, as codes are applied: see `cart_discounts`.
 _APPLY = text(
     """
     INSERT INTO cart_stored_values (cart_id, stored_value_id, seen_minor, limit_minor, applied_at)
-    VALUES (:cart_id, :stored_value_id, :seen_minor, :limit_minor, :now)
+    SELECT :cart_id, s.id, :seen_minor, :limit_minor, :now
+      FROM (SELECT id FROM stored_values WHERE id = :stored_value_id FOR NO KEY UPDATE) s
     ON CONFLICT (cart_id, stored_value_id)
     DO UPDATE SET seen_minor = excluded.seen_minor, limit_minor = excluded.limit_minor
     """
-).bindparams(_NOW, _CART_ID, bindparam("limit_minor", type_=BigInteger()))
+).bindparams(
+    _NOW,
+    _CART_ID,
+    *(bindparam(name, type_=BigInteger()) for name in ("seen_minor", "limit_minor")),
+)
 _REMOVE = text(
     """
     DELETE FROM cart_stored_values a USING stored_values s

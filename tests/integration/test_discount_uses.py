@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from domain.discounts import DiscountRefusal
-from domain.kernel.errors import DiscountNotApplicable, PaymentDeclined
+from domain.kernel.errors import DiscountNotApplicable, InsufficientBalance, PaymentDeclined
 from domain.orders import Order
 from persistence.database import Database
 from services import discounts, orders
@@ -30,6 +30,7 @@ from tests.checkouts import (
 )
 from tests.factories import make_context, make_discount
 from tests.statements import count_statements
+from tests.stored import apply_cards, make_card
 
 
 async def coded_cart(database: Database, shop: Shop, code: str = "ONCE", email: str | None = None) -> str:
@@ -254,6 +255,29 @@ async def test_carts_that_need_the_same_codes_never_wait_for_each_other_in_a_cir
     assert [row.used for row in kept] == [16, 16, 16]
     by_customer = await run_sql(database, "SELECT used FROM discount_customers")
     assert [row.used for row in by_customer] == [16, 16, 16]
+
+
+async def test_who_applies_a_code_or_a_card_while_others_check_out_with_it_ends_nobodys_checkout(
+    database: Database,
+) -> None:
+    shop = await make_stocked_shop(database, 100)
+    await make_discount(database, shop.channel, code="MANY", usage_limit=100)
+    card = await make_card(database, "1000")
+
+    async def shop_for(number: int) -> None:
+        token = await make_ready_cart(database, shop, 1)
+        await asyncio.sleep(number * 0.01)
+        given = {"cartToken": token, "code": "MANY"}
+        assert (await flow.change(database, "cartDiscountCodeApply", given))["userErrors"] == []
+        await apply_cards(database, token, card)
+        await ordered(database, token)
+
+    ends = await asyncio.gather(*(shop_for(number) for number in range(80)), return_exceptions=True)
+
+    # Whoever deadlocks is aborted by PostgreSQL; of the card less may be left than was seen.
+    refused = [end for end in ends if isinstance(end, InsufficientBalance)]
+    assert [end for end in ends if end is not None and end not in refused] == []
+    assert await used(database) == (80 - len(refused), {"USED": 80 - len(refused)})
 
 
 async def test_an_unlimited_code_takes_no_statement_more_and_a_limited_one_one(database: Database) -> None:
