@@ -32,12 +32,6 @@ class ReturnWait(StrEnum):
     """All is looked at: for staff to say that it is repaired, or beyond that."""
 
 
-FOR_STAFF = frozenset(
-    {ReturnWait.STAFF_DECISION, ReturnWait.REFUND_DECISION, ReturnWait.REFUND_REFUSED, ReturnWait.REPAIR}
-)
-"""Nothing goes on until a person decides."""
-
-
 @dataclass(frozen=True, slots=True)
 class ReturnFilter:
     """What narrows a list; what is None does not, an empty list lets nothing through."""

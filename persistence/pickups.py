@@ -67,7 +67,6 @@ _SELECT = text(
     RETURNING carts.id
     """
 ).bindparams(bindparam("contact", type_=Text()))
-_UNSELECT = text("UPDATE carts SET pickup_location_id = NULL, pickup_contact = NULL WHERE id = :id")
 # Great circles on a ball of 6,371 km, as the haversine formula has them.
 _METERS = """CASE WHEN lo.latitude IS NOT NULL AND CAST(:latitude AS float8) IS NOT NULL THEN
     12742000 * asin(least(1, sqrt(
@@ -143,11 +142,6 @@ async def select(connection: AsyncConnection, cart_id: UUID, code: str, contact:
     """
     values = {"id": cart_id, "code": code, "contact": contact}
     return (await connection.execute(_SELECT, values)).first() is not None
-
-
-async def unselect(connection: AsyncConnection, cart_id: UUID) -> None:
-    """Let a locked cart be delivered again."""
-    await connection.execute(_UNSELECT, {"id": cart_id})
 
 
 async def offers(

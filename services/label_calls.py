@@ -21,6 +21,7 @@ from services import shipments
 from services.context import Environment, ServiceContext
 from services.one_by_one import passed_over
 
+NOT_TAKEN_BACK = "the carrier does not take the label back: it is paid for"
 MOST_AT_ONCE = 20
 """Labels that are asked for side by side; a sweep goes on until fewer are due."""
 _MOST_ROUNDS = 50
@@ -137,11 +138,8 @@ def _missing(ask: LabelAsk) -> Exception:
 
 async def _bought(environment: Environment, carrier: Carrier, ask: LabelAsk) -> Label:
     """Return the label, bought once: whoever was asked before is asked first what became of that."""
-    if ask.was_asked_before:
-        async with asyncio.timeout(environment.carrier_time_limit_seconds):
-            found = await carrier.find_label(ask.key)
-        if found is not None:
-            return found
+    if ask.was_asked_before and (found := await known_label(environment, carrier, ask.key)) is not None:
+        return found
     request = ask.request()
     async with asyncio.timeout(environment.carrier_time_limit_seconds):
         return await carrier.buy_label(ask.key, request)
@@ -149,26 +147,33 @@ async def _bought(environment: Environment, carrier: Carrier, ask: LabelAsk) -> 
 
 async def _give_back(context: ServiceContext, carrier: Carrier, ask: LabelAsk) -> None:
     """Give the label of a canceled parcel back, also one that nobody recorded; wait for one on its way."""
-    limit, reference = context.environment.carrier_time_limit_seconds, ask.reference
+    environment, reference = context.environment, ask.reference
     if ask.state is LabelState.REQUESTED:
-        async with asyncio.timeout(limit):
-            found = await carrier.find_label(ask.key)
+        found = await known_label(environment, carrier, ask.key)
         may_come = ask.was_asked_before and context.now() - ask.requested_at < decide.NEVER_ARRIVED_AFTER
         if found is None and may_come:
             raise CarrierUnavailable
         if found is not None:
             await _conclude(context, ask, found)
         reference = found.reference if found else None
-    taken = True
-    if reference is not None:
-        async with asyncio.timeout(limit):
-            taken = await carrier.void_label(reference)
+    taken = reference is None or await takes_back(environment, carrier, reference)
     async with context.transaction() as transaction:
         if taken:
             await rows.record_void(transaction.connection, ask)
         else:
-            message = "the carrier does not take the label back: it is paid for"
-            await rows.record_kept(transaction.connection, ask, message, transaction.now)
+            await rows.record_kept(transaction.connection, ask, NOT_TAKEN_BACK, transaction.now)
+
+
+async def known_label(environment: Environment, carrier: Carrier, key: str) -> Label | None:
+    """Return the label that a carrier has sold under a key, None for none; raises TimeoutError."""
+    async with asyncio.timeout(environment.carrier_time_limit_seconds):
+        return await carrier.find_label(key)
+
+
+async def takes_back(environment: Environment, carrier: Carrier, reference: str) -> bool:
+    """Give a label back; says whether its carrier takes it. Raises TimeoutError."""
+    async with asyncio.timeout(environment.carrier_time_limit_seconds):
+        return await carrier.void_label(reference)
 
 
 async def _conclude(context: ServiceContext, ask: LabelAsk, label: Label) -> None:

@@ -25,6 +25,7 @@ from persistence import return_parcels as rows
 from persistence import returns as return_rows
 from services import return_records
 from services.context import Environment, ServiceContext, Transaction
+from services.label_calls import NOT_TAKEN_BACK, known_label, takes_back
 from services.one_by_one import passed_over
 from services.return_records import LockedReturns
 
@@ -145,9 +146,8 @@ def _missing(ask: ReturnLabelAsk) -> Exception:
 async def _bought(environment: Environment, carrier: ReturnLabeler, ask: ReturnLabelAsk) -> Label:
     """Return the label, bought once: whoever was asked before is asked first what became of that."""
     if ask.was_asked_before:
-        async with asyncio.timeout(environment.carrier_time_limit_seconds):
-            known = await environment.carriers[ask.provider or ""].find_label(ask.key)
-        if known is not None:
+        seller = environment.carriers[ask.provider or ""]
+        if (known := await known_label(environment, seller, ask.key)) is not None:
             return known
     request = ask.request()
     async with asyncio.timeout(environment.carrier_time_limit_seconds):
@@ -157,24 +157,19 @@ async def _bought(environment: Environment, carrier: ReturnLabeler, ask: ReturnL
 async def _give_back(context: ServiceContext, ask: ReturnLabelAsk) -> None:
     """Give the label of a return that was given up back, also one that nobody recorded."""
     carrier = context.environment.carriers[ask.provider or ""]
-    limit, reference = context.environment.carrier_time_limit_seconds, ask.reference
+    reference = ask.reference
     if ask.state is LabelState.REQUESTED:
-        async with asyncio.timeout(limit):
-            known = await carrier.find_label(ask.key)
+        known = await known_label(context.environment, carrier, ask.key)
         may_come = context.now() - ask.requested_at < label_rules.NEVER_ARRIVED_AFTER
         if known is None and ask.was_asked_before and may_come:
             raise CarrierUnavailable
         reference = known.reference if known else None
-    taken = True
-    if reference is not None:
-        async with asyncio.timeout(limit):
-            taken = await carrier.void_label(reference)
+    taken = reference is None or await takes_back(context.environment, carrier, reference)
     async with context.transaction() as transaction:
         if taken:
             await rows.record_void(transaction.connection, ask)
         else:
-            said = "the carrier does not take the label back: it is paid for"
-            await rows.record_kept(transaction.connection, ask, said, transaction.now)
+            await rows.record_kept(transaction.connection, ask, NOT_TAKEN_BACK, transaction.now)
 
 
 async def _conclude(context: ServiceContext, ask: ReturnLabelAsk, label: Label) -> None:
