@@ -71,7 +71,7 @@ class _Serving:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [_ORDERTIDE, "serve", "--port", str(self.port), "--workers", str(workers)],
-                env=child_environment(home=str(home), mark=self._mark),
+                env={**child_environment(home=str(home), mark=self._mark), "PYTHONFAULTHANDLER": "1"},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # a group of its own to send Ctrl-C to, as a terminal does
@@ -94,9 +94,17 @@ class _Serving:
             return False
 
     def interrupt(self) -> int:
-        """Press Ctrl-C and return the exit status."""
+        """Press Ctrl-C and return the exit status; of what does not end, fail with what it is doing."""
         os.killpg(self._process.pid, signal.SIGINT)
-        return self._process.wait(timeout=40)
+        try:
+            return self._process.wait(timeout=40)
+        except subprocess.TimeoutExpired:
+            for one in self.processes():
+                # Python's own say where each of their threads is, and end.
+                if "postgres" not in one.name():
+                    one.send_signal(signal.SIGABRT)
+                    one.wait(timeout=5)
+            pytest.fail(f"it does not end:\n{self._log.read_text()}")
 
     def kill(self) -> None:
         """Let the process that was started die without a word."""
